@@ -1,0 +1,97 @@
+"""The contract between the harness and a framework: functions and a wait, never a clock.
+
+A framework is one module (or folder) `adapters/<framework>` with a class `Adapter`, and one YAML in
+`conf/framework/`. It is imported only inside a worker process, by name; nothing else imports it. What every
+adapter keeps, so that equal results are also equal work (each sentence is a test in `tests/adapters/`):
+
+1. **Same arrays.** Parameters and inputs arrive as canonical NumPy arrays (images [N, H, W, C], convolution
+   weights [kh, kw, in, out], linear weights [in, out]); `load` converts them to the framework's own layout
+   once. Parameters are arguments of the computation, not constants that a compiler may fold.
+2. **Same maths, native ops.** `harness.workload.interpret.interpreter(graph, ops)` runs the trace with the
+   framework's own ops, as a good user of that framework would write them: fused where it has fused.
+3. **Precision is set, not inherited.** fp32 means full fp32 multiplies, tf32 and bf16 what they say; threads are
+   as many as asked for; denormals are flushed. `describe` reports what is in force.
+4. **Every phase is whole.** `inference` records nothing for a gradient. `forward` keeps what backward needs and
+   returns no copies of parameters or inputs. `backward` computes all gradients that the graph asks for
+   (`graph.sources`) and no other; each call gets the residuals of a fresh `forward`. `gradient` is loss and
+   gradients in one call, as a training loop runs it; the loss is returned, else its end could be deleted.
+   Gradients are dense arrays.
+5. **First calls are apart.** The first call of a phase may trace, compile and tune; later calls never do, and
+   raise rather than fall back to something slower.
+6. **`wait` is the truth.** After `wait(x)` every array in x is computed. Phases themselves need not wait.
+7. **What runs is counted.** `executed` looks into the program that really runs, not into the trace.
+
+What a framework cannot do raises `Unsupported` with one sentence; the sweep goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+
+from harness.workload.trace import Graph
+
+PHASES = ("inference", "forward", "backward", "gradient")
+
+
+class Unsupported(Exception):
+    """This framework, execution or device cannot do what was asked. The message is one sentence that says why."""
+
+
+@dataclass(frozen=True)
+class Executed:
+    """Matrix multiplies and convolutions in one phase of an executed program.
+
+    `flops` counts 2 per multiply-add; `note` says in one sentence why the count differs from the trace's
+    where the framework itself causes a difference (a fused kernel that recomputes), else it is empty.
+    """
+
+    matmuls: int
+    flops: int
+    note: str = ""
+
+
+class Program(Protocol):
+    """One workload, loaded in one execution. A result is a device array or a mapping of them by name."""
+
+    def inference(self) -> Any:
+        """The loss; nothing is recorded for a gradient."""
+
+    def forward(self) -> Any:
+        """A pair (loss, what backward needs)."""
+
+    def backward(self, kept: Any) -> Mapping[str, Any]:
+        """The gradient of each source, by name, from what `forward` returned. Uses `kept` up."""
+
+    def gradient(self) -> tuple[Any, Mapping[str, Any]]:
+        """The loss and the gradient of each source."""
+
+    def export(self, gradients: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """Gradients as NumPy arrays (float32) in canonical layout."""
+
+    def residual_bytes(self, kept: Any) -> int:
+        """Bytes that `forward` keeps for `backward`, parameters and inputs not counted."""
+
+    def executed(self) -> dict[str, Executed]:
+        """Multiplies in each phase of the program that runs, by phase name. Called once, after first calls."""
+
+
+class Adapter(Protocol):
+    """One framework on one device."""
+
+    executions: ClassVar[tuple[str, ...]]
+
+    def __init__(self, device: str, threads: int, precision: str) -> None:
+        """`device` is cpu or cuda, `precision` fp32, tf32 or bf16. Raises Unsupported."""
+
+    def describe(self) -> dict[str, str]:
+        """Framework and library versions, device name, and the settings in force, as short strings."""
+
+    def load(self, graph: Graph, arrays: Mapping[str, np.ndarray], execution: str) -> Program:
+        """The workload on the device, ready for first calls. Raises Unsupported."""
+
+    def wait(self, value: Any) -> None:
+        """Block until every array in `value` (nested tuples, lists, mappings) is computed."""

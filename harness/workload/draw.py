@@ -1,0 +1,76 @@
+"""How arrays are born: drawn in NumPy from a seed, one independent stream per name.
+
+Nothing is drawn as all zeros or ones: a gradient that lands on the wrong parameter would go unseen.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from .ops import Spec
+
+
+@dataclass(frozen=True)
+class Draw:
+    """An array's shape and distribution: N(mean, std²), integers in [0, high), or 0, 1, 2, ... (range)."""
+
+    shape: tuple[int, ...]
+    law: Literal["normal", "integers", "range"] = "normal"
+    mean: float = 0.0
+    std: float = 1.0
+    high: int = 0
+
+    @property
+    def spec(self) -> Spec:
+        return Spec(self.shape, "float" if self.law == "normal" else "int")
+
+    def sample(self, seed: int, name: str) -> np.ndarray:
+        """The array, float32 or int32; the same for the same seed and name on every machine."""
+        key = int.from_bytes(hashlib.sha256(f"{seed}/{name}".encode()).digest()[:16], "little")
+        generator = np.random.Generator(np.random.Philox(key=key))
+        if self.law == "range":
+            return np.arange(math.prod(self.shape), dtype=np.int32).reshape(self.shape)
+        if self.law == "integers":
+            return generator.integers(0, self.high, self.shape, dtype=np.int32)
+        drawn = generator.standard_normal(self.shape, dtype=np.float32)
+        return np.float32(self.mean) + np.float32(self.std) * drawn
+
+
+def normal(*shape: int, std: float = 1.0) -> Draw:
+    """Zero mean."""
+    return Draw(shape, std=std)
+
+
+def he(*shape: int) -> Draw:
+    """Weights before a rectifier: variance 2 / fan-in, the fan-in being all axes but the last (He et al. 2015)."""
+    return Draw(shape, std=math.sqrt(2 / math.prod(shape[:-1])))
+
+
+def lecun(*shape: int) -> Draw:
+    """Weights without a rectifier behind them: variance 1 / fan-in (LeCun et al. 1998)."""
+    return Draw(shape, std=math.sqrt(1 / math.prod(shape[:-1])))
+
+
+def bias(n: int) -> Draw:
+    """A small shift."""
+    return Draw((n,), std=0.02)
+
+
+def scale(n: int) -> Draw:
+    """A factor around one."""
+    return Draw((n,), mean=1.0, std=0.1)
+
+
+def integers(*shape: int, high: int) -> Draw:
+    """Labels or token ids in [0, high)."""
+    return Draw(shape, "integers", high=high)
+
+
+def positions(n: int) -> Draw:
+    """0, 1, ..., n - 1."""
+    return Draw((n,), "range")

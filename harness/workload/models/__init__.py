@@ -1,0 +1,62 @@
+"""Models, each written once over the op catalogue. A model is one file here and one YAML in `conf/model/`.
+
+A model is a frozen dataclass whose fields are its sizes, with two methods:
+
+- `batch_arrays()`: the named arrays of one batch, as draws;
+- `loss(ops, param, **batch)`: the scalar loss, a pure function over the op namespace `ops`;
+  `param(name, draw)` is the parameter of that name, drawn as given the first time it is asked for.
+
+Raises WorkloadError, by name and value, for sizes that cannot be built.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from ..draw import Draw
+from ..ops import WorkloadError
+from ..trace import Param
+from .gpt2 import GPT2
+from .mlp import MLP
+from .resnet import ResNet18
+
+
+class Model(Protocol):
+    """A model with its sizes. See the head of this file."""
+
+    def batch_arrays(self) -> dict[str, Draw]: ...
+
+    def loss(self, ops: Any, param: Param, **batch: Any) -> Any: ...
+
+
+MODELS: dict[str, type] = {"mlp": MLP, "resnet18": ResNet18, "gpt2": GPT2}
+
+
+def build(name: str, sizes: Mapping[str, Any]) -> Model:
+    """The model of that name with those sizes.
+
+    Raises WorkloadError for an unknown name or size, for a value of the wrong type, and for a whole
+    number below 1.
+    """
+    if name not in MODELS:
+        raise WorkloadError(f"model.name={name!r} is not a model; models are {', '.join(sorted(MODELS))}")
+    fields = typing.get_type_hints(MODELS[name])
+    for key, value in sizes.items():
+        if key not in fields:
+            raise WorkloadError(f"model.{key}: {name} has no such size; it has {', '.join(fields)}")
+        if fields[key] is float and type(value) is int:
+            continue
+        if not ((isinstance(value, fields[key]) and type(value) is not bool) or fields[key] is bool is type(value)):
+            expected = getattr(fields[key], "__name__", str(fields[key]))
+            raise WorkloadError(f"model.{key}={value!r}: {name} needs {expected} here")
+        if type(value) is int and value < 1:
+            raise WorkloadError(f"model.{key}={value}: must be at least 1")
+    return typing.cast(Model, MODELS[name](**sizes))
+
+
+def sizes(model: Model) -> dict[str, Any]:
+    """The sizes of a model, by field name."""
+    return dataclasses.asdict(typing.cast(Any, model))

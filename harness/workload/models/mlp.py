@@ -1,0 +1,38 @@
+"""The seed's vanilla network: a = relu(W x + b), layer after layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+from .. import draw
+
+
+@dataclass(frozen=True)
+class MLP:
+    """A classifier of `depth` linear layers, with a rectifier between each two.
+
+    All layers are `width` wide, inputs and classes too unless they are given: then forward has exactly
+    `depth` equal multiplies and backward 2 depth - 1.
+    """
+
+    batch: int = 256
+    depth: int = 6
+    width: int = 512
+    inputs: int | None = None
+    classes: int | None = None
+
+    def batch_arrays(self):
+        return {
+            "x": draw.normal(self.batch, self.inputs or self.width),
+            "labels": draw.integers(self.batch, high=self.classes or self.width),
+        }
+
+    def loss(self, ops, param, x, labels):
+        widths = [self.inputs or self.width, *[self.width] * (self.depth - 1), self.classes or self.width]
+        for i, (fan_in, fan_out) in enumerate(pairwise(widths), start=1):
+            last = i == self.depth
+            weight = param(f"w{i}", (draw.lecun if last else draw.he)(fan_in, fan_out))
+            x = ops.linear(x, weight, param(f"b{i}", draw.bias(fan_out)))
+            x = x if last else ops.relu(x)
+        return ops.cross_entropy(x, labels)

@@ -1,0 +1,53 @@
+"""ResNet (He et al. 2016), with batch norm in training mode."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .. import draw
+
+EPS = 1e-5
+
+
+@dataclass(frozen=True)
+class ResNet18:
+    """Four stages of two basic blocks, 64 to 512 channels; 11,689,512 parameters with 1000 classes."""
+
+    batch: int = 32
+    image: int = 224
+    classes: int = 1000
+
+    def batch_arrays(self):
+        return {
+            "x": draw.normal(self.batch, self.image, self.image, 3),
+            "labels": draw.integers(self.batch, high=self.classes),
+        }
+
+    def loss(self, ops, param, x, labels):
+        x = ops.relu(conv_norm(ops, param, "stem", x, channels=64, kernel=7, stride=2))
+        x = ops.max_pool(x, size=3, stride=2, padding=1)
+        for stage, channels in enumerate((64, 128, 256, 512), start=1):
+            for block in range(1, 3):
+                stride = 2 if stage > 1 and block == 1 else 1
+                x = basic_block(ops, param, f"stage{stage}.block{block}", x, channels, stride)
+        x = ops.global_avg_pool(x)
+        weight = param("head.w", draw.lecun(x.shape[-1], self.classes))
+        return ops.cross_entropy(ops.linear(x, weight, param("head.b", draw.bias(self.classes))), labels)
+
+
+def conv_norm(ops, param, name, x, channels, kernel, stride=1):
+    """Convolution without bias, padded to keep the size at stride 1, then batch norm."""
+    weight = param(f"{name}.conv", draw.he(kernel, kernel, x.shape[-1], channels))
+    x = ops.conv2d(x, weight, stride=stride, padding=kernel // 2)
+    return ops.batch_norm(
+        x, param(f"{name}.scale", draw.scale(channels)), param(f"{name}.shift", draw.bias(channels)), eps=EPS
+    )
+
+
+def basic_block(ops, param, name, x, channels, stride):
+    """Two 3x3 convolutions beside a shortcut, which is a 1x1 convolution where the shape changes."""
+    h = ops.relu(conv_norm(ops, param, f"{name}.a", x, channels, kernel=3, stride=stride))
+    h = conv_norm(ops, param, f"{name}.b", h, channels, kernel=3)
+    if stride != 1 or x.shape[-1] != channels:
+        x = conv_norm(ops, param, f"{name}.shortcut", x, channels, kernel=1, stride=stride)
+    return ops.relu(ops.add(h, x))

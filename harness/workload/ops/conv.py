@@ -1,0 +1,51 @@
+"""Convolutions over images [batch, height, width, channels] with weights [height, width, in, out]."""
+
+from __future__ import annotations
+
+from .base import Cost, Op, Spec, Work, elements, nothing, require
+
+
+def window_output(op: str, size: int, kernel: int, stride: int, padding: int) -> int:
+    """Number of window positions along one axis. Raises WorkloadError where the window does not fit."""
+    require(stride >= 1, op, f"the stride must be at least 1, got {stride}")
+    require(
+        size + 2 * padding >= kernel,
+        op,
+        f"a window of {kernel} does not fit an image of {size} with padding {padding}; use a larger image",
+    )
+    return (size + 2 * padding - kernel) // stride + 1
+
+
+class conv2d(Op):
+    """2-D convolution (cross-correlation), x [N, H, W, C], w [kh, kw, C / groups, out], b [out] or nothing."""
+
+    def shape(self, x, w, b=None, *, stride=1, padding=0, groups=1):
+        require(len(x.shape) == 4, self.name, f"the input must be [batch, height, width, channels], got {x.shape}")
+        kh, kw, channels, out = w.shape
+        require(channels * groups == x.shape[3], self.name, f"weight {w.shape} does not fit input {x.shape}")
+        require(out % groups == 0, self.name, f"{groups} groups do not divide {out} output channels")
+        height = window_output(self.name, x.shape[1], kh, stride, padding)
+        width = window_output(self.name, x.shape[2], kw, stride, padding)
+        return Spec((x.shape[0], height, width, out))
+
+    def forward(self, xp, x, w, b=None, *, stride=1, padding=0, groups=1):
+        y = xp.conv2d(x, w, stride, padding, groups)
+        return (y if b is None else y + b), nothing
+
+    def backward(self, xp, grad, local, inputs, wants, *, stride=1, padding=0, groups=1):
+        x, w = inputs[:2]
+        dx = xp.conv2d_dx(grad, w, x.shape, stride, padding, groups) if wants[0] else None
+        dw = xp.conv2d_dw(grad, x, w.shape, stride, padding, groups) if wants[1] else None
+        if len(inputs) == 2:
+            return dx, dw
+        return dx, dw, (xp.sum(grad, axis=(0, 1, 2)) if wants[2] else None)
+
+    def cost(self, inputs, outputs, *, stride=1, padding=0, groups=1):
+        (y,) = outputs
+        kh, kw, channels, _ = inputs[1].shape
+        # Taps that fall on padding count, as in every published table.
+        product = Work(1, 2 * y.size * kh * kw * channels, 0, elements(inputs[0], inputs[1], y))
+        if len(inputs) == 2:
+            return Cost(product, (product, product))
+        bias = Work(elementwise=y.size, elements=elements(y, inputs[2]))
+        return Cost(product + bias, (product, product, bias))

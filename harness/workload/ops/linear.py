@@ -1,0 +1,71 @@
+"""Matrix multiplies: where the seed's "two" comes from. One multiply forward, one for dX and one for dW."""
+
+from __future__ import annotations
+
+from .base import Cost, Op, Spec, Work, elements, nothing, require
+
+
+def _rows(xp, x):
+    """[..., n] as [rows, n]."""
+    return xp.reshape(x, (-1, x.shape[-1]))
+
+
+def _multiply(rows: int, inner: int, columns: int) -> Work:
+    """One product of [rows, inner] and [inner, columns]: 2 operations per multiply-add."""
+    return Work(
+        matmuls=1,
+        flops=2 * rows * inner * columns,
+        elements=rows * inner + inner * columns + rows * columns,
+    )
+
+
+class linear(Op):
+    """y = x w + b, with x [..., in], w [in, out], and b [out] or nothing."""
+
+    def shape(self, x, w, b=None):
+        require(len(w.shape) == 2, self.name, f"the weight must be [in, out], got {w.shape}")
+        require(x.shape[-1] == w.shape[0], self.name, f"input {x.shape} does not fit weight {w.shape}")
+        require(b is None or b.shape == w.shape[1:], self.name, "the bias must be as wide as the output")
+        return Spec((*x.shape[:-1], w.shape[1]))
+
+    def forward(self, xp, x, w, b=None):
+        y = xp.matmul(x, w)
+        return (y if b is None else y + b), nothing
+
+    def backward(self, xp, grad, local, inputs, wants):
+        x, w = inputs[:2]
+        dx = xp.matmul(grad, xp.transpose(w, (1, 0))) if wants[0] else None
+        dw = xp.matmul(xp.transpose(_rows(xp, x), (1, 0)), _rows(xp, grad)) if wants[1] else None
+        if len(inputs) == 2:
+            return dx, dw
+        return dx, dw, (xp.sum(_rows(xp, grad), axis=0) if wants[2] else None)
+
+    def cost(self, inputs, outputs):
+        (y,) = outputs
+        product = _multiply(y.size // y.shape[-1], inputs[1].shape[0], inputs[1].shape[1])
+        if len(inputs) == 2:
+            return Cost(product, (product, product))
+        bias = Work(elementwise=y.size, elements=elements(y, inputs[2]))
+        return Cost(product + bias, (product, product, bias))
+
+
+class tied_linear(Op):
+    """y = x tableᵀ, with x [..., width] and an embedding table [entries, width] used as output weight."""
+
+    def shape(self, x, table):
+        require(x.shape[-1] == table.shape[-1], self.name, f"input {x.shape} does not fit {table.shape}")
+        return Spec((*x.shape[:-1], table.shape[0]))
+
+    def forward(self, xp, x, table):
+        return xp.matmul(x, xp.transpose(table, (1, 0))), nothing
+
+    def backward(self, xp, grad, local, inputs, wants):
+        x, table = inputs
+        dx = xp.matmul(grad, table) if wants[0] else None
+        dw = xp.matmul(xp.transpose(_rows(xp, grad), (1, 0)), _rows(xp, x)) if wants[1] else None
+        return dx, dw
+
+    def cost(self, inputs, outputs):
+        (y,) = outputs
+        product = _multiply(y.size // y.shape[-1], inputs[1].shape[1], inputs[1].shape[0])
+        return Cost(product, (product, product))

@@ -1,0 +1,36 @@
+"""Losses: the scalar from which every gradient starts."""
+
+from __future__ import annotations
+
+import math
+
+from .base import Cost, Op, Spec, Work, require
+
+
+class cross_entropy(Op):
+    """Mean of -log softmax(logits)[label] over all rows; logits [..., classes], labels [...]."""
+
+    def shape(self, logits, labels):
+        require(labels.kind == "int", self.name, "labels must be integers")
+        require(labels.shape == logits.shape[:-1], self.name, f"labels {labels.shape} do not fit {logits.shape}")
+        return Spec(())
+
+    def forward(self, xp, logits, labels):
+        log_softmax = xp.log_softmax(logits)
+        picked = xp.pick(log_softmax, labels)
+        rows = math.prod(labels.shape)
+
+        def local():
+            return ((xp.exp(log_softmax) - xp.one_hot(labels, logits.shape[-1], logits)) / rows,)
+
+        return -xp.mean(picked), local
+
+    def backward(self, xp, grad, local, inputs, wants):
+        return grad * local[0], None
+
+    def cost(self, inputs, outputs):
+        n = inputs[0].size
+        return Cost(
+            Work(elementwise=5 * n, elements=n),
+            (Work(elementwise=3 * n, elements=2 * n), Work()),
+        )

@@ -1,0 +1,63 @@
+"""Normalisations. Their local gradient is the normalised input and the reciprocal deviation."""
+
+from __future__ import annotations
+
+from .base import Op, elementwise_cost, require
+
+
+def _normalise(xp, x, axes, eps):
+    mean = xp.mean(x, axis=axes, keepdims=True)
+    centred = x - mean
+    deviation = xp.rsqrt(xp.mean(centred * centred, axis=axes, keepdims=True) + eps)
+    return centred * deviation, deviation
+
+
+def _backward(xp, grad, local, scale, wants, statistics_axes, parameter_axes):
+    """Ioffe & Szegedy 2015, section 3: the gradient through mean and variance, gathered."""
+    normalised, deviation = local
+    dx = None
+    if wants[0]:
+        g = grad * scale
+        mean_g = xp.mean(g, axis=statistics_axes, keepdims=True)
+        mean_gn = xp.mean(g * normalised, axis=statistics_axes, keepdims=True)
+        dx = deviation * (g - mean_g - normalised * mean_gn)
+    dscale = xp.sum(grad * normalised, axis=parameter_axes) if wants[1] else None
+    dshift = xp.sum(grad, axis=parameter_axes) if wants[2] else None
+    return dx, dscale, dshift
+
+
+class _Norm(Op):
+    def shape(self, x, scale, shift, *, eps):
+        require(scale.shape == shift.shape == x.shape[-1:], self.name, f"scale and shift must be {x.shape[-1:]}")
+        return x
+
+    def cost(self, inputs, outputs, *, eps):
+        n = inputs[0].size
+        return elementwise_cost(inputs, outputs, 8 * n, [8 * n, 2 * n, n])
+
+
+class layer_norm(_Norm):
+    """(x - mean) / sqrt(var + eps) * scale + shift over the last axis of x [..., n]; scale, shift [n]."""
+
+    def forward(self, xp, x, scale, shift, *, eps):
+        normalised, deviation = _normalise(xp, x, -1, eps)
+        return normalised * scale + shift, lambda: (normalised, deviation)
+
+    def backward(self, xp, grad, local, inputs, wants, *, eps):
+        leading = tuple(range(len(grad.shape) - 1))
+        return _backward(xp, grad, local, inputs[1], wants, -1, leading)
+
+
+class batch_norm(_Norm):
+    """The same over all axes but the last, with the batch's own statistics, as in training.
+
+    Running averages are no part of loss or gradient and are not kept.
+    """
+
+    def forward(self, xp, x, scale, shift, *, eps):
+        normalised, deviation = _normalise(xp, x, tuple(range(len(x.shape) - 1)), eps)
+        return normalised * scale + shift, lambda: (normalised, deviation)
+
+    def backward(self, xp, grad, local, inputs, wants, *, eps):
+        axes = tuple(range(len(grad.shape) - 1))
+        return _backward(xp, grad, local, inputs[1], wants, axes, axes)

@@ -1,0 +1,48 @@
+"""Pooling over images [batch, height, width, channels]."""
+
+from __future__ import annotations
+
+from .base import Op, Spec, elementwise_cost, nothing, require
+from .conv import window_output
+
+
+class max_pool(Op):
+    """Largest value of each window; padding never wins. Of equal values the first gets the gradient."""
+
+    def shape(self, x, *, size, stride, padding=0):
+        require(len(x.shape) == 4, self.name, f"the input must be [batch, height, width, channels], got {x.shape}")
+        require(2 * padding <= size, self.name, f"padding {padding} is more than half the window {size}")
+        height = window_output(self.name, x.shape[1], size, stride, padding)
+        width = window_output(self.name, x.shape[2], size, stride, padding)
+        return Spec((x.shape[0], height, width, x.shape[3]))
+
+    def forward(self, xp, x, *, size, stride, padding=0):
+        y = xp.max_pool2d(x, size, stride, padding)
+        return y, lambda: (y,)
+
+    def backward(self, xp, grad, local, inputs, wants, *, size, stride, padding=0):
+        return (xp.max_pool2d_dx(grad, inputs[0], local[0], size, stride, padding),)
+
+    def cost(self, inputs, outputs, *, size, stride, padding=0):
+        n = outputs[0].size
+        return elementwise_cost(inputs, outputs, n * (size * size - 1), [n])
+
+
+class global_avg_pool(Op):
+    """Mean over height and width: [N, H, W, C] to [N, C]."""
+
+    def shape(self, x):
+        require(len(x.shape) == 4, self.name, f"the input must be [batch, height, width, channels], got {x.shape}")
+        return Spec((x.shape[0], x.shape[3]))
+
+    def forward(self, xp, x):
+        return xp.mean(x, axis=(1, 2)), nothing
+
+    def backward(self, xp, grad, local, inputs, wants):
+        n, height, width, channels = inputs[0].shape
+        each = xp.reshape(grad, (n, 1, 1, channels)) / (height * width)
+        return (xp.broadcast_to(each, (n, height, width, channels)),)
+
+    def cost(self, inputs, outputs):
+        n = inputs[0].size
+        return elementwise_cost(inputs, outputs, n, [n])

@@ -1,0 +1,138 @@
+"""The array primitives that the catalogue's rules are written in, in NumPy."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy import (  # noqa: F401  (part of the primitives)
+    broadcast_to,
+    exp,
+    matmul,
+    maximum,
+    mean,
+    reshape,
+    sum,
+    tanh,
+    transpose,
+    zeros_like,
+)
+from numpy.lib.stride_tricks import sliding_window_view
+
+
+def step(x):
+    """1 where x > 0, else 0."""
+    return (x > 0).astype(x.dtype)
+
+
+def rsqrt(x):
+    return 1 / np.sqrt(x)
+
+
+def take(table, ids):
+    """Rows of `table` at `ids`."""
+    return table[ids]
+
+
+def scatter_add(shape, ids, values):
+    """Zeros of `shape`, with each row of `values` added at its id."""
+    out = np.zeros(shape, values.dtype)
+    np.add.at(out, ids.reshape(-1), values.reshape(-1, shape[-1]))
+    return out
+
+
+def pick(x, ids):
+    """x[..., ids]: one element of each row."""
+    return np.take_along_axis(x, ids[..., None].astype(np.int64), axis=-1)[..., 0]
+
+
+def one_hot(ids, n, like):
+    """[..., n] with 1 at each id, in the type of `like`."""
+    return np.eye(n, dtype=like.dtype)[ids]
+
+
+def split(x, parts):
+    """Equal parts of the last axis."""
+    return tuple(np.split(x, parts, axis=-1))
+
+
+def concatenate(parts):
+    """The inverse of `split`."""
+    return np.concatenate(parts, axis=-1)
+
+
+def log_softmax(x):
+    shifted = x - np.max(x, axis=-1, keepdims=True)
+    return shifted - np.log(np.sum(np.exp(shifted), axis=-1, keepdims=True))
+
+
+def softmax(x):
+    e = np.exp(x - np.max(x, axis=-1, keepdims=True))
+    return e / np.sum(e, axis=-1, keepdims=True)
+
+
+def causal(scores):
+    """Scores [..., q, k] with -inf where k > q."""
+    return np.where(np.tri(*scores.shape[-2:], dtype=np.bool_), scores, -np.inf)
+
+
+def _pad(x, padding, value=0.0):
+    return np.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)), constant_values=value)
+
+
+def _windows(x, kh, kw, stride):
+    """[N, H, W, C] as windows [N, OH, OW, C, kh, kw] (a view)."""
+    return sliding_window_view(x, (kh, kw), (1, 2))[:, ::stride, ::stride]
+
+
+def conv2d(x, w, stride, padding, groups):
+    """x [N, H, W, C], w [kh, kw, C / groups, out]: [N, OH, OW, out]."""
+    kh, kw, channels, _ = w.shape
+    windows = _windows(_pad(x, padding), kh, kw, stride)
+    parts = [
+        np.tensordot(windows[:, :, :, g * channels : (g + 1) * channels], part, ((3, 4, 5), (2, 0, 1)))
+        for g, part in enumerate(np.split(w, groups, axis=-1))
+    ]
+    return np.concatenate(parts, axis=-1)
+
+
+def conv2d_dw(grad, x, w_shape, stride, padding, groups):
+    """Gradient for the weight: each tap is the product of the input it saw with the output's gradient."""
+    kh, kw, channels, _ = w_shape
+    _, height, width, _ = grad.shape
+    windows = _windows(_pad(x, padding), kh, kw, stride)[:, :height, :width]
+    parts = [
+        np.tensordot(windows[:, :, :, g * channels : (g + 1) * channels], part, ((0, 1, 2), (0, 1, 2)))
+        for g, part in enumerate(np.split(grad, groups, axis=-1))
+    ]
+    return np.concatenate(parts, axis=-1).transpose(1, 2, 0, 3)
+
+
+def conv2d_dx(grad, w, x_shape, stride, padding, groups):
+    """Gradient for the input: each output's gradient goes back through the taps that made it."""
+    kh, kw = w.shape[:2]
+    n, height, width, _ = grad.shape
+    padded = np.zeros((n, x_shape[1] + 2 * padding, x_shape[2] + 2 * padding, x_shape[3]), grad.dtype)
+    grads, weights = np.split(grad, groups, axis=-1), np.split(w, groups, axis=-1)
+    for i in range(kh):
+        for j in range(kw):
+            tap = np.concatenate([g @ p[i, j].T for g, p in zip(grads, weights, strict=True)], axis=-1)
+            padded[:, i : i + stride * height : stride, j : j + stride * width : stride] += tap
+    return padded[:, padding : padding + x_shape[1], padding : padding + x_shape[2]]
+
+
+def max_pool2d(x, size, stride, padding):
+    return _windows(_pad(x, padding, -np.inf), size, size, stride).max(axis=(-2, -1))
+
+
+def max_pool2d_dx(grad, x, y, size, stride, padding):
+    """The gradient goes to the first element of each window that equals its maximum."""
+    _, height, width, _ = grad.shape
+    padded = _pad(x, padding, -np.inf)
+    out = np.zeros_like(padded)
+    free = np.ones(y.shape, bool)
+    for i in range(size):
+        for j in range(size):
+            tap = np.s_[:, i : i + stride * height : stride, j : j + stride * width : stride]
+            wins = free & (padded[tap] == y)
+            out[tap] += grad * wins
+            free &= ~wins
+    return out[:, padding : padding + x.shape[1], padding : padding + x.shape[2]]

@@ -1,0 +1,139 @@
+"""Runs a model over shapes alone: the list of op calls, and which values need a gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from .draw import Draw
+from .ops import CATALOGUE, Spec, WorkloadError
+
+Param = Callable[[str, Draw], Any]
+
+
+@dataclass(frozen=True)
+class Symbol:
+    """Stands for an array while a model is traced: its number in the graph, and its shape."""
+
+    id: int
+    spec: Spec
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.spec.shape
+
+
+@dataclass(frozen=True)
+class Call:
+    """One op applied to values of the graph, by number."""
+
+    op: str
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    attrs: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A traced model: values by number, op calls in order, and the number of the loss.
+
+    `params` and `inputs` map names to numbers; `draws` says how each named array is drawn.
+    """
+
+    specs: tuple[Spec, ...]
+    params: dict[str, int]
+    inputs: dict[str, int]
+    draws: dict[str, Draw]
+    calls: tuple[Call, ...]
+    loss: int
+    wants_inputs: bool = False
+
+    @property
+    def parameter_count(self) -> int:
+        return sum(self.specs[number].size for number in self.params.values())
+
+    @cached_property
+    def sources(self) -> dict[str, int]:
+        """The named values for which a gradient is asked: parameters, and float inputs if wanted."""
+        wanted = dict(self.params)
+        if self.wants_inputs:
+            wanted |= {name: n for name, n in self.inputs.items() if self.specs[n].kind == "float"}
+        return wanted
+
+    @cached_property
+    def needs_gradient(self) -> frozenset[int]:
+        """Numbers of the values through which a gradient must flow."""
+        needed = set(self.sources.values())
+        for call in self.calls:
+            if needed.intersection(call.inputs):
+                needed.update(call.outputs)
+        return frozenset(needed)
+
+    def uses(self, number: int) -> list[tuple[str, int]]:
+        """The (op, position) pairs where a value is an argument: tells an adapter which layout suits it."""
+        return [
+            (call.op, position)
+            for call in self.calls
+            for position, argument in enumerate(call.inputs)
+            if argument == number
+        ]
+
+
+@dataclass
+class _Tracer:
+    """The op namespace that records instead of computing: `ops.relu(x)` adds a call and returns a Symbol."""
+
+    specs: list[Spec] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+    params: dict[str, Symbol] = field(default_factory=dict)
+    draws: dict[str, Draw] = field(default_factory=dict)
+
+    def value(self, spec: Spec) -> Symbol:
+        self.specs.append(spec)
+        return Symbol(len(self.specs) - 1, spec)
+
+    def param(self, name: str, draw: Draw) -> Symbol:
+        if name not in self.params:
+            self.params[name] = self.value(draw.spec)
+            self.draws[name] = draw
+        elif self.draws[name] != draw:
+            raise WorkloadError(f"parameter {name!r} is asked for twice, as {self.draws[name]} and as {draw}")
+        return self.params[name]
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name not in CATALOGUE:
+            raise WorkloadError(f"no op {name!r} in the catalogue; it has {', '.join(sorted(CATALOGUE))}")
+
+        def call(*arguments: Symbol | None, **attrs: Any) -> Symbol | tuple[Symbol, ...]:
+            inputs = [argument for argument in arguments if argument is not None]
+            shape = CATALOGUE[name].shape(*(x.spec for x in inputs), **attrs)
+            specs = shape if isinstance(shape, tuple) else (shape,)
+            outputs = tuple(self.value(spec) for spec in specs)
+            numbers = tuple(x.id for x in inputs), tuple(x.id for x in outputs)
+            self.calls.append(Call(name, *numbers, attrs))
+            return outputs if isinstance(shape, tuple) else outputs[0]
+
+        return call
+
+
+def trace(model: Any, wants_inputs: bool = False) -> Graph:
+    """The graph of `model`. Raises WorkloadError where shapes do not fit."""
+    tracer = _Tracer()
+    batch = model.batch_arrays()
+    inputs = {name: tracer.value(draw.spec) for name, draw in batch.items()}
+    loss = model.loss(tracer, tracer.param, **inputs)
+    if shared := batch.keys() & tracer.draws.keys():
+        raise WorkloadError(f"{type(model).__name__}: {sorted(shared)} name both an input and a parameter")
+    if loss.shape != ():
+        raise WorkloadError(f"{type(model).__name__}: the loss must be a scalar, its shape is {loss.shape}")
+    return Graph(
+        specs=tuple(tracer.specs),
+        params={name: symbol.id for name, symbol in tracer.params.items()},
+        inputs={name: symbol.id for name, symbol in inputs.items()},
+        draws=batch | tracer.draws,
+        calls=tuple(tracer.calls),
+        loss=loss.id,
+        wants_inputs=wants_inputs,
+    )

@@ -1,0 +1,94 @@
+"""One workload: a model with its sizes, a precision and a seed. Its arrays live on disk as `.npy`, never pickled."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .models import Model, build, sizes
+from .reference import Reference, reference
+from .trace import Graph, trace
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What all frameworks compute, identically.
+
+    `precision` is fp32, tf32 (fp32 arrays, tensor-core multiplies) or bf16. `wants_inputs` asks for the
+    gradient of float inputs beside those of the parameters.
+    """
+
+    name: str
+    model: Model
+    precision: str = "fp32"
+    seed: int = 0
+    wants_inputs: bool = False
+
+    @classmethod
+    def of(cls, name: str, model_sizes: Mapping[str, Any], **rest: Any) -> Workload:
+        """Raises WorkloadError for a model that cannot be built; its shapes are checked at once."""
+        workload = cls(name, build(name, model_sizes), **rest)
+        _ = workload.graph
+        return workload
+
+    @cached_property
+    def graph(self) -> Graph:
+        return trace(self.model, self.wants_inputs)
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready; the inverse of `from_dict`."""
+        rest = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "model"}
+        return rest | {"sizes": sizes(self.model)}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Workload:
+        rest = {key: value for key, value in data.items() if key not in ("name", "sizes")}
+        return cls.of(data["name"], {k: v for k, v in data["sizes"].items() if v is not None}, **rest)
+
+    @property
+    def id(self) -> str:
+        """Short, stable, readable: the name and a digest of everything that defines the work."""
+        digest = hashlib.sha256(json.dumps(self.as_dict(), sort_keys=True).encode()).hexdigest()
+        return f"{self.name}-{digest[:8]}"
+
+    def sample(self) -> dict[str, np.ndarray]:
+        """Every parameter and input, float32 or int32, by name."""
+        return {name: draw.sample(self.seed, name) for name, draw in self.graph.draws.items()}
+
+
+def save(workload: Workload, folder: Path) -> Reference:
+    """Write the workload, its arrays and the oracle's answer under `folder`; return that answer."""
+    arrays = workload.sample()
+    expected = reference(workload.graph, arrays)
+    _write(folder / "arrays", arrays)
+    _write(folder / "gradients", expected.gradients)
+    description = workload.as_dict() | {"loss": expected.loss}
+    (folder / "workload.json").write_text(json.dumps(description, indent=2))
+    return expected
+
+
+def load(folder: Path) -> tuple[Workload, dict[str, np.ndarray], Reference]:
+    """The inverse of `save`; arrays are mapped from disk, not read."""
+    description = json.loads((folder / "workload.json").read_text())
+    loss = description.pop("loss")
+    workload = Workload.from_dict(description)
+    arrays = _read(folder / "arrays", workload.graph.draws)
+    return workload, arrays, Reference(loss, _read(folder / "gradients", workload.graph.sources))
+
+
+def _write(folder: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    folder.mkdir(parents=True)
+    for name, array in arrays.items():
+        np.save(folder / f"{name}.npy", array, allow_pickle=False)
+
+
+def _read(folder: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
+    return {name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in names}
