@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,22 +43,31 @@ class Agreement:
         return None
 
 
-def agreement(loss: float, gradients: Mapping[str, np.ndarray], expected: Reference) -> Agreement:
-    """Compare with the oracle. The error of one gradient is |g - r| / |r| in the Euclidean norm.
+def agreement(losses: Sequence[float], answers: Sequence[Mapping[str, np.ndarray]], expected: Reference) -> Agreement:
+    """Compare several losses and sets of gradients with the oracle; each error is the worst among them.
 
-    Where r is zero in exact arithmetic (a bias before a batch norm), its norm is replaced by that of the
-    whole gradient. Raises ValueError where names or shapes differ.
+    The error of one gradient is |g - r| / |r| in the Euclidean norm. Where r is zero in exact arithmetic (a
+    bias before a batch norm), its norm is replaced by that of the whole gradient. Raises ValueError where
+    names or shapes differ.
     """
-    if set(gradients) != set(expected.gradients):
-        raise ValueError(f"gradients differ in name: {sorted(set(gradients) ^ set(expected.gradients))}")
     norms = {name: float(np.linalg.norm(g)) for name, g in expected.gradients.items()}
     total = float(np.linalg.norm(list(norms.values())))
-    errors = {}
-    for name, wanted in expected.gradients.items():
-        got = np.asarray(gradients[name], np.float64)
-        if got.shape != wanted.shape:
-            raise ValueError(f"the gradient of {name} has shape {got.shape}, expected {wanted.shape}")
-        scale = norms[name] if norms[name] > STRUCTURAL_ZERO * total else total
-        difference = float(np.linalg.norm(got - wanted))
-        errors[name] = difference / scale if scale else difference
-    return Agreement(abs(loss - expected.loss) / abs(expected.loss), errors)
+    errors = dict.fromkeys(norms, 0.0)
+    for gradients in answers:
+        if set(gradients) != set(norms):
+            raise ValueError(f"gradients differ in name: {sorted(set(gradients) ^ set(norms))}")
+        for name, wanted in expected.gradients.items():
+            if gradients[name].shape != wanted.shape:
+                raise ValueError(f"gradient of {name}: shape {gradients[name].shape}, expected {wanted.shape}")
+            scale = norms[name] if norms[name] > STRUCTURAL_ZERO * total else total
+            difference = float(np.linalg.norm(np.asarray(gradients[name], np.float64) - wanted))
+            errors[name] = _larger(errors[name], difference / (scale or 1.0))
+    loss_error = 0.0
+    for loss in losses:
+        loss_error = _larger(loss_error, abs(loss - expected.loss) / abs(expected.loss))
+    return Agreement(loss_error, errors)
+
+
+def _larger(a: float, b: float) -> float:
+    """The larger of two errors; NaN is the largest."""
+    return a if not a <= b else b

@@ -64,15 +64,15 @@ class Workload:
         return {name: draw.sample(self.seed, name) for name, draw in self.graph.draws.items()}
 
 
-def save(workload: Workload, folder: Path) -> Reference:
-    """Write the workload, its arrays and the oracle's answer under `folder`; return that answer."""
+def save(workload: Workload, folder: Path) -> Path:
+    """Write the workload, its arrays and the oracle's answer under `folder`; return the folder."""
     arrays = workload.sample()
     expected = reference(workload.graph, arrays)
     _write(folder / "arrays", arrays)
     _write(folder / "gradients", expected.gradients)
     description = workload.as_dict() | {"loss": expected.loss}
     (folder / "workload.json").write_text(json.dumps(description, indent=2))
-    return expected
+    return folder
 
 
 def load(folder: Path) -> tuple[Workload, dict[str, np.ndarray], Reference]:

@@ -1,0 +1,86 @@
+"""Hydra's start and end of a run or sweep: plan and check everything first, sum up last.
+
+Hydra turns an exception in a callback into a warning, so these end the process themselves (`sys.exit`).
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from hydra import compose
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from . import preflight
+from .config import Settings, settings
+from .errors import UserError
+from .findings.console import Terminal
+from .plan import Plan
+from .sweep import sum_up
+
+
+def job_settings(config: DictConfig) -> Settings:
+    """The checked job of one composed config. Raises UserError."""
+    try:
+        ours = OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
+        plain = OmegaConf.to_container(ours, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        raise UserError(f"the configuration does not resolve: {error}") from error
+    assert isinstance(plain, dict)
+    return preflight.resolve(settings({str(key): value for key, value in plain.items()}))
+
+
+def composed_jobs(config: DictConfig) -> list[Settings]:
+    """Every job of the sweep that `config` starts, composed as Hydra's own sweeper will compose it."""
+    given = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
+    parsed = OverridesParser.create().parse_overrides(given + list(config.hydra.overrides.task))
+    (batch,) = BasicSweeper.split_arguments(parsed, max_batch_size=None)
+    return [job_settings(compose(config.hydra.job.config_name, overrides=list(job))) for job in batch]
+
+
+class SweepCallback(Callback):
+    """Configured in `conf/config.yaml`."""
+
+    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        self._start(lambda: [job_settings(config)])
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        self._start(lambda: composed_jobs(config))
+
+    def on_run_end(self, config: DictConfig, **kwargs: Any) -> None:
+        self._end()
+
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        self._end()
+
+    def _start(self, jobs: Callable[[], list[Settings]]) -> None:
+        try:
+            found = jobs()
+            self.plan = Plan.of(found)
+            for job in {job.workload.id: job for job in found}.values():
+                preflight.check(job)
+            self.plan.begin()
+            count, minutes = len(self.plan.cells), self.plan.seconds / 60
+            Terminal().say(f"{count} variants of {len(found)} workloads: at most {minutes:.0f} minutes once compiled")
+        except (UserError, HydraException) as error:
+            print(f"twofold: {error}", file=sys.stderr)
+            sys.exit(2)
+
+        except Exception:
+            traceback.print_exc()
+            sys.exit(3)
+
+    def _end(self) -> None:
+        try:
+            code = sum_up(self.plan, Terminal())
+        except Exception:
+            traceback.print_exc()
+            code = 3
+        sys.exit(code)

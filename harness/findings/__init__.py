@@ -1,0 +1,1 @@
+"""What it says: records, and the views that are made from them."""

@@ -1,0 +1,147 @@
+"""From what was measured of one variant to its record."""
+
+from __future__ import annotations
+
+import subprocess
+import uuid
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from .. import __version__
+from ..config import Settings, Variant
+from ..measure import stats, verdict
+from ..measure.clock import PHASES, Samples
+from ..measure.pool import ROOT
+from ..measure.protocol import Outcome
+from ..measure.trial import Measured
+from ..workload.cost import CostTable, cost
+from .record import Record
+
+# Process-to-process standard deviation of a log ratio, where no self-check of this machine says otherwise:
+# 1.2 to 2.1 % was seen between fresh processes of one program on a shared two-core machine.
+ASSUMED_SIGMA = 0.02
+
+
+def record_of(job: Settings, variant: Variant, known: Measured, machine: dict[str, Any]) -> Record:
+    """The record of one variant of a job, with every number that could be had."""
+    graph = job.workload.graph
+    work = cost(graph)
+    record = Record(
+        id=uuid.uuid4().hex,
+        created=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        study=job.study,
+        sweep=job.sweep,
+        cell=job.cell(variant),
+        model=job.workload.name,
+        workload=job.workload.as_dict(),
+        device=job.device.name,
+        threads=job.device.threads or 0,
+        framework=variant.framework,
+        execution=variant.execution,
+        outcome=Outcome.OK,
+        metrics=_counted(work, graph.parameter_count),
+        stop=known.stops,
+        described=known.described,
+        machine=machine,
+        harness={"version": __version__, "commit": commit()},
+        measure=asdict(job.measure),
+        samples=[trial.as_dict() for trial in known.trials],
+    )
+    if known.verified:
+        record.metrics |= _verified(known)
+        record.gradient_errors = known.verified["gradient_errors"]
+        record.notes = {phase: found["note"] for phase, found in known.executed.items() if found["note"]}
+    if known.failure:
+        record.outcome, record.reason = known.failure.outcome, known.failure.reason
+    else:
+        metrics, record.interval = _timed(known, work)
+        record.noise = _noise(known.trials, record.threads)
+        record.metrics |= metrics | {"noisy": float(bool(record.noise))}
+    return record
+
+
+@cache
+def commit() -> str:
+    """The commit of this program, or "unknown" outside a checkout."""
+    asked = ["git", "-C", str(ROOT), "rev-parse", "HEAD"]
+    try:
+        answered = subprocess.run(asked, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return "unknown"
+    return answered.stdout.strip() or "unknown"
+
+
+def _counted(cost: CostTable, parameters: int) -> dict[str, float]:
+    """Numbers that need no measurement."""
+    return {
+        "parameters": parameters,
+        "forward_flops": cost.forward.flops,
+        "backward_flops": cost.backward.flops,
+        "forward_matmuls": cost.forward.matmuls,
+        "backward_matmuls": cost.backward.matmuls,
+        "ratio_flops": cost.flops_ratio,
+    }
+
+
+def _verified(known: Measured) -> dict[str, float]:
+    """Numbers of a variant that is loaded and verified."""
+    return {
+        "loss_error": known.verified["loss_error"],
+        "gradient_error": max(known.verified["gradient_errors"].values()),
+        "residual_mib": known.verified["residual_bytes"] / 2**20,
+        **{f"first_{phase}_s": seconds for phase, seconds in known.first_call_s.items()},
+        **{f"executed_{phase}_matmuls": found["matmuls"] for phase, found in known.executed.items()},
+    }
+
+
+def _timed(known: Measured, work: CostTable) -> tuple[dict[str, float], str]:
+    """Numbers from the samples of each trial, and the sentence that says what the intervals contain."""
+    trials = known.trials
+
+    def interval(numerator: str, denominator: str) -> stats.Interval:
+        logs = [stats.log_ratio(t.seconds[numerator], t.seconds[denominator]) for t in trials]
+        return stats.log_interval(logs, ASSUMED_SIGMA)
+
+    ratio, growth = interval("backward", "forward"), interval("gradient", "inference")
+    seconds = {
+        phase: float(np.exp(np.mean([stats.trimmed_mean(stats.log_times(t.seconds[phase])) for t in trials])))
+        for phase in PHASES
+    }
+    every = {phase: [s for t in trials for s in t.seconds[phase]] for phase in PHASES}
+    metrics = {
+        "ratio": ratio.centre,
+        "ratio_low": ratio.low,
+        "ratio_high": ratio.high,
+        "ratio_marginal": growth.centre - 1,
+        "ratio_marginal_low": growth.low - 1,
+        "ratio_marginal_high": growth.high - 1,
+        **{f"{phase}_ms": 1000 * value for phase, value in seconds.items()},
+        "forward_gflops": work.forward.flops / seconds["forward"] / 1e9,
+        "backward_gflops": work.backward.flops / seconds["backward"] / 1e9,
+        "dispatch_share": sum(sum(t.enqueue["forward"]) for t in trials) / sum(every["forward"]),
+        "pairs": len(every["forward"]),
+        "trials": len(trials),
+        "timed_s": sum(r * sum(map(sum, t.seconds.values())) for r, t in zip(known.repeats, trials, strict=True)),
+    }
+    return {k: float(v) for k, v in metrics.items() if np.isfinite(v)}, (
+        f"{ratio.contains}; process-to-process variation is assumed to be {ASSUMED_SIGMA:.0%}"
+    )
+
+
+def _noise(trials: Sequence[Samples], threads: int) -> str:
+    """What disturbed the measurement, by how it was scheduled; empty if little did.
+
+    A program that leaves CPUs idle by itself is not disturbed: its CPU share is taken relative to its own best.
+    """
+    for number, trial in enumerate(trials, start=1):
+        wall = np.array(trial.wall)
+        share = np.array(trial.cpu) / wall
+        found = verdict.noise(np.array(trial.switches) / wall / threads, share / np.quantile(share, 0.9))
+        if found.noisy:
+            return f"trial {number}: {found.reason}"
+    return ""

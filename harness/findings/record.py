@@ -1,0 +1,94 @@
+"""The record: one JSON file for one variant of one workload. Records are the truth; all else is a view."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from ..errors import UserError
+from .schema import SCHEMA
+
+
+@dataclass
+class Record:
+    """See `schema.py` for what each field says. A number that could not be had is absent, never NaN."""
+
+    id: str
+    created: str
+    study: str
+    sweep: str
+    cell: str
+    model: str
+    workload: dict[str, Any]
+    device: str
+    threads: int
+    framework: str
+    execution: str
+    outcome: str
+    reason: str = ""
+    metrics: dict[str, float] = field(default_factory=dict)
+    interval: str = ""
+    stop: list[str] = field(default_factory=list)
+    noise: str = ""
+    notes: dict[str, str] = field(default_factory=dict)
+    gradient_errors: dict[str, float] = field(default_factory=dict)
+    described: dict[str, str] = field(default_factory=dict)
+    machine: dict[str, Any] = field(default_factory=dict)
+    harness: dict[str, str] = field(default_factory=dict)
+    measure: dict[str, Any] = field(default_factory=dict)
+    samples: list[dict[str, Any]] = field(default_factory=list)
+    schema: int = SCHEMA
+
+    @property
+    def variant(self) -> str:
+        return f"{self.framework}-{self.execution}"
+
+    def write(self, folder: Path) -> Path:
+        """Write `<cell>.json`, whole or not at all, and on the disk before this returns. Raises UserError."""
+        path = folder / f"{self.cell}.json"
+        write_json(path, asdict(self))
+        return path
+
+
+def write_json(path: Path, data: dict[str, Any]) -> None:
+    """Replace the file at once: a reader sees the old content or the new. Raises UserError if it cannot."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with draft.open("w") as file:
+            json.dump(data, file, allow_nan=False)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise UserError(
+            f"{path}: cannot be written ({error.strerror}); free some space or choose results=FOLDER"
+        ) from error
+
+
+def read(path: Path) -> Record:
+    """The record in a file. Raises UserError for one that is corrupt, not a record, or of a newer schema."""
+    try:
+        data = json.loads(path.read_text())
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise UserError(f"{path}: not a whole JSON file ({error}); delete it to measure this cell again") from error
+    if not isinstance(data, dict) or not isinstance(data.get("schema"), int):
+        raise UserError(f"{path}: not a record of this program; move it elsewhere")
+    if data["schema"] > SCHEMA:
+        raise UserError(f"{path}: schema {data['schema']} is newer than this program's {SCHEMA}; update the program")
+    known = {f.name for f in fields(Record)}
+    if data.keys() != known:
+        raise UserError(f"{path}: {', '.join(sorted(data.keys() ^ known))} missing or unknown; delete the file")
+    return Record(**data)
+
+
+def records(folder: Path) -> Iterator[Path]:
+    """The record files of a sweep, in order of their names."""
+    return (path for path in sorted(folder.glob("*.json")) if path.name != "sweep.json" and path.name[0] != ".")

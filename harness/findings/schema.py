@@ -1,0 +1,82 @@
+"""Every number that a record holds: its unit and one sentence."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+SCHEMA = 1  # raise it when a number changes its meaning; a reader refuses what is newer than itself
+
+
+class Quantity(NamedTuple):
+    """What a number is."""
+
+    unit: str
+    sentence: str
+
+
+METRICS: dict[str, Quantity] = {
+    "ratio": Quantity("1", "Time of backward over time of forward, from pairs measured next to each other."),
+    "ratio_low": Quantity("1", "Lower end of the 95 % interval of `ratio`."),
+    "ratio_high": Quantity("1", "Upper end of the 95 % interval of `ratio`."),
+    "ratio_marginal": Quantity("1", "(gradient - inference) / inference: what training adds to inference."),
+    "ratio_marginal_low": Quantity("1", "Lower end of the 95 % interval of `ratio_marginal`."),
+    "ratio_marginal_high": Quantity("1", "Upper end of the 95 % interval of `ratio_marginal`."),
+    "ratio_flops": Quantity("1", "FLOPs of backward over forward, multiplies and convolutions, counted in the trace."),
+    "inference_ms": Quantity("ms", "Forward with nothing recorded for a gradient."),
+    "forward_ms": Quantity("ms", "Forward that keeps what backward needs."),
+    "backward_ms": Quantity("ms", "From what forward kept to all gradients."),
+    "gradient_ms": Quantity("ms", "Loss and all gradients in one call, as a training loop runs it."),
+    "first_inference_s": Quantity("s", "First call of inference: trace, compile and tune included."),
+    "first_forward_s": Quantity("s", "First call of forward: trace, compile and tune included."),
+    "first_backward_s": Quantity("s", "First call of backward: trace, compile and tune included."),
+    "first_gradient_s": Quantity("s", "First call of gradient: trace, compile and tune included."),
+    "forward_gflops": Quantity("GFLOP/s", "Counted FLOPs of forward over its time."),
+    "backward_gflops": Quantity("GFLOP/s", "Counted FLOPs of backward over its time."),
+    "forward_flops": Quantity("FLOP", "FLOPs of forward, multiplies and convolutions, counted in the trace."),
+    "backward_flops": Quantity("FLOP", "FLOPs of backward, multiplies and convolutions, counted in the trace."),
+    "forward_matmuls": Quantity("1", "Multiplies and convolutions of forward in the trace."),
+    "backward_matmuls": Quantity("1", "Multiplies and convolutions of backward in the trace."),
+    "executed_inference_matmuls": Quantity("1", "Multiplies and convolutions in the program that inference executes."),
+    "executed_forward_matmuls": Quantity("1", "Multiplies and convolutions in the program that forward executes."),
+    "executed_backward_matmuls": Quantity("1", "Multiplies and convolutions in the program that backward executes."),
+    "executed_gradient_matmuls": Quantity("1", "Multiplies and convolutions in the program that gradient executes."),
+    "gradient_error": Quantity("1", "Largest relative error of a gradient, norm-wise, against the float64 oracle."),
+    "loss_error": Quantity("1", "Relative error of the loss against the float64 oracle."),
+    "residual_mib": Quantity("MiB", "What forward keeps for backward, parameters and inputs not counted."),
+    "dispatch_share": Quantity(
+        "1", "Time until forward returns over time until it is done; near 1 on a GPU: host-bound."
+    ),
+    "parameters": Quantity("1", "Number of trained values."),
+    "pairs": Quantity("1", "Forward and backward pairs measured, all trials together."),
+    "trials": Quantity("1", "Fresh sets of processes measured."),
+    "timed_s": Quantity("s", "Time inside timed calls."),
+    "noisy": Quantity("1", "1 if the machine disturbed this variant, else 0; the record says how."),
+}
+
+FIELDS: dict[str, str] = {
+    "schema": "Version of this layout.",
+    "id": "Names this measurement; unique.",
+    "created": "When it ended, UTC.",
+    "study": "Which study it belongs to.",
+    "sweep": "Which sweep of that study.",
+    "cell": "Names the workload, device and variant; the same in every sweep.",
+    "model": "Name of the model.",
+    "workload": "Model, sizes, precision and seed: enough to draw the same arrays again.",
+    "device": "cpu or cuda.",
+    "threads": "CPU threads given to the framework.",
+    "framework": "Which framework.",
+    "execution": "Which execution of it.",
+    "outcome": "ok, invalid, unsupported, oom, timeout, crashed or error.",
+    "reason": "One sentence that says why, where the outcome is not ok.",
+    "metrics": "The numbers, by name; see METRICS.",
+    "interval": "What the intervals contain.",
+    "stop": "Why each trial stopped: target, settled or budget.",
+    "noise": "What disturbed the measurement, in one sentence, or empty.",
+    "notes": "Stated reasons where executed multiplies differ from the trace's, by phase.",
+    "gradient_errors": "Relative error of each gradient, norm-wise, by parameter.",
+    "described": "Versions and settings in force, as the adapter reports them.",
+    "machine": "Processor, cores, memory, kernel, GPUs.",
+    "harness": "Version and commit of this program.",
+    "measure": "The measuring settings.",
+    "samples": "One entry a trial: seconds per call by phase, and per cycle context switches, CPU and wall seconds.",
+}

@@ -1,0 +1,95 @@
+"""The findings of a sweep as text: one table, and the sentence that answers the question for this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .record import Record
+
+COLUMNS = (
+    "model",
+    "framework",
+    "execution",
+    "forward ms",
+    "backward ms",
+    "ratio",
+    "95 % interval",
+    "by FLOPs",
+    "marginal",
+    "grad error",
+    "matmuls F / B",
+    "outcome",
+)
+
+
+def row(record: Record) -> list[str]:
+    """The cells of COLUMNS; empty where a number could not be had."""
+    m = record.metrics
+
+    def number(name: str, form: str) -> str:
+        return format(m[name], form) if name in m else ""
+
+    counts = [number(f"executed_{phase}_matmuls", ".0f") for phase in ("forward", "backward")]
+    return [
+        record.model,
+        record.framework,
+        record.execution,
+        number("forward_ms", ".3g"),
+        number("backward_ms", ".3g"),
+        number("ratio", ".2f"),
+        interval(record),
+        number("ratio_flops", ".2f"),
+        number("ratio_marginal", ".2f"),
+        number("gradient_error", ".1e"),
+        " / ".join(counts) + ("*" if record.notes else "") if any(counts) else "",
+        _outcome(record),
+    ]
+
+
+def interval(record: Record) -> str:
+    """The 95 % interval of the ratio; empty where too few pairs were measured to have one."""
+    m = record.metrics
+    return f"{m['ratio_low']:.2f} to {m['ratio_high']:.2f}" if "ratio_low" in m else ""
+
+
+def _outcome(record: Record) -> str:
+    if record.outcome != "ok":
+        return f"{record.outcome}: {record.reason}"
+    return "ok, noisy" if record.noise else "ok"
+
+
+def remarks(records: Sequence[Record]) -> list[str]:
+    """What the table marks and does not say: differing counts, noise. One sentence each, in order of the table."""
+    found = []
+    for record in records:
+        name = f"{record.model} {record.variant}"
+        found += [f"* {name}, {phase}: {note}" for phase, note in record.notes.items()]
+        if record.noise:
+            found.append(f"{name} is noisy: {record.noise}")
+    return found
+
+
+def answer(records: Sequence[Record]) -> str:
+    """Is the backward pass twice the forward, on this machine? From intervals, not from point values."""
+    measured = [r for r in records if r.outcome == "ok" and "ratio_low" in r.metrics]
+    if not measured:
+        return "Nothing was measured, so there is no answer."
+    below = sum(r.metrics["ratio_high"] < 2 for r in measured)
+    above = sum(r.metrics["ratio_low"] > 2 for r in measured)
+    ratios = sorted(r.metrics["ratio"] for r in measured)
+    flops = sorted({round(r.metrics["ratio_flops"], 2) for r in measured})
+    counted = f"{flops[0]:.2f}" if len(flops) == 1 else f"{flops[0]:.2f} to {flops[-1]:.2f}"
+    machine = measured[0].machine
+    where = machine["gpus"][0] if measured[0].device == "cuda" else f"{machine['cpu']}, {measured[0].threads} threads"
+    return (
+        f"Is the backward pass twice the forward? By FLOPs it is {counted} times; measured on {where} it takes "
+        f"{ratios[0]:.2f} to {ratios[-1]:.2f} times: of {len(measured)} variants {below} lie below 2, {above} above, "
+        f"and {len(measured) - below - above} cannot be told from 2 (95 % intervals)."
+    )
+
+
+def markdown(records: Sequence[Record]) -> str:
+    """The findings as Markdown, for MLflow."""
+    lines = [f"| {' | '.join(COLUMNS)} |", f"|{'---|' * len(COLUMNS)}"]
+    lines += [f"| {' | '.join(text.replace('|', '/') for text in row(record))} |" for record in records]
+    return "\n".join([answer(records), "", *lines, "", *(f"- {remark}" for remark in remarks(records))])

@@ -1,0 +1,104 @@
+"""Records to MLflow: one flat run for each variant, and one summary run for each sweep. Always a view."""
+
+from __future__ import annotations
+
+import getpass
+import logging
+import os
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlparse
+
+from .record import Record
+from .summary import markdown
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+# Before MLflow is imported: no thread that phones home, and no minutes of retries on a server that went away.
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+
+
+class Tracker:
+    """Logs to one experiment, named as the study. Every method may raise what MLflow raises."""
+
+    def __init__(self, uri: str, study: str, results: Path) -> None:
+        from mlflow import MlflowClient
+
+        logging.getLogger("mlflow").setLevel(logging.WARNING)  # it announces every table it creates
+        self.client: MlflowClient = MlflowClient(uri)
+        found = self.client.get_experiment_by_name(study)
+        if found:
+            self.experiment = found.experiment_id
+        else:
+            # A database keeps no files; a server has its own place for them.
+            local = None if urlparse(uri).scheme.startswith("http") else (results / "artifacts").resolve().as_uri()
+            self.experiment = self.client.create_experiment(study, artifact_location=local)
+
+    def log(self, record: Record, path: Path) -> None:
+        """One run: sizes as params and as metrics, numbers as metrics, versions and machine as tags."""
+        from mlflow.entities import Metric, Param, RunTag
+
+        sizes = {k: v for k, v in record.workload["sizes"].items() if v is not None}
+        params = sizes | {
+            "model": record.model,
+            "precision": record.workload["precision"],
+            "seed": record.workload["seed"],
+            "device": record.device,
+            "threads": record.threads,
+            "framework": record.framework,
+            "execution": record.execution,
+        }
+        numbers = {k: v for k, v in sizes.items() if isinstance(v, (int, float))} | record.metrics
+        tags = {
+            "outcome": record.outcome,
+            "reason": record.reason,
+            "noise": record.noise,
+            "cell": record.cell,
+            "record": record.id,
+            "interval": record.interval,
+            "stop": ", ".join(record.stop),
+            **{f"version.{k}": v for k, v in record.described.items()},
+            **{f"machine.{k}": str(v) for k, v in record.machine.items()},
+        }
+        run = self._start(record, f"{record.model} {record.variant}", tags)
+        when = _milliseconds(record)
+        self.client.log_batch(
+            run,
+            metrics=[Metric(name, float(value), when, 0) for name, value in numbers.items()],
+            params=[Param(name, str(value)) for name, value in params.items()],
+            tags=[RunTag("kind", "variant")],
+        )
+        self.client.log_artifact(run, str(path))
+        self.client.set_terminated(run, "FINISHED" if record.outcome == "ok" else "FAILED")
+
+    def summarise(self, records: Sequence[Record]) -> None:
+        """The run whose description is the sweep's table of findings; an earlier one of this sweep is replaced."""
+        sweep = records[0].sweep
+        for old in self.client.search_runs(
+            [self.experiment], f"tags.kind = 'summary' and tags.sweep = '{sweep}'", max_results=100
+        ):
+            self.client.delete_run(old.info.run_id)
+        tags = {"kind": "summary", "mlflow.note.content": markdown(records)}
+        self.client.set_terminated(self._start(records[-1], f"findings of {sweep}", tags))
+
+    def _start(self, record: Record, name: str, tags: dict[str, str]) -> str:
+        common = {
+            "study": record.study,
+            "sweep": record.sweep,
+            "mlflow.source.name": "twofold",
+            "mlflow.source.git.commit": record.harness["commit"],
+            "mlflow.user": getpass.getuser(),
+        }
+        run = self.client.create_run(
+            self.experiment, start_time=_milliseconds(record), run_name=name, tags=common | tags
+        )
+        return str(run.info.run_id)
+
+
+def _milliseconds(record: Record) -> int:
+    return int(datetime.fromisoformat(record.created).timestamp() * 1000)

@@ -1,0 +1,137 @@
+"""Times the phases of a program inside the worker. The only place where a clock is read around a framework."""
+
+from __future__ import annotations
+
+import gc
+import math
+import resource
+import statistics
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from itertools import pairwise
+from time import perf_counter
+from typing import Any
+
+from adapters.base import PHASES, Adapter, Program
+
+# A timed block is at least this long, against about 0.1 µs for reading the clock.
+SHORTEST_BLOCK_S = 1e-3
+MOST_REPEATS = 64
+
+# Warm-up ends when the medians of consecutive blocks of 4 cycles differ by less than this, twice.
+STABLE = 0.03
+WARM_BLOCK = 4
+MOST_WARM_BLOCKS = 10
+
+
+@dataclass
+class Samples:
+    """Timed cycles in order; entry i of each list belongs to cycle i.
+
+    `seconds` per call by phase; `enqueue` the part of them until the call returned; `switches`, involuntary
+    context switches of the process; `cpu`, processor seconds over all threads; `wall`, seconds of the cycle.
+    """
+
+    seconds: dict[str, list[float]] = field(default_factory=lambda: {phase: [] for phase in PHASES})
+    enqueue: dict[str, list[float]] = field(default_factory=lambda: {phase: [] for phase in PHASES})
+    switches: list[int] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
+    wall: list[float] = field(default_factory=list)
+
+    def extend(self, other: Samples) -> None:
+        """Append the other's cycles."""
+        for phase in PHASES:
+            self.seconds[phase] += other.seconds[phase]
+            self.enqueue[phase] += other.enqueue[phase]
+        self.switches += other.switches
+        self.cpu += other.cpu
+        self.wall += other.wall
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return asdict(self)
+
+
+def first_calls(adapter: Adapter, program: Program) -> dict[str, float]:
+    """Seconds of the first call of each phase: trace, compile and tune are in here and nowhere else."""
+    took = {}
+
+    def first(phase: str, call: Callable[[], Any]) -> Any:
+        start = perf_counter()
+        result = call()
+        adapter.wait(result)
+        took[phase] = perf_counter() - start
+        return result
+
+    first("inference", program.inference)
+    kept = first("forward", program.forward)
+    first("backward", lambda: program.backward(kept))
+    first("gradient", program.gradient)
+    return took
+
+
+def warm_up(adapter: Adapter, program: Program, limit_s: float) -> tuple[dict[str, float], int]:
+    """Run cycles until forward + backward is stable, ten blocks are done, or `limit_s` is over.
+
+    Returns the seconds of each phase in the last block, and the number of cycles.
+    """
+    start = perf_counter()
+    levels: list[float] = []
+    while True:
+        block = measure(adapter, program, WARM_BLOCK, 1)
+        pairs = zip(block.seconds["forward"], block.seconds["backward"], strict=True)
+        levels.append(statistics.median(f + b for f, b in pairs))
+        changes = [abs(b / a - 1) for a, b in pairwise(levels)]
+        stable = len(changes) >= 2 and max(changes[-2:]) < STABLE
+        if stable or len(levels) == MOST_WARM_BLOCKS or perf_counter() - start > limit_s:
+            last = {phase: statistics.median(block.seconds[phase]) for phase in PHASES}
+            return last, WARM_BLOCK * len(levels)
+
+
+def repeats(seconds: dict[str, float]) -> int:
+    """How many calls one timed block needs, so that the shortest phase is long against the clock."""
+    return min(MOST_REPEATS, max(1, math.ceil(SHORTEST_BLOCK_S / min(seconds.values()))))
+
+
+def measure(adapter: Adapter, program: Program, cycles: int, repeat: int) -> Samples:
+    """Time `cycles` cycles of all phases, in alternating order (ABBA), `repeat` calls to a block.
+
+    Backward always follows the forward whose residuals it uses. Garbage collection is off meanwhile.
+    """
+    samples = Samples()
+
+    def timed(phase: str, call: Callable[[], Any]) -> list[Any]:
+        start = perf_counter()
+        results = [call() for _ in range(repeat)]
+        returned = perf_counter()
+        adapter.wait(results)
+        done = perf_counter()
+        samples.seconds[phase].append((done - start) / repeat)
+        samples.enqueue[phase].append((returned - start) / repeat)
+        return results
+
+    def pair() -> None:
+        kept = timed("forward", program.forward)
+        timed("backward", lambda: program.backward(kept.pop()))
+
+    steps: list[Callable[[], Any]] = [
+        lambda: timed("inference", program.inference),
+        pair,
+        lambda: timed("gradient", program.gradient),
+    ]
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        for _ in range(cycles):
+            before, start = resource.getrusage(resource.RUSAGE_SELF), perf_counter()
+            for step in steps:
+                step()
+            samples.wall.append(perf_counter() - start)
+            after = resource.getrusage(resource.RUSAGE_SELF)
+            samples.switches.append(after.ru_nivcsw - before.ru_nivcsw)
+            samples.cpu.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+            steps.reverse()
+    finally:
+        if collecting:
+            gc.enable()
+    return samples

@@ -1,0 +1,51 @@
+"""What machine this is, and what else it was doing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+
+def describe() -> dict[str, Any]:
+    """What defines the machine for a comparison: processor, cores, memory, kernel, GPUs."""
+    return {
+        "cpu": _cpu_model(),
+        "cpus": len(os.sched_getaffinity(0)),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+        "system": f"{platform.system()} {platform.release()}",
+        "gpus": gpus(),
+    }
+
+
+def identity(machine: dict[str, Any]) -> str:
+    """A short digest: the same for the same kind of machine."""
+    return hashlib.sha256(json.dumps(machine, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def gpus() -> list[str]:
+    """Names of the NVIDIA GPUs that the driver shows; none without a driver."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return []
+    asked = [tool, "--query-gpu=name,driver_version", "--format=csv,noheader"]
+    answered = subprocess.run(asked, capture_output=True, text=True, timeout=30, check=False)
+    return answered.stdout.strip().splitlines() if answered.returncode == 0 else []
+
+
+def load() -> dict[str, float]:
+    """What else runs: the one-minute load average, and processor seconds stolen by the host since boot."""
+    fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()
+    return {"load": os.getloadavg()[0], "stolen_s": int(fields[8]) / os.sysconf("SC_CLK_TCK")}
+
+
+def _cpu_model() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,149 @@
+"""One trial: a fresh set of workers, prepared side by side, then measured in rounds."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .clock import Samples
+from .pool import Worker
+from .protocol import Failure
+from .rounds import Key, Run, run_rounds
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How to start the worker of one variant, and what to ask of it."""
+
+    framework: str
+    execution: str
+    interpreter: str
+    log: Path
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What all workers of a job share: where, how exact, how long."""
+
+    device: str
+    precision: str
+    cpus: Sequence[int]
+    cache: Path
+    target: float
+    budget_s: float
+    warm_s: float
+    deadline_s: float
+
+
+@dataclass
+class Measured:
+    """What is known of one variant so far, over all its trials."""
+
+    described: dict[str, str] = field(default_factory=dict)
+    first_call_s: dict[str, float] = field(default_factory=dict)
+    verified: dict[str, Any] = field(default_factory=dict)
+    executed: dict[str, dict[str, Any]] = field(default_factory=dict)
+    trials: list[Samples] = field(default_factory=list)
+    repeats: list[int] = field(default_factory=list)
+    stops: list[str] = field(default_factory=list)
+    failure: Failure | None = None
+
+
+def run_trial(
+    launches: Mapping[Key, Launch],
+    measured: Mapping[Key, Measured],
+    conditions: Conditions,
+    workload: Future[Path],
+    finished: Callable[[Key, float], None],
+) -> None:
+    """Measure the named variants once, in fresh processes, and add to what is `measured`.
+
+    `workload` is the folder of arrays, ready or soon. `finished(name, seconds left)` is called as each ends.
+    """
+    with ExitStack() as stack:
+        workers = {}
+        for name, launch in launches.items():
+            environment = {"TWOFOLD_CACHE_DIR": str(conditions.cache.resolve())}
+            workers[name] = stack.enter_context(Worker(launch.interpreter, conditions.cpus, launch.log, environment))
+        _prepare(workers, launches, measured, conditions, workload)
+        runs = {}
+        for name, worker in workers.items():
+            run = _warm(worker, measured[name], conditions)
+            if run is None:
+                finished(name, len(launches) * conditions.budget_s)
+            else:
+                runs[name] = run
+
+        def ended(name: Key, run: Run, left_s: float) -> None:
+            known = measured[name]
+            known.failure = run.failure
+            known.trials.append(run.samples)
+            known.repeats.append(run.repeat)
+            known.stops.append(run.stop)
+            finished(name, left_s)
+
+        run_rounds(
+            runs,
+            target=conditions.target,
+            budget_s=conditions.budget_s,
+            deadline_s=conditions.deadline_s,
+            finished=ended,
+        )
+
+
+def _prepare(
+    workers: Mapping[Key, Worker],
+    launches: Mapping[Key, Launch],
+    measured: Mapping[Key, Measured],
+    conditions: Conditions,
+    workload: Future[Path],
+) -> None:
+    """Import, load, verify and count, as many variants at a time as there are CPUs; nothing is measured yet."""
+
+    def prepare(name: Key) -> None:
+        known = measured[name]
+        try:
+            _load_and_verify(workers[name], launches[name], known, conditions, workload)
+        except Failure as failure:
+            known.failure = failure
+
+    with ThreadPoolExecutor(max_workers=max(2, len(conditions.cpus))) as executor:
+        for future in [executor.submit(prepare, name) for name in workers]:
+            future.result()
+
+
+def _load_and_verify(
+    worker: Worker, launch: Launch, known: Measured, conditions: Conditions, workload: Future[Path]
+) -> None:
+    deadline_s = conditions.deadline_s
+    opened = worker.ask(
+        "open",
+        deadline_s,
+        framework=launch.framework,
+        device=conditions.device,
+        threads=len(conditions.cpus),
+        precision=conditions.precision,
+    )
+    loaded = worker.ask("load", deadline_s, folder=os.fspath(workload.result()), execution=launch.execution)
+    if not known.first_call_s:  # a later trial finds the compile cache warm
+        known.described = opened["described"]
+        known.first_call_s = loaded["first_call_s"]
+    known.verified = worker.ask("verify", deadline_s)
+    if not known.executed:
+        known.executed = worker.ask("count", deadline_s)["executed"]
+
+
+def _warm(worker: Worker, known: Measured, conditions: Conditions) -> Run | None:
+    if known.failure:
+        return None
+    try:
+        warm = worker.ask("warm", conditions.deadline_s, limit_s=conditions.warm_s)
+    except Failure as failure:
+        known.failure = failure
+        return None
+    return Run(worker, repeat=warm["repeat"], cycle_s=warm["repeat"] * sum(warm["seconds"].values()))

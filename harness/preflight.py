@@ -1,0 +1,85 @@
+"""What must hold on this machine before anything starts. Each check ends in one sentence or in nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+from importlib.util import find_spec
+from pathlib import Path
+
+from .config import Settings
+from .errors import UserError
+from .measure import machine
+
+_ANSWER_WITHIN_S = 5
+
+
+def resolve(job: Settings) -> Settings:
+    """The job with its device and threads decided. Raises UserError for a device that is not there."""
+    name, present = job.device.name, machine.gpus()
+    if name == "auto":
+        name = "cuda" if present else "cpu"
+    if name == "cuda" and not present:
+        raise UserError("device=cuda: no NVIDIA GPU answers here (nvidia-smi lists none); choose device=cpu")
+    if name == "cpu" and job.workload.precision == "tf32":
+        raise UserError("precision=tf32: TF32 needs a GPU with tensor cores; choose precision=fp32 or device=cuda")
+    cpus = len(os.sched_getaffinity(0))
+    threads = job.device.threads or cpus
+    if threads > cpus:
+        raise UserError(f"device.threads={threads}: this process may use {cpus} CPUs; choose at most that many")
+    return dataclasses.replace(job, device=dataclasses.replace(job.device, name=name, threads=threads))
+
+
+def interpreter(job: Settings, framework: str) -> str:
+    """The Python that runs a framework on the job's device."""
+    return job.frameworks[framework].interpreters.get(job.device.name) or sys.executable
+
+
+def check(job: Settings) -> None:
+    """Raises UserError where a framework, the results folder or MLflow cannot be had."""
+    for framework in dict.fromkeys(variant.framework for variant in job.variants):
+        _check_framework(framework, interpreter(job, framework), job.device.name)
+    _check_writable(job.results)
+    if job.tracking.uri and job.tracking.uri.startswith("http"):
+        _check_answers(job.tracking.uri)
+
+
+def _check_framework(framework: str, python: str, device: str) -> None:
+    if python == sys.executable:
+        installed = find_spec(framework) is not None
+    else:
+        if shutil.which(python) is None:
+            remedy = "run make setup-gpu" if device == "cuda" else f"set frameworks.{framework}.interpreters.{device}"
+            raise UserError(f"{framework}: its interpreter {python} is not there; {remedy}")
+        asked = [python, "-c", f"import importlib.util as u; raise SystemExit(u.find_spec({framework!r}) is None)"]
+        installed = subprocess.run(asked, timeout=60, check=False).returncode == 0
+    if not installed:
+        raise UserError(
+            f"{framework} is not installed for {python}; run make setup, or leave it out with 'variants.{framework}=[]'"
+        )
+
+
+def _check_writable(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UserError(f"results={folder}: cannot be written ({error.strerror}); choose another folder") from error
+
+
+def _check_answers(uri: str) -> None:
+    try:
+        urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=_ANSWER_WITHIN_S).close()
+    except (OSError, ValueError) as error:
+        why = error.reason if isinstance(error, urllib.error.URLError) else error
+        raise UserError(
+            f"tracking.uri={uri}: MLflow does not answer there ({why}); "
+            "start it, or choose tracking=local or tracking=off"
+        ) from error

@@ -1,0 +1,70 @@
+"""A finished variant becomes a record; the record is shown on the terminal and in MLflow."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from concurrent.futures import Future
+
+from .config import Settings, Variant
+from .findings.assess import record_of
+from .findings.console import Terminal
+from .findings.record import Record
+from .findings.tracking import Tracker
+from .measure import machine
+from .measure.trial import Measured
+
+
+class Publisher:
+    """Publishes the variants of one job. What MLflow does not take is said, and stays in the record."""
+
+    def __init__(self, job: Settings, terminal: Terminal, tracker: Future[Tracker | None]) -> None:
+        self.job = job
+        self.terminal = terminal
+        self.tracker = tracker
+        self.machine = machine.describe()
+        self.later_jobs_s = _later_jobs_s(job)
+
+    def publish(self, variant: Variant, known: Measured, left_s: float) -> None:
+        """Write the record first; then show it."""
+        record = record_of(self.job, variant, known, self.machine)
+        path = record.write(self.job.folder)
+        self.terminal.finished(record, _readable(left_s + self.later_jobs_s))
+        try:
+            if tracker := self.tracker.result():
+                tracker.log(record, path)
+        except Exception as error:  # MLflow raises what its database, its server and its files raise
+            self.terminal.say(f"MLflow did not take this run ({_first_line(error)}); its record is {path}")
+
+
+def publish_summary(job: Settings, records: Sequence[Record], missing: Sequence[str], terminal: Terminal) -> None:
+    """The table and the answer, on the terminal and as a run of its own in MLflow."""
+    terminal.table(records)
+    for cell in missing:
+        terminal.say(f"missing: {cell} was planned and has no record")
+    try:
+        if records and (tracker := connect(job)):
+            tracker.summarise(records)
+    except Exception as error:  # as above
+        terminal.say(f"MLflow did not take the summary ({_first_line(error)}); the records are in {job.folder}")
+
+
+def connect(job: Settings) -> Tracker | None:
+    """MLflow at the job's address, if it has one. Takes seconds: MLflow is imported here."""
+    return Tracker(job.tracking.uri, job.study, job.results) if job.tracking.uri else None
+
+
+def _later_jobs_s(job: Settings) -> float:
+    """Planned seconds of the jobs that come after this one in its sweep."""
+    plan: dict[str, float] = json.loads((job.folder / "sweep.json").read_text())["job_s"]
+    names = list(plan)
+    return sum(plan[name] for name in names[names.index(job.workload.id) + 1 :])
+
+
+def _readable(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min left" if seconds >= 90 else f"{seconds:.0f} s left"
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).splitlines()
+    return lines[0][:200] if lines else type(error).__name__

@@ -1,0 +1,76 @@
+"""One job, told as a story: a workload, its trials, a record for each variant, and the views of them."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from . import preflight
+from .config import Settings, Variant
+from .errors import UserError
+from .findings.console import Terminal
+from .findings.record import read
+from .measure.trial import Conditions, Launch, Measured, run_trial
+from .plan import Plan
+from .publish import Publisher, connect, publish_summary
+from .workload.workload import save
+
+
+def run_job(job: Settings, terminal: Terminal) -> None:
+    """Measure all variants of one workload. Each gets its record, however it ends."""
+    measured = {variant: Measured() for variant in job.variants}
+    with tempfile.TemporaryDirectory(prefix="twofold-") as temporary, ThreadPoolExecutor(2) as background:
+        terminal.say(
+            f"{job.workload.id}: {len(job.variants)} variants on {job.device.name}, {job.device.threads} threads"
+        )
+        workload = background.submit(save, job.workload, Path(temporary) / "workload")
+        publisher = Publisher(job, terminal, background.submit(connect, job))
+        for trial in range(1, job.measure.trials + 1):
+            last = trial == job.measure.trials
+
+            def finished(variant: Variant, left_s: float, last: bool = last) -> None:
+                if last or measured[variant].failure:
+                    publisher.publish(variant, measured[variant], left_s)
+
+            launches = {v: _launch(job, v) for v, known in measured.items() if not known.failure}
+            if launches:
+                run_trial(launches, measured, _conditions(job), workload, finished)
+
+
+def sum_up(plan: Plan, terminal: Terminal) -> int:
+    """Table and answer of a finished sweep; its exit code: 0 if every cell is ok or unsupported, else 1."""
+    job = plan.jobs[0]
+    found, missing = [], []
+    for cell in plan.cells:
+        try:
+            found.append(read(job.folder / f"{cell}.json"))
+        except UserError:
+            missing.append(cell)
+    publish_summary(job, found, missing, terminal)
+    return int(bool(missing) or any(record.outcome not in ("ok", "unsupported") for record in found))
+
+
+def _launch(job: Settings, variant: Variant) -> Launch:
+    log = job.results / "logs" / job.study / job.sweep / f"{job.cell(variant)}.log"
+    return Launch(variant.framework, variant.execution, preflight.interpreter(job, variant.framework), log)
+
+
+def _conditions(job: Settings) -> Conditions:
+    return Conditions(
+        device=job.device.name,
+        precision=job.workload.precision,
+        cpus=_cpus(job),
+        cache=job.results / "cache",
+        target=job.measure.target,
+        budget_s=job.measure.budget_s,
+        warm_s=job.measure.warm_s,
+        deadline_s=job.measure.deadline_s,
+    )
+
+
+def _cpus(job: Settings) -> Sequence[int]:
+    """The last CPUs that this process may use: the first ones serve most interrupts."""
+    return sorted(os.sched_getaffinity(0))[-(job.device.threads or 1) :]
