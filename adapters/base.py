@@ -26,7 +26,7 @@ What a framework cannot do raises `Unsupported` with one sentence; the sweep goe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
@@ -95,3 +95,6 @@ class Adapter(Protocol):
 
     def wait(self, value: Any) -> None:
         """Block until every array in `value` (nested tuples, lists, mappings) is computed."""
+
+    def device_seconds(self, call: Callable[[], Any]) -> tuple[Any, float | None]:
+        """What `call` returns, and how long it took by the device's own clock; None where there is none."""

@@ -29,7 +29,7 @@ from .sweep import sum_up
 def job_settings(config: DictConfig) -> Settings:
     """The checked job of one composed config. Raises UserError."""
     try:
-        ours = OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
+        ours = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
         plain = OmegaConf.to_container(ours, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         raise UserError(f"the configuration does not resolve: {error}") from error

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 
 from .config import Settings, Variant
+from .findings import calibration
 from .findings.assess import record_of
 from .findings.console import Terminal
 from .findings.record import Record
@@ -23,11 +24,12 @@ class Publisher:
         self.terminal = terminal
         self.tracker = tracker
         self.machine = machine.describe()
+        self.calibration = calibration.load(job.results, machine.identity(self.machine))
         self.later_jobs_s = _later_jobs_s(job)
 
     def publish(self, variant: Variant, known: Measured, left_s: float) -> None:
         """Write the record first; then show it."""
-        record = record_of(self.job, variant, known, self.machine)
+        record = record_of(self.job, variant, known, self.machine, self.calibration)
         path = record.write(self.job.folder)
         self.terminal.finished(record, _readable(left_s + self.later_jobs_s))
         try:

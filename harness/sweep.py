@@ -35,9 +35,9 @@ def run_job(job: Settings, terminal: Terminal) -> None:
                 if last or measured[variant].failure:
                     publisher.publish(variant, measured[variant], left_s)
 
-            launches = {v: _launch(job, v) for v, known in measured.items() if not known.failure}
+            launches = {v: launch(job, v) for v, known in measured.items() if not known.failure}
             if launches:
-                run_trial(launches, measured, _conditions(job), workload, finished)
+                run_trial(launches, measured, conditions(job), workload, finished)
 
 
 def sum_up(plan: Plan, terminal: Terminal) -> int:
@@ -53,12 +53,14 @@ def sum_up(plan: Plan, terminal: Terminal) -> int:
     return int(bool(missing) or any(record.outcome not in ("ok", "unsupported") for record in found))
 
 
-def _launch(job: Settings, variant: Variant) -> Launch:
+def launch(job: Settings, variant: Variant) -> Launch:
+    """How to start the worker of a variant."""
     log = job.results / "logs" / job.study / job.sweep / f"{job.cell(variant)}.log"
     return Launch(variant.framework, variant.execution, preflight.interpreter(job, variant.framework), log)
 
 
-def _conditions(job: Settings) -> Conditions:
+def conditions(job: Settings) -> Conditions:
+    """What all workers of a job share."""
     return Conditions(
         device=job.device.name,
         precision=job.workload.precision,

@@ -20,14 +20,15 @@ from ..measure.pool import ROOT
 from ..measure.protocol import Outcome
 from ..measure.trial import Measured
 from ..workload.cost import CostTable, cost
+from .calibration import Calibration
 from .record import Record
 
-# Process-to-process standard deviation of a log ratio, where no self-check of this machine says otherwise:
-# 1.2 to 2.1 % was seen between fresh processes of one program on a shared two-core machine.
-ASSUMED_SIGMA = 0.02
+LONG_ENOUGH_S = 0.1
 
 
-def record_of(job: Settings, variant: Variant, known: Measured, machine: dict[str, Any]) -> Record:
+def record_of(
+    job: Settings, variant: Variant, known: Measured, machine: dict[str, Any], calibration: Calibration
+) -> Record:
     """The record of one variant of a job, with every number that could be had."""
     graph = job.workload.graph
     work = cost(graph)
@@ -59,8 +60,8 @@ def record_of(job: Settings, variant: Variant, known: Measured, machine: dict[st
     if known.failure:
         record.outcome, record.reason = known.failure.outcome, known.failure.reason
     else:
-        metrics, record.interval = _timed(known, work)
-        record.noise = _noise(known.trials, record.threads)
+        metrics, record.interval = _timed(known, work, calibration)
+        record.noise = noise(known.trials, record.threads, calibration)
         record.metrics |= metrics | {"noisy": float(bool(record.noise))}
     return record
 
@@ -99,15 +100,15 @@ def _verified(known: Measured) -> dict[str, float]:
     }
 
 
-def _timed(known: Measured, work: CostTable) -> tuple[dict[str, float], str]:
+def _timed(known: Measured, work: CostTable, calibration: Calibration) -> tuple[dict[str, float], str]:
     """Numbers from the samples of each trial, and the sentence that says what the intervals contain."""
     trials = known.trials
 
-    def interval(numerator: str, denominator: str) -> stats.Interval:
+    def interval(name: str, numerator: str, denominator: str) -> stats.Interval:
         logs = [stats.log_ratio(t.seconds[numerator], t.seconds[denominator]) for t in trials]
-        return stats.log_interval(logs, ASSUMED_SIGMA)
+        return stats.log_interval(logs, calibration.sigma[name], calibration.prior_df)
 
-    ratio, growth = interval("backward", "forward"), interval("gradient", "inference")
+    ratio, growth = interval("ratio", "backward", "forward"), interval("marginal", "gradient", "inference")
     seconds = {
         phase: float(np.exp(np.mean([stats.trimmed_mean(stats.log_times(t.seconds[phase])) for t in trials])))
         for phase in PHASES
@@ -128,20 +129,23 @@ def _timed(known: Measured, work: CostTable) -> tuple[dict[str, float], str]:
         "trials": len(trials),
         "timed_s": sum(r * sum(map(sum, t.seconds.values())) for r, t in zip(known.repeats, trials, strict=True)),
     }
-    return {k: float(v) for k, v in metrics.items() if np.isfinite(v)}, (
-        f"{ratio.contains}; process-to-process variation is assumed to be {ASSUMED_SIGMA:.0%}"
-    )
+    contains = f"{ratio.contains}, {calibration.source}"
+    return {name: float(value) for name, value in metrics.items() if np.isfinite(value)}, contains
 
 
-def _noise(trials: Sequence[Samples], threads: int) -> str:
+def noise(trials: Sequence[Samples], threads: int, calibration: Calibration) -> str:
     """What disturbed the measurement, by how it was scheduled; empty if little did.
 
-    A program that leaves CPUs idle by itself is not disturbed: its CPU share is taken relative to its own best.
+    Scheduling is judged over stretches of LONG_ENOUGH_S: in a cycle of a few milliseconds a single switch would
+    look like a storm. A program that leaves CPUs idle by itself is not disturbed: its share of the CPUs is taken
+    relative to its own best.
     """
     for number, trial in enumerate(trials, start=1):
-        wall = np.array(trial.wall)
-        share = np.array(trial.cpu) / wall
-        found = verdict.noise(np.array(trial.switches) / wall / threads, share / np.quantile(share, 0.9))
+        stretch = (np.cumsum(trial.wall) // LONG_ENOUGH_S).astype(int)
+        wall, cpu, switches = (np.bincount(stretch, values) for values in (trial.wall, trial.cpu, trial.switches))
+        wall, cpu, switches = (values[wall > 0] for values in (wall, cpu, switches))
+        share = cpu / wall
+        found = verdict.noise(switches / wall / threads, share / np.quantile(share, 0.9), calibration.switches)
         if found.noisy:
             return f"trial {number}: {found.reason}"
     return ""

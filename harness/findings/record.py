@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterator
@@ -65,10 +66,12 @@ def write_json(path: Path, data: dict[str, Any]) -> None:
             os.fsync(file.fileno())
         draft.replace(path)
     except OSError as error:
-        draft.unlink(missing_ok=True)
         raise UserError(
             f"{path}: cannot be written ({error.strerror}); free some space or choose results=FOLDER"
         ) from error
+    finally:
+        with contextlib.suppress(OSError):  # it was renamed, or never made
+            draft.unlink()
 
 
 def read(path: Path) -> Record:

@@ -86,6 +86,19 @@ class Tracker:
         tags = {"kind": "summary", "mlflow.note.content": markdown(records)}
         self.client.set_terminated(self._start(records[-1], f"findings of {sweep}", tags))
 
+    @staticmethod
+    def contents(uri: str) -> list[tuple[str, str, str | None]]:
+        """(study, experiment id, id of its latest summary run) of each experiment that holds runs of ours."""
+        from mlflow import MlflowClient
+
+        client, found = MlflowClient(uri), []
+        for experiment in client.search_experiments():
+            if client.search_runs([experiment.experiment_id], "tags.kind = 'variant'", max_results=1):
+                summaries = client.search_runs([experiment.experiment_id], "tags.kind = 'summary'", max_results=1)
+                latest = summaries[0].info.run_id if summaries else None
+                found.append((experiment.name, experiment.experiment_id, latest))
+        return found
+
     def _start(self, record: Record, name: str, tags: dict[str, str]) -> str:
         common = {
             "study": record.study,
@@ -98,6 +111,27 @@ class Tracker:
             self.experiment, start_time=_milliseconds(record), run_name=name, tags=common | tags
         )
         return str(run.info.run_id)
+
+
+def download_records(uri: str, experiment: str, folder: Path) -> list[Path]:
+    """The record artifacts of an experiment's runs, the newest of each cell, as files below `folder`."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(uri)
+    found = client.get_experiment_by_name(experiment)
+    if found is None:
+        return []
+    newest = {}
+    for run in client.search_runs([found.experiment_id], "tags.kind = 'variant'", order_by=["attributes.start_time"]):
+        newest[run.data.tags["cell"]] = run.info.run_id
+    paths = []
+    for run_id in newest.values():
+        target = folder / run_id
+        target.mkdir()
+        paths += [
+            Path(client.download_artifacts(run_id, item.path, str(target))) for item in client.list_artifacts(run_id)
+        ]
+    return paths
 
 
 def _milliseconds(record: Record) -> int:

@@ -70,6 +70,29 @@ def first_calls(adapter: Adapter, program: Program) -> dict[str, float]:
     return took
 
 
+def device_clock(adapter: Adapter, program: Program, calls: int = 20) -> tuple[dict[str, float], dict[str, float]]:
+    """Median seconds of each phase by the host's clock and by the device's; the second is empty without one."""
+    host: dict[str, list[float]] = {phase: [] for phase in PHASES}
+    device: dict[str, list[float]] = {phase: [] for phase in PHASES}
+
+    def timed(phase: str, call: Callable[[], Any]) -> Any:
+        start = perf_counter()
+        result, seconds = adapter.device_seconds(call)
+        adapter.wait(result)
+        host[phase].append(perf_counter() - start)
+        if seconds is not None:
+            device[phase].append(seconds)
+        return result
+
+    for _ in range(calls):
+        timed("inference", program.inference)
+        kept = timed("forward", program.forward)
+        timed("backward", lambda kept=kept: program.backward(kept))  # type: ignore[misc]
+        timed("gradient", program.gradient)
+    medians = [{p: statistics.median(s) for p, s in clock.items() if s} for clock in (host, device)]
+    return medians[0], medians[1]
+
+
 def warm_up(adapter: Adapter, program: Program, limit_s: float) -> tuple[dict[str, float], int]:
     """Run cycles until forward + backward is stable, ten blocks are done, or `limit_s` is over.
 
@@ -93,26 +116,31 @@ def repeats(seconds: dict[str, float]) -> int:
     return min(MOST_REPEATS, max(1, math.ceil(SHORTEST_BLOCK_S / min(seconds.values()))))
 
 
-def measure(adapter: Adapter, program: Program, cycles: int, repeat: int) -> Samples:
+def measure(adapter: Adapter, program: Program, cycles: int, repeat: int, stretch: float = 0.0) -> Samples:
     """Time `cycles` cycles of all phases, in alternating order (ABBA), `repeat` calls to a block.
 
-    Backward always follows the forward whose residuals it uses. Garbage collection is off meanwhile.
+    Backward always follows the forward whose residuals it uses. Garbage collection is off meanwhile. `stretch`
+    prolongs each backward by that share of itself: a known truth for the self-check.
     """
     samples = Samples()
 
-    def timed(phase: str, call: Callable[[], Any]) -> list[Any]:
+    def timed(phase: str, call: Callable[[], Any], stretch: float = 0.0) -> list[Any]:
         start = perf_counter()
         results = [call() for _ in range(repeat)]
         returned = perf_counter()
         adapter.wait(results)
         done = perf_counter()
+        if stretch:
+            until = start + (done - start) * (1 + stretch)
+            while (done := perf_counter()) < until:
+                pass
         samples.seconds[phase].append((done - start) / repeat)
         samples.enqueue[phase].append((returned - start) / repeat)
         return results
 
     def pair() -> None:
         kept = timed("forward", program.forward)
-        timed("backward", lambda: program.backward(kept.pop()))
+        timed("backward", lambda: program.backward(kept.pop()), stretch)
 
     steps: list[Callable[[], Any]] = [
         lambda: timed("inference", program.inference),

@@ -16,11 +16,16 @@ def describe() -> dict[str, Any]:
     """What defines the machine for a comparison: processor, cores, memory, kernel, GPUs."""
     return {
         "cpu": _cpu_model(),
-        "cpus": len(os.sched_getaffinity(0)),
+        "cpus": len(cpus()),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "system": f"{platform.system()} {platform.release()}",
         "gpus": gpus(),
     }
+
+
+def cpus() -> list[int]:
+    """The CPUs that this process may use."""
+    return sorted(os.sched_getaffinity(0))
 
 
 def identity(machine: dict[str, Any]) -> str:

@@ -17,6 +17,8 @@ from .protocol import LONGEST_LINE, Failure, Outcome, decode_answer, encode
 
 ROOT = Path(__file__).parents[2]
 
+_DYING_S = 10  # between the end of a process's pipes and its own
+
 
 class Worker:
     """One child process. It runs only while it is asked something; otherwise it is stopped (SIGSTOP).
@@ -101,6 +103,9 @@ class Worker:
         return os.path.relpath(self.log)
 
     def _died(self, name: str) -> Failure:
-        code = self.process.wait()
+        try:
+            code = self.process.wait(_DYING_S)
+        except subprocess.TimeoutExpired:
+            return Failure(Outcome.ERROR, f"the worker closed its pipe during {name!r}; see {self._log_name}")
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
         return Failure(Outcome.CRASHED, f"the worker {how} during {name!r}; see {self._log_name}")

@@ -8,7 +8,8 @@ The parent asks `{"ask": name, ...}`; the worker answers `{"answer": {...}}` or
 - `verify`: loss and every gradient against the oracle; answers the errors, or fails as `invalid`.
 - `count`: multiplies in each phase of the executed program.
 - `warm` (limit_s): cycles until the times are stable; answers seconds per phase.
-- `measure` (cycles, repeat): timed cycles; answers the samples (see `clock.py`).
+- `measure` (cycles, repeat, stretch): timed cycles; answers the samples (see `clock.py`).
+- `device_clock`: each phase by the host's clock and by the device's own (`make gpu-check`).
 """
 
 from __future__ import annotations

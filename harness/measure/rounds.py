@@ -27,6 +27,7 @@ class Run:
     worker: Worker
     repeat: int
     cycle_s: float
+    stretch: float = 0.0  # of backward, for the self-check
     samples: Samples = field(default_factory=Samples)
     stop: str = ""
     failure: Failure | None = None
@@ -76,7 +77,7 @@ def run_rounds(
 
 def _visit(run: Run, deadline_s: float) -> None:
     cycles = max(1, min(BLOCK, round(LONGEST_VISIT_S / run.cycle_s)))
-    answer = run.worker.ask("measure", deadline_s, cycles=cycles, repeat=run.repeat)
+    answer = run.worker.ask("measure", deadline_s, cycles=cycles, repeat=run.repeat, stretch=run.stretch)
     run.samples.extend(Samples(**answer))
 
 

@@ -1,8 +1,9 @@
 """Centres and intervals for paired timings: from ln(backward / forward) of each pair to a ratio with its 95 % interval.
 
-Everything is estimated on natural logarithms, where a ratio and its inverse mirror each other, and reported after `exp`.
-Two sources of error are kept apart: within one process (pairs, drift, bursts) and from one process to the next (memory
-layout, clocks, thread placement). Nothing computed from the pairs of one process sees the second, and it is the larger.
+Everything is estimated on natural logarithms, where a ratio and its inverse mirror each other, and reported after
+`exp`. Two sources of error are kept apart: within one process (pairs, drift, bursts) and from one process to the next
+(memory layout, clocks, thread placement). Nothing computed from the pairs of one process sees the second, and it is the
+larger.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ PRIOR_DF = 4.0  # weight of the self-check, in degrees of freedom; 4 still cover
 
 @dataclass(frozen=True)
 class Interval:
-    """`centre` with bounds `low` and `high` (nan where there are none), in the unit of the input: a ratio, or seconds."""
+    """`centre` with bounds `low` and `high` (nan where there are none): of a ratio, or in seconds."""
 
     centre: float
     low: float
@@ -59,7 +60,7 @@ class Estimate:
 
 
 def log_times(times: ArrayLike, name: str = "time") -> Array:
-    """Natural logarithm of a list of times [n]. ValueError for an empty list and for a time that is not finite and > 0."""
+    """Natural logarithm of times [n] in seconds. ValueError if there are none, or one is not finite and > 0."""
     values = finite(times, name)
     if (values <= 0).any():
         at = int(np.argmax(values <= 0))
@@ -123,7 +124,7 @@ def _autocorrelation(b: Array) -> float:
 
 
 def between(centres: ArrayLike) -> Estimate:
-    """Student t on one value per process [P]: for equal trials the same as Kalibera & Jones (2013), eq. 4 to 6."""
+    """Student t on one value per process [P]: for equal trials the same as Kalibera & Jones (2013)."""
     e = finite(centres)
     se = float(np.std(e, ddof=1)) / math.sqrt(e.size) if e.size > 1 else math.nan
     return Estimate(float(e.mean()), se, e.size - 1)
@@ -182,7 +183,9 @@ def log_interval(
     covers = f"process to process and within process variation, {count} trial{'s' if count > 1 else ''}"
     if sigma_process is None:
         return between(centres).interval(level, covers)
-    return moderated(centres, ses, sigma_process, d0).interval(level, f"{covers} and a self-check")
+    return moderated(centres, ses, sigma_process, d0).interval(
+        level, f"{covers} and a process sigma of {sigma_process:.1%}"
+    )
 
 
 def geometric_mean(ratios: ArrayLike, level: float = 0.95) -> Interval:

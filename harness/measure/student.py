@@ -11,7 +11,7 @@ import numpy as np
 
 @lru_cache
 def student_t(p: float, df: float) -> float:
-    """Quantile of Student's t for 0.5 <= p < 1 and df >= 1, not necessarily whole; correct to 9 digits up to df = 10 000.
+    """Quantile of Student's t for 0.5 <= p < 1 and df >= 1, not necessarily whole; 9 digits up to df = 10 000.
 
     With t = sqrt(df) tan(a) the distribution function is 1/2 + c * integral of cos(a)^(df - 1) from 0 (Abramowitz &
     Stegun 26.7). It is concave there, and the normal quantile lies below, so Newton's steps climb and never overshoot.

@@ -101,8 +101,8 @@ class Drift:
 def drift(times: ArrayLike) -> Drift:
     """Drift of forward + backward time over the rounds, times [n] in time order: a description, not a noise flag.
 
-    Contention is found by `noise`; a drift hits both phases of a pair alike, and hardly their ratio. Each half needs two
-    whole blocks for an error; with fewer, no change is significant. The smaller df is the cautious one.
+    Contention is found by `noise`; a drift hits both phases of a pair alike, and hardly their ratio. Each half needs
+    two whole blocks for an error; with fewer, no change is significant. The smaller df is the cautious one.
     """
     logs = log_times(times)
     first, second = within(logs[: logs.size // 2]), within(logs[logs.size // 2 :])

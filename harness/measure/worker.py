@@ -74,16 +74,22 @@ class Session:
     def count(self) -> dict[str, Any]:
         return {"executed": {phase: vars(found) for phase, found in self.program.executed().items()}}
 
+    def device_clock(self) -> dict[str, Any]:
+        from .clock import device_clock
+
+        host_s, device_s = device_clock(self.adapter, self.program)
+        return {"host_s": host_s, "device_s": device_s}
+
     def warm(self, limit_s: float) -> dict[str, Any]:
         from .clock import repeats, warm_up
 
         seconds, cycles = warm_up(self.adapter, self.program, limit_s)
         return {"seconds": seconds, "cycles": cycles, "repeat": repeats(seconds)}
 
-    def measure(self, cycles: int, repeat: int) -> dict[str, Any]:
+    def measure(self, cycles: int, repeat: int, stretch: float = 0.0) -> dict[str, Any]:
         from .clock import measure
 
-        return measure(self.adapter, self.program, cycles, repeat).as_dict()
+        return measure(self.adapter, self.program, cycles, repeat, stretch).as_dict()
 
 
 def serve(session: Any, asks: BinaryIO, answers: BinaryIO) -> None:

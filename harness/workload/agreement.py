@@ -64,10 +64,10 @@ def agreement(losses: Sequence[float], answers: Sequence[Mapping[str, np.ndarray
             errors[name] = _larger(errors[name], difference / (scale or 1.0))
     loss_error = 0.0
     for loss in losses:
-        loss_error = _larger(loss_error, abs(loss - expected.loss) / abs(expected.loss))
+        loss_error = _larger(loss_error, abs(loss - expected.loss) / (abs(expected.loss) or 1.0))
     return Agreement(loss_error, errors)
 
 
 def _larger(a: float, b: float) -> float:
     """The larger of two errors; NaN is the largest."""
-    return a if not a <= b else b
+    return a if a > b or np.isnan(a) else b

@@ -27,6 +27,7 @@ class attention(Op):
     """softmax(q kᵀ / sqrt(d)) v per head, with q, k, v [batch, positions, heads * d] (Vaswani et al. 2017)."""
 
     def shape(self, q, k, v, *, heads, causal):
+        require(len(q.shape) == 3, self.name, f"q must be [batch, positions, width], got {q.shape}")
         require(q.shape[-1] % heads == 0, self.name, f"{heads} heads do not divide a width of {q.shape[-1]}")
         require(q.shape == k.shape == v.shape, self.name, f"q {q.shape}, k {k.shape} and v {v.shape} differ")
         return Spec(q.shape)

@@ -21,9 +21,11 @@ class conv2d(Op):
 
     def shape(self, x, w, b=None, *, stride=1, padding=0, groups=1):
         require(len(x.shape) == 4, self.name, f"the input must be [batch, height, width, channels], got {x.shape}")
+        require(len(w.shape) == 4, self.name, f"the weight must be [height, width, in, out], got {w.shape}")
         kh, kw, channels, out = w.shape
         require(channels * groups == x.shape[3], self.name, f"weight {w.shape} does not fit input {x.shape}")
         require(out % groups == 0, self.name, f"{groups} groups do not divide {out} output channels")
+        require(b is None or b.shape == w.shape[3:], self.name, "the bias must be as wide as the output")
         height = window_output(self.name, x.shape[1], kh, stride, padding)
         width = window_output(self.name, x.shape[2], kw, stride, padding)
         return Spec((x.shape[0], height, width, out))

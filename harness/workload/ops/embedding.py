@@ -10,6 +10,7 @@ class embedding(Op):
 
     def shape(self, table, ids):
         require(ids.kind == "int", self.name, "ids must be integers")
+        require(len(table.shape) == 2, self.name, f"the table must be [entries, width], got {table.shape}")
         return Spec((*ids.shape, table.shape[1]))
 
     def forward(self, xp, table, ids):

@@ -1,0 +1,55 @@
+# Twofold. `make help` lists everything.
+PYTHON ?= python3
+STUDY  ?= default
+ARGS   ?=
+PORT   ?= 5000
+
+BIN   := .venv/bin
+READY := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-gpu sweep ui test lint bench gpu-check clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(READY) ## make .venv with pinned versions (the other targets do it when it is missing)
+
+$(READY): requirements.lock
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 14) else \
+	  "twofold: Python %d.%d is not supported; install 3.11, 3.12 or 3.13 and run make PYTHON=python3.12" % v)'
+	@echo "making .venv: three frameworks, some minutes"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^torch==' requirements.lock)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@touch $@
+
+setup-gpu: $(READY) ## make one CUDA environment for each framework (they cannot share CUDA libraries)
+	@for pin in 's/^torch==/torch==/p' 's/^jax==/jax[cuda13]==/p' 's/^tensorflow==/tensorflow[and-cuda]==/p'; do \
+	  package=$$(sed -n "$$pin" requirements.lock); environment=.venv-cuda-$${package%%[=[]*}; \
+	  echo "making $$environment with $$package"; \
+	  $(PYTHON) -m venv $$environment && $$environment/bin/python -m pip install --quiet \
+	    --disable-pip-version-check "$$package" "$$(grep '^numpy==' requirements.lock)" || exit 1; \
+	done
+
+sweep: $(READY) ## measure a study: make sweep STUDY=default ARGS="key=value ..."
+	@$(BIN)/python -m harness -m study=$(STUDY) $(ARGS)
+
+ui: $(READY) ## open MLflow on 127.0.0.1 and print the links that show the results
+	@$(BIN)/python -m harness.findings.ui $(PORT)
+
+test: $(READY) ## lint, types and all tests
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+	@$(BIN)/python -m pytest
+
+lint: $(READY) ## format and lint the code, check its types
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix . && $(BIN)/mypy
+
+bench: $(READY) ## the instrument and the adapters against well-known tools, side by side (minutes)
+	@$(BIN)/python -m tests.bench
+
+gpu-check: $(READY) ## on a GPU machine: identity, precision, clocks, and the table (after make setup-gpu)
+	@$(BIN)/python -m harness.gpu_check
+
+clean: ## remove environments and caches, not results
+	rm -rf .venv .venv-cuda-* .mypy_cache .ruff_cache .pytest_cache .hypothesis

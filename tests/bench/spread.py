@@ -1,0 +1,87 @@
+"""How much the ratio of one cell spreads over fresh runs: this instrument beside `torch.utils.benchmark`.
+
+`python -m tests.bench.spread` runs both in turn, quiet, and then beside a hog that takes one core in random bursts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from harness.findings.assess import noise
+from harness.findings.calibration import load
+from harness.measure import machine, stats
+from harness.measure.rounds import Run, run_rounds
+from harness.selfcheck import start_check
+from harness.workload.workload import Workload, save
+
+RUNS = 6
+HOGGED = 20
+SECONDS = 3.0
+RESULTS = Path("results")
+
+_HOG = """
+import random, time
+while True:
+    end = time.perf_counter() + random.uniform(0.05, 0.5)
+    while time.perf_counter() < end: pass
+    time.sleep(random.uniform(0.05, 0.5))
+"""
+
+
+def ours(folder: Path, number: int) -> tuple[float, str]:
+    """One trial of SECONDS in a fresh process: the ratio, and what disturbed it (empty if nothing)."""
+    with start_check(folder, RESULTS, number) as (worker, warm):
+        run = Run(worker, warm["repeat"], warm["repeat"] * sum(warm["seconds"].values()))
+        run_rounds({0: run}, target=1e-9, budget_s=SECONDS, deadline_s=60, finished=lambda *ended: None)
+    where = machine.identity(machine.describe())
+    found = noise([run.samples], len(machine.cpus()), load(RESULTS, where))
+    return math.exp(stats.within(run.log_ratios()).centre), found
+
+
+def well_known() -> float:
+    """The same seconds by torch.utils.benchmark, in a fresh process."""
+    asked = [sys.executable, "-m", "tests.bench.well_known_timer", str(SECONDS)]
+    return float(subprocess.run(asked, capture_output=True, text=True, check=True).stdout)
+
+
+@contextlib.contextmanager
+def hog() -> Iterator[None]:
+    """One core taken in random bursts of 50 to 500 ms."""
+    process = subprocess.Popen([sys.executable, "-c", _HOG])
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+def main() -> int:
+    """Print the spreads; 1 if a figure misses what the README says of the instrument."""
+    with tempfile.TemporaryDirectory(prefix="twofold-") as temporary:
+        folder = save(Workload.of("mlp", {}), Path(temporary) / "workload")
+        quiet = [(ours(folder, number)[0], well_known()) for number in range(RUNS)]
+        own, other = (np.array(values) for values in zip(*quiet, strict=True))
+        print(f"quiet, {RUNS} fresh runs of {SECONDS:.0f} s: ratio and coefficient of variation")
+        for name, values in (("this instrument, one trial", own), ("torch.utils.benchmark", other)):
+            print(f"  {name}: {np.mean(values):.3f}, {values.std(ddof=1) / values.mean():.1%}", flush=True)
+        with hog():
+            beside = [(*ours(folder, number), well_known()) for number in range(HOGGED)]
+    truth = float(np.median(own))
+    good = sum(abs(ratio / truth - 1) < 0.03 or bool(disturbed) for ratio, disturbed, _ in beside)
+    flagged = sum(bool(disturbed) for _, disturbed, _ in beside)
+    theirs = sum(abs(ratio / float(np.median(other)) - 1) < 0.03 for _, _, ratio in beside)
+    print(f"beside a hog: within 3 % of quiet or marked noisy: {good} of {HOGGED} runs ({flagged} marked)")
+    print(f"  torch.utils.benchmark within 3 % of its own quiet value: {theirs} of {HOGGED}; it marks none")
+    return int(own.std(ddof=1) / own.mean() > 0.015 or good < 19)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
