@@ -64,7 +64,7 @@ class Program(Protocol):
         """A pair (loss, what backward needs)."""
 
     def backward(self, kept: Any) -> Mapping[str, Any]:
-        """The gradient of each source, by name, from what `forward` returned. Uses `kept` up."""
+        """The gradient of each source, by name. `kept` is the pair that `forward` returned, and is used up."""
 
     def gradient(self) -> tuple[Any, Mapping[str, Any]]:
         """The loss and the gradient of each source."""
@@ -73,7 +73,7 @@ class Program(Protocol):
         """Gradients as NumPy arrays (float32) in canonical layout."""
 
     def residual_bytes(self, kept: Any) -> int:
-        """Bytes that `forward` keeps for `backward`, parameters and inputs not counted."""
+        """Bytes in the pair that `forward` returned, parameters and inputs not counted."""
 
     def executed(self) -> dict[str, Executed]:
         """Multiplies in each phase of the program that runs, by phase name. Called once, after first calls."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from hydra import compose
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
@@ -22,6 +23,7 @@ from . import preflight
 from .config import Settings, settings
 from .errors import UserError
 from .findings.console import Terminal
+from .lock import hold
 from .plan import Plan
 from .sweep import sum_up
 
@@ -32,7 +34,8 @@ def job_settings(config: DictConfig) -> Settings:
         ours = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
         plain = OmegaConf.to_container(ours, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
-        raise UserError(f"the configuration does not resolve: {error}") from error
+        why = str(error).splitlines()[0]
+        raise UserError(f"{error.full_key}: the configuration does not resolve ({why})") from error
     assert isinstance(plain, dict)
     return preflight.resolve(settings({str(key): value for key, value in plain.items()}))
 
@@ -40,7 +43,9 @@ def job_settings(config: DictConfig) -> Settings:
 def composed_jobs(config: DictConfig) -> list[Settings]:
     """Every job of the sweep that `config` starts, composed as Hydra's own sweeper will compose it."""
     given = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
-    parsed = OverridesParser.create().parse_overrides(given + list(config.hydra.overrides.task))
+    parsed = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader()).parse_overrides(
+        given + list(config.hydra.overrides.task)
+    )
     (batch,) = BasicSweeper.split_arguments(parsed, max_batch_size=None)
     return [job_settings(compose(config.hydra.job.config_name, overrides=list(job))) for job in batch]
 
@@ -64,8 +69,9 @@ class SweepCallback(Callback):
         try:
             found = jobs()
             self.plan = Plan.of(found)
-            for job in {job.workload.id: job for job in found}.values():
+            for job in {(job.variants, job.device): job for job in found}.values():
                 preflight.check(job)
+            self.lock = hold(found[0].device.name, Terminal().say)
             self.plan.begin()
             count, minutes = len(self.plan.cells), self.plan.seconds / 60
             Terminal().say(f"{count} variants of {len(found)} workloads: at most {minutes:.0f} minutes once compiled")

@@ -68,6 +68,28 @@ class Framework:
 
 
 @dataclass(frozen=True)
+class _Named:
+    name: str | int
+
+
+@dataclass(frozen=True)
+class _Config:
+    """`conf/config.yaml`, key by key. Models and variants are checked against what there is of them."""
+
+    study: _Named
+    sweep: str | int
+    seed: int
+    results: str
+    model: dict[str, Any]
+    device: Device
+    precision: _Named
+    variants: dict[str, Any]
+    measure: Measure
+    tracking: Tracking
+    frameworks: dict[str, Framework]
+
+
+@dataclass(frozen=True)
 class Settings:
     """One job: a workload, a device, and the variants to measure on it."""
 
@@ -93,38 +115,37 @@ class Settings:
 
 def settings(config: Mapping[str, Any]) -> Settings:
     """The job that a resolved config describes. Raises UserError for the first value that cannot be."""
-    parts = dict(config)
-    measure = _checked(Measure, parts["measure"], "measure")
-    device = _checked(Device, parts["device"], "device")
-    frameworks = {name: _checked(Framework, value, f"frameworks.{name}") for name, value in parts["frameworks"].items()}
-    for name, value in dataclasses.asdict(measure).items():
-        if not isinstance(value, str) and not value > 0:
-            raise UserError(f"measure.{name}={value}: must be more than 0")
-    _one_of("device.name", device.name, DEVICES)
-    if device.threads is not None and device.threads < 1:
-        raise UserError(f"device.threads={device.threads}: must be at least 1, or null for every CPU")
+    given = _checked(_Config, config)
+    for name, value in dataclasses.asdict(given.measure).items():
+        if not isinstance(value, str) and not 0 < value < 1e9:
+            raise UserError(f"measure.{name}={value}: must be more than 0 and less than a billion")
+    _one_of("device.name", given.device.name, DEVICES)
+    if given.device.threads is not None and given.device.threads < 1:
+        raise UserError(f"device.threads={given.device.threads}: must be at least 1, or null for every CPU")
+    if not given.results:
+        raise UserError("results='': must be a folder")
     return Settings(
-        study=_folder_name("study.name", parts["study"]["name"]),
-        sweep=_folder_name("sweep", parts["sweep"]),
-        workload=_workload(parts["model"], _one_of("precision.name", parts["precision"]["name"], PRECISIONS), parts),
-        device=device,
-        variants=_variants(parts["variants"], frameworks),
-        measure=measure,
-        tracking=_checked(Tracking, parts["tracking"], "tracking"),
-        frameworks=frameworks,
-        results=Path(str(parts["results"])),
+        study=_folder_name("study.name", given.study.name),
+        sweep=_folder_name("sweep", given.sweep),
+        workload=_workload(given.model, _one_of("precision.name", given.precision.name, PRECISIONS), given.seed),
+        device=given.device,
+        variants=_variants(given.variants, given.frameworks),
+        measure=given.measure,
+        tracking=given.tracking,
+        frameworks=given.frameworks,
+        results=Path(given.results),
     )
 
 
-def _workload(model: Mapping[str, Any], precision: str, parts: Mapping[str, Any]) -> Workload:
-    seed = parts["seed"]
-    if type(seed) is not int or seed < 0:
-        raise UserError(f"seed={seed!r}: must be a whole number, 0 or more")
-    sizes = {key: value for key, value in model.items() if key != "name" and value is not None}
+def _workload(model: Mapping[str, Any], precision: str, seed: int) -> Workload:
+    if seed < 0:
+        raise UserError(f"seed={seed}: must be a whole number, 0 or more")
+    name = str(model.get("name"))
+    sizes = {str(key): value for key, value in model.items() if key != "name"}
     try:
-        return Workload.of(str(model["name"]), sizes, precision=precision, seed=seed)
+        return Workload.of(name, sizes, precision=precision, seed=seed)
     except WorkloadError as error:
-        raise UserError(f"model={model['name']}: {error}") from error
+        raise UserError(f"model={name}: {error}") from error
 
 
 def _variants(chosen: Mapping[str, Any], frameworks: Mapping[str, Framework]) -> tuple[Variant, ...]:
@@ -157,19 +178,27 @@ def _folder_name(key: str, value: Any) -> str:
     return str(value)
 
 
-def _checked(kind: type[T], data: Mapping[str, Any], where: str) -> T:
-    """Build a dataclass from a mapping, with the types of its fields checked by name."""
+def _checked(kind: type[T], data: Any, where: str = "") -> T:
+    """Build a dataclass from a mapping; whatever does not fit its fields is named."""
     hints = typing.get_type_hints(kind)
+    if not isinstance(data, Mapping):
+        raise UserError(f"{where}={data!r}: must be a mapping with {', '.join(hints)}")
+    prefix = f"{where}." if where else ""
     if missing := hints.keys() - data.keys():
-        raise UserError(f"{where}: {', '.join(sorted(missing))} is missing")
+        raise UserError(f"{prefix}{min(missing)}: is missing; there must be {', '.join(hints)}")
     if unknown := data.keys() - hints.keys():
-        raise UserError(f"{where}.{min(unknown)}: no such key; there are {', '.join(hints)}")
-    values = {}
-    for key, value in data.items():
-        if not _fits(value, hints[key]):
-            raise UserError(f"{where}.{key}={value!r}: must be {_readable(hints[key])}")
-        values[key] = tuple(value) if isinstance(value, list) else value
-    return kind(**values)
+        raise UserError(f"{prefix}{min(map(str, unknown))}: no such key; there are {', '.join(hints)}")
+    return kind(**{key: _value(value, hints[key], prefix + key) for key, value in data.items()})
+
+
+def _value(value: Any, hint: Any, where: str) -> Any:
+    if dataclasses.is_dataclass(hint):
+        return _checked(typing.cast(type, hint), value, where)
+    if typing.get_origin(hint) is dict and isinstance(value, Mapping):
+        return {key: _value(item, typing.get_args(hint)[1], f"{where}.{key}") for key, item in value.items()}
+    if not _fits(value, hint):
+        raise UserError(f"{where}={value!r}: must be {_readable(hint)}")
+    return tuple(value) if typing.get_origin(hint) is tuple else value
 
 
 def _fits(value: Any, hint: Any) -> bool:
@@ -178,11 +207,9 @@ def _fits(value: Any, hint: Any) -> bool:
         return any(_fits(value, option) for option in arguments)
     if origin is tuple:
         return isinstance(value, list) and all(_fits(item, arguments[0]) for item in value)
-    if origin is dict:
-        return isinstance(value, Mapping) and all(_fits(item, arguments[1]) for item in value.values())
     if hint is float:
         return type(value) in (int, float)
-    return type(value) is hint
+    return hint is Any or type(value) is hint
 
 
 def _readable(hint: Any) -> str:

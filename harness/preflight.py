@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import http.client
 import os
 import shutil
 import subprocess
@@ -21,7 +22,7 @@ _ANSWER_WITHIN_S = 5
 
 
 def resolve(job: Settings) -> Settings:
-    """The job with its device and threads decided. Raises UserError for a device that is not there."""
+    """The job with its device and threads decided. Raises UserError for a device or memory that is not there."""
     name, present = job.device.name, machine.gpus()
     if name == "auto":
         name = "cuda" if present else "cpu"
@@ -29,6 +30,7 @@ def resolve(job: Settings) -> Settings:
         raise UserError("device=cuda: no NVIDIA GPU answers here (nvidia-smi lists none); choose device=cpu")
     if name == "cpu" and job.workload.precision == "tf32":
         raise UserError("precision=tf32: TF32 needs a GPU with tensor cores; choose precision=fp32 or device=cuda")
+    _check_memory(job)
     cpus = len(os.sched_getaffinity(0))
     threads = job.device.threads or cpus
     if threads > cpus:
@@ -58,10 +60,27 @@ def _check_framework(framework: str, python: str, device: str) -> None:
             remedy = "run make setup-gpu" if device == "cuda" else f"set frameworks.{framework}.interpreters.{device}"
             raise UserError(f"{framework}: its interpreter {python} is not there; {remedy}")
         asked = [python, "-c", f"import importlib.util as u; raise SystemExit(u.find_spec({framework!r}) is None)"]
-        installed = subprocess.run(asked, timeout=60, check=False).returncode == 0
+        try:
+            installed = subprocess.run(asked, timeout=60, check=False).returncode == 0
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise UserError(
+                f"{framework}: its interpreter {python} does not run ({error}); "
+                f"set frameworks.{framework}.interpreters.{device}"
+            ) from error
     if not installed:
         raise UserError(
             f"{framework} is not installed for {python}; run make setup, or leave it out with 'variants.{framework}=[]'"
+        )
+
+
+def _check_memory(job: Settings) -> None:
+    """The oracle keeps every value of the trace in float64, so less than that cannot be enough."""
+    needed = 8 * sum(spec.size for spec in job.workload.graph.specs)
+    present = machine.memory_bytes()
+    if needed > present:
+        raise UserError(
+            f"model={job.workload.name}: the reference answer alone takes {needed // 2**30} GiB, and this machine has "
+            f"{present // 2**30} GiB; choose a smaller model.batch"
         )
 
 
@@ -77,9 +96,9 @@ def _check_writable(folder: Path) -> None:
 def _check_answers(uri: str) -> None:
     try:
         urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=_ANSWER_WITHIN_S).close()
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         why = error.reason if isinstance(error, urllib.error.URLError) else error
         raise UserError(
-            f"tracking.uri={uri}: MLflow does not answer there ({why}); "
+            f"tracking.uri={uri}: MLflow does not answer there ({' '.join(str(why).split())}); "
             "start it, or choose tracking=local or tracking=off"
         ) from error

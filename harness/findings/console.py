@@ -41,6 +41,7 @@ class Terminal:
         table = Table(*COLUMNS, box=None, pad_edge=False, header_style="bold")
         for column in table.columns:
             column.justify = "left" if column.header in _TEXT_COLUMNS else "right"
+            column.no_wrap = column.header != "outcome"
             column.overflow = "fold"
         for record in records:
             table.add_row(*row(record))

@@ -105,7 +105,7 @@ class Tracker:
             "sweep": record.sweep,
             "mlflow.source.name": "twofold",
             "mlflow.source.git.commit": record.harness["commit"],
-            "mlflow.user": getpass.getuser(),
+            "mlflow.user": _user(),
         }
         run = self.client.create_run(
             self.experiment, start_time=_milliseconds(record), run_name=name, tags=common | tags
@@ -132,6 +132,14 @@ def download_records(uri: str, experiment: str, folder: Path) -> list[Path]:
             Path(client.download_artifacts(run_id, item.path, str(target))) for item in client.list_artifacts(run_id)
         ]
     return paths
+
+
+def _user() -> str:
+    """The user's name; the number where it has none, as in some containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
 
 
 def _milliseconds(record: Record) -> int:

@@ -17,7 +17,7 @@ def describe() -> dict[str, Any]:
     return {
         "cpu": _cpu_model(),
         "cpus": len(cpus()),
-        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+        "memory_gib": round(memory_bytes() / 2**30, 1),
         "system": f"{platform.system()} {platform.release()}",
         "gpus": gpus(),
     }
@@ -26,6 +26,11 @@ def describe() -> dict[str, Any]:
 def cpus() -> list[int]:
     """The CPUs that this process may use."""
     return sorted(os.sched_getaffinity(0))
+
+
+def memory_bytes() -> int:
+    """Physical memory."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def identity(machine: dict[str, Any]) -> str:

@@ -113,8 +113,15 @@ def _prepare(
             known.failure = failure
 
     with ThreadPoolExecutor(max_workers=max(2, len(conditions.cpus))) as executor:
-        for future in [executor.submit(prepare, name) for name in workers]:
-            future.result()
+        futures = [executor.submit(prepare, name) for name in workers]
+        try:
+            for future in futures:
+                future.result()
+        except BaseException:  # Ctrl-C must not wait for answers that may take minutes
+            executor.shutdown(wait=False, cancel_futures=True)
+            for worker in workers.values():
+                worker.process.kill()
+            raise
 
 
 def _load_and_verify(

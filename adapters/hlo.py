@@ -1,0 +1,213 @@
+"""Counts the multiplies in an XLA program from its optimised HLO text, as jax and tensorflow both print it.
+
+The walk starts at ENTRY and follows calls, so that what is never called does not count and a loop's body counts
+once per trip. It knows `dot`, `convolution` and the library calls that take their place on a GPU.
+
+A convolution counts as the forward convolution that it belongs to (2 x outputs x taps x inputs per group, taps on
+padding included), whichever way XLA writes it: see `_image`. A multiply that XLA has turned into an elementwise
+product and a sum is no longer a multiply. XLA's CPU computes the dW of a grouped convolution for every pair of
+channels and then picks: the count says so.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+from .base import Executed
+
+Shape = tuple[int, ...]
+
+_HEADER = re.compile(r"^(ENTRY )?%?([\w.\-]+) \(.*\) -> .*\{$")
+_INSTRUCTION = re.compile(r"^\s+(?:ROOT )?%?([\w.\-]+) = (.*)$")
+_TILED_LAYOUT = re.compile(r"\{[\d,]*:[^}]*\}")
+_OPCODE = re.compile(r"\s([a-z][\w\-]*)\(([^()]*(?:\([^()]*\)[^()]*)*)\)")
+_ARRAY = re.compile(r"[a-z]\w*\[([\d,]*)\]")
+_NAME = re.compile(r"%?([\w.\-]+)\s*$")
+_CALLED = re.compile(r"\b(?:calls|to_apply|body|condition)=%?([\w.\-]+)")
+_BRANCHES = re.compile(r"\b(?:branch_computations=\{([^}]*)\}|(?:true|false)_computation=(%?[\w.\-]+))")
+_TRIPS = re.compile(r'"known_trip_count":\s*\{"n":"(\d+)"')
+_TARGET = re.compile(r'custom_call_target="([^"]*)"')
+_CONTRACTING = re.compile(r"\blhs_contracting_dims=\{([\d,]*)\}")
+_GEMM_CONTRACTING = re.compile(r'"lhs_contracting_dimensions":\s*\[([^\]]*)\]')
+_DIM_LABELS = re.compile(r"\bdim_labels=(\w+)_(\w+)->(\w+)")
+
+# What leaves the order of an image's pixels as it is.
+_MOVES = ("bitcast", "copy", "transpose", "reshape", "convert")
+
+
+@dataclass(frozen=True)
+class Multiply:
+    """One executed matrix multiply or convolution; `flops` counts 2 per multiply-add."""
+
+    kind: str
+    flops: int
+
+
+@dataclass(frozen=True)
+class _Instruction:
+    """One line: `name = shapes opcode(operands), attributes`. A tuple has several shapes."""
+
+    shapes: tuple[Shape, ...]
+    opcode: str
+    operands: tuple[str, ...]
+    attributes: str
+
+
+_Computation = dict[str, _Instruction]
+
+
+def multiplies(text: str) -> list[Multiply]:
+    """Every multiply of one module, as often as it runs. Raises ValueError where the text does not say how often."""
+    entry, computations = _parse(text)
+    return _count(entry, computations)
+
+
+def executed(*texts: str, note: str = "") -> Executed:
+    """The multiplies of one phase whose program is these modules."""
+    found = [multiply for text in texts for multiply in multiplies(text)]
+    return Executed(len(found), sum(multiply.flops for multiply in found), note)
+
+
+def _parse(text: str) -> tuple[str, dict[str, _Computation]]:
+    computations: dict[str, _Computation] = {}
+    entry = ""
+    current: _Computation = {}
+    for line in text.splitlines():
+        if header := _HEADER.match(line):
+            current = computations[header[2]] = {}
+            entry = header[2] if header[1] else entry
+        elif found := _INSTRUCTION.match(line):
+            name, rest = found.groups()
+            # Layout tiles such as {1,0:T(8,128)} would look like an opcode with its operands.
+            rest = _TILED_LAYOUT.sub("", rest)
+            if opcode := _OPCODE.search(rest):
+                current[name] = _Instruction(
+                    _shapes(rest[: opcode.start()]), opcode[1], _operands(opcode[2]), rest[opcode.end() :]
+                )
+    if not entry:
+        raise ValueError("this is no HLO module: it has no ENTRY computation")
+    return entry, computations
+
+
+def _shapes(text: str) -> tuple[Shape, ...]:
+    return tuple(_numbers(dimensions) for dimensions in _ARRAY.findall(text))
+
+
+def _numbers(text: str) -> Shape:
+    return tuple(int(n) for n in re.findall(r"\d+", text))
+
+
+def _operands(text: str) -> tuple[str, ...]:
+    """Operand names, printed with their shapes (`f32[2,3]{1,0} %x`) or without."""
+    bare = re.sub(r"[\[{][^\]}]*[\]}]", "", text)
+    return tuple(found[1] for part in bare.split(",") if (found := _NAME.search(part)))
+
+
+def _count(name: str, computations: dict[str, _Computation]) -> list[Multiply]:
+    found = []
+    computation = computations[name]
+    for instruction in computation.values():
+        if multiply := _multiply(instruction, computation, computations):
+            found.append(multiply)
+            continue
+        inner = [m for called in _CALLED.findall(instruction.attributes) for m in _count(called, computations)]
+        if inner and instruction.opcode == "while":
+            trips = _TRIPS.search(instruction.attributes)
+            if not trips:
+                raise ValueError("a loop with multiplies does not say how many trips it makes")
+            inner *= int(trips[1])
+        found += inner
+        branches = [b for pair in _BRANCHES.findall(instruction.attributes) for b in _operands(",".join(pair))]
+        if any(_count(branch, computations) for branch in branches):
+            raise ValueError("a conditional has multiplies in a branch; which branch runs is unknown")
+    return found
+
+
+def _multiply(
+    instruction: _Instruction, computation: _Computation, computations: dict[str, _Computation]
+) -> Multiply | None:
+    """The multiply that one instruction is, if it is one."""
+    attributes = instruction.attributes
+
+    def operand(position: int) -> Shape:
+        return computation[instruction.operands[position]].shapes[0]
+
+    def dot(contracting: re.Match[str] | None) -> Multiply:
+        # A product without contracting dimensions is an outer product: one multiply-add for each output.
+        inner = math.prod(operand(0)[axis] for axis in _numbers(contracting[1])) if contracting else 1
+        return Multiply("dot", 2 * math.prod(instruction.shapes[0]) * inner)
+
+    if instruction.opcode == "dot":
+        return dot(_CONTRACTING.search(attributes))
+    if instruction.opcode == "convolution":
+        labels = _dim_labels(attributes)
+        arrays = operand(0), operand(1), instruction.shapes[0]
+        left, right, out = (_pixels(shape, label) for shape, label in zip(arrays, labels, strict=True))
+        flops = _convolution_flops(instruction.shapes[0], operand(1), labels[1])
+        reversals = [_reversed(name, computation, computations) for name in instruction.operands[:2]]
+        met = {"left": out * right, "right": left * out, "out": left * right}[_image(attributes, *reversals)]
+        return Multiply("convolution", flops * met // (out * right))
+    if instruction.opcode != "custom-call":
+        return None
+
+    found = _TARGET.search(attributes)
+    target = found[1] if found else ""
+    if target.startswith("__cublas$"):
+        return dot(_GEMM_CONTRACTING.search(attributes))
+    if target.startswith("__onednn$matmul"):
+        a, b, result = operand(0), operand(1), instruction.shapes[0]
+        # The operands may be transposed: sizes of all three give the inner dimension without knowing how.
+        batch = math.prod(result[:-2])
+        inner = math.isqrt(math.prod(a) * math.prod(b) // (batch * math.prod(result)))
+        return Multiply("dot", 2 * math.prod(result) * inner)
+    if target.startswith("__cudnn$conv"):
+        _, filters, _ = _dim_labels(attributes)
+        result = instruction.shapes[0]
+        if target == "__cudnn$convBackwardFilter":
+            return Multiply("convolution", _convolution_flops(operand(1), result, filters))
+        gradient = operand(0) if target == "__cudnn$convBackwardInput" else result
+        return Multiply("convolution", _convolution_flops(gradient, operand(1), filters))
+    return None
+
+
+def _convolution_flops(output: Shape, kernel: Shape, filters: str) -> int:
+    """FLOPs of the forward convolution with that output; `filters` labels the kernel's axes, as in `01io`."""
+    return 2 * math.prod(output) * math.prod(kernel) // kernel[filters.index("o")]
+
+
+def _dim_labels(attributes: str) -> tuple[str, str, str]:
+    found = _DIM_LABELS.search(attributes)
+    if not found:
+        raise ValueError(f"a convolution without dim_labels: {attributes!r}")
+    return found[1], found[2], found[3]
+
+
+def _pixels(shape: Shape, labels: str) -> int:
+    """The spatial size of an array with these axes."""
+    return math.prod(size for size, label in zip(shape, labels, strict=True) if label.isdigit())
+
+
+def _image(attributes: str, left_reversed: bool, right_reversed: bool) -> str:
+    """Which of the three arrays of a convolution is the layer's input, whose positions are sums of the others'.
+
+    The work is a multiply-add for each pair of pixels of the other two: the layer's output and kernel. XLA's
+    convolution reads the left array at output + window position. Reversing the right makes the output the sum
+    (dX); reversing both makes it the right one (a dW with its operands swapped).
+    """
+    right_reversed ^= "rhs_reversal=" in attributes
+    if left_reversed and right_reversed:
+        return "right"
+    # Kernels of one pixel are not reversed; a dilated left array is a strided layer's gradient all the same.
+    return "out" if left_reversed or right_reversed or "lhs_dilate=" in attributes else "left"
+
+
+def _reversed(name: str, computation: _Computation, computations: dict[str, _Computation]) -> bool:
+    """Whether an operand is reversed before it gets here. Twice is not at all."""
+    instruction = computation[name]
+    if instruction.opcode in (*_MOVES, "reverse"):
+        before = _reversed(instruction.operands[0], computation, computations)
+        return before != (instruction.opcode == "reverse")
+    called = _CALLED.findall(instruction.attributes) if instruction.opcode in ("fusion", "call") else []
+    return sum(inner.opcode == "reverse" for c in called for inner in computations[c].values()) % 2 == 1

@@ -1,0 +1,94 @@
+"""jax, compiled with `jax.jit`."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+# Measured memory is what the workload takes, not what a pool took in advance.
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+
+import jax
+import jax.numpy as jnp
+import jaxlib
+import numpy as np
+
+from harness.workload.trace import Graph
+
+from ..base import Program, Unsupported
+from .phase import Phase
+from .program import JitProgram
+
+if cache := os.environ.get("TWOFOLD_CACHE_DIR"):
+    jax.config.update("jax_compilation_cache_dir", cache)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+
+# For both matrix multiplies and convolutions. On a GPU, anything below "highest" lets XLA use TF32 for fp32 arrays.
+_MULTIPLY = {"fp32": "highest", "tf32": "tensorfloat32", "bf16": "default"}
+
+# By default XLA's CPU compiler puts several multiplies into one YNN kernel: a narrow network's whole inference then
+# takes three to five times longer, and the weight gradients of convolutions too.
+_COMPILER = {
+    "cpu": {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT"},
+    "cuda": {},
+}
+
+_PROGRAMS = {"jit": JitProgram}
+
+
+class Adapter:
+    """See `adapters.base.Adapter`. Phases return before the work is done, on every device."""
+
+    executions: ClassVar[tuple[str, ...]] = tuple(_PROGRAMS)
+
+    def __init__(self, device: str, threads: int, precision: str) -> None:
+        if device not in _COMPILER:
+            raise Unsupported(f"jax runs here on {' and '.join(_COMPILER)}, not on {device!r}")
+        if precision == "tf32" and device != "cuda":
+            raise Unsupported(f"jax: tf32 multiplies need a cuda device, not {device}")
+        # Read when the backend starts, which the next line makes it do.
+        os.environ["NPROC"] = str(threads)
+        try:
+            self._device = jax.devices(device)[0]
+        except RuntimeError as error:
+            raise Unsupported(f"jax: there is no {device} device here ({str(error).splitlines()[0]})") from error
+        self._threads = threads
+        self._precision = precision
+        self._options = _COMPILER[device]
+
+    def describe(self) -> dict[str, str]:
+        return {
+            "jax": jax.__version__,
+            "jaxlib": jaxlib.__version__,
+            "device": self._device.device_kind,
+            "platform": self._device.client.platform_version,
+            "precision": self._precision,
+            "multiply_precision": _MULTIPLY[self._precision],
+            "compiler_options": " ".join(f"{key}={value}" for key, value in self._options.items()) or "default",
+            "threads": str(self._threads),
+            "layout": "NHWC",
+            "denormals": "flushed",
+        }
+
+    def load(self, graph: Graph, arrays: Mapping[str, np.ndarray], execution: str) -> Program:
+        if execution not in _PROGRAMS:
+            raise Unsupported(f"jax: no execution {execution!r}; it has {', '.join(self.executions)}")
+        on_device = {name: self._put(array) for name, array in arrays.items()}
+        compiled = functools.partial(Phase, precision=_MULTIPLY[self._precision], options=self._options)
+        return _PROGRAMS[execution](graph, on_device, compiled)
+
+    def wait(self, value: Any) -> None:
+        jax.block_until_ready(value)
+
+    def device_seconds(self, call: Callable[[], Any]) -> tuple[Any, None]:
+        """jax gives no access to the device's clock."""
+        return call(), None
+
+    def _put(self, array: np.ndarray) -> jax.Array:
+        narrow = self._precision == "bf16" and array.dtype.kind == "f"
+        array = np.asarray(array, jnp.bfloat16 if narrow else None)
+        # On a CPU, an array that may alias would be the caller's own memory, perhaps a file's.
+        return jax.device_put(array, self._device, may_alias=False)

@@ -1,0 +1,33 @@
+"""A jitted function that is compiled once, at its first call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+
+class Phase:
+    """Calls `function` as one executable for one set of shapes.
+
+    The first call compiles; a later call with other shapes, types or devices raises instead of compiling again.
+    `precision` is that of multiplies, as `jax.default_matmul_precision` takes it; `options` are the compiler's.
+    """
+
+    def __init__(self, function: Callable[..., Any], precision: str, options: dict[str, str]) -> None:
+        self._function = function
+        self._precision = precision
+        self._options = options
+        self._compiled: Any = None
+
+    def __call__(self, *arguments: Any) -> Any:
+        if self._compiled is None:
+            with jax.default_matmul_precision(self._precision):
+                lowered = jax.jit(self._function).lower(*arguments)
+            self._compiled = lowered.compile(compiler_options=self._options)
+        return self._compiled(*arguments)
+
+    def hlo(self) -> str:
+        """The optimised program that calls execute, as HLO text."""
+        return self._compiled.as_text()

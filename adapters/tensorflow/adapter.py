@@ -1,0 +1,106 @@
+"""Sets TensorFlow up for one device and loads workloads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+import tensorflow as tf
+
+from adapters.base import Program, Unsupported
+from harness.workload.interpret import interpreter
+from harness.workload.trace import Graph
+
+from . import ops
+from .compiled import CompiledProgram
+from .eager import EagerProgram
+
+
+class Adapter:
+    """One framework on one device; see `adapters/base.py`."""
+
+    executions: ClassVar[tuple[str, ...]] = ("eager", "graph", "xla")
+
+    def __init__(self, device: str, threads: int, precision: str) -> None:
+        if precision == "tf32" and device != "cuda":
+            raise Unsupported("tf32 is a mode of NVIDIA's tensor cores; a CPU has none.")
+        self._gpu = _choose_device(device)
+        _set_threads(threads)
+        # One switch for matmul and convolution; on by default.
+        tf.config.experimental.enable_tensor_float_32_execution(precision == "tf32")
+        tf.config.experimental.set_synchronous_execution(True)
+        self.precision = precision
+
+    def describe(self) -> dict[str, str]:
+        build = tf.sysconfig.get_build_info()
+        described = {
+            "tensorflow": tf.__version__,
+            "numpy": np.__version__,
+            "device": self._gpu or "cpu",
+            "precision": self.precision,
+            "intra_op_threads": str(tf.config.threading.get_intra_op_parallelism_threads()),
+            "inter_op_threads": str(tf.config.threading.get_inter_op_parallelism_threads()),
+            "tf32": "on" if tf.config.experimental.tensor_float_32_execution_enabled() else "off",
+            "denormals": "flushed",
+            "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"),
+            "xla_flags": os.environ.get("XLA_FLAGS", ""),
+        }
+        if self._gpu:
+            described |= {name: str(build.get(f"{name}_version", "")) for name in ("cuda", "cudnn")}
+        return described
+
+    def load(self, graph: Graph, arrays: Mapping[str, np.ndarray], execution: str) -> Program:
+        loss = interpreter(graph, ops)
+        values = {name: self._convert(arrays[name]) for name in graph.draws}
+        if execution == "eager":
+            return EagerProgram(graph, loss, values)
+        if execution in ("graph", "xla"):
+            return CompiledProgram(graph, loss, values, jit=execution == "xla")
+        raise Unsupported(f"tensorflow runs {', '.join(self.executions)}; it has no execution {execution!r}.")
+
+    def wait(self, value: Any) -> None:
+        """On a CPU everything is computed when a call returns, and this is short; on a GPU it waits for all streams."""
+        tf.test.experimental.sync_devices()
+
+    def device_seconds(self, call: Callable[[], Any]) -> tuple[Any, None]:
+        """TensorFlow gives no access to the events of its streams."""
+        return call(), None
+
+    def _convert(self, array: np.ndarray) -> tf.Tensor:
+        if array.dtype.kind == "f":
+            return tf.constant(array, tf.bfloat16 if self.precision == "bf16" else tf.float32)
+        # On a GPU, TensorFlow keeps int32 in host memory, to be copied in every call; int64 lives on the device.
+        return tf.constant(array, tf.int64 if self._gpu else tf.int32)
+
+
+def _choose_device(device: str) -> str:
+    """Make the device the only one, so that nothing else can be used by default. Returns the name of a GPU, or ''."""
+    gpus = tf.config.list_physical_devices("GPU")
+    if device == "cuda":
+        if not gpus:
+            raise Unsupported("This machine, or this build of TensorFlow, has no CUDA device.")
+        _before_start(lambda: tf.config.set_visible_devices(gpus[:1], "GPU"), "another device")
+        _before_start(lambda: tf.config.experimental.set_memory_growth(gpus[0], True), "all GPU memory taken")
+        return str(tf.config.experimental.get_device_details(gpus[0]).get("device_name", "cuda"))
+    if device != "cpu":
+        raise Unsupported(f"tensorflow runs on cpu and cuda; {device!r} is neither.")
+    _before_start(lambda: tf.config.set_visible_devices([], "GPU"), "a GPU")
+    return ""
+
+
+def _set_threads(threads: int) -> None:
+    threading = tf.config.threading
+    if threading.get_intra_op_parallelism_threads() != threads:
+        _before_start(lambda: threading.set_intra_op_parallelism_threads(threads), "other threads")
+    if threading.get_inter_op_parallelism_threads() != threads:
+        _before_start(lambda: threading.set_inter_op_parallelism_threads(threads), "other threads")
+
+
+def _before_start(setting: Callable[[], None], running: str) -> None:
+    """Settings hold until the process ends: the first op fixes them, and to repeat them is no error."""
+    try:
+        setting()
+    except RuntimeError as error:
+        raise Unsupported(f"TensorFlow already runs in this process, with {running}: {error}") from error

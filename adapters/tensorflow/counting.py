@@ -1,0 +1,126 @@
+"""Counts the multiplies that TensorFlow runs: eagerly op by op, in a graph from a profile of one call."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import re
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+from tensorflow.python.framework import op_callbacks
+from tensorflow.tsl.profiler.protobuf import xplane_pb2
+
+from adapters.base import Executed
+
+# Ops whose result shares its input's memory.
+VIEWS = ("Identity", "StopGradient", "Reshape", "ExpandDims", "Squeeze")
+
+# With their fused and oneDNN forms: _FusedMatMul, BatchMatMulV2, Conv2DBackpropFilter, _MklNativeConv2D ...
+_MULTIPLY = re.compile(r"MatMul|Conv2D|Conv2d|Einsum")
+
+Shape = tuple[int, ...]
+Observer = Callable[[str, Mapping[str, Any], Sequence[Any], Sequence[Any]], None]
+
+
+@contextlib.contextmanager
+def observed_ops(observe: Observer) -> Iterator[None]:
+    """Call `observe(type, attributes, inputs, outputs)` after every op that runs eagerly, a tape's included."""
+
+    def callback(op_type: Any, inputs: Any, attrs: Any, outputs: Any, *_: Any) -> None:
+        kind = op_type.decode() if isinstance(op_type, bytes) else op_type
+        observe(kind, dict(zip(attrs[::2], attrs[1::2], strict=True)), inputs, outputs)
+
+    op_callbacks.add_op_callback(callback)
+    try:
+        yield
+    finally:
+        op_callbacks.remove_op_callback(callback)
+
+
+def count_eager(phase: Callable[[], Any]) -> Executed:
+    """The multiplies that `phase` dispatches."""
+    flops: list[int] = []
+
+    def observe(kind: str, attributes: Mapping[str, Any], inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
+        if _MULTIPLY.search(kind):
+            flops.append(_flops(kind, attributes.get, [tuple(x.shape) for x in inputs], tuple(outputs[0].shape)))
+
+    with observed_ops(observe):
+        phase()
+    return Executed(len(flops), sum(flops))
+
+
+def count_graph(graph: tf.Graph, phase: Callable[[], Any]) -> Executed:
+    """The multiplies in a profile of one call of `phase`; `graph`, as it was traced, tells their shapes.
+
+    The traced graph alone would not do: TensorFlow prunes, merges and fuses before it runs.
+    Raises RuntimeError for a multiply that was not traced.
+    """
+    flops = [_traced_flops(graph, *event) for event in _executed_ops(phase) if _MULTIPLY.search(event[1])]
+    return Executed(len(flops), sum(flops))
+
+
+def _executed_ops(phase: Callable[[], Any]) -> list[tuple[str, str]]:
+    """(name, type) of every op in one call."""
+    options = tf.profiler.experimental.ProfilerOptions(
+        host_tracer_level=2, python_tracer_level=0, device_tracer_level=0
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        tf.profiler.experimental.start(folder, options)
+        try:
+            phase()
+            tf.test.experimental.sync_devices()
+        finally:
+            tf.profiler.experimental.stop()
+        space = xplane_pb2.XSpace()
+        for path in Path(folder).rglob("*.xplane.pb"):
+            space.MergeFromString(path.read_bytes())
+    events = (
+        plane.event_metadata[event.metadata_id].name
+        for plane in space.planes
+        for line in plane.lines
+        for event in line.events
+    )
+    return [(name, kind) for name, _, kind in (event.partition(":") for event in events) if kind]
+
+
+def _traced_flops(graph: tf.Graph, name: str, kind: str) -> int:
+    try:
+        op = graph.get_operation_by_name(name)
+    except KeyError as error:
+        raise RuntimeError(f"TensorFlow ran {name} of type {kind}, which was not traced") from error
+    # A fused op has the name of the last op that it stands for; the multiply is the first.
+    while not _MULTIPLY.search(op.type):
+        op = op.inputs[0].op
+    return _flops(op.type, _attributes(op), [tuple(x.shape) for x in op.inputs], tuple(op.outputs[0].shape))
+
+
+def _attributes(op: tf.Operation) -> Callable[[str], Any]:
+    return lambda name: op.get_attr(name) if name in op.node_def.attr else None
+
+
+def _flops(kind: str, attribute: Callable[[str], Any], inputs: Sequence[Shape], output: Shape) -> int:
+    """2 per multiply-add; a convolution's gradients as the forward convolution, taps on padding included."""
+    if kind == "Einsum":
+        equation = attribute("equation")
+        terms = (equation.decode() if isinstance(equation, bytes) else equation).split("->")[0].split(",")
+        sizes = {
+            label: n for term, shape in zip(terms, inputs, strict=True) for label, n in zip(term, shape, strict=True)
+        }
+        return 2 * math.prod(sizes.values())
+    if "MatMul" in kind:
+        transposed = attribute("transpose_a") or attribute("adj_x")
+        return 2 * math.prod(output) * inputs[0][-2 if transposed else -1]
+    if kind.endswith("BackpropFilter"):
+        image, kernel = inputs[2], output
+    elif kind.endswith("BackpropInput"):
+        image, kernel = inputs[2], inputs[1]
+    else:
+        image, kernel = output, inputs[1]
+    # Each output element of a depthwise convolution sees one channel; a kernel is [kh, kw, in per group, out].
+    channels = 1 if "Depthwise" in kind else kernel[2]
+    return 2 * math.prod(image) * kernel[0] * kernel[1] * channels

@@ -1,0 +1,104 @@
+"""Torch on one device: its settings, and workloads loaded in one of two executions."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from harness.workload.trace import Graph
+
+from ..base import Program, Unsupported
+from .eager import Eager
+
+
+class Adapter:
+    """Settings are process-wide, as torch's are: the last adapter made is in force."""
+
+    executions: ClassVar[tuple[str, ...]] = ("eager", "compile")
+
+    def __init__(self, device: str, threads: int, precision: str) -> None:
+        _require(device, precision)
+        self._device = torch.device(device)
+        self._precision = precision
+        self._dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+        # Before the first parallel region: its threads inherit the flushing of denormals from this one.
+        torch.set_flush_denormal(True)
+        torch.set_num_threads(threads)
+        tf32 = precision == "tf32"
+        torch.set_float32_matmul_precision("high" if tf32 else "highest")
+        torch.backends.cudnn.allow_tf32 = tf32
+        torch.backends.cudnn.benchmark = True  # JAX and TensorFlow tune their convolutions too
+
+    def describe(self) -> dict[str, str]:
+        facts = {
+            "framework": f"torch {torch.__version__}",
+            "device": f"CPU, {torch.backends.cpu.get_cpu_capability()}",
+            "threads": str(torch.get_num_threads()),
+            "precision": self._precision,
+            "float32_matmul_precision": torch.get_float32_matmul_precision(),
+            "denormals": "kept" if torch.tensor(1e-40).mul(1).item() else "flushed",
+            "layout": "NCHW, and channels_last in memory where compiled",
+            "mkldnn": str(torch.backends.mkldnn.is_available()),
+        }
+        if self._device.type == "cuda":
+            facts |= {
+                "device": torch.cuda.get_device_name(self._device),
+                "cuda": str(torch.version.cuda),
+                "cudnn": str(torch.backends.cudnn.version()),
+                "cudnn.allow_tf32": str(torch.backends.cudnn.allow_tf32),
+                "cudnn.benchmark": str(torch.backends.cudnn.benchmark),
+            }
+        return facts
+
+    def load(self, graph: Graph, arrays: Mapping[str, np.ndarray], execution: str) -> Program:
+        if execution == "eager":
+            return Eager(graph, arrays, self._device, self._dtype)
+        if execution == "compile":
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # the compiler still uses torch.jit
+                from .compiled import Compiled  # its import takes seconds that eager need not wait
+
+            return Compiled(graph, arrays, self._device, self._dtype)
+        raise Unsupported(f"torch has no execution {execution!r}; it has {', '.join(self.executions)}")
+
+    def wait(self, value: Any) -> None:
+        # On a CPU an op returns when its result is computed.
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+
+    def device_seconds(self, call: Callable[[], Any]) -> tuple[Any, float | None]:
+        if self._device.type == "cpu":
+            return call(), None
+        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        start.record()
+        result = call()
+        end.record()
+        end.synchronize()
+        return result, start.elapsed_time(end) / 1e3
+
+
+def _require(device: str, precision: str) -> None:
+    """Raise Unsupported unless this machine can compute on `device` in `precision`."""
+    if device not in ("cpu", "cuda"):
+        raise Unsupported(f"torch: device {device!r} is neither cpu nor cuda")
+    if precision not in ("fp32", "tf32", "bf16"):
+        raise Unsupported(f"torch: precision {precision!r} is none of fp32, tf32, bf16")
+    if device == "cpu":
+        if precision == "tf32":
+            raise Unsupported("torch: tf32 is a mode of NVIDIA's tensor cores; a CPU has none")
+        if precision == "bf16" and not _fast_bf16():
+            raise Unsupported("torch: this CPU has no bf16 instructions, and without them torch is 150 times slower")
+        return
+    if not torch.cuda.is_available():
+        raise Unsupported("torch: no CUDA device was found, or this build of torch is for CPUs alone")
+    if precision != "fp32" and torch.cuda.get_device_capability() < (8, 0):
+        raise Unsupported(f"torch: {precision} needs compute capability 8.0; {torch.cuda.get_device_name()} is older")
+
+
+def _fast_bf16() -> bool:
+    """Whether oneDNN multiplies bf16 on this CPU; torch's own loop is hopeless."""
+    return torch.ops.mkldnn._is_mkldnn_bf16_supported()

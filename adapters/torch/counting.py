@@ -1,0 +1,107 @@
+"""Counts the multiplies of a torch program: as they are dispatched, or in a compiled graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+
+from ..base import Executed
+
+aten = torch.ops.aten
+
+RECOMPUTES = (
+    "torch's fused attention computes q kᵀ again in the backward pass: five multiplies for attention, not four."
+)
+
+
+def _product(a: Tensor, b: Tensor) -> tuple[int, int]:
+    return 1, 2 * a.numel() * (b.shape[-1] if b.dim() > 1 else 1)
+
+
+def _convolution(out: Any, x: Tensor, w: Tensor, *rest: Any) -> tuple[int, int]:
+    # One output element sums over a whole filter; taps that fall on padding count.
+    return 1, 2 * out.numel() * w[0].numel()
+
+
+def _convolution_backward(out: Any, grad: Tensor, x: Tensor, w: Tensor, *rest: Any) -> tuple[int, int]:
+    dx, dw, _ = rest[-1]
+    return dx + dw, (dx + dw) * 2 * grad.numel() * w[0].numel()
+
+
+def _attention(out: Any, q: Tensor, k: Tensor, *rest: Any) -> tuple[int, int]:
+    return 2, 2 * 2 * q.numel() * k.shape[-2]
+
+
+def _attention_backward(out: Any, grad: Tensor, q: Tensor, k: Tensor, *rest: Any) -> tuple[int, int]:
+    return 5, 5 * 2 * q.numel() * k.shape[-2]
+
+
+_FUSED_ATTENTION = (
+    "_scaled_dot_product_flash_attention_for_cpu",
+    "_scaled_dot_product_flash_attention",
+    "_scaled_dot_product_efficient_attention",
+    "_scaled_dot_product_cudnn_attention",
+)
+
+# (matmuls, flops) from an op's output and arguments.
+_COUNTS: dict[Any, Callable[..., tuple[int, int]]] = {
+    aten.mm: lambda out, a, b, *_: _product(a, b),
+    aten.bmm: lambda out, a, b, *_: _product(a, b),
+    aten.mv: lambda out, a, b: _product(a, b),
+    aten.addmm: lambda out, c, a, b, *_: _product(a, b),
+    aten.baddbmm: lambda out, c, a, b, *_: _product(a, b),
+    aten.addmv: lambda out, c, a, b, *_: _product(a, b),
+    aten.convolution: _convolution,
+    aten.convolution_backward: _convolution_backward,
+    **{getattr(aten, name): _attention for name in _FUSED_ATTENTION},
+    **{getattr(aten, f"{name}_backward"): _attention_backward for name in _FUSED_ATTENTION},
+}
+
+
+class Tally:
+    """A running count. Raises NotImplementedError for a multiply that it does not know, rather than skip it."""
+
+    def __init__(self) -> None:
+        self.matmuls = self.flops = 0
+        self.note = ""
+
+    def add(self, op: Any, arguments: Sequence[Any], out: Any) -> None:
+        packet = getattr(op, "overloadpacket", op)
+        if packet in _COUNTS:
+            matmuls, flops = _COUNTS[packet](out, *arguments)
+            self.matmuls += matmuls
+            self.flops += flops
+            if _COUNTS[packet] is _attention_backward:
+                self.note = RECOMPUTES
+        elif packet in flop_registry:
+            raise NotImplementedError(f"torch ran {packet}, a multiply that adapters/torch/counting.py does not count")
+
+    def executed(self) -> Executed:
+        return Executed(self.matmuls, self.flops, self.note)
+
+
+class CountDispatched(TorchDispatchMode):
+    """While active, counts the multiplies that torch dispatches, in backward too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tally = Tally()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        self.tally.add(func, args, out)
+        return out
+
+
+def count_graph(graph: fx.Graph) -> Executed:
+    """The multiplies of an AOT graph, whose nodes carry fake tensors."""
+    tally = Tally()
+    for node in graph.nodes:
+        if node.op == "call_function":
+            tally.add(node.target, fx.map_arg(node.args, lambda n: n.meta["val"]), node.meta.get("val"))
+    return tally.executed()

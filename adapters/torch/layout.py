@@ -1,0 +1,61 @@
+"""Canonical NumPy arrays to torch's layout and back: the one place that knows both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from harness.workload.trace import Graph
+
+from ..base import Unsupported
+
+Axes = tuple[int, ...]
+
+# Where torch keeps the canonical axes. In memory, an image [N, C, H, W] may be NHWC still: its memory format says so.
+IMAGE: Axes = (0, 3, 1, 2)
+WEIGHTS: dict[tuple[str, int], Axes] = {("linear", 1): (1, 0), ("conv2d", 1): (3, 2, 0, 1)}
+
+
+def axes_of(graph: Graph) -> dict[str, Axes]:
+    """The canonical axes of every named array, in torch's order.
+
+    Raises Unsupported where an array is a weight that another op wants in another layout, or is computed.
+    """
+    named = {name: number for group in (graph.inputs, graph.params) for name, number in group.items()}
+    for call in graph.calls:
+        if (call.op, 1) in WEIGHTS and call.inputs[1] not in named.values():
+            raise Unsupported(f"torch: the weight of {call.op} must be a parameter or an input, not a computed value")
+    return {name: _axes(graph, name, number) for name, number in named.items()}
+
+
+def _axes(graph: Graph, name: str, number: int) -> Axes:
+    spec, uses = graph.specs[number], set(graph.uses(number))
+    natural = IMAGE if len(spec.shape) == 4 and spec.kind == "float" else tuple(range(len(spec.shape)))
+    wanted = {WEIGHTS.get(use, natural) for use in uses} or {natural}
+    if len(wanted) > 1:
+        raise Unsupported(f"torch: {name} is used by {sorted(uses)}, which want it in different layouts")
+    return wanted.pop()
+
+
+def place(
+    array: np.ndarray, axes: Axes, device: torch.device, dtype: torch.dtype, image_format: torch.memory_format
+) -> Tensor:
+    """A canonical array on the device: floats as `dtype`, integers as int64, which torch's losses ask for.
+
+    Rank-4 arrays, which are images and convolution weights, are stored in `image_format`.
+    """
+    dtype = dtype if array.dtype.kind == "f" else torch.int64
+    # A copy into torch's own memory: it is aligned for vector instructions, NumPy's need not be.
+    tensor = torch.tensor(np.ascontiguousarray(array.transpose(axes)), dtype=dtype, device=device)
+    return tensor.contiguous(memory_format=image_format) if tensor.dim() == 4 else tensor
+
+
+def export(tensors: Mapping[str, Tensor], axes: Mapping[str, Axes]) -> dict[str, np.ndarray]:
+    """The inverse of `place`, as float32."""
+    return {
+        name: np.ascontiguousarray(tensor.detach().float().cpu().numpy().transpose(np.argsort(axes[name])))
+        for name, tensor in tensors.items()
+    }

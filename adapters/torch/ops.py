@@ -1,0 +1,89 @@
+"""The op catalogue in torch's own functions: what a good torch user would write.
+
+An image is [N, C, H, W] here, so every op that touches the last canonical axis finds it as axis 1 of a rank-4 array.
+A linear weight is [out, in] and a convolution weight [out, in / groups, kh, kw]; `layout.py` stores them so.
+"""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def _last(x: Tensor) -> Tensor:
+    """A view with the channels last, where the array is an image."""
+    return x.permute(0, 2, 3, 1) if x.dim() == 4 else x
+
+
+def _first(x: Tensor) -> Tensor:
+    """The inverse of `_last`."""
+    return x.permute(0, 3, 1, 2) if x.dim() == 4 else x
+
+
+def linear(x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
+    return _first(F.linear(_last(x), w, b))
+
+
+def tied_linear(x: Tensor, table: Tensor) -> Tensor:
+    return _first(F.linear(_last(x), table))
+
+
+def conv2d(
+    x: Tensor, w: Tensor, b: Tensor | None = None, *, stride: int = 1, padding: int = 0, groups: int = 1
+) -> Tensor:
+    return F.conv2d(x, w, b, stride, padding, 1, groups)
+
+
+def batch_norm(x: Tensor, scale: Tensor, shift: Tensor, *, eps: float) -> Tensor:
+    if x.dim() == 3:
+        # torch takes axis 1 for the channels; here they are the last.
+        return batch_norm(x.flatten(0, 1), scale, shift, eps=eps).view_as(x)
+    return F.batch_norm(x, None, None, scale, shift, training=True, eps=eps)
+
+
+def layer_norm(x: Tensor, scale: Tensor, shift: Tensor, *, eps: float) -> Tensor:
+    return _first(F.layer_norm(_last(x), scale.shape, scale, shift, eps))
+
+
+def attention(q: Tensor, k: Tensor, v: Tensor, *, heads: int, causal: bool) -> Tensor:
+    batch, positions, width = q.shape
+    q, k, v = (x.view(batch, positions, heads, width // heads).transpose(1, 2) for x in (q, k, v))
+    y = F.scaled_dot_product_attention(q, k, v, is_causal=causal)
+    return y.transpose(1, 2).reshape(batch, positions, width)
+
+
+def relu(x: Tensor) -> Tensor:
+    return F.relu(x)
+
+
+def gelu(x: Tensor) -> Tensor:
+    return F.gelu(x, approximate="tanh")
+
+
+def add(a: Tensor, b: Tensor) -> Tensor:
+    if a.dim() == b.dim():
+        return a + b
+    return _first(_last(a) + _last(b))
+
+
+def max_pool(x: Tensor, *, size: int, stride: int, padding: int = 0) -> Tensor:
+    return F.max_pool2d(x, size, stride, padding)
+
+
+def global_avg_pool(x: Tensor) -> Tensor:
+    return x.mean((2, 3))
+
+
+def embedding(table: Tensor, ids: Tensor) -> Tensor:
+    return _first(F.embedding(ids, table))
+
+
+def split(x: Tensor, *, parts: int) -> tuple[Tensor, ...]:
+    return x.chunk(parts, 1 if x.dim() == 4 else -1)
+
+
+def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    if logits.dim() != 4:
+        logits, labels = logits.flatten(0, -2), labels.flatten()
+    # In float32 whatever the precision, as mixed-precision training does.
+    return F.cross_entropy(logits.float(), labels)

@@ -1,0 +1,34 @@
+"""How much memory a recorded forward pass keeps for its backward pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from torch import Tensor
+
+
+def residual_bytes(loss: Tensor, given: Iterable[Tensor]) -> int:
+    """Bytes of the storages that `loss`'s autograd graph holds; those of `given` (parameters, inputs) are left out.
+
+    A storage counts once and whole, however many nodes and views hold it: that is what stays allocated.
+    """
+    storages = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in _saved(loss.grad_fn)}
+    for tensor in given:
+        storages.pop(tensor.untyped_storage().data_ptr(), None)
+    return sum(storages.values())
+
+
+def _saved(root: Any) -> Iterator[Tensor]:
+    """Every tensor saved by a node of the autograd graph: `_saved_*` of built-in nodes, `saved_tensors` of others."""
+    seen, pending = {root}, [root]
+    while pending:
+        node = pending.pop()
+        names = ["saved_tensors"] if hasattr(node, "saved_tensors") else dir(node)
+        for name in names:
+            if name.startswith("_saved_") or name == "saved_tensors":
+                value = getattr(node, name)
+                yield from (t for t in (value if isinstance(value, tuple) else (value,)) if isinstance(t, Tensor))
+        following = {n for n, _ in node.next_functions if n is not None} - seen
+        seen |= following
+        pending.extend(following)

@@ -1,0 +1,358 @@
+"""The torch adapter: its answers, the multiplies that it runs, and one test for each trap that torch sets."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from torch._dynamo.exc import FailOnRecompileLimitHit  # noqa: E402
+from torch._dynamo.utils import counters  # noqa: E402
+from torch._functorch.aot_autograd import make_boxed_func  # noqa: E402
+
+from adapters.base import PHASES, Executed, Unsupported  # noqa: E402
+from adapters.torch import Adapter, adapter, eager  # noqa: E402
+from adapters.torch.counting import Tally  # noqa: E402
+from harness.workload import draw  # noqa: E402
+from harness.workload.agreement import agreement  # noqa: E402
+from harness.workload.cost import cost  # noqa: E402
+from harness.workload.models import GPT2, MLP, ResNet18  # noqa: E402
+from harness.workload.reference import reference  # noqa: E402
+from harness.workload.trace import trace  # noqa: E402
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Image:
+    """Every op that touches the channels of an image."""
+
+    def batch_arrays(self):
+        return {"x": draw.normal(2, 6, 6, 4), "labels": draw.integers(2, high=3)}
+
+    def loss(self, ops, param, x, labels):
+        h = ops.conv2d(x, param("conv", draw.he(3, 3, 2, 8)), param("b", draw.bias(8)), padding=1, groups=2)
+        a, b = ops.split(h, parts=2)
+        h = ops.add(ops.add(ops.relu(a), b), param("channel", draw.bias(4)))
+        h = ops.add(h, param("pixel", draw.normal(6, 6, 4)))
+        h = ops.layer_norm(h, param("scale", draw.scale(4)), param("shift", draw.bias(4)), eps=1e-5)
+        h = ops.linear(h, param("w", draw.he(4, 5)), param("wb", draw.bias(5)))
+        h = ops.batch_norm(h, param("scale2", draw.scale(5)), param("shift2", draw.bias(5)), eps=1e-5)
+        h = ops.tied_linear(ops.max_pool(h, size=3, stride=2, padding=1), param("table", draw.he(3, 5)))
+        return ops.cross_entropy(ops.global_avg_pool(h), labels)
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """An image of embeddings, with a label for each pixel."""
+
+    def batch_arrays(self):
+        return {"ids": draw.integers(2, 3, 4, high=5), "labels": draw.integers(2, 3, 4, high=6)}
+
+    def loss(self, ops, param, ids, labels):
+        h = ops.embedding(param("table", draw.normal(5, 4)), ids)
+        return ops.cross_entropy(ops.conv2d(h, param("conv", draw.he(1, 1, 4, 6))), labels)
+
+
+@dataclass(frozen=True)
+class Clash:
+    """One weight, wanted in two layouts."""
+
+    def batch_arrays(self):
+        return {"x": draw.normal(2, 4), "labels": draw.integers(2, high=4)}
+
+    def loss(self, ops, param, x, labels):
+        w = param("w", draw.he(4, 4))
+        return ops.cross_entropy(ops.tied_linear(ops.linear(x, w), w), labels)
+
+
+TINY_MLP = MLP(batch=4, depth=3, width=8)
+TINY_GPT2 = GPT2(batch=2, tokens=8, layers=2, width=16, heads=2, vocabulary=50, context=8)
+MODELS = {
+    "mlp": TINY_MLP,
+    "gpt2": TINY_GPT2,
+    "image": Image(),
+    "pixels": Pixels(),
+    "resnet18": ResNet18(batch=2, image=64),
+}
+# At 33 pixels instead of 64, rounding turns one rectifier of resnet18 on, and gradients jump by 2 %.
+CASES = [
+    *(("eager", name, wants) for name in ("mlp", "resnet18") for wants in (False, True)),
+    ("eager", "gpt2", False),
+    ("eager", "image", True),
+    ("eager", "pixels", False),
+    ("compile", "mlp", False),
+    ("compile", "gpt2", False),
+    ("compile", "image", True),
+]
+
+
+@pytest.fixture(autouse=True)
+def no_code_generation(monkeypatch):
+    """Compiled graphs run op by op: all of torch.compile but its last and slowest part, which has a test below."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        from adapters.torch import compiled
+    monkeypatch.setattr(compiled, "compile_fx_inner", lambda module, *_, **__: make_boxed_func(module.forward))
+
+
+@pytest.fixture(autouse=True)
+def settings():
+    """Puts torch's process-wide settings back, for the tests of others."""
+    threads, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
+    yield
+    torch.set_num_threads(threads)
+    torch.set_float32_matmul_precision(precision)
+    torch.set_flush_denormal(False)
+
+
+def load(model, execution="eager", wants_inputs=False, precision="fp32"):
+    graph = trace(model, wants_inputs)
+    return Adapter("cpu", 1, precision).load(graph, sample(graph), execution), graph
+
+
+def sample(graph):
+    """Arrays as the worker has them: mapped from disk, not to be written."""
+    arrays = {name: draw.sample(0, name) for name, draw in graph.draws.items()}
+    for array in arrays.values():
+        array.flags.writeable = False
+    return arrays
+
+
+def answers(program):
+    """Losses, and gradients in canonical layout, of all phases."""
+    inferred, kept = program.inference(), program.forward()
+    split = program.export(program.backward(kept))
+    loss, fused = program.gradient()
+    return [float(inferred), float(kept[0]), float(loss)], [split, program.export(fused)]
+
+
+def first_calls(program):
+    answers(program)
+    return program
+
+
+def compilations():
+    return counters["stats"]["unique_graphs"], counters["aot_autograd"]["total"]
+
+
+@pytest.mark.parametrize(("execution", "name", "wants_inputs"), CASES)
+def test_answers_and_multiplies(execution, name, wants_inputs):
+    program, graph = load(MODELS[name], execution, wants_inputs)
+    expected = reference(graph, sample(graph))
+    before = answers(program)
+    assert agreement(*before, expected).failure("fp32") is None
+
+    compiled = compilations()
+    program.gradient()
+    program.backward(program.forward())
+    again = answers(program)
+    assert again[0] == before[0]
+    for ours, theirs in zip(again[1], before[1], strict=True):
+        for key, gradient in ours.items():
+            np.testing.assert_array_equal(gradient, theirs[key])
+    assert compilations() == compiled
+
+    table, executed = cost(graph), program.executed()
+    attention = [call for call in graph.calls if call.op == "attention"]
+    recomputed = sum(2 * graph.specs[c.inputs[0]].size * graph.specs[c.inputs[0]].shape[1] for c in attention)
+    forward = Executed(table.forward.matmuls, table.forward.flops)
+    note = executed["backward"].note
+    backward = Executed(table.backward.matmuls + len(attention), table.backward.flops + recomputed, note)
+    both = Executed(forward.matmuls + backward.matmuls, forward.flops + backward.flops, note)
+    assert executed == dict(zip(PHASES, (forward, forward, backward, both), strict=True))
+    assert bool(note) == bool(attention)
+
+
+@pytest.mark.parametrize("execution", Adapter.executions)
+def test_residuals_of_an_mlp(execution):
+    """A rectifier's output is the next layer's input: one array for each of the two. The rest is the loss's.
+
+    Eager keeps log softmax and the count of labels. Compiled keeps logits, and the maximum and the log of the sum of
+    each row instead. Parameters and inputs, which both keep too, are not counted.
+    """
+    batch, width, item = TINY_MLP.batch, TINY_MLP.width, 4
+    program, _ = load(TINY_MLP, execution)
+    rows = {"eager": 0, "compile": 2 * batch}[execution]
+    assert program.residual_bytes(program.forward()) == item * (2 * batch * width + batch * width + rows + 1)
+
+
+@pytest.mark.parametrize("execution", Adapter.executions)
+def test_phases_leave_nothing_behind(execution):
+    program = first_calls(load(TINY_MLP, execution)[0])
+    assert not program.inference().requires_grad
+    kept = program.forward()
+    assert not kept[0].requires_grad, "the loss would hold the autograd graph"
+    program.backward(kept)
+    assert all(tensor.grad is None for tensor in program._sources.values())
+    with pytest.raises(RuntimeError):
+        program.backward(kept)
+
+
+def test_compiled_backward_donates_its_buffers():
+    """So each backward needs its own forward; retain_graph would measure what nobody runs."""
+    program = first_calls(load(TINY_MLP, "compile")[0])
+    with pytest.raises(RuntimeError, match="donated buffers"):
+        torch.autograd.grad(program.forward()[1], program._wanted, retain_graph=True)
+
+
+def test_fused_gradient_saves_nothing_for_a_second_derivative():
+    program = first_calls(load(TINY_MLP, "compile")[0])
+    loss, gradients = program.gradient()
+    assert not any(tensor.requires_grad for tensor in (loss, *gradients.values()))
+    assert not hasattr(program._inductor["gradient"], "backward")
+
+
+def test_every_program_is_compiled():
+    """Torch keeps compiled code by code object, and after 8 on one object runs eager."""
+    before, _ = compilations()
+    for batch in range(1, 13):
+        load(MLP(batch=batch, depth=2, width=4), "compile")[0].inference()
+    assert compilations()[0] == before + 12
+
+
+@pytest.mark.parametrize("phase", ["inference", "forward", "gradient"])
+def test_later_calls_never_compile(phase):
+    call = getattr(load(TINY_MLP, "compile")[0], phase)
+    call()
+    torch.set_num_threads(2)
+    with pytest.raises(FailOnRecompileLimitHit):
+        call()
+    torch.set_num_threads(1)
+    call()
+
+
+def test_later_calls_check_the_grad_mode():
+    program, _ = load(TINY_MLP, "compile")
+    program.forward()
+    with torch.no_grad(), pytest.raises(FailOnRecompileLimitHit):
+        program.forward()
+
+
+GENERATED_CODE = """
+import json
+from adapters.torch import Adapter
+from harness.workload import draw
+from harness.workload.agreement import agreement
+from harness.workload.reference import reference
+from harness.workload.trace import trace
+
+class Convolutions:
+    def batch_arrays(self):
+        return {"x": draw.normal(2, 4, 4, 3), "labels": draw.integers(2, high=5)}
+
+    def loss(self, ops, param, x, labels):
+        h = ops.relu(ops.conv2d(x, param("w1", draw.he(3, 3, 3, 8)), padding=1))
+        h = ops.conv2d(h, param("w2", draw.he(3, 3, 8, 64)), padding=1)
+        return ops.cross_entropy(ops.linear(ops.global_avg_pool(h), param("w3", draw.lecun(64, 5))), labels)
+
+graph = trace(Convolutions())
+arrays = {name: draw.sample(0, name) for name, draw in graph.draws.items()}
+program = Adapter("cpu", 1, "fp32").load(graph, arrays, "compile")
+inferred, kept = program.inference(), program.forward()
+copied = program.residual_bytes(kept) >= arrays["w2"].nbytes
+split = program.export(program.backward(kept))
+loss, fused = program.gradient()
+losses = [float(inferred), float(kept[0]), float(loss)]
+found = agreement(losses, [split, program.export(fused)], reference(graph, arrays))
+counts = [executed.matmuls for executed in program.executed().values()]
+from torch._dynamo.utils import counters
+print(json.dumps([found.failure("fp32"), copied, counts, counters["inductor"]["fxgraph_cache_hit"]]))
+"""
+
+
+def python(code, **variables):
+    """What `code` prints, run in a fresh Python in the repository."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=os.environ | variables, capture_output=True, text=True, check=True
+    )
+    return done.stdout
+
+
+def test_generated_code_and_its_cache(tmp_path):
+    """Its answers are right, its residuals hold no copy of a weight, and a warm cache hides no multiply."""
+    cold, warm = (json.loads(python(GENERATED_CODE, TWOFOLD_CACHE_DIR=str(tmp_path))) for _ in range(2))
+    assert cold == [None, False, [3, 3, 5, 8], 0]
+    assert warm == [None, False, [3, 3, 5, 8], 4]
+    assert [folder.name for folder in tmp_path.iterdir()] == ["torchinductor"]
+
+
+DENORMALS = """
+import torch
+from adapters.torch import Adapter
+Adapter("cpu", 2, "fp32")
+x = torch.full((1 << 20,), 1e-40)
+print(int((x * 1.0).count_nonzero()), int((x.reshape(1 << 10, -1) @ torch.eye(1 << 10)).count_nonzero()))
+"""
+
+
+def test_denormals_are_flushed_in_every_thread():
+    assert python(DENORMALS).split() == ["0", "0"]
+
+
+def test_settings_are_set_and_described():
+    torch.set_float32_matmul_precision("medium")
+    torch.backends.cudnn.allow_tf32 = True
+    described = Adapter("cpu", 1, "fp32").describe()
+    assert torch.get_float32_matmul_precision() == described["float32_matmul_precision"] == "highest"
+    assert not torch.backends.cudnn.allow_tf32
+    assert str(torch.get_num_threads()) == described["threads"] == "1"
+    assert described["denormals"] == "flushed"
+    assert torch.__version__ in described["framework"]
+
+
+def test_bf16_without_instructions_is_unsupported(monkeypatch):
+    monkeypatch.setattr(adapter, "_fast_bf16", lambda: False)
+    with pytest.raises(Unsupported, match="bf16"):
+        Adapter("cpu", 2, "bf16")
+
+
+@pytest.mark.parametrize("name", ["mlp", "gpt2"])
+def test_bf16(monkeypatch, name):
+    monkeypatch.setattr(adapter, "_fast_bf16", lambda: True)
+    program, graph = load(MODELS[name], precision="bf16")
+    loss, gradients = program.gradient()
+    assert loss.dtype == torch.float32
+    assert {g.dtype for g in gradients.values()} == {torch.bfloat16}
+    assert agreement(*answers(program), reference(graph, sample(graph))).failure("bf16") is None
+
+
+@pytest.mark.parametrize(("device", "precision"), [("cpu", "tf32"), ("cuda", "fp32"), ("tpu", "fp32"), ("cpu", "fp8")])
+def test_unsupported(monkeypatch, device, precision):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(Unsupported, match="torch: "):
+        Adapter(device, 2, precision)
+
+
+def test_unsupported_workloads():
+    with pytest.raises(Unsupported, match="w is used by"):
+        load(Clash())
+    with pytest.raises(Unsupported, match="jit"):
+        load(TINY_MLP, "jit")
+
+
+def test_the_image_format_is_one_choice(monkeypatch):
+    monkeypatch.setattr(eager.Eager, "image_format", torch.channels_last)
+    program, graph = load(Image(), wants_inputs=True)
+    assert program._inputs["x"].is_contiguous(memory_format=torch.channels_last)
+    assert agreement(*answers(program), reference(graph, sample(graph))).worst[1] < 1e-5
+
+
+def test_an_unknown_multiply_is_not_skipped():
+    with pytest.raises(NotImplementedError, match="_scaled_mm"):
+        Tally().add(torch.ops.aten._scaled_mm.default, (), None)
+
+
+def test_a_cpu_has_no_clock_of_its_own():
+    ours = Adapter("cpu", 2, "fp32")
+    assert ours.device_seconds(lambda: 3) == (3, None)
+    ours.wait([torch.zeros(1), {"a": torch.zeros(1)}])

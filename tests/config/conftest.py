@@ -1,0 +1,71 @@
+"""Composed configs, in this process and as a user types them."""
+
+from __future__ import annotations
+
+import copy
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+ROOT = Path(__file__).parents[2]
+CONF = ROOT / "conf"
+
+
+@pytest.fixture
+def composed():
+    """`composed(*overrides)`: the config that Hydra makes of them."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        yield lambda *overrides: compose("config", overrides=list(overrides))
+
+
+@pytest.fixture(scope="session")
+def default():
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return OmegaConf.to_container(compose("config", overrides=["device=cpu"]), resolve=True)
+
+
+@pytest.fixture
+def plain(default):
+    """The default config as plain values, to be spoilt."""
+    return copy.deepcopy(default)
+
+
+@pytest.fixture
+def type_in(tmp_path):
+    """`type_in(*overrides, flags=())`: runs `python -m harness` as a user would, quickly; results and lock are apart."""
+    defaults = {
+        "variants": "numpy",
+        "device": "cpu",
+        "tracking": "off",
+        "results": str(tmp_path / "results"),
+        "measure.budget_s": "0.1",
+        "measure.warm_s": "0.1",
+        "model.batch": "4",
+        "model.width": "8",
+    }
+
+    def run(*overrides, flags=()):
+        given = {override.partition("=")[0] for override in overrides}
+        overridden_models = any(name in given for name in ("model", "~model", "study"))
+        rest = [
+            f"{key}={value}"
+            for key, value in defaults.items()
+            if key not in given and not (key.startswith("model.") and overridden_models)
+        ]
+        return subprocess.run(
+            [sys.executable, "-m", "harness", *flags, *rest, *overrides],
+            cwd=ROOT,
+            env=os.environ | {"TMPDIR": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    run.results = tmp_path / "results"
+    return run

@@ -1,0 +1,89 @@
+"""Every YAML in `conf/` composes to a job that could run on the right machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from harness.callback import job_settings
+from harness.config import Settings
+from harness.measure import machine
+
+CONF = Path(__file__).parents[2] / "conf"
+GROUPS = {
+    folder.name: sorted(path.stem for path in folder.glob("*.yaml"))
+    for folder in sorted(CONF.iterdir())
+    if folder.is_dir() and folder.name not in ("framework", "hydra")
+}
+OPTIONS = [(group, option) for group, options in GROUPS.items() for option in options]
+
+
+@pytest.fixture(autouse=True)
+def with_gpu(monkeypatch):
+    """A machine on which every device can be had, and memory enough."""
+    monkeypatch.setattr(machine, "gpus", lambda: ["A GPU, 1.0"])
+    monkeypatch.setattr(machine, "memory_bytes", lambda: 2**40)
+
+
+def settings_of(composed, chosen):
+    """TF32 asks for a GPU, and no study names a precision."""
+    on_gpu = {"device": "cuda"} if chosen.get("precision") == "tf32" else {}
+    return job_settings(composed(*(f"{group}={option}" for group, option in (chosen | on_gpu).items())))
+
+
+def test_the_defaults_are_a_job(composed):
+    assert isinstance(settings_of(composed, {}), Settings)
+
+
+@pytest.mark.parametrize(("group", "option"), OPTIONS)
+def test_every_option_of_every_group_is_a_job(composed, group, option):
+    assert isinstance(settings_of(composed, {group: option}), Settings)
+
+
+@hypothesis_settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(chosen=st.fixed_dictionaries({g: st.sampled_from(o) for g, o in GROUPS.items() if g != "study"}))
+def test_options_of_different_groups_go_together(composed, chosen):
+    job = settings_of(composed, chosen)
+    assert job.measure.name == chosen["measure"]
+    assert job.workload.precision == chosen["precision"]
+
+
+@pytest.mark.parametrize("framework", [path.stem for path in (CONF / "framework").glob("*.yaml")])
+def test_every_framework_file_is_in_the_config_under_its_name(composed, framework):
+    job = settings_of(composed, {})
+    assert job.frameworks[framework].executions
+    assert set(job.frameworks[framework].interpreters) == {"cpu", "cuda"}
+
+
+def test_all_variants_are_all_executions_of_the_three_frameworks(composed):
+    job = settings_of(composed, {"variants": "all"})
+    expected = {(name, e) for name, f in job.frameworks.items() if name != "numpy" for e in f.executions}
+    assert {(v.framework, v.execution) for v in job.variants} == expected
+
+
+@pytest.mark.parametrize("option", [o for o in GROUPS["variants"] if o != "all"])
+def test_every_other_choice_of_variants_is_smaller(composed, option):
+    every = settings_of(composed, {"variants": "all"}).variants
+    assert 0 < len(settings_of(composed, {"variants": option}).variants) < len(every)
+
+
+@pytest.mark.parametrize("path", sorted(CONF.rglob("*.yaml")), ids=lambda path: str(path.relative_to(CONF)))
+def test_every_file_says_what_it_is_for(path):
+    said = [line for line in path.read_text().splitlines() if "#" in line and "@package" not in line]
+    assert said or path.parent.name in ("variants", "framework")
+
+
+def test_device_auto_is_the_gpu_where_there_is_one_else_the_cpu(composed, monkeypatch):
+    assert settings_of(composed, {"device": "auto"}).device.name == "cuda"
+    monkeypatch.setattr(machine, "gpus", list)
+    assert settings_of(composed, {"device": "auto"}).device.name == "cpu"
+
+
+def test_threads_are_every_cpu_unless_given(composed, monkeypatch):
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: {3, 5, 7})
+    assert settings_of(composed, {}).device.threads == 3
+    assert settings_of(composed, {"device.threads": 2}).device.threads == 2

@@ -1,0 +1,33 @@
+"""A fake framework in real processes: see `tests/fakes`."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.workload.workload import Workload, save
+
+
+@pytest.fixture(scope="session")
+def fake_python(tmp_path_factory) -> str:
+    """An executable that is Python for the framework `fake`."""
+    script = tmp_path_factory.mktemp("bin") / "python"
+    launcher = Path(__file__).parent / "fakes" / "python.py"
+    script.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {shlex.quote(str(launcher))} "$@"\n')
+    script.chmod(0o755)
+    return str(script)
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Workload:
+    """Work that takes no time."""
+    return Workload.of("mlp", {"batch": 2, "depth": 2, "width": 4})
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tiny, tmp_path_factory) -> Path:
+    """Its arrays and the oracle's answer, as a worker loads them."""
+    return save(tiny, tmp_path_factory.mktemp("workload"))

@@ -1,0 +1,173 @@
+"""A framework that takes known times and misbehaves on request: execution `fault-N` does so in its N-th inference."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import random
+import signal
+import sys
+import threading
+import time
+
+import numpy as np
+
+from adapters.base import Executed, Unsupported
+from adapters.numpy import Program as Numpy
+
+# Seconds of each phase: backward takes 2.5 times forward; training adds 3 times inference.
+SECONDS = {"inference": 0.003, "forward": 0.004, "backward": 0.010, "gradient": 0.012}
+NOISE = 0.1  # standard deviation of the logarithm of each time of `noisy`
+ANSWERS = 3  # the worker's first descriptor of its own: the pipe to the parent
+
+ctypes.CDLL(None).prctl(29, 1)  # PR_SET_TIMERSLACK: sleep exactly
+
+
+def hangs():
+    time.sleep(3600)
+
+
+def exits():
+    os._exit(7)
+
+
+def leaves():
+    sys.exit("a framework that gives up")
+
+
+def killed():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def segfaults():
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def rubbish():
+    os.write(ANSWERS, b"\xff\x00 rubbish\n")
+
+
+def endless():
+    while True:
+        os.write(ANSWERS, b"x" * 2**16)
+
+
+def deaf():
+    os.close(ANSWERS)
+    time.sleep(3600)
+
+
+def prints():
+    print("noise on stdout", flush=True)
+    os.write(1, b"and on its descriptor\n")
+
+
+def memory():
+    raise MemoryError("Unable to allocate 8.00 TiB")
+
+
+def exhausted():
+    raise RuntimeError("RESOURCE_EXHAUSTED: Failed to allocate request for 8.00TiB\nand a page of advice")
+
+
+def retraces():
+    raise RuntimeError("forward was traced a second time")
+
+
+def undone():
+    raise Unsupported("this op has no gradient here")
+
+
+def spins():
+    def spin():
+        while True:
+            pass
+
+    threading.Thread(target=spin, daemon=True).start()
+
+
+class Array:
+    """A result that is computed by the time `ready`."""
+
+    def __init__(self, value, ready=0.0):
+        self.value = value
+        self.ready = ready
+
+    def __float__(self):
+        return float(self.value)
+
+
+class Adapter:
+    executions = ()
+
+    def __init__(self, device, threads, precision):
+        self.device = device
+
+    def describe(self):
+        return {"fake": "1.0"}
+
+    def load(self, graph, arrays, execution):
+        if execution == "unsupported":
+            raise Unsupported("the fake framework cannot do this")
+        return Program(graph, arrays, execution)
+
+    def wait(self, value):
+        if isinstance(value, Array):
+            time.sleep(max(0.0, value.ready - time.perf_counter()))
+        elif isinstance(value, dict):
+            self.wait(list(value.values()))
+        elif isinstance(value, (list, tuple)):
+            for part in value:
+                self.wait(part)
+
+
+class Program:
+    """The right answers, computed once; each phase only takes its time."""
+
+    def __init__(self, graph, arrays, execution):
+        numpy = Numpy(graph, {name: np.array(array) for name, array in arrays.items()})
+        self.loss, self.gradients = numpy.gradient()
+        self.execution, _, at = execution.partition("-")
+        self.fault_at = int(at or 0)
+        self.calls = 0
+        self.random = random.Random(execution)
+        if self.execution == "nan":
+            self.gradients["w1"][0, 0] = np.nan
+        elif self.execution == "off":
+            self.gradients["w1"] *= 1.01
+
+    def take(self, phase, value):
+        """The value, after the time of the phase, or at once but ready only then."""
+        seconds = SECONDS[phase] * (self.random.lognormvariate(0, NOISE) if self.execution == "noisy" else 1)
+        if self.execution == "deferred":
+            return Array(value, time.perf_counter() + seconds)
+        time.sleep(seconds)
+        return Array(value)
+
+    def inference(self):
+        self.calls += 1
+        if self.calls == self.fault_at:
+            globals()[self.execution]()
+        return self.take("inference", self.loss)
+
+    def forward(self):
+        return self.take("forward", self.loss), "what backward needs"
+
+    def backward(self, kept):
+        return {name: self.take("backward", g) if i == 0 else Array(g) for i, (name, g) in enumerate(self.pairs())}
+
+    def gradient(self):
+        loss = self.take("gradient", self.loss)
+        return loss, {name: Array(g, loss.ready) for name, g in self.pairs()}
+
+    def pairs(self):
+        return self.gradients.items()
+
+    def export(self, gradients):
+        return {name: array.value for name, array in gradients.items()}
+
+    def residual_bytes(self, kept):
+        return 2**20
+
+    def executed(self):
+        return {phase: Executed(n, 100 * n) for phase, n in (("inference", 2), ("forward", 2), ("backward", 3))}

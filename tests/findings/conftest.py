@@ -1,0 +1,75 @@
+"""Records without a measurement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from harness.findings.record import Record
+
+PLAIN = Record(
+    id="0123",
+    created="2026-01-02T03:04:05.678+00:00",
+    study="study",
+    sweep="main",
+    cell="mlp-00000000.cpu.torch-eager",
+    model="mlp",
+    workload={
+        "name": "mlp",
+        "sizes": {"batch": 32, "depth": 3, "width": 64, "inputs": None},
+        "precision": "fp32",
+        "seed": 7,
+        "wants_inputs": False,
+    },
+    device="cpu",
+    threads=2,
+    framework="torch",
+    execution="eager",
+    outcome="ok",
+    metrics={
+        "ratio": 1.8125,
+        "ratio_low": 1.75,
+        "ratio_high": 1.875,
+        "ratio_flops": 5 / 3,
+        "ratio_marginal": 1.9375,
+        "forward_ms": 1.234,
+        "backward_ms": 2.345,
+        "gradient_error": 2.5e-7,
+        "executed_forward_matmuls": 3.0,
+        "executed_backward_matmuls": 5.0,
+    },
+    interval="process to process",
+    stop=["target"],
+    described={"torch": "2.13"},
+    machine={"cpu": "Quick 3000", "cpus": 2, "memory_gib": 8.0, "system": "Linux 6", "gpus": []},
+    harness={"version": "0.1.0", "commit": "c0ffee"},
+    measure={"name": "quick", "trials": 1},
+    samples=[{"seconds": {"forward": [0.001, 0.002]}, "wall": [0.1, 0.2]}],
+)
+
+
+@pytest.fixture
+def record() -> Callable[..., Record]:
+    """A plain record with some fields changed; `ratio=(low, centre, high)` is short for its metrics."""
+
+    def make(ratio: tuple[float, float, float] | None = None, metrics: dict | None = None, **changes) -> Record:
+        numbers = PLAIN.metrics | (metrics or {})
+        if ratio:
+            numbers |= dict(zip(("ratio_low", "ratio", "ratio_high"), ratio, strict=True))
+        return replace(PLAIN, metrics=numbers, **changes)
+
+    return make
+
+
+@pytest.fixture
+def failed(record) -> Callable[..., Record]:
+    """A record without times, as a variant leaves it that ended early."""
+
+    def make(outcome: str, reason: str, **changes) -> Record:
+        made = record(outcome=outcome, reason=reason, stop=[], samples=[], **changes)
+        made.metrics = {"ratio_flops": 5 / 3, "parameters": 100.0}
+        return made
+
+    return make

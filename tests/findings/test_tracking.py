@@ -1,0 +1,148 @@
+"""Records in MLflow, read back with MLflow's own client."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from harness.findings.summary import markdown
+from harness.findings.tracking import Tracker
+
+# MLflow's own use of SQLAlchemy.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+@pytest.fixture(scope="module")
+def uri(tmp_path_factory) -> str:
+    """A database; making one takes seconds."""
+    return f"sqlite:///{tmp_path_factory.mktemp('mlflow')}/mlflow.db"
+
+
+@pytest.fixture
+def study(request) -> str:
+    """An experiment of the test's own."""
+    return request.node.name
+
+
+@pytest.fixture
+def tracker(uri, study, tmp_path) -> Tracker:
+    return Tracker(uri, study, tmp_path)
+
+
+@pytest.fixture
+def runs(uri, study):
+    """The runs of the experiment, as another process would see them."""
+
+    def found(kind: str) -> list:
+        client = MlflowClient(uri)
+        experiment = client.get_experiment_by_name(study)
+        return client.search_runs([experiment.experiment_id], f"tags.kind = '{kind}'")
+
+    return found
+
+
+def test_a_record_becomes_one_finished_run_with_flat_metrics_params_and_tags(tracker, runs, record, tmp_path):
+    made = record(noise="a neighbour")
+    tracker.log(made, made.write(tmp_path))
+    (run,) = runs("variant")
+    assert run.info.status == "FINISHED"
+    assert run.info.run_name == "mlp torch-eager"
+    assert run.data.metrics == made.metrics | {"batch": 32, "depth": 3, "width": 64}
+    assert run.data.params == {
+        "model": "mlp",
+        "batch": "32",
+        "depth": "3",
+        "width": "64",
+        "precision": "fp32",
+        "seed": "7",
+        "device": "cpu",
+        "threads": "2",
+        "framework": "torch",
+        "execution": "eager",
+    }
+    wanted = {
+        "study": "study",
+        "sweep": "main",
+        "outcome": "ok",
+        "noise": "a neighbour",
+        "record": "0123",
+        "cell": made.cell,
+        "stop": "target",
+        "version.torch": "2.13",
+        "machine.cpu": "Quick 3000",
+        "mlflow.source.git.commit": "c0ffee",
+    }
+    assert wanted.items() <= run.data.tags.items()
+
+
+def test_metric_names_are_flat_and_values_finite(tracker, runs, record, tmp_path):
+    tracker.log(record(), record().write(tmp_path))
+    (run,) = runs("variant")
+    assert not [name for name in run.data.metrics if "/" in name]
+    assert all(math.isfinite(value) for value in run.data.metrics.values())
+
+
+def test_the_runs_artifact_is_the_record(tracker, runs, record, tmp_path, uri):
+    tracker.log(record(), record().write(tmp_path / "records"))
+    (run,) = runs("variant")
+    client = MlflowClient(uri)
+    (artifact,) = client.list_artifacts(run.info.run_id)
+    (tmp_path / "copy").mkdir()
+    copy = Path(client.download_artifacts(run.info.run_id, artifact.path, str(tmp_path / "copy")))
+    assert json.loads(copy.read_text()) == asdict(record())
+
+
+def test_a_run_lies_at_the_time_of_its_record(tracker, runs, record, tmp_path):
+    tracker.log(record(created="2026-01-02T03:04:05.678+00:00"), record().write(tmp_path))
+    assert runs("variant")[0].info.start_time == 1767323045678
+
+
+@pytest.mark.parametrize("outcome", ["invalid", "unsupported", "oom", "timeout", "crashed", "error"])
+def test_a_failing_outcome_is_a_failed_run_with_its_reason(tracker, runs, failed, tmp_path, outcome):
+    made = failed(outcome, "a reason")
+    tracker.log(made, made.write(tmp_path))
+    (run,) = runs("variant")
+    assert run.info.status == "FAILED"
+    assert (run.data.tags["outcome"], run.data.tags["reason"]) == (outcome, "a reason")
+    assert "ratio" not in run.data.metrics
+
+
+def test_the_summary_run_shows_the_findings_and_is_replaced_by_the_next(tracker, runs, record):
+    tracker.summarise([record()])
+    later = [record(ratio=(2.1, 2.2, 2.3)), record()]
+    tracker.summarise(later)
+    (run,) = runs("summary")
+    assert run.data.tags["mlflow.note.content"] == markdown(later)
+    assert run.info.run_name == "findings of main"
+
+
+def test_each_sweep_of_a_study_keeps_its_own_summary(tracker, runs, record):
+    for sweep in ("before", "after"):
+        tracker.summarise([record(sweep=sweep)])
+    assert sorted(run.data.tags["sweep"] for run in runs("summary")) == ["after", "before"]
+
+
+def test_the_findings_of_a_long_sweep_are_shown_whole(tracker, runs, record):
+    many = [record(execution=f"execution_{i}") for i in range(150)]
+    tracker.summarise(many)
+    assert runs("summary")[0].data.tags["mlflow.note.content"] == markdown(many)
+
+
+def test_a_second_tracker_finds_the_experiment_of_the_first(tracker, runs, record, uri, study, tmp_path):
+    tracker.log(record(), record().write(tmp_path))
+    Tracker(uri, study, tmp_path).log(record(), record().write(tmp_path))
+    assert len(runs("variant")) == 2
+
+
+def test_a_user_without_a_name_can_still_log(tracker, runs, record, tmp_path, monkeypatch):
+    """As in a container that runs under a number that its user list does not hold."""
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("os.getuid", lambda: 54321)
+    tracker.log(record(), record().write(tmp_path))
+    assert len(runs("variant")) == 1

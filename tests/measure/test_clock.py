@@ -1,0 +1,227 @@
+"""The clock on a program whose every phase takes a known time, by a clock that only the program moves."""
+
+from __future__ import annotations
+
+import gc
+
+import pytest
+
+from harness.measure import clock
+from harness.measure.clock import PHASES, Samples, first_calls, measure, repeats, warm_up
+
+SECONDS = {"inference": 1.0, "forward": 2.0, "backward": 5.0, "gradient": 8.0}
+
+
+class Result:
+    """What a phase returns; computed at `ready`."""
+
+    def __init__(self, ready: float):
+        self.ready = ready
+
+
+class Fake:
+    """Adapter and program at once. Asynchronous: a call takes `enqueue` of its time, `wait` the rest."""
+
+    def __init__(self, seconds=SECONDS, enqueue=1.0, tick=0.0):
+        self.now = 0.0
+        self.tick = tick  # what reading the clock takes
+        self.seconds = dict(seconds)
+        self.enqueue = enqueue
+        self.device_free = 0.0
+        self.calls = []
+        self.kept = []
+        self.collecting = set()
+
+    def clock(self) -> float:
+        self.now += self.tick
+        return self.now
+
+    def run(self, phase: str) -> Result:
+        self.calls.append(phase)
+        self.collecting.add(gc.isenabled())
+        start = max(self.now, self.device_free)
+        self.now += self.enqueue * self.seconds[phase]
+        self.device_free = start + self.seconds[phase]
+        return Result(self.device_free)
+
+    def inference(self):
+        return self.run("inference")
+
+    def forward(self):
+        result = self.run("forward")
+        self.kept.append(result)
+        return result
+
+    def backward(self, kept):
+        self.kept.remove(kept)  # fails for residuals that are used twice or are not of this program
+        return {"w": self.run("backward")}
+
+    def gradient(self):
+        return self.run("gradient"), {"w": Result(self.device_free)}
+
+    def wait(self, value) -> None:
+        if isinstance(value, Result):
+            self.now = max(self.now, value.ready)
+        else:
+            for part in value.values() if isinstance(value, dict) else value:
+                self.wait(part)
+
+
+@pytest.fixture
+def fake(monkeypatch):
+    """Makes a program whose clock is the module's."""
+
+    def make(**options) -> Fake:
+        made = Fake(**options)
+        monkeypatch.setattr(clock, "perf_counter", made.clock)
+        return made
+
+    return make
+
+
+def test_seconds_are_those_of_each_phase(fake):
+    program = fake()
+    samples = measure(program, program, cycles=3, repeat=1)
+    assert samples.seconds == {phase: [seconds] * 3 for phase, seconds in SECONDS.items()}
+    assert samples.wall == [sum(SECONDS.values())] * 3
+
+
+@pytest.mark.parametrize("repeat", [1, 4])
+def test_an_asynchronous_call_is_timed_until_it_is_done(fake, repeat):
+    program = fake(enqueue=0.25)
+    samples = measure(program, program, cycles=2, repeat=repeat)
+    assert samples.seconds == {phase: [pytest.approx(seconds)] * 2 for phase, seconds in SECONDS.items()}
+    assert samples.enqueue == {phase: [pytest.approx(seconds / 4)] * 2 for phase, seconds in SECONDS.items()}
+
+
+def test_a_synchronous_call_is_enqueued_when_it_is_done(fake):
+    program = fake(enqueue=1.0)
+    samples = measure(program, program, cycles=1, repeat=2)
+    assert samples.enqueue == samples.seconds
+
+
+def test_the_order_of_phases_is_reversed_every_other_cycle_and_forward_stays_before_backward(fake):
+    program = fake()
+    measure(program, program, cycles=3, repeat=1)
+    there, back = ["inference", "forward", "backward", "gradient"], ["gradient", "forward", "backward", "inference"]
+    assert program.calls == there + back + there
+
+
+def test_each_backward_uses_up_the_residuals_of_one_fresh_forward(fake):
+    program = fake()
+    measure(program, program, cycles=2, repeat=3)  # Fake.backward refuses residuals that are used up
+    assert program.kept == []
+    assert program.calls.count("backward") == program.calls.count("forward") == 6
+
+
+def test_a_block_repeats_each_phase_and_reports_seconds_per_call(fake):
+    program = fake()
+    samples = measure(program, program, cycles=1, repeat=3)
+    assert program.calls == [phase for phase in PHASES for _ in range(3)]
+    assert samples.seconds == {phase: [seconds] for phase, seconds in SECONDS.items()}
+
+
+def test_every_cycle_has_one_entry_in_every_list(fake):
+    program = fake()
+    samples = measure(program, program, cycles=5, repeat=2)
+    lists = [*samples.seconds.values(), *samples.enqueue.values(), samples.switches, samples.cpu, samples.wall]
+    assert [len(entries) for entries in lists] == [5] * 11
+    assert all(switches >= 0 and cpu >= 0 for switches, cpu in zip(samples.switches, samples.cpu, strict=True))
+
+
+def test_samples_extend_in_order_and_survive_the_pipe(fake):
+    program = fake()
+    first, second = measure(program, program, 1, 1), measure(program, program, 2, 1)
+    first.extend(Samples(**second.as_dict()))
+    assert first.seconds["backward"] == [5.0] * 3
+    assert len(first.wall) == len(first.cpu) == len(first.switches) == len(first.enqueue["gradient"]) == 3
+
+
+def test_stretch_prolongs_backward_alone_by_its_share(fake):
+    program = fake(tick=1e-3, enqueue=0.25)
+    samples = measure(program, program, cycles=2, repeat=2, stretch=0.5)
+    expected = SECONDS | {"backward": 1.5 * SECONDS["backward"]}
+    assert samples.seconds == {phase: [pytest.approx(s, abs=0.01)] * 2 for phase, s in expected.items()}
+
+
+@pytest.mark.parametrize("collecting", [True, False])
+def test_garbage_collection_is_off_inside_and_as_before_outside(fake, collecting):
+    program = fake()
+    try:
+        _ = gc.enable() if collecting else gc.disable()
+        measure(program, program, 1, 1)
+        assert gc.isenabled() is collecting
+    finally:
+        gc.enable()
+    assert program.collecting == {False}
+
+
+def test_garbage_collection_is_restored_after_an_exception(fake):
+    program = fake()
+    program.seconds.pop("gradient")
+    with pytest.raises(KeyError):
+        measure(program, program, 1, 1)
+    assert gc.isenabled()
+
+
+def test_first_calls_go_in_order_and_wait_for_the_result(fake):
+    program = fake(enqueue=0.25)
+    assert first_calls(program, program) == SECONDS
+    assert program.calls == list(PHASES)
+    assert program.kept == []
+
+
+def test_warm_up_of_a_stable_program_ends_after_three_blocks(fake):
+    program = fake()
+    assert warm_up(program, program, limit_s=1e9) == (SECONDS, 12)
+
+
+def test_warm_up_goes_on_while_times_fall_and_returns_the_last_level(fake):
+    program = fake()
+
+    def falling():
+        program.seconds["forward"] = max(2.0, 100 * 0.8 ** program.calls.count("inference"))  # 2.0 from the 18th on
+        return Fake.inference(program)
+
+    program.inference = falling
+    seconds, cycles = warm_up(program, program, limit_s=1e9)
+    assert cycles > 18
+    assert seconds["forward"] == 2.0
+
+
+def test_two_like_blocks_in_a_row_are_not_enough_to_be_warm(fake):
+    program = fake()
+
+    def stumbling():
+        program.seconds["forward"] = 2.0 if program.calls.count("inference") < 8 else 4.0
+        return Fake.inference(program)
+
+    program.inference = stumbling
+    seconds, cycles = warm_up(program, program, limit_s=1e9)
+    assert (seconds["forward"], cycles) == (4.0, 20)
+
+
+def test_warm_up_of_a_program_that_never_settles_ends_at_the_cap(fake):
+    program = fake()
+
+    def slower():
+        program.seconds["forward"] *= 1.1
+        return Fake.inference(program)
+
+    program.inference = slower
+    _, cycles = warm_up(program, program, limit_s=1e9)
+    assert cycles == clock.WARM_BLOCK * clock.MOST_WARM_BLOCKS
+
+
+def test_warm_up_ends_after_the_block_in_which_its_limit_is_over(fake):
+    program = fake()
+    _, cycles = warm_up(program, program, limit_s=1.5 * 4 * sum(SECONDS.values()))
+    assert cycles == 8
+
+
+@pytest.mark.parametrize(
+    ("shortest_s", "calls"),
+    [(10.0, 1), (1e-3, 1), (0.9e-3, 2), (0.25e-3, 4), (1e-4, 10), (1e-7, clock.MOST_REPEATS)],
+)
+def test_a_timed_block_lasts_a_millisecond_unless_that_takes_too_many_calls(shortest_s, calls):
+    assert repeats(SECONDS | {"inference": shortest_s}) == calls

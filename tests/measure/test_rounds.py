@@ -1,0 +1,161 @@
+"""The order of visits and the end of each variant, with scripted workers and a clock that only they move."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from harness.measure.clock import PHASES
+from harness.measure.protocol import Failure, Outcome
+from harness.measure.rounds import BLOCK, Run, run_rounds
+
+TIGHT = [1.0]  # noise of the pairs, as factors that are cycled through
+WIDE = [1.0, 2.0, 0.5, 1.7, 0.6, 1.1, 3.0, 0.4, 0.9, 1.3, 0.7, 2.2, 0.8]
+
+
+class House:
+    """Scripted workers, their common clock, and everything that they and `run_rounds` do."""
+
+    def __init__(self):
+        self.now = 0.0
+        self.visits = []
+        self.cycles = []
+        self.ended = []
+
+    def run(self, name, cycle_s=0.1, factors=TIGHT, fails_at=0):
+        house = self
+
+        class Worker:
+            visits = 0
+
+            def ask(self, what, deadline_s, cycles, **rest):
+                assert (what, deadline_s) == ("measure", 99)
+                self.visits += 1
+                house.visits.append(name)
+                house.cycles.append((name, cycles))
+                house.now += cycles * cycle_s
+                if self.visits == fails_at:
+                    raise Failure(Outcome.CRASHED, "the worker was killed")
+                seconds = {phase: [1.0] * cycles for phase in PHASES}
+                done = (self.visits - 1) * cycles
+                seconds["backward"] = [2.0 * factors[(done + i) % len(factors)] for i in range(cycles)]
+                each = {"switches": [0] * cycles, "cpu": [cycle_s] * cycles, "wall": [cycle_s] * cycles}
+                return {"seconds": seconds, "enqueue": seconds, **each}
+
+        return Run(Worker(), repeat=1, cycle_s=cycle_s)
+
+    def measure(self, runs, target=0.02, budget_s=1e6):
+        run_rounds(
+            runs,
+            target=target,
+            budget_s=budget_s,
+            deadline_s=99,
+            finished=lambda key, run, left_s: self.ended.append((key, run.stop, left_s)),
+            now=lambda: self.now,
+        )
+
+    def rounds(self, size):
+        return ["".join(self.visits[i : i + size]) for i in range(0, len(self.visits), size)]
+
+
+@pytest.fixture
+def house() -> House:
+    return House()
+
+
+def test_every_variant_is_visited_once_a_round_in_an_order_that_is_reversed_and_rotated(house):
+    house.measure({name: house.run(name) for name in "abc"}, target=1e-9, budget_s=8 * BLOCK * 0.1)
+    assert house.rounds(3)[:7] == ["abc", "cba", "bca", "acb", "cab", "bac", "abc"]
+
+
+def test_each_variant_comes_first_and_last_equally_often(house):
+    house.measure({name: house.run(name) for name in "abc"}, target=1e-9, budget_s=12 * BLOCK * 0.1)
+    rounds = house.rounds(3)[:6]
+    assert Counter(r[0] for r in rounds) == Counter(r[-1] for r in rounds) == Counter("aabbcc")
+
+
+def test_a_quiet_variant_stops_at_its_target_and_a_noisy_one_when_its_noise_is_known(house):
+    house.measure({"quiet": house.run("quiet"), "noisy": house.run("noisy", factors=WIDE)})
+    stops = {key: stop for key, stop, _ in house.ended}
+    assert stops["quiet"] == "target"
+    assert stops["noisy"] in ("settled", "cap")
+    assert house.visits.count("noisy") > house.visits.count("quiet")
+
+
+def test_a_variant_never_overruns_its_budget_by_more_than_one_visit(house):
+    runs = {"slow": house.run("slow", cycle_s=1.0), "fast": house.run("fast", cycle_s=0.01)}
+    house.measure(runs, target=1e-9, budget_s=5.0)
+    assert {key: stop for key, stop, _ in house.ended}["slow"] == "budget"
+    assert 5.0 <= runs["slow"].cycles * 1.0 <= 6.0
+
+
+def test_the_budget_of_one_variant_is_not_spent_by_the_others(house):
+    runs = {name: house.run(name, factors=WIDE) for name in "ab"}
+    house.measure(runs, target=1e-9, budget_s=2.0)
+    assert {runs[name].cycles for name in "ab"} == {20}
+
+
+def test_a_variant_whose_every_cycle_takes_longer_than_the_budget_is_still_measured_once(house):
+    runs = {"glacial": house.run("glacial", cycle_s=100.0)}
+    house.measure(runs, budget_s=1.0)
+    assert runs["glacial"].cycles == 1
+    assert house.ended == [("glacial", "budget", 0)]
+
+
+@pytest.mark.parametrize(("cycle_s", "cycles"), [(0.01, BLOCK), (0.5, BLOCK), (1.0, 2), (1.9, 1), (60.0, 1)])
+def test_a_visit_of_a_slow_program_has_fewer_cycles(house, cycle_s, cycles):
+    house.measure({"a": house.run("a", cycle_s=cycle_s)}, budget_s=100.0)
+    assert {count for _, count in house.cycles} == {cycles}
+
+
+def test_a_variant_that_fails_does_not_stop_the_others(house):
+    runs = {"a": house.run("a"), "bad": house.run("bad", fails_at=3), "c": house.run("c")}
+    house.measure(runs)
+    assert runs["bad"].failure is not None and runs["bad"].failure.outcome == "crashed"
+    assert runs["bad"].stop == "" and runs["bad"].cycles == 2 * BLOCK
+    assert house.visits.count("bad") == 3
+    assert runs["a"].stop == runs["c"].stop == "target"
+
+
+def test_all_variants_may_fail(house):
+    house.measure({name: house.run(name, fails_at=1) for name in "ab"})
+    assert sorted(key for key, _, _ in house.ended) == ["a", "b"]
+
+
+def test_finished_is_called_once_for_each_variant_with_fewer_and_fewer_seconds_left(house):
+    runs = {
+        "crashes": house.run("crashes", fails_at=2),
+        "quiet": house.run("quiet"),
+        "noisy": house.run("noisy", factors=WIDE),
+        "slow": house.run("slow", cycle_s=1.0, factors=WIDE),
+        "glacial": house.run("glacial", cycle_s=50.0),
+    }
+    house.measure(runs, budget_s=40.0)
+    assert sorted(key for key, _, _ in house.ended) == sorted(runs)
+    left = [seconds for _, _, seconds in house.ended]
+    assert left == sorted(left, reverse=True)
+    assert left[-1] == 0 and all(seconds <= 4 * 40.0 for seconds in left)
+
+
+def test_seconds_left_are_what_the_others_have_not_spent(house):
+    house.measure({"bad": house.run("bad", fails_at=1), "good": house.run("good", cycle_s=0.5)}, budget_s=10.0)
+    assert house.ended[0] == ("bad", "", 10.0)
+    house.measure({"good": house.run("good", cycle_s=0.5), "bad": house.run("bad", fails_at=2)}, budget_s=10.0)
+    assert house.ended[2] == ("bad", "", 10.0 - BLOCK * 0.5), "in the reversed second round, bad comes before good"
+
+
+def test_a_variant_is_finished_as_soon_as_it_ends_and_not_visited_again(house):
+    seen = []
+    runs = {"quiet": house.run("quiet"), "noisy": house.run("noisy", factors=WIDE)}
+    run_rounds(
+        runs,
+        target=0.02,
+        budget_s=1e6,
+        deadline_s=99,
+        finished=lambda key, run, left_s: seen.append((key, len(house.visits))),
+        now=lambda: house.now,
+    )
+    (first, at), _ = seen
+    assert first == "quiet"
+    assert "quiet" not in house.visits[at:]

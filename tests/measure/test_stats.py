@@ -1,0 +1,343 @@
+"""The estimator against known truth: simulated processes with pair noise, slow drift, bursts and process offsets."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.measure.stats import (
+    between,
+    geometric_mean,
+    log_interval,
+    log_ratio,
+    log_times,
+    moderated,
+    process_sigma,
+    trimmed_mean,
+    within,
+)
+from harness.measure.student import student_t
+from harness.measure.verdict import Answer, Stop, drift, noise, stop, verdict
+
+SIGMA = 0.015
+
+
+def simulate(rng, processes, pairs, offset=0.0, every=1, noise=0.085, wander=0.013, bursts=0.02):
+    """ln ratios [*processes, pairs] as measured: AR(1) drift over about 28 pairs, and rare bursts that hit one phase.
+
+    `every`: only n-th pair belongs to this cell, the others to cells interleaved with it.
+    """
+    shape = (*processes, pairs)
+    phi = math.exp(-every / 28)
+    slow = rng.standard_normal(shape)
+    for i in range(1, pairs):
+        slow[..., i] = phi * slow[..., i - 1] + math.sqrt(1 - phi**2) * slow[..., i]
+    burst = (rng.random(shape) < bursts) * rng.choice([-1, 1], shape) * rng.exponential(0.5, shape)
+    place = offset * rng.standard_normal((*processes, 1))
+    return noise * rng.standard_normal(shape) + wander * slow + burst + place
+
+
+def centres_and_errors(trials):
+    each = [within(x) for x in trials]
+    return np.array([e.centre for e in each]), np.array([e.se for e in each])
+
+
+def differences(old, new):
+    (a, se_a), (b, se_b) = centres_and_errors(old), centres_and_errors(new)
+    return b - a, np.hypot(se_a, se_b)
+
+
+# scipy.stats.t.ppf, SciPy 1.17.1.
+@pytest.mark.parametrize(
+    ("p", "df", "quantile"),
+    [
+        (0.975, 1, 12.706204736174694),
+        (0.995, 2, 9.924843200918287),
+        (0.95, 4, 2.1318467863266495),
+        (0.975, 4, 2.7764451051977934),
+        (0.975, 6.5, 2.4020020079102764),
+        (0.975, 30, 2.0422724563012378),
+        (0.9, 120, 1.288646233656378),
+        (0.5, 3, 0.0),
+    ],
+)
+def test_student_t_equals_the_published_table(p, df, quantile):
+    assert student_t(p, df) == pytest.approx(quantile, rel=1e-9)
+
+
+@pytest.mark.parametrize(("p", "df"), [(0.4, 3), (1.0, 3), (0.9, 0), (0.9, math.inf), (0.9, math.nan)])
+def test_student_t_refuses_what_it_cannot_do(p, df):
+    with pytest.raises(ValueError, match=f"p is {p} and df is {df}"):
+        student_t(p, df)
+
+
+def test_trimmed_mean_drops_a_fifth_from_each_end():
+    assert trimmed_mean([1e9, 1, 2, 3, -1e9]) == 2
+    assert trimmed_mean([0, 3], share=0.0) == 1.5
+    with pytest.raises(ValueError, match=r"share is 0\.5"):
+        trimmed_mean([1, 2], share=0.5)
+
+
+def test_known_ratio_is_recovered_among_bursts():
+    rng = np.random.default_rng(1)
+    forward = 0.007 * np.exp(simulate(rng, (), 4000, noise=0.05, wander=0, bursts=0.1))
+    found = log_interval([log_ratio(1.9 * forward * np.exp(simulate(rng, (), 4000)), forward)])
+    assert found.centre == pytest.approx(1.9, rel=0.01)
+    assert found.low < 1.9 < found.high
+
+
+def test_error_within_follows_yuen_by_hand():
+    blocks = np.array([5.0, 1, 4, 2, 100, 3])  # K = 6: one cut from each end, 4 kept, winsorised at 2 and 5
+    found = within(np.repeat(blocks, 4))
+    # Alternating blocks: no positive autocorrelation, so no correction.
+    assert found.se == pytest.approx(np.std([2, 2, 3, 4, 5, 5], ddof=1) * math.sqrt(5 / (4 * 3)))
+    assert found.df == 3
+
+
+def test_autocorrelated_blocks_widen_the_error():
+    rng = np.random.default_rng(2)
+    slow = simulate(rng, (), 400, noise=0.01, wander=0.05)
+    assert within(slow).se > 2 * within(rng.permutation(slow)).se
+
+
+@pytest.mark.parametrize("pairs", range(1, 30))
+def test_within_is_defined_for_any_number_of_pairs(pairs):
+    found = within(np.sin(np.arange(pairs)))
+    assert math.isfinite(found.centre)
+    assert math.isfinite(found.se) == (pairs >= 8)
+
+
+def test_equal_pairs_have_no_error():
+    assert within([0.5] * 48).se == 0
+
+
+def test_moderated_t_follows_its_formula_by_hand():
+    found = moderated([0.60, 0.64, 0.62], [0.01, 0.02, 0.03], sigma=0.02, d0=4)
+    s0 = (0.0001 + 0.0004 + 0.0009) / 3 + 0.0004
+    assert found.centre == pytest.approx(0.62)
+    assert found.df == 6
+    assert found.se == pytest.approx(math.sqrt((4 * s0 + 0.0008) / 6 / 3))
+
+
+def test_process_sigma_removes_the_error_within_and_has_a_floor():
+    assert process_sigma([0.0, 0.04], [0.01, 0.01]) == pytest.approx(math.sqrt(0.0008 - 0.0001))
+    assert process_sigma([0.7, 0.7, 0.7], [0.01, 0.01, 0.01]) == 0.005
+
+
+@pytest.fixture(scope="module")
+def coverage_data():
+    """500 experiments: a self-check of 8 processes and 5 processes to measure, the truth being ln R = 0."""
+    rng = np.random.default_rng(3)
+    check = simulate(rng, (500, 8), 128, offset=SIGMA)
+    sigmas = [process_sigma(*centres_and_errors(trials)) for trials in check]
+    return sigmas, simulate(rng, (500, 5), 128, offset=SIGMA)
+
+
+@pytest.mark.parametrize("processes", [1, 3, 5])
+def test_moderated_interval_covers_the_truth(coverage_data, processes):
+    found = [log_interval(list(x[:processes]), sigma) for sigma, x in zip(*coverage_data, strict=True)]
+    assert 0.93 <= np.mean([i.low <= 1 <= i.high for i in found]) <= 0.99
+
+
+def test_interval_between_trials_covers_the_truth_without_a_self_check(coverage_data):
+    found = [log_interval(list(x[:3])) for x in coverage_data[1]]
+    assert 0.93 <= np.mean([i.low <= 1 <= i.high for i in found]) <= 0.97
+
+
+def test_interval_within_one_process_does_not_cover_and_says_so(coverage_data):
+    found = [log_interval([x[0]]) for x in coverage_data[1]]
+    assert np.mean([i.low <= 1 <= i.high for i in found]) < 0.85
+    assert found[0].contains == "this process only; variation from process to process is not covered"
+
+
+def test_intervals_say_what_they_contain():
+    x = simulate(np.random.default_rng(4), (3,), 64)
+    assert log_interval(list(x)).contains == "process to process and within process variation, 3 trials"
+    assert "1 trial and a process sigma of 1.5%" in log_interval([x[0]], 0.015).contains
+    assert "these 2 processes only" in log_interval(list(x[:2])).contains
+    short = log_interval([x[0, :7]], 0.015)
+    assert math.isnan(short.low) and math.isnan(short.high) and short.contains.startswith("nothing")
+
+
+def test_geometric_mean_over_cells():
+    found = geometric_mean([1.0, 4.0])
+    assert found.centre == pytest.approx(2)
+    assert found.high == pytest.approx(2 * math.exp(student_t(0.975, 1) * math.log(4) / 2))
+    assert math.isnan(geometric_mean([2.0]).low)
+
+
+def test_many_processes_and_no_trust_in_the_prior_is_student_t():
+    e = np.random.default_rng(5).normal(0.6, 0.02, 400)
+    assert moderated(e, np.full(400, 0.01), 0.02, d0=1).se == pytest.approx(between(e).se, rel=0.01)
+
+
+times = st.lists(st.floats(1e-5, 10), min_size=8, max_size=60)
+
+
+@given(times, st.data(), st.floats(1e-3, 1e3))
+@settings(max_examples=40, deadline=None)
+def test_scaling_and_swapping(backward, data, scale):
+    forward = data.draw(st.lists(st.floats(1e-5, 10), min_size=len(backward), max_size=len(backward)))
+    found = log_interval([log_ratio(backward, forward)], 0.01)
+    same_unit = log_interval([log_ratio(np.array(backward) * scale, np.array(forward) * scale)], 0.01)
+    slower = log_interval([log_ratio(np.array(backward) * scale, forward)], 0.01)
+    swapped = log_interval([log_ratio(forward, backward)], 0.01)
+    for bound in ("centre", "low", "high"):
+        assert getattr(same_unit, bound) == pytest.approx(getattr(found, bound), rel=1e-6)
+        assert getattr(slower, bound) == pytest.approx(scale * getattr(found, bound), rel=1e-6)
+    assert (swapped.low, swapped.high) == pytest.approx((1 / found.high, 1 / found.low), rel=1e-6)
+
+
+@given(st.lists(st.floats(-1, 1), min_size=48, max_size=48), st.randoms(use_true_random=False))
+@settings(max_examples=40, deadline=None)
+def test_order_matters_only_where_it_must(x, random):
+    within_blocks = [random.sample(x[i : i + 4], 4) for i in range(0, 48, 4)]
+    assert within(np.concatenate(within_blocks)).se == pytest.approx(within(x).se)
+    assert trimmed_mean(random.sample(x, 48)) == pytest.approx(trimmed_mean(x), abs=1e-12)
+    trials = [x[:16], x[16:32], x[32:]]
+    for sigma in (None, 0.01):
+        one, other = log_interval(trials, sigma), log_interval(random.sample(trials, 3), sigma)
+        assert (one.low, one.high) == pytest.approx((other.low, other.high))
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, 0.0, -0.25])
+def test_impossible_times_are_refused_by_name(bad):
+    with pytest.raises(ValueError, match=rf"denominator\[1\] is {bad}"):
+        log_ratio([1.0, 2.0, 3.0], [1.0, bad, 3.0])
+
+
+def test_other_bad_input_is_refused():
+    with pytest.raises(ValueError, match="2 numerators and 1 denominators"):
+        log_ratio([1, 2], [1])
+    with pytest.raises(ValueError, match=r"times have shape \(0,\)"):
+        log_times([])
+    with pytest.raises(ValueError, match="0 trials"):
+        log_interval([])
+    with pytest.raises(ValueError, match=r"sigma is -0\.1"):
+        moderated([0.1], [0.1], -0.1)
+    with pytest.raises(ValueError, match="d0 is 0"):
+        moderated([0.1], [0.1], 0.1, d0=0)
+    with pytest.raises(ValueError, match="2 centres and 1 standard errors"):
+        moderated([0.1, 0.2], [0.1], 0.1)
+    with pytest.raises(ValueError, match="at least 2 processes"):
+        process_sigma([0.1], [0.1])
+
+
+def test_never_stops_before_the_floor_and_then_at_once_when_quiet():
+    x = np.zeros(160)
+    assert next(n for n in range(1, 161) if stop(x[:n]) != Stop.CONTINUE) == 48
+    assert stop(x[:48]) == Stop.TARGET
+
+
+def test_stop_answers_as_at_the_last_look():
+    x = simulate(np.random.default_rng(6), (), 159)
+    answers = [stop(x[:n]) for n in range(48, 160)]
+    assert all(len(set(answers[i : i + 8])) == 1 for i in range(0, 112, 8))
+
+
+def test_noise_that_no_cap_would_average_out_settles():
+    rng = np.random.default_rng(7)
+    settled = 0
+    for x in simulate(rng, (40,), 160, noise=0.3):
+        end = next(n for n in range(48, 161, 8) if stop(x[:n]) != Stop.CONTINUE)
+        assert end >= 64  # three looks at the least
+        settled += stop(x[:end]) == Stop.SETTLED
+    assert settled >= 36
+
+
+def test_stop_at_the_cap():
+    grows = np.random.default_rng(8).standard_normal(64) * np.exp(np.arange(64) / 8)  # never a stable noise
+    assert stop(grows, cap=64) == Stop.CAP
+    assert stop(grows, cap=65) == Stop.CONTINUE
+    with pytest.raises(ValueError, match=r"target is -0\.02"):
+        stop(grows, target=-0.02)
+
+
+def test_noise_is_judged_by_scheduling():
+    switches, share = np.array([2.0, 74.9, 75, 400, 3]), np.array([0.99, 0.95, 0.97, 0.4, 0.84])
+    found = noise(switches, share)
+    assert found.bad.tolist() == [False, False, True, True, True]
+    assert found.noisy
+    assert found.reason == (
+        "noisy, 3 of 5 pairs disturbed: median 75 involuntary switches/s per thread (bad from 75), "
+        "median cpu share 0.95 (bad below 0.85)"
+    )
+    raised = noise(switches, share, quiet_rate=40)
+    assert raised.bad.tolist() == [False, False, False, True, True]
+    assert not raised.noisy and "bad from 120" in raised.reason
+    assert not noise([1, 100], [1, 1]).noisy  # half of the pairs is enough
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (([1, math.nan], [1, 1]), r"switches\[1\] is nan"),
+        (([1], [-0.5]), r"cpu_share is -0\.5"),
+        (([1], [1], -3.0), r"quiet_rate is -3\.0"),
+        (([1, 2], [1]), "2 switch rates and 1 cpu shares"),
+    ],
+)
+def test_impossible_scheduling_figures_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        noise(*arguments)
+
+
+def test_drift_is_seen_and_not_imagined():
+    rng = np.random.default_rng(9)
+    steady = 0.02 * np.exp(simulate(rng, (300,), 96, noise=0.05, wander=0))
+    assert np.mean([drift(x).significant for x in steady]) < 0.08
+    found = drift(steady[0] * np.repeat([1, 1.2], 48))
+    assert found.significant and found.change == pytest.approx(0.2, abs=0.05)
+    assert not drift([1.0, 2.0]).significant  # no error to judge by
+
+
+@pytest.fixture(scope="module")
+def verdicts():
+    """500 comparisons over 5 processes of 192 pairs each, interleaved in one process, with a self-check of 8."""
+    rng = np.random.default_rng(10)
+
+    def cells(processes):
+        return simulate(rng, (500, processes), 192, every=4)
+
+    sigmas = [process_sigma(*differences(a, b), floor=0.003) for a, b in zip(cells(8), cells(8), strict=True)]
+    measured = [differences(a, b) for a, b in zip(cells(5), cells(5), strict=True)]
+    return lambda effect, processes=5: [
+        verdict(d[:processes] + math.log1p(effect), se[:processes], sigma).answer
+        for (d, se), sigma in zip(measured, sigmas, strict=True)
+    ]
+
+
+def test_the_same_program_twice_is_the_same(verdicts):
+    answers = verdicts(0.0)
+    assert answers.count(Answer.SAME) >= 0.95 * len(answers)
+    assert answers.count(Answer.SLOWER) + answers.count(Answer.FASTER) <= 0.05 * len(answers)
+
+
+def test_five_percent_is_slower_or_faster(verdicts):
+    slower, faster = verdicts(0.05), verdicts(-0.05)
+    assert slower.count(Answer.SLOWER) >= 0.99 * len(slower)
+    assert faster.count(Answer.FASTER) >= 0.99 * len(faster)
+
+
+def test_a_difference_of_the_margin_is_rarely_called_the_same(verdicts):
+    answers = verdicts(0.02)
+    assert answers.count(Answer.SAME) <= 0.05 * len(answers)
+
+
+def test_one_process_is_never_enough_for_the_same(verdicts):
+    assert Answer.SAME not in verdicts(0.0, processes=1)
+    assert verdict([0.0], [0.0], 0.0).answer == Answer.CANNOT_TELL
+
+
+def test_verdict_gives_its_numbers():
+    found = verdict([0.05, 0.06, 0.04], [0.005] * 3, 0.0)
+    assert found.answer == Answer.SLOWER and found.margin == 0.02
+    assert found.change.centre == pytest.approx(math.exp(0.05))
+    assert 1 < found.change.low < found.equivalence.low < found.equivalence.high < found.change.high
+    assert verdict([0.0] * 3, [math.nan] * 3, 0.01).answer == Answer.CANNOT_TELL
+    with pytest.raises(ValueError, match=r"margin is 0\.0"):
+        verdict([0.0], [0.01], 0.01, margin=0.0)

@@ -1,0 +1,144 @@
+"""Every op of the catalogue on several small arrays and attributes, and a model of one op: shared by all op tests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import reduce
+from typing import Any
+
+import numpy as np
+
+from harness.workload import draw
+from harness.workload.draw import Draw
+from harness.workload.ops import CATALOGUE, Spec
+
+
+@dataclass(frozen=True)
+class Case:
+    """One op applied to arrays drawn as `arguments`; `rounded` values have ties and exact zeros."""
+
+    op: str
+    arguments: tuple[Draw, ...]
+    attrs: dict[str, Any] = field(default_factory=dict)
+    rounded: bool = False
+
+    def __str__(self) -> str:
+        shapes = "-".join("x".join(map(str, d.shape)) for d in self.arguments)
+        attrs = "".join(f"-{key}={value}" for key, value in self.attrs.items())
+        return f"{self.op}-{shapes}{attrs}"
+
+    @property
+    def specs(self) -> tuple[Spec, ...]:
+        return tuple(d.spec for d in self.arguments)
+
+    @property
+    def outputs(self) -> tuple[Spec, ...]:
+        shape = CATALOGUE[self.op].shape(*self.specs, **self.attrs)
+        return shape if isinstance(shape, tuple) else (shape,)
+
+    @property
+    def floats(self) -> list[int]:
+        """Positions of the arguments that have a gradient."""
+        return [i for i, d in enumerate(self.arguments) if d.spec.kind == "float"]
+
+    def arrays(self) -> list[np.ndarray]:
+        """The arguments, floats in float64."""
+        drawn = [self.prepared(d.sample(0, f"argument{i}")) for i, d in enumerate(self.arguments)]
+        return [a.astype(np.float64) if a.dtype.kind == "f" else a for a in drawn]
+
+    def prepared(self, array: np.ndarray) -> np.ndarray:
+        return np.round(array) if self.rounded and array.dtype.kind == "f" else array
+
+
+class OneOp:
+    """A model whose loss depends on one op, through a different weight for each of its outputs.
+
+    Float arguments are parameters; integer arguments are the batch, with labels beside them.
+    """
+
+    CLASSES = 5
+
+    def __init__(self, case: Case) -> None:
+        self.case = case
+
+    def batch_arrays(self) -> dict[str, Draw]:
+        batch = {f"argument{i}": d for i, d in enumerate(self.case.arguments) if d.spec.kind == "int"}
+        if self.case.op != "cross_entropy":
+            batch["labels"] = draw.integers(*self.case.outputs[0].shape[:-1], high=self.CLASSES)
+        return batch
+
+    def loss(self, ops: Any, param: Any, labels: Any = None, **batch: Any) -> Any:
+        drawn = {f"argument{i}": d for i, d in enumerate(self.case.arguments)}
+        arguments = [batch[name] if name in batch else param(name, d) for name, d in drawn.items()]
+        result = getattr(ops, self.case.op)(*arguments, **self.case.attrs)
+        if self.case.op == "cross_entropy":
+            return result
+        parts = result if isinstance(result, tuple) else (result,)
+        seen = [ops.linear(y, param(f"probe{i}", draw.lecun(y.shape[-1], self.CLASSES))) for i, y in enumerate(parts)]
+        return ops.cross_entropy(reduce(ops.add, seen), labels)
+
+
+def case(op: str, *arguments: tuple[int, ...] | Draw, rounded: bool = False, **attrs: Any) -> Case:
+    """A shape stands for normally distributed numbers."""
+    return Case(op, tuple(a if isinstance(a, Draw) else draw.normal(*a) for a in arguments), attrs, rounded)
+
+
+IMAGE = (2, 6, 5, 4)
+
+CASES = (
+    case("linear", (3, 4), (4, 2)),
+    case("linear", (3, 4), (4, 2), (2,)),
+    case("linear", (2, 3, 4), (4, 5)),
+    case("linear", (2, 3, 4), (4, 5), (5,)),
+    case("linear", (2, 3, 2, 4), (4, 3), (3,)),
+    case("linear", (1, 1), (1, 1), (1,)),
+    case("tied_linear", (3, 4), (7, 4)),
+    case("tied_linear", (2, 3, 4), (6, 4)),
+    case("conv2d", IMAGE, (3, 3, 4, 3)),
+    case("conv2d", IMAGE, (3, 3, 4, 3), (3,), padding=1),
+    case("conv2d", IMAGE, (3, 3, 4, 3), stride=2, padding=1),
+    case("conv2d", IMAGE, (1, 1, 4, 6), stride=2),
+    case("conv2d", IMAGE, (3, 2, 2, 6), (6,), stride=1, padding=1, groups=2),
+    case("conv2d", IMAGE, (3, 3, 1, 4), stride=2, padding=1, groups=4),
+    case("conv2d", IMAGE, (3, 3, 1, 8), padding=1, groups=4),
+    case("conv2d", (1, 9, 9, 3), (7, 7, 3, 2), stride=2, padding=3),
+    case("conv2d", (2, 7, 8, 2), (2, 2, 2, 3), stride=3),
+    case("batch_norm", (6, 4), (4,), (4,), eps=1e-5),
+    case("batch_norm", (3, 5, 4), (4,), (4,), eps=1e-5),
+    case("batch_norm", IMAGE, (4,), (4,), eps=1e-3),
+    case("layer_norm", (3, 6), (6,), (6,), eps=1e-5),
+    case("layer_norm", (2, 3, 6), (6,), (6,), eps=1e-3),
+    case("layer_norm", IMAGE, (4,), (4,), eps=1e-5),
+    case("attention", (2, 5, 6), (2, 5, 6), (2, 5, 6), heads=2, causal=True),
+    case("attention", (2, 5, 6), (2, 5, 6), (2, 5, 6), heads=2, causal=False),
+    case("attention", (1, 4, 3), (1, 4, 3), (1, 4, 3), heads=1, causal=True),
+    case("attention", (1, 4, 4), (1, 4, 4), (1, 4, 4), heads=4, causal=False),
+    case("relu", (3, 4)),
+    case("relu", IMAGE),
+    case("gelu", (3, 4)),
+    case("gelu", (2, 3, 4)),
+    case("add", (3, 4), (3, 4)),
+    case("add", (2, 3, 4), (3, 4)),
+    case("add", (2, 3, 4), (4,)),
+    case("add", IMAGE, IMAGE),
+    case("add", IMAGE, (5, 4)),
+    case("max_pool", IMAGE, size=2, stride=2),
+    case("max_pool", IMAGE, size=3, stride=2, padding=1),
+    case("max_pool", IMAGE, size=3, stride=1, padding=1),
+    case("max_pool", (1, 7, 7, 2), size=2, stride=3),
+    case("global_avg_pool", IMAGE),
+    case("global_avg_pool", (3, 1, 1, 2)),
+    case("embedding", (6, 4), draw.integers(5, high=6)),
+    case("embedding", (6, 4), draw.integers(2, 8, high=6)),
+    case("embedding", (3, 4), draw.integers(2, 2, 3, high=3)),
+    case("embedding", (6, 4), draw.positions(3)),
+    case("split", (3, 6), parts=3),
+    case("split", (2, 3, 4), parts=2),
+    case("split", (2, 3, 4), parts=1),
+    case("cross_entropy", (3, 5), draw.integers(3, high=5)),
+    case("cross_entropy", (2, 3, 5), draw.integers(2, 3, high=5)),
+    case("cross_entropy", (2, 2, 3, 4), draw.integers(2, 2, 3, high=4)),
+)
+
+# Where a derivative does not exist, the catalogue says which one is taken.
+TIES = (case("max_pool", IMAGE, size=3, stride=2, padding=1, rounded=True), case("relu", (5, 6), rounded=True))

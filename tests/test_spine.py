@@ -1,0 +1,195 @@
+"""Whole sweeps, as a user starts them: exit codes, records, MLflow, and what is left after a fault."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socketserver
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from harness.findings.record import Record, read, records
+from harness.measure.pool import ROOT
+from tests.processes import children, eventually, gone, state
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
+
+TINY = ["device=cpu", "model.batch=2", "model.depth=2", "model.width=4", "measure.budget_s=2", "measure.warm_s=0.5"]
+
+
+class Sweep:
+    """Starts `python -m harness -m` with a results folder of its own."""
+
+    def __init__(self, results: Path, fake_python: str):
+        self.results, self.fake_python = results, fake_python
+        self.started: list[subprocess.Popen] = []
+
+    def start(self, *overrides: str, fake: str = "") -> subprocess.Popen:
+        """`fake` lists executions of the fake framework to measure beside the others."""
+        extra = []
+        if fake:
+            extra = [
+                f"+frameworks.fake.executions=[{fake}]",
+                f"+frameworks.fake.interpreters.cpu='{self.fake_python}'",
+                f"+variants.fake=[{fake}]",
+            ]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "harness", "-m", f"results='{self.results}'", *overrides, *extra],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,  # a process group, as a terminal makes it
+            env=os.environ | {"TMPDIR": str(self.results.parent)},  # a lock of its own: no waiting for other sweeps
+        )
+        self.started.append(process)
+        return process
+
+    def run(self, *overrides: str, fake: str = "") -> tuple[int, str]:
+        """Exit code and all that was printed."""
+        process = self.start(*overrides, fake=fake)
+        printed, _ = process.communicate(timeout=500)
+        return process.returncode, printed
+
+    def records(self, study: str = "adhoc") -> dict[str, Record]:
+        """By variant."""
+        found = [read(path) for path in records(self.results / "records" / study / "main")]
+        return {f"{record.model} {record.variant}": record for record in found}
+
+    def outcomes(self) -> dict[str, str]:
+        return {record.execution: record.outcome for record in self.records().values()}
+
+    def runs(self, study: str, kind: str) -> list:
+        client = MlflowClient(f"sqlite:///{self.results}/mlflow.db")
+        experiment = client.get_experiment_by_name(study)
+        return client.search_runs([experiment.experiment_id], f"tags.kind = '{kind}'")
+
+
+@pytest.fixture
+def sweep(tmp_path, fake_python):
+    made = Sweep(tmp_path / "the results", fake_python)
+    yield made
+    for process in made.started:
+        process.kill()  # harmless to one that has ended; its workers die with it
+        process.communicate()
+
+
+def test_a_sweep_measures_records_logs_and_answers(sweep):
+    code, printed = sweep.run("variants=numpy", *TINY, "model.width=4,8")
+    assert code == 0, printed
+    found = [read(path) for path in records(sweep.results / "records" / "adhoc" / "main")]
+    assert sorted(record.workload["sizes"]["width"] for record in found) == [4, 8]
+    for record in found:
+        assert record.outcome == "ok"
+        m = record.metrics
+        assert m["ratio_low"] <= m["ratio"] <= m["ratio_high"]
+        assert (m["executed_forward_matmuls"], m["executed_backward_matmuls"]) == (2, 3)
+        assert f"{m['ratio']:.2f}" in printed
+    assert "Is the backward pass twice the forward?" in printed.splitlines()[-1]
+    assert "Traceback" not in printed and "missing" not in printed
+    logged = {run.data.tags["record"]: run for run in sweep.runs("adhoc", "variant")}
+    assert logged.keys() == {record.id for record in found}
+    assert all(run.info.status == "FINISHED" for run in logged.values())
+    (summary,) = sweep.runs("adhoc", "summary")
+    assert "| model | framework |" in summary.data.tags["mlflow.note.content"]
+
+
+def test_one_crashing_variant_costs_itself_and_the_exit_code(sweep):
+    code, printed = sweep.run("variants=numpy", *TINY, "tracking=off", fake="sleepy,killed-9,unsupported")
+    assert sweep.outcomes() == {"by_hand": "ok", "sleepy": "ok", "killed-9": "crashed", "unsupported": "unsupported"}
+    assert code == 1
+    assert "crashed: the worker was killed by SIGKILL" in printed
+    assert "Traceback" not in printed
+
+
+def test_what_a_framework_cannot_do_is_no_fault(sweep):
+    code, _ = sweep.run("variants=numpy", *TINY, "tracking=off", fake="unsupported")
+    assert code == 0
+    assert sweep.outcomes() == {"by_hand": "ok", "unsupported": "unsupported"}
+
+
+def workers_of(process: subprocess.Popen, count: int) -> list[int]:
+    eventually(lambda: len(children(process.pid)) == count, 120)
+    return children(process.pid)
+
+
+def test_a_worker_killed_from_outside_costs_its_variant_only(sweep):
+    process = sweep.start("variants=numpy", *TINY, "tracking=off", "measure.target=1e-6", fake="sleepy,deferred")
+    workers = workers_of(process, 3)
+    eventually(lambda: all(state(pid) == "T" for pid in workers))
+    os.kill(workers[1], signal.SIGKILL)
+    printed, _ = process.communicate(timeout=300)
+    assert process.returncode == 1
+    assert sorted(sweep.outcomes().values()) == ["crashed", "ok", "ok"], printed
+    assert all(gone(pid) for pid in workers)
+
+
+# Ctrl-C reaches the whole process group: while a variant is prepared, and while variants are measured.
+@pytest.mark.parametrize("fake", ["sleepy,hangs-1", "sleepy,hangs-60", "sleepy,deferred"])
+def test_an_interrupt_ends_the_sweep_and_its_processes_at_once(sweep, fake):
+    process = sweep.start(
+        "variants=numpy", *TINY, "tracking=off", "measure.budget_s=60", "measure.target=1e-6", fake=fake
+    )
+    workers = workers_of(process, 3)
+    time.sleep(5)
+    os.killpg(process.pid, signal.SIGINT)
+    printed, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert all(gone(pid) for pid in workers)
+    assert "Traceback" not in printed
+    assert printed.splitlines()[-1].startswith("twofold: interrupted")
+
+
+class Deaf(socketserver.ThreadingTCPServer):
+    """Answers that it is healthy, and nothing else: each other request is cut off."""
+
+    daemon_threads = True
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            if b"/health" in self.rfile.readline():
+                self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nOK")
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), self.Handler)
+
+
+@pytest.fixture
+def deaf_mlflow():
+    with Deaf() as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+def test_an_mlflow_that_stops_answering_loses_nothing(sweep, deaf_mlflow):
+    code, printed = sweep.run("variants=numpy", *TINY, "tracking=server", f"tracking.uri={deaf_mlflow}")
+    assert code == 0, printed
+    (record,) = sweep.records().values()
+    assert record.outcome == "ok"
+    assert "MLflow did not take this run" in printed
+    assert f"its record is {sweep.results / 'records' / 'adhoc' / 'main' / record.cell}.json" in printed
+    assert "MLflow did not take the summary" in printed
+    assert "Traceback" not in printed
+
+
+def test_every_job_is_checked_before_the_first_starts(sweep):
+    code, printed = sweep.run(*TINY, "variants=jax,numpy", "frameworks.jax.interpreters.cpu=/no/python")
+    assert code == 2
+    assert printed == "twofold: jax: its interpreter /no/python is not there; set frameworks.jax.interpreters.cpu\n"
+    assert not (sweep.results / "records").exists()
+
+
+def test_the_smoke_study_runs_every_framework(sweep):
+    code, printed = sweep.run("study=smoke", "device=cpu")
+    found = sweep.records("smoke")
+    assert {name: record.reason for name, record in found.items() if record.outcome != "ok"} == {}, printed
+    assert {record.framework for record in found.values()} == {"torch", "jax", "tensorflow"}
+    assert len(found) == 6 and code == 0
+    assert len(sweep.runs("smoke", "variant")) == 6

@@ -1,0 +1,118 @@
+"""The judge of equal results: what it must see, and what it must let pass."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from harness.workload.agreement import GRADIENT_LIMIT, LOSS_LIMIT, agreement
+from harness.workload.reference import Reference, reference
+
+
+@pytest.fixture
+def expected(tiny):
+    return reference(tiny.graph, tiny.sample())
+
+
+@pytest.fixture
+def small():
+    return Reference(2.0, {"w": np.array([3.0, 4.0]), "b": np.array([1.0])})
+
+
+def rounded(expected):
+    return {name: gradient.astype(np.float32) for name, gradient in expected.gradients.items()}
+
+
+@pytest.mark.parametrize("precision", LOSS_LIMIT)
+def test_the_oracle_rounded_to_float32_agrees(expected, precision):
+    found = agreement([np.float32(expected.loss)], [rounded(expected)], expected)
+    assert found.failure(precision) is None
+    assert found.worst[1] < 1e-6
+
+
+@pytest.mark.slow
+def test_one_percent_in_any_one_gradient_is_found(expected):
+    total = np.linalg.norm([np.linalg.norm(g) for g in expected.gradients.values()])
+    for name, gradient in expected.gradients.items():
+        if np.linalg.norm(gradient) < 1e-9 * total:
+            continue  # zero in exact arithmetic: a hundredth of it is nothing
+        answer = rounded(expected)
+        answer[name] = answer[name] * np.float32(1.01)
+        found = agreement([expected.loss], [rounded(expected), answer], expected)
+        assert found.worst == (name, pytest.approx(0.01, rel=1e-3))
+        assert name in found.failure("fp32")
+
+
+def test_two_gradients_of_one_shape_that_are_swapped_are_found(mlp):
+    expected = reference(mlp.graph, mlp.sample())
+    answer = rounded(expected)
+    answer["w2"], answer["w3"] = answer["w3"], answer["w2"]
+    assert agreement([expected.loss], [answer], expected).worst[0] in ("w2", "w3")
+    assert agreement([expected.loss], [answer], expected).failure("bf16")
+
+
+@pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf])
+def test_what_is_not_a_number_is_worst_of_all(small, wrong):
+    bad = {"w": np.array([30.0, 4.0]), "b": np.array([wrong])}
+    found = agreement([2.0], [small.gradients, bad, small.gradients], small)
+    assert found.worst[0] == "b"
+    assert not math.isfinite(found.worst[1])
+    assert "b" in found.failure("bf16")
+
+
+@pytest.mark.parametrize("losses", [[math.nan, 2.0], [2.0, math.nan], [2.0, math.inf]])
+def test_a_loss_that_is_not_a_number_fails_wherever_it_stands(small, losses):
+    assert "loss" in agreement(losses, [small.gradients], small).failure("bf16")
+
+
+def test_the_worst_of_several_losses_counts(small):
+    assert agreement([2.0, 2.2, 2.0], [small.gradients], small).loss == pytest.approx(0.1)
+
+
+def test_noise_on_a_gradient_that_is_zero_in_exact_arithmetic_is_measured_against_the_whole():
+    expected = Reference(1.0, {"w": np.array([3.0, 4.0]), "dead": np.array([1e-16, -1e-16])})
+    noise = {"w": np.array([3.0, 4.0]), "dead": np.array([1e-7, 1e-7])}
+    assert agreement([1.0], [noise], expected).failure("fp32") is None
+    wrong = {"w": np.array([3.0, 4.0]), "dead": np.array([0.5, 0.5])}
+    assert "dead" in agreement([1.0], [wrong], expected).failure("fp32")
+
+
+def test_all_gradients_zero_is_still_a_number():
+    expected = Reference(1.0, {"w": np.zeros(2)})
+    assert agreement([1.0], [{"w": np.zeros(2)}], expected).worst == ("w", 0.0)
+    assert "w" in agreement([1.0], [{"w": np.ones(2)}], expected).failure("fp32")
+
+
+def test_a_loss_of_zero_can_be_compared():
+    expected = Reference(0.0, {"w": np.ones(2)})
+    assert agreement([0.0], [expected.gradients], expected).failure("fp32") is None
+    assert "loss" in agreement([0.1], [expected.gradients], expected).failure("fp32")
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ({"w": np.array([3.0, 4.0])}, r"\['b'\]"),
+        ({"w": np.array([3.0, 4.0]), "b": np.array([1.0]), "c": np.array([1.0])}, r"\['c'\]"),
+        ({"w": np.array([[3.0, 4.0]]), "b": np.array([1.0])}, r"gradient of w: shape \(1, 2\), expected \(2,\)"),
+        ({"w": np.array([3.0, 4.0]), "b": np.array(1.0)}, "gradient of b"),
+    ],
+)
+def test_a_missing_strange_or_reshaped_gradient_is_refused(small, answer, said):
+    with pytest.raises(ValueError, match=said):
+        agreement([2.0], [answer], small)
+
+
+@pytest.mark.parametrize("precision", LOSS_LIMIT)
+def test_limits_are_sharp(small, precision):
+    def shifted(by):
+        return {"w": small.gradients["w"] * (1 + by), "b": small.gradients["b"]}
+
+    limit = GRADIENT_LIMIT[precision]
+    assert agreement([2.0], [shifted(0.99 * limit)], small).failure(precision) is None
+    assert "w" in agreement([2.0], [shifted(1.01 * limit)], small).failure(precision)
+    limit = LOSS_LIMIT[precision]
+    assert agreement([2.0 * (1 + 0.99 * limit)], [small.gradients], small).failure(precision) is None
+    assert "loss" in agreement([2.0 * (1 + 1.01 * limit)], [small.gradients], small).failure(precision)

@@ -1,0 +1,92 @@
+"""The cost table of whole models against PyTorch's own counter, on programs written apart from the catalogue.
+
+Nothing is computed: torch runs shapes alone (the meta device), so the published sizes are counted too. Blind spots of
+`FlopCounterMode`, all of them zero there and elsewhere in our table: biases, norms, activations, pooling, lookups,
+softmax and the loss. A causal mask takes nothing off, and taps on padding count, in both. Attention is counted in
+its MATH form, two multiplies forward and four backward: the fused kernels recompute, and are counted as five.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
+
+from harness.workload.cost import cost
+from harness.workload.models import build
+from harness.workload.trace import trace
+from tests.workload import torch_models
+
+MULTIPLIES = {"mm", "addmm", "bmm", "baddbmm", "convolution"}
+
+
+class CountMultiplies(TorchDispatchMode):
+    """Matrix multiplies and convolutions; a convolution's backward is as many as it computes gradients."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        name = func.overloadpacket.__name__
+        if name == "convolution_backward":
+            self.count += sum(args[-1][:2])
+        else:
+            self.count += name in MULTIPLIES
+        return func(*args, **kwargs or {})
+
+
+def counted(call):
+    """FLOPs and multiplies of a call, and its result."""
+    with FlopCounterMode(display=False) as flops, CountMultiplies() as multiplies, sdpa_kernel(SDPBackend.MATH):
+        result = call()
+    return (flops.get_total_flops(), multiplies.count), result
+
+
+def counted_by_torch(graph, loss):
+    arrays = {}
+    for name, draw in graph.draws.items():
+        kind = torch.float32 if draw.spec.kind == "float" else torch.int64
+        arrays[name] = torch.zeros(draw.shape, dtype=kind, device="meta", requires_grad=name in graph.sources)
+    params = {name: arrays[name] for name in graph.params}
+    forward, value = counted(lambda: loss(params, **{name: arrays[name] for name in graph.inputs}))
+    backward, _ = counted(lambda: torch.autograd.grad(value, [arrays[name] for name in graph.sources]))
+    return forward, backward
+
+
+def mlp(depth, **sizes):
+    return "mlp", {"depth": depth, **sizes}, partial(torch_models.mlp, depth=depth)
+
+
+def resnet18(**sizes):
+    return "resnet18", sizes, torch_models.resnet18
+
+
+def gpt2(layers, heads, **sizes):
+    return "gpt2", {"layers": layers, "heads": heads, **sizes}, partial(torch_models.gpt2, layers=layers, heads=heads)
+
+
+@pytest.mark.parametrize("wants_inputs", [False, True])
+@pytest.mark.parametrize(
+    ("name", "sizes", "loss"),
+    [
+        mlp(1, batch=4, width=8),
+        mlp(2, batch=4, width=8, inputs=5, classes=3),
+        mlp(6, batch=256, width=512),
+        resnet18(batch=2, image=33, classes=10),
+        resnet18(batch=32, image=224, classes=1000),
+        gpt2(2, 2, batch=2, tokens=8, width=16, vocabulary=50, context=8),
+        gpt2(12, 12, batch=8, tokens=1024, width=768, vocabulary=50257, context=1024),
+    ],
+    ids=["mlp-1", "mlp-2-uneven", "mlp-6", "resnet18-tiny", "resnet18-published", "gpt2-tiny", "gpt2-published"],
+)
+def test_flops_and_multiplies_are_exactly_those_that_torch_counts(name, sizes, loss, wants_inputs):
+    graph = trace(build(name, sizes), wants_inputs)
+    table = cost(graph)
+    forward, backward = counted_by_torch(graph, loss)
+    assert (table.forward.flops, table.forward.matmuls) == forward
+    assert (table.backward.flops, table.backward.matmuls) == backward

@@ -1,0 +1,88 @@
+"""How arrays are born: from seed and name alone, everywhere the same."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from harness.workload import draw
+
+DRAWS = {
+    "normal": draw.normal(3, 4),
+    "he": draw.he(3, 3, 4, 5),
+    "lecun": draw.lecun(4, 5),
+    "bias": draw.bias(6),
+    "scale": draw.scale(6),
+    "integers": draw.integers(7, high=5),
+    "positions": draw.positions(4),
+}
+
+
+@pytest.mark.parametrize("kind", DRAWS)
+def test_the_same_seed_and_name_give_the_same_array_in_a_fresh_process(kind):
+    array = DRAWS[kind].sample(7, "weight")
+    program = (
+        f"from harness.workload.draw import Draw; import hashlib; a = {DRAWS[kind]!r}.sample(7, 'weight');"
+        "print(hashlib.sha256(a.tobytes()).hexdigest())"
+    )
+    fresh = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert fresh.stdout.strip() == hashlib.sha256(array.tobytes()).hexdigest()
+
+
+def test_an_array_is_the_same_on_every_machine_and_in_every_version():
+    """Recorded once: whoever changes how arrays are drawn makes every earlier record incomparable."""
+    np.testing.assert_array_equal(
+        draw.normal(3).sample(0, "w"),
+        np.array([1.3734543323516846, 0.04288176819682121, -0.7873964309692383], np.float32),
+    )
+    np.testing.assert_array_equal(draw.integers(6, high=10).sample(0, "ids"), [4, 5, 9, 0, 8, 0])
+
+
+@pytest.mark.parametrize("kind", ["normal", "he", "lecun", "bias", "scale", "integers"])
+def test_another_name_or_seed_gives_another_array(kind):
+    arrays = [DRAWS[kind].sample(seed, name).tobytes() for seed in (0, 1) for name in ("a", "b", "a.b")]
+    assert len(set(arrays)) == len(arrays)
+
+
+@pytest.mark.parametrize("kind", DRAWS)
+def test_arrays_have_the_shape_and_the_type_of_their_kind(kind):
+    array = DRAWS[kind].sample(0, "a")
+    assert array.shape == DRAWS[kind].shape
+    assert array.dtype == {"float": np.float32, "int": np.int32}[DRAWS[kind].spec.kind]
+
+
+def test_no_array_of_any_model_is_constant(tiny):
+    """Equal weights would hide a gradient that lands on the wrong parameter."""
+    for name, array in tiny.sample().items():
+        assert array.any(), f"{name} is all zeros"
+        assert len(np.unique(array)) > 1 or name == "labels", f"{name} is constant"
+
+
+@pytest.mark.parametrize(
+    ("drawn", "mean", "std"),
+    [
+        (draw.normal(200, 200), 0, 1),
+        (draw.normal(200, 200, std=0.02), 0, 0.02),
+        (draw.he(3, 3, 64, 100), 0, np.sqrt(2 / (9 * 64))),
+        (draw.lecun(400, 100), 0, np.sqrt(1 / 400)),
+        (draw.bias(40_000), 0, 0.02),
+        (draw.scale(40_000), 1, 0.1),
+    ],
+    ids=["normal", "normal-std", "he", "lecun", "bias", "scale"],
+)
+def test_the_law_is_the_one_that_is_named(drawn, mean, std):
+    array = drawn.sample(0, "a")
+    assert array.mean() == pytest.approx(mean, abs=5 * std / np.sqrt(array.size))
+    assert array.std() == pytest.approx(std, rel=0.03)
+
+
+def test_integers_reach_all_values_below_high_and_none_above():
+    assert set(draw.integers(1000, high=5).sample(0, "ids")) == {0, 1, 2, 3, 4}
+
+
+def test_positions_count_up_from_zero():
+    np.testing.assert_array_equal(draw.positions(5).sample(3, "positions"), [0, 1, 2, 3, 4])

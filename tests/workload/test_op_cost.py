@@ -1,0 +1,129 @@
+"""FLOPs and multiplies of every op against a brute-force count: each scalar product is counted as it happens."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from harness.workload import draw, primitives
+from harness.workload.ops import CATALOGUE, Spec
+from tests.op_cases import CASES, case
+
+
+class Token:
+    """Stands for a number in an array of objects, and counts what it is multiplied with (padding's zeros too)."""
+
+    products = 0
+
+    def __mul__(self, other):
+        Token.products += 1
+        return self
+
+    def __add__(self, other):
+        return self
+
+    __rmul__, __radd__ = __mul__, __add__
+
+
+class Tally:
+    """NumPy's primitives; of each multiply and convolution, every scalar product is counted."""
+
+    def __init__(self):
+        self.matmuls = self.flops = 0
+
+    def __getattr__(self, name):
+        found = getattr(primitives, name)
+        return self._counted(found) if name == "matmul" or name.startswith("conv2d") else found
+
+    def _counted(self, function):
+        def call(a, b, *rest):
+            Token.products = 0
+            function(*(np.full(x.shape, Token(), object) for x in (a, b)), *rest)
+            self.matmuls += 1
+            self.flops += 2 * Token.products
+            return function(a, b, *rest)
+
+        return call
+
+
+def price(case):
+    return CATALOGUE[case.op].cost(case.specs, case.outputs, **case.attrs)
+
+
+def counted_backward(case, wants):
+    op, arrays = CATALOGUE[case.op], tuple(case.arrays())
+    output, local = op.forward(primitives, *arrays, **case.attrs)
+    upstream = tuple(map(np.ones_like, output)) if isinstance(output, tuple) else np.ones_like(output)
+    tally = Tally()
+    op.backward(tally, upstream, local(), arrays, wants, **case.attrs)
+    return tally
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_forward_work_is_what_forward_multiplies(case):
+    tally = Tally()
+    CATALOGUE[case.op].forward(tally, *case.arrays(), **case.attrs)
+    work = price(case).forward
+    assert (work.matmuls, work.flops) == (tally.matmuls, tally.flops)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_work_of_all_gradients_is_what_backward_multiplies(case):
+    tally = counted_backward(case, [i in case.floats for i in range(len(case.arguments))])
+    gradients = price(case).gradients
+    assert len(gradients) == len(case.arguments)
+    assert sum(work.matmuls for work in gradients) == tally.matmuls
+    assert sum(work.flops for work in gradients) == tally.flops
+
+
+SEPARATE = [
+    pytest.param(case, i, id=f"{case}-d{i}") for case in CASES if case.op != "attention" for i in range(len(case.specs))
+]
+
+
+@pytest.mark.parametrize(("case", "position"), SEPARATE)
+def test_work_of_one_gradient_is_what_it_multiplies_alone(case, position):
+    """Attention is apart: dq and dk share one product, which is counted with dq."""
+    tally = counted_backward(case, [i == position and i in case.floats for i in range(len(case.arguments))])
+    work = price(case).gradients[position]
+    assert (work.matmuls, work.flops) == (tally.matmuls, tally.flops)
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c.op in ("linear", "conv2d", "tied_linear")], ids=str)
+def test_dx_and_dw_each_cost_as_much_as_forward(case):
+    cost = price(case)
+    assert cost.forward.flops == cost.gradients[0].flops == cost.gradients[1].flops > 0
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c.op == "attention"], ids=str)
+def test_attention_multiplies_twice_forward_and_four_times_backward(case):
+    cost = price(case)
+    assert cost.forward.matmuls == 2
+    assert sum(work.matmuls for work in cost.gradients) == 4
+    assert sum(work.flops for work in cost.gradients) == 2 * cost.forward.flops
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_no_work_is_negative_and_every_output_is_written(case):
+    cost = price(case)
+    for work in (cost.forward, *cost.gradients):
+        assert min(work.matmuls, work.flops, work.elementwise, work.elements) >= 0
+    assert cost.forward.elements >= sum(spec.size for spec in case.outputs)
+
+
+def test_elementwise_work_of_the_simplest_ops():
+    relu, broadcast = price(case("relu", (3, 4))), price(case("add", (2, 3, 4), (4,)))
+    assert (relu.forward.elementwise, relu.gradients[0].elementwise) == (12, 12)
+    assert [work.elementwise for work in broadcast.gradients] == [0, 24]
+
+
+def test_the_gradient_of_a_lookup_writes_the_whole_table():
+    cost = price(case("embedding", (1000, 4), draw.integers(2, high=1000)))
+    assert cost.forward.elements < 1000 < 4000 <= cost.gradients[0].elements
+
+
+def test_a_batch_counts_in_proportion():
+    """Twice the rows are twice the FLOPs of one multiply."""
+    op = CATALOGUE["linear"]
+    one, two = (op.cost((Spec((n, 4)), Spec((4, 2))), (Spec((n, 2)),)).forward for n in (3, 6))
+    assert (two.matmuls, two.flops) == (one.matmuls, 2 * one.flops)

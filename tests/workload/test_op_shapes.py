@@ -1,0 +1,74 @@
+"""Shape rules of the catalogue: what fits, and the sentence for what does not."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.workload import primitives
+from harness.workload.ops import CATALOGUE, Spec, WorkloadError
+from tests.op_cases import CASES, TIES
+
+
+def spec(*shape):
+    return Spec(shape)
+
+
+def ids(*shape):
+    return Spec(shape, "int")
+
+
+def test_every_op_of_the_catalogue_has_cases():
+    assert {case.op for case in CASES} == set(CATALOGUE)
+
+
+@pytest.mark.parametrize("case", CASES + TIES, ids=str)
+def test_shape_rule_is_the_shape_that_the_maths_gives(case):
+    output, _ = CATALOGUE[case.op].forward(primitives, *case.arrays(), **case.attrs)
+    parts = output if isinstance(output, tuple) else (output,)
+    assert [part.shape for part in parts] == [spec.shape for spec in case.outputs]
+
+
+X = spec(2, 6, 5, 4)
+REFUSED = (
+    ("linear", (spec(3, 4), spec(5, 2)), {}, "(5, 2)"),
+    ("linear", (spec(3, 4), spec(4, 2, 1)), {}, "(4, 2, 1)"),
+    ("linear", (spec(3, 4), spec(4, 2), spec(4)), {}, "bias"),
+    ("tied_linear", (spec(3, 4), spec(7, 5)), {}, "(7, 5)"),
+    ("conv2d", (spec(6, 5, 4), spec(3, 3, 4, 3)), {}, "(6, 5, 4)"),
+    ("conv2d", (X, spec(3, 4, 3)), {}, "(3, 4, 3)"),
+    ("conv2d", (X, spec(3, 3, 3, 3)), {}, "(3, 3, 3, 3)"),
+    ("conv2d", (X, spec(3, 3, 4, 3)), {"groups": 2}, "(3, 3, 4, 3)"),
+    ("conv2d", (X, spec(3, 3, 2, 3)), {"groups": 2}, "2 groups"),
+    ("conv2d", (X, spec(3, 3, 4, 3), spec(4)), {}, "bias"),
+    ("conv2d", (X, spec(3, 3, 4, 3)), {"stride": 0}, "got 0"),
+    ("conv2d", (X, spec(7, 3, 4, 3)), {}, "window of 7"),
+    ("conv2d", (X, spec(3, 7, 4, 3)), {}, "image of 5"),
+    ("batch_norm", (X, spec(5), spec(5)), {"eps": 1e-5}, "(4,)"),
+    ("batch_norm", (X, spec(4), spec(5)), {"eps": 1e-5}, "(4,)"),
+    ("layer_norm", (spec(3, 6), spec(3), spec(3)), {"eps": 1e-5}, "(6,)"),
+    ("attention", (spec(2, 5, 6),) * 3, {"heads": 4, "causal": True}, "4 heads"),
+    ("attention", (spec(2, 5, 6), spec(2, 4, 6), spec(2, 5, 6)), {"heads": 2, "causal": True}, "(2, 4, 6)"),
+    ("attention", (spec(5, 6),) * 3, {"heads": 2, "causal": True}, "(5, 6)"),
+    ("add", (spec(3, 4), spec(2, 3, 4)), {}, "(2, 3, 4)"),
+    ("add", (spec(3, 4), spec(3)), {}, "(3,)"),
+    ("add", (spec(3, 4), spec(1, 4)), {}, "(1, 4)"),
+    ("max_pool", (spec(6, 5, 4),), {"size": 2, "stride": 2}, "(6, 5, 4)"),
+    ("max_pool", (X,), {"size": 2, "stride": 0}, "got 0"),
+    ("max_pool", (X,), {"size": 3, "stride": 2, "padding": 2}, "padding 2"),
+    ("max_pool", (X,), {"size": 8, "stride": 1}, "window of 8"),
+    ("global_avg_pool", (spec(3, 4),), {}, "(3, 4)"),
+    ("embedding", (spec(6, 4), spec(5)), {}, "integers"),
+    ("embedding", (spec(6, 4, 2), ids(5)), {}, "(6, 4, 2)"),
+    ("split", (spec(3, 6),), {"parts": 4}, "4 parts"),
+    ("split", (spec(3, 6),), {"parts": 0}, "0"),
+    ("cross_entropy", (spec(3, 5), spec(3)), {}, "integers"),
+    ("cross_entropy", (spec(3, 5), ids(5)), {}, "(5,)"),
+)
+
+
+@pytest.mark.parametrize(("op", "inputs", "attrs", "said"), REFUSED)
+def test_what_does_not_fit_is_refused_by_op_and_value(op, inputs, attrs, said):
+    with pytest.raises(WorkloadError) as refusal:
+        CATALOGUE[op].shape(*inputs, **attrs)
+    assert str(refusal.value).startswith(f"{op}: ")
+    assert said in str(refusal.value)

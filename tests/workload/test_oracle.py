@@ -1,0 +1,126 @@
+"""The oracle and the interpreter over whole models."""
+
+from __future__ import annotations
+
+import weakref
+
+import numpy as np
+import pytest
+
+from harness.workload import draw, primitives
+from harness.workload.backprop import run_backward, run_forward
+from harness.workload.interpret import interpreter
+from harness.workload.ops import CATALOGUE
+from harness.workload.reference import reference
+from harness.workload.trace import trace
+from harness.workload.workload import Workload
+from tests.workload.conftest import TINY
+
+
+def doubles(workload):
+    return {name: a.astype(np.float64) if a.dtype.kind == "f" else a for name, a in workload.sample().items()}
+
+
+class Ops:
+    """The catalogue's forward rules as an adapter's op namespace."""
+
+    def __getattr__(self, name):
+        return lambda *inputs, **attrs: CATALOGUE[name].forward(primitives, *inputs, **attrs)[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TINY)
+def test_each_gradient_of_a_whole_model_is_its_directional_derivative(name):
+    """Along its own direction the loss must rise by the gradient's norm. The step is small: a ResNet has kinks."""
+    workload = Workload.of(name, TINY[name], wants_inputs=True)
+    arrays = doubles(workload)
+    gradients = reference(workload.graph, arrays).gradients
+    total = np.linalg.norm([np.linalg.norm(g) for g in gradients.values()])
+    assert set(gradients) == set(workload.graph.sources)
+    for source, gradient in gradients.items():
+        norm = np.linalg.norm(gradient)
+        if norm < 1e-9 * total:
+            continue  # zero in exact arithmetic
+        step = 1e-7 * gradient / norm
+
+        def loss(change, source=source):
+            return run_forward(primitives, workload.graph, arrays | {source: arrays[source] + change}, keep=False)[0]
+
+        assert (loss(step) - loss(-step)) / 2e-7 == pytest.approx(norm, rel=1e-3, abs=1e-7), source
+
+
+def test_without_keep_the_same_loss_and_nothing_kept(tiny):
+    arrays = doubles(tiny)
+    loss, steps = run_forward(primitives, tiny.graph, arrays)
+    again, nothing = run_forward(primitives, tiny.graph, arrays, keep=False)
+    assert again == loss
+    assert steps
+    assert nothing == []
+
+
+def test_backward_uses_up_what_forward_kept(mlp):
+    _, steps = run_forward(primitives, mlp.graph, doubles(mlp))
+    run_backward(primitives, mlp.graph, steps, np.float64(1))
+    assert steps == []
+
+
+class Unused:
+    """A model that splits its values and throws one part away."""
+
+    def batch_arrays(self):
+        return {"labels": draw.integers(3, high=4)}
+
+    def loss(self, ops, param, labels):
+        kept, _ = ops.split(param("w", draw.normal(3, 8)), parts=2)
+        return ops.cross_entropy(kept, labels)
+
+
+def test_a_part_that_nothing_uses_has_gradient_zero():
+    graph = trace(Unused())
+    arrays = {name: d.sample(0, name) for name, d in graph.draws.items()}
+    gradient = reference(graph, arrays).gradients["w"]
+    assert gradient[:, :4].all()
+    assert not gradient[:, 4:].any()
+
+
+def test_the_interpreter_gives_the_oracles_loss(tiny):
+    arrays = doubles(tiny)
+    loss = interpreter(tiny.graph, Ops())
+    params, inputs = ({n: arrays[n] for n in names} for names in (tiny.graph.params, tiny.graph.inputs))
+    assert loss(params, inputs) == pytest.approx(reference(tiny.graph, arrays).loss, rel=1e-12)
+
+
+def test_the_interpreter_names_an_op_that_a_framework_lacks(mlp):
+    class OnlyRelu:
+        relu = staticmethod(abs)
+
+    with pytest.raises(AttributeError, match="linear"):
+        interpreter(mlp.graph, OnlyRelu())
+
+
+class Tracked(np.ndarray):
+    """An array that can be watched as it dies."""
+
+
+def test_the_interpreter_drops_each_value_after_its_last_use():
+    workload = Workload.of("mlp", {"batch": 4, "depth": 8, "width": 8})
+    made, most = [], 0
+
+    class Watching(Ops):
+        def __getattr__(self, name):
+            rule = super().__getattr__(name)
+
+            def op(*inputs, **attrs):
+                nonlocal most
+                result = np.array(rule(*inputs, **attrs)).view(Tracked)
+                made.append(weakref.ref(result))
+                most = max(most, sum(reference() is not None for reference in made))
+                return result
+
+            return op
+
+    arrays = doubles(workload)
+    params, inputs = ({n: arrays[n] for n in names} for names in (workload.graph.params, workload.graph.inputs))
+    interpreter(workload.graph, Watching())(params, inputs)
+    assert len(made) == 16
+    assert most == 2  # an op's input and its output

@@ -1,0 +1,104 @@
+"""A workload's identity, and its arrays on disk."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.workload.ops import WorkloadError
+from harness.workload.reference import reference
+from harness.workload.workload import Workload, load, save
+
+SIZES = {"batch": 4, "depth": 3, "width": 8}
+
+
+def test_what_is_saved_is_what_is_loaded(tiny, tmp_path):
+    folder = save(tiny, tmp_path / "workload")
+    again, arrays, expected = load(folder)
+    assert again == tiny
+    assert arrays.keys() == tiny.graph.draws.keys()
+    for name, array in tiny.sample().items():
+        np.testing.assert_array_equal(arrays[name], array)
+        assert arrays[name].dtype == array.dtype
+    wanted = reference(tiny.graph, tiny.sample())
+    assert expected.loss == wanted.loss
+    assert expected.gradients.keys() == wanted.gradients.keys()
+    for name, gradient in wanted.gradients.items():
+        np.testing.assert_array_equal(expected.gradients[name], gradient)
+
+
+def test_gradients_of_inputs_are_saved_where_they_are_wanted(tmp_path):
+    workload = Workload.of("mlp", SIZES, wants_inputs=True)
+    again, arrays, expected = load(save(workload, tmp_path / "workload"))
+    assert again.wants_inputs
+    assert expected.gradients["x"].shape == arrays["x"].shape
+
+
+def test_nothing_on_disk_is_pickled(tiny, tmp_path):
+    folder = save(tiny, tmp_path / "workload")
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert {path.suffix for path in files} == {".npy", ".json"}
+    for path in files:
+        if path.suffix == ".npy":
+            np.load(path, allow_pickle=False)
+
+
+def test_an_array_that_is_pickled_is_refused_and_not_run(mlp, tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return Path.touch, (tmp_path / "sprung",)
+
+    folder = save(mlp, tmp_path / "workload")
+    np.save(folder / "arrays" / "w1.npy", np.array([Trap()], object), allow_pickle=True)
+    with pytest.raises(ValueError, match="objects"):
+        load(folder)
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_loaded_arrays_cannot_be_written_by_accident(mlp, tmp_path):
+    _, arrays, expected = load(save(mlp, tmp_path / "workload"))
+    for array in (*arrays.values(), *expected.gradients.values()):
+        assert not array.flags.writeable
+
+
+def test_the_id_is_stable_and_fit_for_a_file_name(tiny):
+    again = Workload.of(tiny.name, dataclasses.asdict(tiny.model) if tiny.name != "mlp" else SIZES)
+    assert again.id == tiny.id
+    assert re.fullmatch(rf"{tiny.name}-[0-9a-f]{{8}}", tiny.id)
+
+
+def test_the_id_is_the_same_as_ever():
+    """Recorded once: cells of earlier sweeps are found by it."""
+    assert Workload.of("mlp", SIZES).id == "mlp-3525d0d0"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"sizes": SIZES | {"batch": 5}},
+        {"sizes": SIZES | {"depth": 4}},
+        {"sizes": SIZES | {"width": 9}},
+        {"sizes": SIZES | {"inputs": 7}},
+        {"sizes": SIZES | {"classes": 7}},
+        {"precision": "bf16"},
+        {"seed": 1},
+        {"wants_inputs": True},
+    ],
+    ids=str,
+)
+def test_the_id_tells_every_field_apart(change):
+    sizes = change.pop("sizes", SIZES)
+    assert Workload.of("mlp", sizes, **change).id != Workload.of("mlp", SIZES).id
+
+
+def test_as_dict_and_from_dict_are_inverse(tiny):
+    assert Workload.from_dict(tiny.as_dict()) == tiny
+
+
+def test_shapes_that_do_not_fit_are_refused_when_the_workload_is_made():
+    with pytest.raises(WorkloadError, match="heads=3"):
+        Workload.of("gpt2", {"heads": 3, "width": 16})
