@@ -157,11 +157,10 @@ def _multiply(
     if target.startswith("__cublas$"):
         return dot(_GEMM_CONTRACTING.search(attributes))
     if target.startswith("__onednn$matmul"):
-        a, b, result = operand(0), operand(1), instruction.shapes[0]
-        # The operands may be transposed: sizes of all three give the inner dimension without knowing how.
-        batch = math.prod(result[:-2])
-        inner = math.isqrt(math.prod(a) * math.prod(b) // (batch * math.prod(result)))
-        return Multiply("dot", 2 * math.prod(result) * inner)
+        # Either operand may be transposed: the sizes of all three give the inner dimension without knowing which.
+        a, b, size = operand(0), operand(1), math.prod(instruction.shapes[0])
+        inner = math.isqrt(math.prod(a) * math.prod(b) // (math.prod(b[:-2]) * size))
+        return Multiply("dot", 2 * size * inner)
     if target.startswith("__cudnn$conv"):
         _, filters, _ = _dim_labels(attributes)
         result = instruction.shapes[0]

@@ -29,6 +29,8 @@ class Adapter:
         return {"numpy": np.__version__}
 
     def load(self, graph: Graph, arrays: Mapping[str, np.ndarray], execution: str) -> Program:
+        if execution not in self.executions:
+            raise Unsupported(f"numpy: no execution {execution!r}; it has {', '.join(self.executions)}")
         return Program(graph, {name: np.array(array) for name, array in arrays.items()})
 
     def wait(self, value: Any) -> None:

@@ -48,7 +48,7 @@ class Plan:
             {
                 "cells": self.cells,
                 "planned_s": self.seconds,
-                "job_s": {j.workload.id: job_seconds(j) for j in self.jobs},
+                "jobs": [{"first": _cells(job)[0], "planned_s": job_seconds(job)} for job in self.jobs],
             },
         )
 

@@ -58,9 +58,9 @@ def connect(job: Settings) -> Tracker | None:
 
 def _later_jobs_s(job: Settings) -> float:
     """Planned seconds of the jobs that come after this one in its sweep."""
-    plan: dict[str, float] = json.loads((job.folder / "sweep.json").read_text())["job_s"]
-    names = list(plan)
-    return sum(plan[name] for name in names[names.index(job.workload.id) + 1 :])
+    jobs = json.loads((job.folder / "sweep.json").read_text())["jobs"]
+    number = [planned["first"] for planned in jobs].index(job.cell(job.variants[0]))
+    return sum(planned["planned_s"] for planned in jobs[number + 1 :])
 
 
 def _readable(seconds: float) -> str:

@@ -16,7 +16,7 @@ from .findings.record import read
 from .measure.trial import Conditions, Launch, Measured, run_trial
 from .plan import Plan
 from .publish import Publisher, connect, publish_summary
-from .workload.workload import save
+from .workload.workload import Workload, save
 
 
 def run_job(job: Settings, terminal: Terminal) -> None:
@@ -26,7 +26,7 @@ def run_job(job: Settings, terminal: Terminal) -> None:
         terminal.say(
             f"{job.workload.id}: {len(job.variants)} variants on {job.device.name}, {job.device.threads} threads"
         )
-        workload = background.submit(save, job.workload, Path(temporary) / "workload")
+        workload = background.submit(_save, job.workload, Path(temporary) / "workload")
         publisher = Publisher(job, terminal, background.submit(connect, job))
         for trial in range(1, job.measure.trials + 1):
             last = trial == job.measure.trials
@@ -53,6 +53,13 @@ def sum_up(plan: Plan, terminal: Terminal) -> int:
     return int(bool(missing) or any(record.outcome not in ("ok", "unsupported") for record in found))
 
 
+def _save(workload: Workload, folder: Path) -> Path:
+    try:
+        return save(workload, folder)
+    except OSError as error:
+        raise UserError(f"{folder}: arrays cannot be written ({error.strerror}); set TMPDIR elsewhere") from error
+
+
 def launch(job: Settings, variant: Variant) -> Launch:
     """How to start the worker of a variant."""
     log = job.results / "logs" / job.study / job.sweep / f"{job.cell(variant)}.log"
@@ -65,7 +72,7 @@ def conditions(job: Settings) -> Conditions:
         device=job.device.name,
         precision=job.workload.precision,
         cpus=_cpus(job),
-        cache=job.results / "cache",
+        cache=_cache(job.results),
         target=job.measure.target,
         budget_s=job.measure.budget_s,
         warm_s=job.measure.warm_s,
@@ -76,3 +83,9 @@ def conditions(job: Settings) -> Conditions:
 def _cpus(job: Settings) -> Sequence[int]:
     """The last CPUs that this process may use: the first ones serve most interrupts."""
     return sorted(os.sched_getaffinity(0))[-(job.device.threads or 1) :]
+
+
+def _cache(results: Path) -> Path:
+    """Where frameworks keep what they compiled. The compiler that PyTorch calls does not stand a space in the path."""
+    folder = (results / "cache").resolve()
+    return Path(tempfile.gettempdir()) / f"twofold-{os.getuid()}-cache" if " " in str(folder) else folder

@@ -49,12 +49,7 @@ class Adapter:
             raise Unsupported(f"jax runs here on {' and '.join(_COMPILER)}, not on {device!r}")
         if precision == "tf32" and device != "cuda":
             raise Unsupported(f"jax: tf32 multiplies need a cuda device, not {device}")
-        # Read when the backend starts, which the next line makes it do.
-        os.environ["NPROC"] = str(threads)
-        try:
-            self._device = jax.devices(device)[0]
-        except RuntimeError as error:
-            raise Unsupported(f"jax: there is no {device} device here ({str(error).splitlines()[0]})") from error
+        self._device = _start(device, threads)
         self._threads = threads
         self._precision = precision
         self._options = _COMPILER[device]
@@ -92,3 +87,19 @@ class Adapter:
         array = np.asarray(array, jnp.bfloat16 if narrow else None)
         # On a CPU, an array that may alias would be the caller's own memory, perhaps a file's.
         return jax.device_put(array, self._device, may_alias=False)
+
+
+_running_threads: int | None = None
+
+
+def _start(device: str, threads: int) -> jax.Device:
+    """The first device of that kind, with a pool of that many CPU threads, which lasts until the process ends."""
+    global _running_threads
+    if _running_threads not in (None, threads):
+        raise Unsupported(f"jax already runs in this process, with {_running_threads} threads, not {threads}")
+    os.environ["NPROC"] = str(threads)  # read when the first device is asked for
+    _running_threads = threads
+    try:
+        return jax.devices(device)[0]
+    except RuntimeError as error:
+        raise Unsupported(f"jax: there is no {device} device here ({str(error).splitlines()[0]})") from error

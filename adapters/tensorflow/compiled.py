@@ -56,8 +56,8 @@ class CompiledProgram:
         loss, *residuals = self._forward()
         return loss, residuals
 
-    def backward(self, kept: list[tf.Tensor]) -> dict[str, tf.Tensor]:
-        return dict(zip(self._names, self._backward(*kept), strict=True))
+    def backward(self, kept: tuple[tf.Tensor, list[tf.Tensor]]) -> dict[str, tf.Tensor]:
+        return dict(zip(self._names, self._backward(*kept[1]), strict=True))
 
     def gradient(self) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         loss, *gradients = self._gradient()
@@ -66,12 +66,17 @@ class CompiledProgram:
     def export(self, gradients: Mapping[str, tf.Tensor]) -> dict[str, np.ndarray]:
         return {name: gradient.numpy().astype(np.float32) for name, gradient in gradients.items()}
 
-    def residual_bytes(self, kept: list[tf.Tensor]) -> int:
-        return sum(tensor.dtype.size * tensor.shape.num_elements() for tensor in kept)
+    def residual_bytes(self, kept: tuple[tf.Tensor, list[tf.Tensor]]) -> int:
+        return sum(tensor.dtype.size * tensor.shape.num_elements() for tensor in kept[1])
 
     def executed(self) -> dict[str, Executed]:
-        _, kept = self.forward()
-        arguments: dict[str, Sequence[tf.Tensor]] = {"inference": (), "forward": (), "backward": kept, "gradient": ()}
+        _, residuals = self.forward()
+        arguments: dict[str, Sequence[tf.Tensor]] = {
+            "inference": (),
+            "forward": (),
+            "backward": residuals,
+            "gradient": (),
+        }
         counted = {}
         for phase, given in arguments.items():
             compiled: Compiled = getattr(self, f"_{phase}")

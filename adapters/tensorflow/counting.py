@@ -60,11 +60,11 @@ def count_graph(graph: tf.Graph, phase: Callable[[], Any]) -> Executed:
     The traced graph alone would not do: TensorFlow prunes, merges and fuses before it runs.
     Raises RuntimeError for a multiply that was not traced.
     """
-    flops = [_traced_flops(graph, *event) for event in _executed_ops(phase) if _MULTIPLY.search(event[1])]
+    flops = [_traced_flops(graph, *event) for event in executed_ops(phase) if _MULTIPLY.search(event[1])]
     return Executed(len(flops), sum(flops))
 
 
-def _executed_ops(phase: Callable[[], Any]) -> list[tuple[str, str]]:
+def executed_ops(phase: Callable[[], Any]) -> list[tuple[str, str]]:
     """(name, type) of every op in one call."""
     options = tf.profiler.experimental.ProfilerOptions(
         host_tracer_level=2, python_tracer_level=0, device_tracer_level=0

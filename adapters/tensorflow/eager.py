@@ -30,19 +30,19 @@ class EagerProgram:
     def inference(self) -> tf.Tensor:
         return self._loss(self._params, self._inputs)
 
-    def forward(self) -> tuple[tf.Tensor, Any]:
+    def forward(self) -> tuple[tf.Tensor, tf.GradientTape]:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(self._sources)
             loss = self._loss(self._params, self._inputs)
-        return loss, (tape, loss)
+        return loss, tape
 
-    def backward(self, kept: Any) -> dict[str, tf.Tensor]:
-        tape, loss = kept
+    def backward(self, kept: tuple[tf.Tensor, tf.GradientTape]) -> dict[str, tf.Tensor]:
+        loss, tape = kept
         return dict(zip(self._names, tape.gradient(loss, self._sources), strict=True))
 
     def gradient(self) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        loss, kept = self.forward()
-        return loss, self.backward(kept)
+        kept = self.forward()
+        return kept[0], self.backward(kept)
 
     def export(self, gradients: Mapping[str, tf.Tensor]) -> dict[str, np.ndarray]:
         return {name: gradient.numpy().astype(np.float32) for name, gradient in gradients.items()}
@@ -57,7 +57,7 @@ class EagerProgram:
         return size
 
     def executed(self) -> dict[str, Executed]:
-        _, kept = self.forward()
+        kept = self.forward()
         counted = {
             "inference": count_eager(self.inference),
             "forward": count_eager(self.forward),

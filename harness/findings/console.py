@@ -19,7 +19,7 @@ class Terminal:
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(highlight=False)
         # A wide table that the terminal wraps is easier to read than one with folded cells.
-        self.console.width = max(self.console.width, 132)
+        self.console.width = max(self.console.width, 140)
 
     def say(self, text: str) -> None:
         """One line."""

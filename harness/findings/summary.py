@@ -53,16 +53,16 @@ def interval(record: Record) -> str:
 
 
 def _outcome(record: Record) -> str:
-    if record.outcome != "ok":
-        return f"{record.outcome}: {record.reason}"
-    return "ok, noisy" if record.noise else "ok"
+    return f"{record.outcome}, noisy" if record.noise else record.outcome
 
 
 def remarks(records: Sequence[Record]) -> list[str]:
-    """What the table marks and does not say: differing counts, noise. One sentence each, in order of the table."""
+    """What the table marks and does not say: failures, differing counts, noise. A line each, in order of the table."""
     found = []
     for record in records:
         name = f"{record.model} {record.variant}"
+        if record.reason:
+            found.append(f"{name} is {record.outcome}: {record.reason}")
         found += [f"* {name}, {phase}: {note}" for phase, note in record.notes.items()]
         if record.noise:
             found.append(f"{name} is noisy: {record.noise}")
@@ -73,7 +73,7 @@ def answer(records: Sequence[Record]) -> str:
     """Is the backward pass twice the forward, on this machine? From intervals, not from point values."""
     measured = [r for r in records if r.outcome == "ok" and "ratio_low" in r.metrics]
     if not measured:
-        return "Nothing was measured, so there is no answer."
+        return "No variant was measured long enough for an interval, so there is no answer."
     below = sum(r.metrics["ratio_high"] < 2 for r in measured)
     above = sum(r.metrics["ratio_low"] > 2 for r in measured)
     ratios = sorted(r.metrics["ratio"] for r in measured)

@@ -37,7 +37,7 @@ def plain(default):
 
 @pytest.fixture
 def type_in(tmp_path):
-    """`type_in(*overrides, flags=())`: runs `python -m harness` as a user would, quickly; results and lock are apart."""
+    """`type_in(*overrides, flags=())`: runs `python -m harness` as a user would. Results and lock are apart."""
     defaults = {
         "variants": "numpy",
         "device": "cpu",

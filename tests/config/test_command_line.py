@@ -9,6 +9,9 @@ import venv
 
 import pytest
 
+from harness.findings.record import read
+from harness.findings.schema import METRICS
+
 
 def assert_refused(result, results, *said):
     assert result.returncode != 0
@@ -83,9 +86,7 @@ MISTAKES = (
 )
 
 
-@pytest.mark.parametrize(
-    ("typed", "said"), MISTAKES, ids=named
-)
+@pytest.mark.parametrize(("typed", "said"), MISTAKES, ids=named)
 def test_a_mistake_is_answered_in_one_sentence(type_in, typed, said):
     assert_refused_in_a_sentence(type_in(*typed), type_in.results, said)
 
@@ -138,7 +139,11 @@ def test_a_good_run_ends_with_zero_and_a_record(type_in):
     """What all refusals above are told apart from."""
     result = type_in("model.depth=2")
     assert (result.returncode, result.stderr) == (0, "")
-    assert len(list(type_in.results.glob("records/adhoc/main/mlp-*.json"))) == 1
+    (path,) = type_in.results.glob("records/adhoc/main/mlp-*.json")
+    record = read(path)
+    assert record.outcome == "ok"
+    too_few_pairs = {f"{name}_{end}" for name in ("ratio", "ratio_marginal") for end in ("low", "high")}
+    assert set(METRICS) - too_few_pairs <= set(record.metrics) <= set(METRICS)
 
 
 def test_a_good_sweep_ends_with_zero_and_a_record_for_each(type_in):

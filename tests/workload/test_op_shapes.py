@@ -60,7 +60,8 @@ REFUSED = (
     ("embedding", (spec(6, 4), spec(5)), {}, "integers"),
     ("embedding", (spec(6, 4, 2), ids(5)), {}, "(6, 4, 2)"),
     ("split", (spec(3, 6),), {"parts": 4}, "4 parts"),
-    ("split", (spec(3, 6),), {"parts": 0}, "0"),
+    ("split", (spec(3, 6),), {"parts": 0}, "0 parts"),
+    ("split", (spec(3, 6),), {"parts": 1}, "1 parts"),
     ("cross_entropy", (spec(3, 5), spec(3)), {}, "integers"),
     ("cross_entropy", (spec(3, 5), ids(5)), {}, "(5,)"),
 )

@@ -9,8 +9,8 @@ class split(Op):
     """[..., parts * n] as `parts` arrays [..., n]."""
 
     def shape(self, x, *, parts):
-        fits = parts >= 1 and x.shape[-1] % parts == 0
-        require(fits, self.name, f"{parts} parts do not divide a width of {x.shape[-1]}")
+        fits = parts >= 2 and x.shape[-1] % parts == 0
+        require(fits, self.name, f"{parts} parts (at least 2) do not divide a width of {x.shape[-1]}")
         return (Spec((*x.shape[:-1], x.shape[-1] // parts)),) * parts
 
     def forward(self, xp, x, *, parts):

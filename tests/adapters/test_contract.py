@@ -1,0 +1,264 @@
+"""The contract of `adapters/base.py`, kept by every adapter in every execution: same answers, same work.
+
+A new adapter is tested here as soon as its module and its `conf/framework/<name>.yaml` are there.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import pkgutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from omegaconf import OmegaConf
+
+import adapters
+from adapters.base import PHASES, Executed, Unsupported
+from harness.workload.agreement import agreement
+from harness.workload.cost import cost
+from harness.workload.models import build
+from harness.workload.reference import Reference, reference
+from harness.workload.trace import Graph, trace
+from tests.op_cases import CASES, TIES, OpsModel
+
+FRAMEWORK_FILES = {path.stem: path for path in (Path(__file__).parents[2] / "conf" / "framework").glob("*.yaml")}
+FRAMEWORKS = [m.name for m in pkgutil.iter_modules(adapters.__path__) if m.name in FRAMEWORK_FILES]
+EXECUTIONS = [(name, e) for name in FRAMEWORKS for e in OmegaConf.load(FRAMEWORK_FILES[name]).executions]
+THREADS = 1  # TensorFlow keeps its first number of threads until the process ends
+
+EVERY_OP = OpsModel(CASES + TIES)
+SIZES = {
+    "mlp": {"batch": 4, "depth": 3, "width": 8},
+    # On an image of 33 one rectifier stands so near zero that rounding decides, and gradients jump by 2 %.
+    "resnet18": {"batch": 2, "image": 64, "classes": 10},
+    "gpt2": {"batch": 2, "tokens": 8, "layers": 2, "width": 16, "heads": 2, "vocabulary": 50, "context": 8},
+}
+WORK = ("mlp", "mlp with inputs", "gpt2", "resnet18", "every op")
+COMPILED_SLOWLY = {"compile", "xla", "jit"}
+
+
+@functools.cache
+def work(name: str) -> tuple[Graph, dict[str, np.ndarray], Reference]:
+    """Graph, arrays and the oracle's answer."""
+    if name == "every op":
+        graph, arrays = trace(EVERY_OP), EVERY_OP.sample()
+    else:
+        model, _, inputs = name.partition(" with ")
+        graph = trace(build(model, SIZES[model]), wants_inputs=bool(inputs))
+        arrays = {n: draw.sample(0, n) for n, draw in graph.draws.items()}
+    return graph, arrays, reference(graph, arrays)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def torch_as_it_was():
+    """Torch's settings are those of the process; other tests compute with torch too."""
+    import torch
+
+    threads, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
+    yield
+    torch.set_num_threads(threads)
+    torch.set_float32_matmul_precision(precision)
+    torch.set_flush_denormal(False)
+
+
+def adapter_of(framework: str, device: str = "cpu", precision: str = "fp32") -> Any:
+    return importlib.import_module(f"adapters.{framework}").Adapter(device, THREADS, precision)
+
+
+def loaded_program(adapter: Any, name: str, execution: str) -> Any:
+    """The program of some work, from arrays that are spoilt as soon as it is loaded: it must not live on them."""
+    graph, arrays, _ = work(name)
+    given = {n: array.copy() for n, array in arrays.items()}
+    program = adapter.load(graph, given, execution)
+    for array in given.values():
+        array.fill(0)
+    return program
+
+
+@dataclass
+class Loaded:
+    """A program, what its first calls answered, and what it should have answered."""
+
+    adapter: Any
+    program: Any
+    graph: Graph
+    expected: Reference
+    losses: list[float]
+    gradients: list[dict[str, np.ndarray]]
+
+
+def answers(program: Any) -> tuple[list[float], list[dict[str, np.ndarray]]]:
+    """Losses and gradients of all phases, in the order in which a worker calls them first."""
+    inferred, kept = program.inference(), program.forward()
+    split = program.export(program.backward(kept))
+    loss, fused = program.gradient()
+    return [float(inferred), float(kept[0]), float(loss)], [split, program.export(fused)]
+
+
+def load(framework: str, execution: str, name: str) -> Loaded:
+    adapter = adapter_of(framework)
+    program = loaded_program(adapter, name, execution)
+    graph, _, expected = work(name)
+    return Loaded(adapter, program, graph, expected, *answers(program))
+
+
+@functools.cache
+def load_every_op(framework: str, execution: str) -> Loaded:
+    """Kept, for it takes long to compile and little memory."""
+    return load(framework, execution, "every op")
+
+
+def combination(framework: str, execution: str, name: str) -> Any:
+    heavy = name in ("resnet18", "every op") or execution == "compile"
+    marks = [pytest.mark.slow] if heavy and execution in COMPILED_SLOWLY else []
+    return pytest.param((framework, execution, name), id=f"{framework}-{execution}-{name}", marks=marks)
+
+
+@pytest.fixture(scope="module", params=[combination(f, e, name) for f, e in EXECUTIONS for name in WORK])
+def loaded(request) -> Loaded:
+    """Each framework's every execution of all work, compiled once for all tests."""
+    framework, execution, name = request.param
+    return load_every_op(framework, execution) if name == "every op" else load(framework, execution, name)
+
+
+def same(ours: dict[str, np.ndarray], first: dict[str, np.ndarray], total: float) -> bool:
+    """Whether two answers of one program differ by no more than the order of a sum."""
+    return all(np.linalg.norm(ours[n] - first[n]) <= 1e-6 * max(np.linalg.norm(first[n]), total) for n in first)
+
+
+def test_loss_and_every_gradient_agree_with_the_oracle(loaded, record_property):
+    found = agreement(loaded.losses, loaded.gradients, loaded.expected)
+    record_property("worst gradient", found.worst)
+    print(f"loss off by {found.loss:.1e}, worst gradient {found.worst[0]} by {found.worst[1]:.1e}")
+    assert found.failure("fp32") is None
+
+
+def test_gradients_are_those_that_the_graph_asks_for_as_plain_float32_arrays(loaded):
+    for gradients in loaded.gradients:
+        assert gradients.keys() == loaded.graph.sources.keys()
+        assert {(type(g), g.dtype) for g in gradients.values()} == {(np.ndarray, np.dtype(np.float32))}
+
+
+def test_the_same_call_gives_the_same_answer_in_whatever_order_phases_run(loaded):
+    program, total = loaded.program, np.linalg.norm([np.linalg.norm(g) for g in loaded.gradients[0].values()])
+    loss, fused = program.gradient()
+    kept = program.forward()
+    split = program.backward(kept)
+    older, newer = program.forward(), program.forward()
+    later = [program.backward(newer), program.backward(older)]
+    losses = [loss, kept[0], program.inference(), older[0], newer[0]]
+    assert [float(x) for x in losses] == pytest.approx([loaded.losses[0]] * 5, rel=1e-6)
+    for gradients in (fused, split, *later):
+        assert same(program.export(gradients), loaded.gradients[0], total)
+
+
+def test_what_is_executed_is_what_the_trace_costs_unless_a_note_says_why(loaded):
+    table = cost(loaded.graph)
+    both = table.forward + table.backward
+    expected = dict(zip(PHASES, (table.forward, table.forward, table.backward, both), strict=True))
+    executed = loaded.program.executed()
+    assert executed.keys() == expected.keys()
+    for phase, found in executed.items():
+        wanted = Executed(expected[phase].matmuls, expected[phase].flops)
+        assert found == wanted or len(found.note) > 20, f"{phase}: {found}, but the trace has {wanted}"
+
+
+def test_forward_keeps_something_for_backward(loaded):
+    assert loaded.program.residual_bytes(loaded.program.forward()) > 0
+
+
+def test_wait_takes_nested_results(loaded):
+    gradients = loaded.program.gradient()
+    loaded.adapter.wait([gradients, {"again": (gradients,)}, []])
+
+
+def test_the_device_clock_is_a_number_of_seconds_or_none(loaded):
+    loss, seconds = loaded.adapter.device_seconds(loaded.program.inference)
+    assert float(loss) == pytest.approx(loaded.losses[0], rel=1e-6)
+    assert seconds is None or seconds > 0
+
+
+ONE_CASE = [pytest.param(n, id=str(case)) for n, case in enumerate(EVERY_OP.cases)]
+EACH_EXECUTION = [
+    pytest.param(pair, id="-".join(pair), marks=[pytest.mark.slow] if pair[1] in COMPILED_SLOWLY else [])
+    for pair in EXECUTIONS
+]
+
+
+@pytest.fixture(scope="module", params=EACH_EXECUTION)
+def every_op(request) -> Any:
+    """The gradients of every op at once, in one execution."""
+    found = load_every_op(*request.param)
+    return agreement(found.losses, found.gradients, found.expected)
+
+
+@pytest.mark.parametrize("number", ONE_CASE)
+def test_every_op_agrees_with_the_oracle_forward_and_in_every_gradient(every_op, number):
+    """Forward errors show in the gradients of the probes behind the op."""
+    errors = {name: e for name, e in every_op.gradients.items() if name.startswith(f"case{number}.")}
+    assert errors
+    assert all(error < 2e-5 for error in errors.values()), errors
+
+
+@pytest.mark.parametrize(("framework", "execution"), EXECUTIONS)
+def test_parameters_and_inputs_are_no_residuals(framework, execution):
+    """1.6 MB of parameters, 24 kB of activations."""
+    graph = trace(build("mlp", {"batch": 4, "depth": 6, "width": 256}))
+    arrays = {name: draw.sample(0, name) for name, draw in graph.draws.items()}
+    program = adapter_of(framework).load(graph, arrays, execution)
+    activations = 4 * sum(graph.specs[n].size for call in graph.calls for n in call.outputs)
+    assert 0 < program.residual_bytes(program.forward()) <= 2 * activations
+    assert 2 * activations < graph.parameter_count * 4 / 10
+
+
+@pytest.mark.parametrize(("framework", "execution"), EXECUTIONS)
+def test_bf16_agrees_within_its_own_limits_or_says_that_it_cannot(framework, execution):
+    try:
+        adapter = adapter_of(framework, precision="bf16")
+    except Unsupported as refusal:
+        assert "bf16" in str(refusal)
+        return
+    found = agreement(*answers(loaded_program(adapter, "mlp", execution)), work("mlp")[2])
+    assert found.failure("bf16") is None
+    assert found.worst[1] > 1e-4, "this is no bf16"
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_executions_are_those_of_its_configuration(framework):
+    adapter = importlib.import_module(f"adapters.{framework}").Adapter
+    assert list(adapter.executions) == [e for name, e in EXECUTIONS if name == framework]
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_what_it_describes_is_short_text_with_its_version(framework):
+    described = adapter_of(framework).describe()
+    assert all(isinstance(k, str) and isinstance(v, str) and len(v) < 500 for k, v in described.items())
+    assert any(importlib.import_module(framework).__version__ in value for value in described.values())
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize(
+    ("device", "precision"), [("cuda", "fp32"), ("tpu", "fp32"), ("cpu", "tf32")], ids=["cuda", "tpu", "tf32 on a CPU"]
+)
+def test_what_cannot_be_done_here_is_unsupported_in_one_sentence(framework, device, precision):
+    """The interpreters that run these tests have the frameworks' CPU builds, whatever the machine has."""
+    with pytest.raises(Unsupported) as refusal:
+        adapter_of(framework, device, precision)
+    assert len(str(refusal.value)) > 20
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_an_unknown_execution_is_unsupported(framework):
+    graph, arrays, _ = work("mlp")
+    with pytest.raises(Unsupported, match="telepathy"):
+        adapter_of(framework).load(graph, arrays, "telepathy")
+
+
+def test_every_adapter_has_a_configuration_and_every_configuration_an_adapter():
+    helpers = {"base", "hlo"}
+    assert {m.name for m in pkgutil.iter_modules(adapters.__path__)} - helpers == set(FRAMEWORK_FILES)

@@ -1,0 +1,317 @@
+"""The jax adapter: its answers, the multiplies that it runs, and one test for each trap that jax sets."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+jax = pytest.importorskip("jax")
+
+import jax.numpy as jnp  # noqa: E402
+
+from adapters.base import PHASES, Executed, Unsupported  # noqa: E402
+from adapters.jax import Adapter, ops  # noqa: E402
+from adapters.jax.phase import Phase  # noqa: E402
+from harness.workload.agreement import agreement  # noqa: E402
+from harness.workload.cost import cost  # noqa: E402
+from harness.workload.interpret import interpreter  # noqa: E402
+from harness.workload.models import GPT2, MLP, ResNet18  # noqa: E402
+from harness.workload.reference import reference  # noqa: E402
+from harness.workload.trace import Graph, trace  # noqa: E402
+
+ROOT = Path(__file__).parents[2]
+THREADS = 2
+TINY_MLP = MLP(batch=4, depth=3, width=8)
+TINY_GPT2 = GPT2(batch=2, tokens=8, layers=2, width=16, heads=2, vocabulary=50, context=8)
+MODELS = {
+    "mlp": (TINY_MLP, False),
+    "mlp, inputs": (TINY_MLP, True),
+    "resnet18": (ResNet18(batch=2, image=33), False),
+    "resnet18, inputs": (ResNet18(batch=2, image=33), True),
+    "gpt2": (TINY_GPT2, False),
+}
+
+
+def sample(graph: Graph) -> dict[str, np.ndarray]:
+    return {name: draw.sample(0, name) for name, draw in graph.draws.items()}
+
+
+def run(program):
+    """All four phases once: three losses and two sets of gradients."""
+    inferred, kept = program.inference(), program.forward()
+    split = program.backward(kept)
+    loss, fused = program.gradient()
+    return [float(inferred), float(kept[0]), float(loss)], [program.export(split), program.export(fused)]
+
+
+def load(model, precision="fp32", wants_inputs=False):
+    graph = trace(model, wants_inputs)
+    return graph, Adapter("cpu", THREADS, precision).load(graph, sample(graph), "jit")
+
+
+@pytest.fixture(scope="module")
+def hlo():
+    """The compiled text of every phase of a program that has run."""
+    return lambda program: {phase: getattr(program, f"_{phase}").hlo() for phase in PHASES}
+
+
+@pytest.fixture(scope="module", params=MODELS)
+def loaded(request):
+    """A model's graph, its program, and what it answered in its first calls."""
+    model, wants_inputs = MODELS[request.param]
+    graph, program = load(model, wants_inputs=wants_inputs)
+    return graph, program, run(program)
+
+
+@pytest.fixture
+def compilations():
+    """The names of the programs that are compiled while a test runs."""
+    seen = []
+
+    def listen(event: str, duration: float, **details: object) -> None:
+        if event == "/jax/core/compile/backend_compile_duration":
+            seen.append(details.get("fun_name", event))
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    yield seen
+    jax.monitoring.unregister_event_duration_listener(listen)
+
+
+def test_answers(loaded):
+    graph, _, (losses, gradients) = loaded
+    found = agreement(losses, gradients, reference(graph, sample(graph)))
+    assert found.loss < 1e-6
+    assert found.worst[1] < 2e-5
+
+
+def test_executed_multiplies_are_those_of_the_trace(loaded):
+    """Gradient alone would lose the end of forward, and a careless split computes too much or too little."""
+    graph, program, _ = loaded
+    expected = cost(graph)
+    forward, backward = (Executed(w.matmuls, w.flops) for w in (expected.forward, expected.backward))
+    both = Executed(forward.matmuls + backward.matmuls, forward.flops + backward.flops)
+    assert program.executed() == dict(zip(PHASES, (forward, forward, backward, both), strict=True))
+
+
+def test_later_calls_compile_nothing_and_answer_the_same(loaded, compilations):
+    _, program, (losses, gradients) = loaded
+    for _ in range(2):
+        again = run(program)
+        assert again[0] == losses
+        for new, old in zip(again[1], gradients, strict=True):
+            assert all(np.array_equal(new[name], old[name]) for name in old)
+    assert compilations == []
+
+
+def test_compilations_are_seen(compilations):
+    """Guards the test above: its listener does hear of a compilation."""
+    Phase(lambda x: x + 1, "highest", {})(jnp.ones(3))
+    assert compilations
+
+
+def test_a_phase_refuses_other_shapes():
+    phase = Phase(lambda x: x + 1, "highest", {})
+    phase(jnp.ones(3))
+    with pytest.raises(TypeError):
+        phase(jnp.ones(4))
+
+
+def test_mlp_keeps_one_array_for_each_layer():
+    """Neither weights nor x (jit of a vjp returns copies of both), nor a relu's mask and zeros."""
+    _, program = load(TINY_MLP)
+    kept = program.forward()
+    hidden, logits, statistics = 2 * 4 * 8, 4 * 8, 2 * 4
+    assert program.residual_bytes(kept) == 4 * (hidden + logits + statistics)
+
+
+def test_gpt2_keeps_what_a_fused_library_keeps():
+    _, program = load(TINY_GPT2)
+    kept = program.forward()
+    rows, width, weights = 2 * 8, 16, 2 * 2 * 8 * 8
+    norm = 2 * width + 2  # the input (the residual stream), the output, mean and deviation
+    block = 2 * norm + 3 * width + width + 4 * width + 4 * width  # q k v, attended, before and after gelu
+    assert program.residual_bytes(kept) == 4 * (rows * (2 * block + norm + 50 + 2) + 2 * weights)
+
+
+def test_resnet_keeps_two_arrays_for_each_convolution():
+    """Its output, which the norm reads, and what comes after relu, which the next convolution reads."""
+    _, program = load(ResNet18(batch=2, image=33))
+    kept = program.forward()
+    pixels = {64: 9 * 9, 128: 5 * 5, 256: 3 * 3, 512: 2 * 2}
+    # Per stage four convolutions and four relus, and a shortcut's convolution or, in the first, the pool's output.
+    images = sum(2 * 9 * size * channels for channels, size in pixels.items()) + 2 * 2 * 17 * 17 * 64
+    statistics = 2 * (5 * 64 + 5 * 128 + 5 * 256 + 5 * 512)
+    head = 2 * (512 + 1000 + 2)
+    assert program.residual_bytes(kept) == 4 * (images + statistics + head)
+
+
+def test_wait_waits_for_every_array():
+    """Phases return at once; jax says so itself of an array that is not ready."""
+    _, program = load(MLP(batch=256, depth=8, width=1024))
+    adapter = Adapter("cpu", THREADS, "fp32")
+    adapter.wait(program.gradient())
+    pending = program.gradient()
+    assert not all(array.is_ready() for array in jax.tree.leaves(pending))
+    adapter.wait(pending)
+    assert all(array.is_ready() for array in jax.tree.leaves(pending))
+
+
+def test_no_kernel_holds_several_multiplies(hlo):
+    """XLA's default for a CPU puts a narrow network's whole inference into one slow kernel."""
+    _, program = load(MLP(batch=64, depth=4, width=256))
+    run(program)
+    assert max(_dots_per_kernel(text) for text in hlo(program).values()) == 1
+    default = Phase(program._inference._function, "highest", {})
+    default(*program._arguments)
+    assert _dots_per_kernel(default.hlo()) > 1, "XLA's default is sound now; drop the compiler option"
+
+
+def _dots_per_kernel(text: str) -> int:
+    return max(computation.count(" dot(") for computation in re.split(r"\n\n", text) if "ENTRY" not in computation)
+
+
+@pytest.mark.parametrize("model", [TINY_GPT2, ResNet18(batch=2, image=33)], ids=["gpt2", "resnet18"])
+def test_fp32_multiplies_are_full_precision(model, hlo):
+    _, program = load(model)
+    run(program)
+    for text in hlo(program).values():
+        multiplies = [line for line in text.splitlines() if re.search(r" (dot|convolution)\(", line)]
+        assert multiplies
+        assert all("operand_precision={highest,highest}" in line for line in multiplies)
+
+
+def test_forward_mode_goes_through_every_model(loaded):
+    """A relu by custom_vjp would stop it. The derivative along v is the gradient times v."""
+    graph, _, (_, (gradients, _)) = loaded
+    arrays = {name: jnp.asarray(array) for name, array in sample(graph).items()}
+    loss = interpreter(graph, ops)
+    rest = {name: arrays[name] for name in graph.inputs if name not in graph.sources}
+    sources = {name: arrays[name] for name in graph.sources}
+    directions = {name: jnp.asarray(gradients[name]) for name in sources}
+    with jax.default_matmul_precision("highest"):
+        _, derivative = jax.jit(lambda s, v: jax.jvp(lambda wanted: loss(rest | wanted, rest | wanted), (s,), (v,)))(
+            sources, directions
+        )
+    assert float(derivative) == pytest.approx(sum(float(np.vdot(g, g)) for g in gradients.values()), rel=1e-4)
+
+
+def test_bf16_keeps_bf16_arrays_and_returns_a_float32_loss():
+    graph, program = load(TINY_GPT2, precision="bf16")
+    answers = run(program)
+    assert agreement(*answers, reference(graph, sample(graph))).failure("bf16") is None
+    loss, kept = program.forward()
+    assert loss.dtype == jnp.float32
+    # Statistics alone are float32: one number for each row of an array.
+    assert all(array.dtype == jnp.bfloat16 for array in kept if array.shape[-1] > 1)
+    _, gradients = program.gradient()
+    assert {array.dtype for array in gradients.values()} == {jnp.dtype(jnp.bfloat16)}
+
+
+def test_everything_stays_32_bits_wide(loaded):
+    _, program, _ = loaded
+    arrays = jax.tree.leaves((program.forward(), program.gradient()))
+    assert {array.dtype for array in arrays} == {jnp.dtype(jnp.float32)}
+
+
+def test_denormals_are_flushed():
+    tiny = np.full(8, 1e-40, np.float32)
+    summed = Phase(ops.add, "highest", {})(jnp.asarray(tiny), jnp.asarray(tiny))
+    assert not np.asarray(summed).view(np.int32).any()
+
+
+def test_arrays_are_the_devices_own():
+    """An array shared with the caller, or mapped from a file, could change between two phases."""
+    graph = trace(MLP(batch=64, depth=2, width=64))
+    arrays = sample(graph)
+    program = Adapter("cpu", THREADS, "fp32").load(graph, arrays, "jit")
+    before = float(program.inference())
+    for array in arrays.values():
+        array[...] = 0
+    assert float(program.inference()) == before
+
+
+@pytest.mark.parametrize(
+    ("device", "precision", "said"),
+    [("cpu", "tf32", "tf32"), ("tpu", "fp32", "tpu"), ("cuda", "fp32", "no cuda device")],
+)
+def test_what_cannot_be_done_is_refused(device, precision, said):
+    if device == "cuda" and any(found.platform == "gpu" for found in jax.devices()):
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(Unsupported, match=said):
+        Adapter(device, THREADS, precision)
+
+
+def test_unknown_executions_and_changed_threads_are_refused():
+    adapter = Adapter("cpu", THREADS, "fp32")
+    with pytest.raises(Unsupported, match="eager"):
+        adapter.load(trace(TINY_MLP), {}, "eager")
+    with pytest.raises(Unsupported, match="threads"):
+        Adapter("cpu", THREADS + 1, "fp32")
+
+
+def test_describes_what_is_in_force():
+    described = Adapter("cpu", THREADS, "fp32").describe()
+    assert described["jax"] == jax.__version__
+    assert described["multiply_precision"] == "highest"
+    assert "INDIVIDUAL_DOT" in described["compiler_options"]
+
+
+def _child(script: str, **environment: str) -> str:
+    """What a fresh process prints that runs `script` after loading a tiny network."""
+    start = (
+        "import sys; sys.path.insert(0, '.')\n"
+        "import jax\n"
+        "from tests.adapters.test_jax import *\n"
+        "graph = trace(TINY_MLP)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", start + script],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted in /proc")
+@pytest.mark.parametrize("threads", [1, 3])
+def test_threads_are_as_many_as_asked_for(threads):
+    """Whatever the number of CPUs and whatever the environment says."""
+    names = _child(
+        f"program = Adapter('cpu', {threads}, 'fp32').load(graph, sample(graph), 'jit'); run(program)\n"
+        "print([p.read_text().strip() for p in Path('/proc/self/task').glob('*/comm')])",
+        NPROC="2",
+    )
+    assert names.count("XLAEigen") == threads
+
+
+def test_gpu_memory_is_not_taken_in_advance_and_no_cache_is_set_by_default():
+    said = _child(
+        "Adapter('cpu', 2, 'fp32')\n"
+        "print(os.environ['XLA_PYTHON_CLIENT_PREALLOCATE'], jax.config.jax_compilation_cache_dir)"
+    )
+    assert said.split() == ["false", "None"]
+
+
+def test_compiled_programs_are_cached_on_disk(tmp_path):
+    """The second process compiles nothing, and still knows what it executes."""
+    script = (
+        "hits = []\n"
+        "jax.monitoring.register_event_listener(lambda event, **_: hits.append(event))\n"
+        "program = Adapter('cpu', 2, 'fp32').load(graph, sample(graph), 'jit'); run(program)\n"
+        "executed = [(e.matmuls, e.flops) for e in program.executed().values()]\n"
+        "print(hits.count('/jax/compilation_cache/cache_misses'), executed)"
+    )
+    first, second = (_child(script, TWOFOLD_CACHE_DIR=str(tmp_path)).split(" ", 1) for _ in range(2))
+    assert int(first[0]) >= len(PHASES)
+    assert int(second[0]) == 0
+    assert first[1] == second[1]

@@ -1,0 +1,283 @@
+"""The tensorflow adapter: its answers, the multiplies that it runs, and one test for each trap that tensorflow sets."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cache, partial
+
+import numpy as np
+import pytest
+
+tf = pytest.importorskip("tensorflow")
+
+from adapters.base import PHASES, Unsupported  # noqa: E402
+from adapters.tensorflow import Adapter, ops  # noqa: E402
+from adapters.tensorflow.counting import count_eager, count_graph, executed_ops  # noqa: E402
+from harness.workload import draw  # noqa: E402
+from harness.workload.agreement import agreement  # noqa: E402
+from harness.workload.cost import cost  # noqa: E402
+from harness.workload.models import GPT2, MLP, ResNet18  # noqa: E402
+from harness.workload.reference import reference  # noqa: E402
+from harness.workload.trace import trace  # noqa: E402
+
+THREADS = 2
+EXECUTIONS = Adapter.executions
+COMPILED = EXECUTIONS[1:]
+
+MLP_TINY = MLP(batch=4, depth=3, width=8)
+GPT2_TINY = GPT2(batch=2, tokens=8, layers=2, width=16, heads=2, vocabulary=50, context=8)
+RESNET_TINY = ResNet18(batch=2, image=33)
+
+
+@dataclass(frozen=True)
+class Images:
+    """Negative images of even size through a strided convolution and a padded pool."""
+
+    groups: int = 1
+
+    def batch_arrays(self):
+        return {"x": draw.Draw((2, 8, 8, 4), mean=-5.0), "labels": draw.integers(2, high=6)}
+
+    def loss(self, ops, param, x, labels):
+        x = ops.max_pool(x, size=3, stride=1, padding=1)
+        h = ops.conv2d(x, param("w", draw.he(3, 3, 4 // self.groups, 8)), stride=2, padding=1, groups=self.groups)
+        h = ops.batch_norm(h, param("scale", draw.scale(8)), param("shift", draw.bias(8)), eps=1e-5)
+        h = ops.global_avg_pool(ops.relu(h))
+        return ops.cross_entropy(ops.linear(h, param("v", draw.lecun(8, 6)), param("b", draw.bias(6))), labels)
+
+
+@cache
+def adapter(precision="fp32"):
+    return Adapter("cpu", THREADS, precision)
+
+
+def loaded(model, execution, wants_inputs=False, precision="fp32"):
+    """The graph, its arrays and a program whose first calls are over; the same one each time."""
+    return _loaded(model, execution, wants_inputs, precision)
+
+
+@cache
+def _loaded(model, execution, wants_inputs, precision):
+    graph = trace(model, wants_inputs)
+    arrays = {name: d.sample(0, name) for name, d in graph.draws.items()}
+    program = adapter(precision).load(graph, arrays, execution)
+    run_all(program)
+    return graph, arrays, program
+
+
+def run_all(program):
+    """Every phase once: the three losses, and both answers to the gradient."""
+    inference = float(program.inference())
+    kept = program.forward()
+    split = program.export(program.backward(kept))
+    loss = kept[0]
+    fused_loss, fused = program.gradient()
+    return (inference, float(loss), float(fused_loss)), (split, program.export(fused))
+
+
+def check_answers(model, execution, wants_inputs):
+    graph, arrays, program = loaded(model, execution, wants_inputs)
+    assert agreement(*run_all(program), reference(graph, arrays)).failure("fp32") is None
+
+
+def check_counts(model, execution, wants_inputs):
+    graph, _, program = loaded(model, execution, wants_inputs)
+    work = cost(graph)
+    wanted = dict(zip(PHASES, (work.forward, work.forward, work.backward, work.forward + work.backward), strict=True))
+    counted = program.executed()
+    assert {phase: (found.matmuls, found.flops, found.note) for phase, found in counted.items()} == {
+        phase: (want.matmuls, want.flops, "") for phase, want in wanted.items()
+    }
+
+
+SMALL = [
+    (model, execution, wants_inputs)
+    for model, wants_inputs in (
+        (MLP_TINY, False),
+        (MLP_TINY, True),
+        (GPT2_TINY, False),
+        (Images(), False),
+        (Images(), True),
+    )
+    for execution in EXECUTIONS
+]
+LARGE = [
+    pytest.param(RESNET_TINY, execution, wants_inputs, marks=pytest.mark.slow)
+    for execution, wants_inputs in (
+        ("eager", False),
+        ("eager", True),
+        ("graph", False),
+        ("graph", True),
+        ("xla", False),
+    )
+]
+
+
+@pytest.mark.parametrize(("model", "execution", "wants_inputs"), SMALL + LARGE)
+def test_loss_and_gradients_agree_with_the_oracle(model, execution, wants_inputs):
+    check_answers(model, execution, wants_inputs)
+
+
+@pytest.mark.parametrize(("model", "execution", "wants_inputs"), SMALL + LARGE)
+def test_the_multiplies_that_run_are_those_of_the_trace(model, execution, wants_inputs):
+    """A dX that nobody asked for would be one more: a tape around a tf.function and an eager convolution compute it."""
+    check_counts(model, execution, wants_inputs)
+
+
+@pytest.mark.parametrize("execution", EXECUTIONS)
+def test_bf16_stays_within_its_limits(execution):
+    graph, arrays, program = loaded(MLP_TINY, execution, precision="bf16")
+    assert agreement(*run_all(program), reference(graph, arrays)).failure("bf16") is None
+    assert program.inference().dtype == tf.float32
+    assert {g.dtype for g in program.gradient()[1].values()} == {tf.bfloat16}
+
+
+@pytest.mark.parametrize("execution", COMPILED)
+def test_later_calls_neither_trace_nor_compile(execution, monkeypatch):
+    traced = []
+    monkeypatch.setattr(ops, "linear", lambda *a, linear=ops.linear: traced.append(1) or linear(*a))
+    graph = trace(MLP_TINY)
+    program = adapter().load(graph, {name: d.sample(0, name) for name, d in graph.draws.items()}, execution)
+    first = {kind for _, kind in executed_ops(partial(run_all, program))}
+    assert len(traced) == 3 * MLP_TINY.depth  # inference, gradient, and forward and backward together
+    later = {kind for _, kind in executed_ops(lambda: [run_all(program) for _ in range(3)])}
+    assert len(traced) == 3 * MLP_TINY.depth
+    assert (":Compile" in first) == (execution == "xla")
+    assert ":Compile" not in later
+
+
+@pytest.mark.parametrize("execution", COMPILED)
+def test_residuals_of_another_shape_are_refused_instead_of_traced(execution):
+    _, _, program = loaded(MLP_TINY, execution)
+    _, _, other = loaded(MLP(batch=5, depth=3, width=8), execution)
+    with pytest.raises((ValueError, tf.errors.InvalidArgumentError)):
+        program.backward(other.forward())
+        program.backward((None, other.forward()[1][:1]))
+
+
+@pytest.mark.parametrize("execution", EXECUTIONS)
+def test_repeated_and_alternating_calls_give_the_same_answers(execution):
+    _, _, program = loaded(MLP_TINY, execution)
+    losses, (split, fused) = run_all(program)
+    for _ in range(2):
+        program.gradient()
+        again, (split_again, fused_again) = run_all(program)
+        assert again == losses
+        for name in split:
+            np.testing.assert_array_equal(split_again[name], split[name])
+            np.testing.assert_array_equal(fused_again[name], fused[name])
+
+
+@pytest.mark.parametrize("execution", COMPILED)
+def test_forward_keeps_activations_once_and_no_copies_of_parameters_or_inputs(execution):
+    model = MLP(batch=5, depth=3, width=8, inputs=7, classes=6)
+    _, _, program = loaded(model, execution)
+    kept = program.forward()
+    # The rectified layers, and the loss's gradient for the logits, which TensorFlow computes with the loss.
+    assert sorted(tuple(tensor.shape) for tensor in kept[1]) == [(5, 6), (5, 8), (5, 8)]
+    assert program.residual_bytes(kept) == 4 * (2 * 5 * 8 + 5 * 6)
+
+
+def test_the_compiled_forward_copies_no_weight():
+    _, _, program = loaded(MLP(batch=5, depth=3, width=8, inputs=7, classes=6), "xla")
+    returned = [line for line in program._forward.hlo().splitlines() if line.startswith("  ROOT ")][-1]
+    shapes = returned.split(" tuple(")[0]
+    assert "[8,8]" not in shapes and "[7,8]" not in shapes and "[5,7]" not in shapes
+    assert "[5,8]" in shapes
+
+
+def test_an_eager_tape_holds_activations_logits_and_the_gradient_of_the_loss():
+    _, _, program = loaded(MLP(batch=5, depth=3, width=8, inputs=7, classes=6), "eager")
+    # Beside what a graph keeps: the logits, for a second derivative, and the loss of each row, for its shape.
+    assert program.residual_bytes(program.forward()) == 4 * (2 * 5 * 8 + 2 * 5 * 6 + 5)
+
+
+@pytest.mark.parametrize("execution", EXECUTIONS)
+def test_gradients_are_dense_even_of_a_tied_table(execution):
+    _, _, program = loaded(GPT2_TINY, execution)
+    for gradients in (program.backward(program.forward()), program.gradient()[1]):
+        assert all(isinstance(g, tf.Tensor) for g in gradients.values())
+
+
+def test_parameters_are_not_folded_into_the_program():
+    """TensorFlow turns a captured tensor of up to 128 elements into a constant."""
+    graph, arrays, _ = loaded(MLP_TINY, "graph")
+    for execution in COMPILED:
+        program = adapter().load(graph, arrays, execution)
+        before = run_all(program)[0]
+        program._variables["b3"].assign_add(np.arange(8, dtype=np.float32))
+        after = run_all(program)[0]
+        assert all(a != b for a, b in zip(before, after, strict=True))
+
+
+def test_a_dead_multiply_is_not_counted_in_a_graph_and_a_fused_one_is():
+    x = tf.ones((4, 8))
+
+    def body():
+        y = tf.nn.relu(tf.nn.bias_add(tf.matmul(x, tf.transpose(x)), tf.ones(4)))
+        tf.matmul(y, y, name="dead")
+        return tf.reduce_sum(y)
+
+    function = tf.function(body, autograph=False).get_concrete_function()
+    traced = [op.type for op in function.graph.get_operations()]
+    assert traced.count("MatMul") == 2
+    found = count_graph(function.graph, function)
+    assert (found.matmuls, found.flops) == (1, 2 * 4 * 4 * 8)
+    assert count_eager(body).matmuls == 2
+
+
+@pytest.mark.parametrize("execution", EXECUTIONS)
+def test_grouped_convolutions_agree_and_say_why_they_count_differently(execution):
+    for groups in (2, 4):
+        check_answers(Images(groups), execution, False)
+    backward = loaded(Images(2), execution)[2].executed()["backward"]
+    assert backward.matmuls == 2 + 2 and "group" in backward.note
+    depthwise = loaded(Images(4), execution)[2].executed()
+    assert ("depthwise" in depthwise["backward"].note) == (execution == "xla")
+    assert depthwise["forward"].note == ""
+
+
+def test_tf32_is_switched_off_for_fp32_and_execution_is_synchronous():
+    tf.config.experimental.enable_tensor_float_32_execution(True)
+    tf.config.experimental.set_synchronous_execution(False)
+    described = Adapter("cpu", THREADS, "fp32").describe()
+    assert not tf.config.experimental.tensor_float_32_execution_enabled()
+    assert tf.config.experimental.get_synchronous_execution()
+    assert described["tf32"] == "off"
+    assert described["intra_op_threads"] == described["inter_op_threads"] == str(THREADS)
+
+
+@pytest.mark.parametrize("execution", EXECUTIONS)
+def test_denormals_are_flushed(execution):
+    def product(x):
+        return x * 0.5
+
+    run = product if execution == "eager" else tf.function(product, jit_compile=execution == "xla")
+    assert run(tf.Variable(np.float32([1e-38, 1.5e-38]))).numpy().view(np.uint32).tolist() == [0, 0]
+
+
+def test_settings_that_cannot_be_had_are_unsupported(monkeypatch):
+    adapter().wait(adapter().load(*loaded(MLP_TINY, "eager")[:2], "eager").inference())
+    with pytest.raises(Unsupported, match="already runs"):
+        Adapter("cpu", THREADS + 1, "fp32")
+    with pytest.raises(Unsupported, match="tf32"):
+        Adapter("cpu", THREADS, "tf32")
+    with pytest.raises(Unsupported, match="neither"):
+        Adapter("tpu", THREADS, "fp32")
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [])
+    with pytest.raises(Unsupported, match="no CUDA device"):
+        Adapter("cuda", THREADS, "fp32")
+    with pytest.raises(Unsupported, match="no execution"):
+        adapter().load(*loaded(MLP_TINY, "eager")[:2], "jit")
+
+
+def test_gpu_memory_is_not_taken_whole():
+    assert os.environ["TF_FORCE_GPU_ALLOW_GROWTH"] == "true"
+
+
+def test_wait_takes_nested_values_and_no_device_clock_is_claimed():
+    program = loaded(MLP_TINY, "graph")[2]
+    adapter().wait((program.gradient(), [program.forward()]))
+    result, seconds = adapter().device_seconds(program.inference)
+    assert float(result) == float(program.inference()) and seconds is None
