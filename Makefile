@@ -8,7 +8,7 @@ BIN   := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-gpu sweep ui test lint bench gpu-check clean
+.PHONY: help setup setup-gpu sweep ui track selfcheck compare test lint bench gpu-check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,15 @@ sweep: $(READY) ## measure a study: make sweep STUDY=default ARGS="key=value ...
 
 ui: $(READY) ## open MLflow on 127.0.0.1 and print the links that show the results
 	@$(BIN)/python -m harness.findings.ui $(PORT)
+
+track: $(READY) ## log to MLflow every record that it does not have: make track URI=http://host:port
+	@$(BIN)/python -m harness.findings.track $(URI)
+
+selfcheck: $(READY) ## the instrument against known truth; stores the machine's noise for later intervals (minutes)
+	@$(BIN)/python -m harness.selfcheck
+
+compare: $(READY) ## faster, slower, same or cannot tell: make compare A=default/before B=default/after [FORCE=1]
+	@$(BIN)/python -m harness.findings.compare "$(A)" "$(B)" $(if $(FORCE),--force)
 
 test: $(READY) ## lint, types and all tests
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

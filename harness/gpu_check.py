@@ -13,14 +13,14 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from hydra import compose, initialize_config_module
+from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
 from . import preflight
 from .callback import job_settings
 from .config import Settings, Variant
 from .errors import UserError
-from .measure.pool import Worker
+from .measure.pool import ROOT, Worker
 from .measure.protocol import Failure
 from .sweep import conditions, launch
 from .workload.workload import save
@@ -111,7 +111,7 @@ def main() -> int:
         return job
 
     try:
-        with initialize_config_module("conf", version_base="1.3"):
+        with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
             good = check_models(compose_job)
     except UserError as error:
         print(f"twofold: {error}", file=sys.stderr)

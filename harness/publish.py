@@ -46,6 +46,7 @@ def publish_summary(job: Settings, records: Sequence[Record], missing: Sequence[
         terminal.say(f"missing: {cell} was planned and has no record")
     try:
         if records and (tracker := connect(job)):
+            tracker.catch_up(job.folder)
             tracker.summarise(records)
     except Exception as error:  # as above
         terminal.say(f"MLflow did not take the summary ({_first_line(error)}); the records are in {job.folder}")

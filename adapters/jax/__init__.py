@@ -29,9 +29,10 @@ if cache := os.environ.get("TWOFOLD_CACHE_DIR"):
 # For both matrix multiplies and convolutions. On a GPU, anything below "highest" lets XLA use TF32 for fp32 arrays.
 _MULTIPLY = {"fp32": "highest", "tf32": "tensorfloat32", "bf16": "default"}
 
-# By default XLA's CPU compiler puts several multiplies into one YNN kernel: a narrow network's whole inference then
-# takes three to five times longer, and the weight gradients of convolutions too.
-_COMPILER = {
+# By default XLA's CPU compiler may put several multiplies into one YNN kernel, or more than a multiply: the inference
+# of a network with a mean square loss then takes five times longer, a convolution's weight gradient up to twice.
+# Without YNN kernels, gradients of linear layers take up to twice as long.
+COMPILER = {
     "cpu": {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT"},
     "cuda": {},
 }
@@ -45,14 +46,14 @@ class Adapter:
     executions: ClassVar[tuple[str, ...]] = tuple(_PROGRAMS)
 
     def __init__(self, device: str, threads: int, precision: str) -> None:
-        if device not in _COMPILER:
-            raise Unsupported(f"jax runs here on {' and '.join(_COMPILER)}, not on {device!r}")
+        if device not in COMPILER:
+            raise Unsupported(f"jax runs here on {' and '.join(COMPILER)}, not on {device!r}")
         if precision == "tf32" and device != "cuda":
             raise Unsupported(f"jax: tf32 multiplies need a cuda device, not {device}")
         self._device = _start(device, threads)
         self._threads = threads
         self._precision = precision
-        self._options = _COMPILER[device]
+        self._options = COMPILER[device]
 
     def describe(self) -> dict[str, str]:
         return {
@@ -71,7 +72,8 @@ class Adapter:
     def load(self, graph: Graph, arrays: Mapping[str, np.ndarray], execution: str) -> Program:
         if execution not in _PROGRAMS:
             raise Unsupported(f"jax: no execution {execution!r}; it has {', '.join(self.executions)}")
-        on_device = {name: self._put(array) for name, array in arrays.items()}
+        # Copies run behind; the first call is not to wait for them.
+        on_device = jax.block_until_ready({name: self._put(array) for name, array in arrays.items()})
         compiled = functools.partial(Phase, precision=_MULTIPLY[self._precision], options=self._options)
         return _PROGRAMS[execution](graph, on_device, compiled)
 
@@ -84,9 +86,8 @@ class Adapter:
 
     def _put(self, array: np.ndarray) -> jax.Array:
         narrow = self._precision == "bf16" and array.dtype.kind == "f"
-        array = np.asarray(array, jnp.bfloat16 if narrow else None)
-        # On a CPU, an array that may alias would be the caller's own memory, perhaps a file's.
-        return jax.device_put(array, self._device, may_alias=False)
+        # A copy: on a CPU, device_put may go on using the caller's own memory, which may be a mapped file.
+        return jax.device_put(np.array(array, jnp.bfloat16 if narrow else None), self._device)
 
 
 _running_threads: int | None = None

@@ -51,7 +51,7 @@ def split(loss: Callable[[Values], tf.Tensor], like: Values, sources: Sequence[s
         inputs = {name: tf.compat.v1.placeholder(value.dtype, value.shape) for name, value in like.items()}
         value = loss(inputs)
         forward_ops = set(graph.get_operations())
-        gradients = tf.gradients(value, [inputs[name] for name in sources], tf.constant(1, value.dtype))
+        gradients = tf.gradients(value, [inputs[name] for name in sources])
     backward_ops, residuals = _cut(gradients, forward_ops)
     return Split(
         residuals=tuple(tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in residuals),

@@ -35,7 +35,7 @@ class Adapter:
 
     def describe(self) -> dict[str, str]:
         facts = {
-            "framework": f"torch {torch.__version__}",
+            "torch": str(torch.__version__),
             "device": f"CPU, {torch.backends.cpu.get_cpu_capability()}",
             "threads": str(torch.get_num_threads()),
             "precision": self._precision,

@@ -14,6 +14,7 @@ from ..base import Executed
 
 aten = torch.ops.aten
 
+ELEMENTWISE = "Inductor computes multiplies of a single row or column elementwise; they are not counted."
 RECOMPUTES = (
     "torch's fused attention computes q kᵀ again in the backward pass: five multiplies for attention, not four."
 )
@@ -63,26 +64,30 @@ _COUNTS: dict[Any, Callable[..., tuple[int, int]]] = {
 }
 
 
+def _packet(op: Any) -> Any:
+    return getattr(op, "overloadpacket", op)
+
+
 class Tally:
     """A running count. Raises NotImplementedError for a multiply that it does not know, rather than skip it."""
 
     def __init__(self) -> None:
         self.matmuls = self.flops = 0
-        self.note = ""
+        self.notes: set[str] = set()
 
     def add(self, op: Any, arguments: Sequence[Any], out: Any) -> None:
-        packet = getattr(op, "overloadpacket", op)
+        packet = _packet(op)
         if packet in _COUNTS:
             matmuls, flops = _COUNTS[packet](out, *arguments)
             self.matmuls += matmuls
             self.flops += flops
             if _COUNTS[packet] is _attention_backward:
-                self.note = RECOMPUTES
+                self.notes.add(RECOMPUTES)
         elif packet in flop_registry:
             raise NotImplementedError(f"torch ran {packet}, a multiply that adapters/torch/counting.py does not count")
 
     def executed(self) -> Executed:
-        return Executed(self.matmuls, self.flops, self.note)
+        return Executed(self.matmuls, self.flops, " ".join(sorted(self.notes)))
 
 
 class CountDispatched(TorchDispatchMode):
@@ -104,4 +109,6 @@ def count_graph(graph: fx.Graph) -> Executed:
     for node in graph.nodes:
         if node.op == "call_function":
             tally.add(node.target, fx.map_arg(node.args, lambda n: n.meta["val"]), node.meta.get("val"))
+            if _packet(node.target) is aten.mul and _packet(node.meta.get("original_aten")) in _COUNTS:
+                tally.notes.add(ELEMENTWISE)
     return tally.executed()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlparse
 
-from .record import Record
+from .record import Record, read, records
 from .summary import markdown
 
 if TYPE_CHECKING:
@@ -75,6 +75,18 @@ class Tracker:
         )
         self.client.log_artifact(run, str(path))
         self.client.set_terminated(run, "FINISHED" if record.outcome == "ok" else "FAILED")
+
+    def catch_up(self, folder: Path) -> int:
+        """Log the records of a sweep that this experiment does not have; returns how many."""
+        query = f"tags.kind = 'variant' and tags.sweep = '{folder.name}'"
+        logged, page = set(), None
+        while page is None or page.token:
+            page = self.client.search_runs([self.experiment], query, page_token=page and page.token)
+            logged |= {run.data.tags["record"] for run in page}
+        late = [(record, path) for path in records(folder) if (record := read(path)).id not in logged]
+        for record, path in late:
+            self.log(record, path)
+        return len(late)
 
     def summarise(self, records: Sequence[Record]) -> None:
         """The run whose description is the sweep's table of findings; an earlier one of this sweep is replaced."""

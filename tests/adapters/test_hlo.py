@@ -83,13 +83,16 @@ def program(*lines: str, computations: str = "") -> str:
     return f"HloModule m\n\n{computations}\n\nENTRY %main (p: f32[2,2]) -> f32[2,2] {{\n{body}\n}}\n"
 
 
-def convolution(left: str, right: str, out: str, window: str, before: tuple[str, ...] = ()) -> int:
+def convolution(
+    left: str, right: str, out: str, window: str, before: tuple[str, ...] = (), computations: str = ""
+) -> int:
     text = program(
         f"%left = f32[{left}] parameter(0)",
         f"%right = f32[{right}] parameter(1)",
         *before,
         f"ROOT %c = f32[{out}] convolution(%{'l' if before else 'left'}, %{'r' if before else 'right'}), "
         f"window={{{window}}}, dim_labels=b01f_01io->b01f",
+        computations=computations,
     )
     (found,) = multiplies(text)
     return found.flops
@@ -156,6 +159,12 @@ def test_a_dx_of_an_unpadded_convolution_has_the_work_of_its_forward():
     assert convolution("2,7,7,6", "3,3,6,4", "2,9,9,4", "size=3x3 pad=2_2x2_2", reverse) == work
 
 
+def test_a_strided_dx_of_a_kernel_of_one_pixel_does_not_count_the_holes():
+    # Nothing is reversed here: only the dilation tells.
+    work = 2 * (2 * 5 * 5 * 6) * 4
+    assert convolution("2,5,5,6", "1,1,6,4", "2,9,9,4", "size=1x1 lhs_dilate=2x2") == work
+
+
 def test_swapped_operands_change_nothing():
     # dW as tensorflow prints it: the gradient [6, 6] reversed, the image [6, 5] as window, the kernel [3, 2].
     reverse = (
@@ -165,13 +174,17 @@ def test_swapped_operands_change_nothing():
     swapped = "size=6x5 pad=1_1x0_0 rhs_reversal=1x1"
     assert convolution("2,6,6,3", "6,5,3,2", "2,3,2,2", swapped, reverse) == 2 * 2 * 2 * 3 * (6 * 6) * (3 * 2)
     # dX: the kernel [7, 7] reversed twice, the gradient [5, 5] as dilated window, the image [9, 9].
+    fusion = """%fused (a: f32[2,7,7,3]) -> f32[2,7,7,3] {
+  %a = f32[2,7,7,3]{3,2,1,0} parameter(0)
+  %once = f32[2,7,7,3]{3,2,1,0} reverse(%a), dimensions={1,2}
+  ROOT %twice = f32[2,7,7,3]{3,2,1,0} reverse(%once), dimensions={1,2}
+}"""
     twice = (
-        "%once = f32[2,7,7,3] reverse(%left), dimensions={1,2}",
-        "%l = f32[2,7,7,3] reverse(%once), dimensions={1,2}",
+        "%l = f32[2,7,7,3] fusion(%left), kind=kLoop, calls=%fused",
         "%r = f32[5,5,3,1] bitcast(%right)",
     )
     swapped = "size=5x5 pad=5_5x5_5 rhs_dilate=2x2 rhs_reversal=1x1"
-    assert convolution("2,7,7,3", "5,5,3,1", "2,9,9,1", swapped, twice) == 2 * 2 * 3 * (7 * 7) * (5 * 5)
+    assert convolution("2,7,7,3", "5,5,3,1", "2,9,9,1", swapped, twice, fusion) == 2 * 2 * 3 * (7 * 7) * (5 * 5)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,32 @@
+"""Rebuilds MLflow from records: `python -m harness.findings.track [URI] [RESULTS]`. What is there already stays."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from ..errors import UserError
+from .record import read, records
+from .tracking import Tracker
+
+
+def main(uri: str, results: Path) -> int:
+    """Log what is missing, sweep by sweep; exit code 2 for records or an MLflow that cannot be read."""
+    sweeps = [folder for folder in sorted(results.glob("records/*/*")) if any(records(folder))]
+    if not sweeps:
+        print(f"twofold: {results / 'records'}: no records there; run make sweep first", file=sys.stderr)
+        return 2
+    try:
+        for folder in sweeps:
+            tracker = Tracker(uri or f"sqlite:///{results / 'mlflow.db'}", folder.parent.name, results)
+            late = tracker.catch_up(folder)
+            tracker.summarise([read(path) for path in records(folder)])
+            print(f"{folder.parent.name}/{folder.name}: {late} runs logged")
+    except UserError as error:
+        print(f"twofold: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1] if len(sys.argv) > 1 else "", Path(sys.argv[2] if len(sys.argv) > 2 else "results")))

@@ -1,0 +1,107 @@
+"""Two sweeps against each other: verdicts from known differences, and what may not be compared."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from harness.errors import UserError
+from harness.findings.calibration import assumed
+from harness.findings.compare import compare, exit_code, lines, main, match
+from harness.measure.verdict import Answer
+
+QUIET = assumed("anywhere")
+
+
+@pytest.fixture
+def measured(record):
+    """A record of five trials of 192 pairs: forward 7 ms, backward 13 ms times `slower`, 1 % between processes."""
+
+    def make(seed: int, slower: float = 1.0, **changes):
+        generator = np.random.default_rng(seed)
+        trials = []
+        for _ in range(5):
+            offset = generator.normal(0, 0.003)
+            forward = 0.007 * np.exp(generator.normal(0, 0.03, 192))
+            backward = 0.013 * slower * np.exp(offset + generator.normal(0, 0.03, 192))
+            trials.append({"seconds": {"forward": list(forward), "backward": list(backward)}})
+        return record(samples=trials, **changes)
+
+    return make
+
+
+def sharp(quantity_sigma: float = 0.002):
+    """A self-check of a machine whose processes hardly differ."""
+    sigma = dict.fromkeys(("ratio", "marginal", "inference", "forward", "backward", "gradient"), quantity_sigma)
+    return type(QUIET)("m", "2026", sigma, 10.0, 20, "noise floor: low")
+
+
+def test_the_same_program_is_the_same(measured):
+    verdicts = compare(measured(1), measured(2), sharp()).verdicts
+    assert {judged.answer for judged in verdicts.values()} == {Answer.SAME}
+
+
+def test_a_slower_backward_is_found_in_backward_and_ratio_only(measured):
+    verdicts = compare(measured(1), measured(2, slower=1.05), sharp()).verdicts
+    assert [verdicts[q].answer for q in ("forward", "backward", "ratio")] == [Answer.SAME, Answer.SLOWER, Answer.SLOWER]
+    assert verdicts["backward"].change.centre == pytest.approx(1.05, abs=0.01)
+
+
+def test_a_faster_backward_is_found(measured):
+    assert compare(measured(1, slower=1.05), measured(2), sharp()).verdicts["backward"].answer is Answer.FASTER
+
+
+def test_a_machine_of_unknown_noise_cannot_tell_two_percent(measured):
+    assert compare(measured(1), measured(2, slower=1.02), QUIET).verdicts["backward"].answer is Answer.CANNOT_TELL
+
+
+def test_exit_code_is_one_only_if_something_is_slower(measured):
+    assert exit_code([compare(measured(1), measured(2, slower=1.05), sharp())]) == 1
+    assert exit_code([compare(measured(1, slower=1.05), measured(2), sharp())]) == 0
+
+
+def test_lines_show_every_quantity_and_the_geometric_mean(measured):
+    shown = "\n".join(lines([compare(measured(1), measured(2, slower=1.05), sharp())]))
+    assert "slower" in shown
+    assert "geometric mean" in shown
+    assert "+5." in shown or "+4." in shown
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"machine": {"cpu": "Other 1"}}, "machine.cpu is Quick 3000 in A and Other 1 in B"),
+        ({"threads": 1}, "threads is 2 in A and 1 in B"),
+        ({"device": "cuda", "cell": "other"}, "device is cpu in A and cuda in B"),
+    ],
+)
+def test_what_differs_is_refused_by_name_unless_forced(measured, changes, named):
+    a, b = measured(1), measured(2, **changes)
+    with pytest.raises(UserError, match=named):
+        match([a], [b], force=False)
+    assert match([a], [b], force=True) == [(a, b)]
+
+
+def test_other_sizes_are_refused_by_name(measured):
+    b = measured(2, cell="other")
+    b.workload = b.workload | {"sizes": b.workload["sizes"] | {"depth": 8}}
+    with pytest.raises(UserError, match=r"model\.depth is 3 in A and 8 in B"):
+        match([measured(1)], [b], force=False)
+
+
+def test_nothing_in_common_is_said(measured):
+    with pytest.raises(UserError, match="nothing to compare"):
+        match([measured(1)], [measured(2, model="gpt2", cell="other")], force=False)
+
+
+def test_two_folders_as_a_user_compares_them(measured, tmp_path, capsys):
+    for name, slower in (("before", 1.0), ("after", 1.10)):
+        measured(3, slower=slower).write(tmp_path / "records" / "default" / name)
+    assert main(["before", "default/after", "--results", str(tmp_path)]) == 1
+    assert "slower" in capsys.readouterr().out
+
+
+def test_a_sweep_that_is_not_there_is_named_beside_those_that_are(measured, tmp_path, capsys):
+    measured(3).write(tmp_path / "records" / "default" / "before")
+    assert main(["before", "later", "--results", str(tmp_path)]) == 2
+    assert "later: no records there; there are default/before" in capsys.readouterr().err
