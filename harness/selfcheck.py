@@ -154,8 +154,6 @@ def run(results: Path, processes: int = PROCESSES) -> bool:
             print(f"  process {number}: ratio {ratio:.3f}", flush=True)
     once = [p["once"] for p in measured]
     sigma = {q: sigma_of(estimates(once, q)) for q in (*QUANTITIES, *PHASES)}
-    wall = np.concatenate([p.wall for p in once])
-    switches = float(np.median(np.concatenate([p.switches for p in once]) / wall) / len(machine.cpus()))
     pair = float(np.median([np.std(stats.log_ratio(p.seconds["backward"], p.seconds["forward"])) for p in once]))
     floor = (
         f"noise floor: one ratio is known to {1.96 * sigma['ratio']:.1%} between processes, one pair to {pair:.1%} "
@@ -178,7 +176,7 @@ def run(results: Path, processes: int = PROCESSES) -> bool:
         *simulated_checks(sigma["ratio"], pair),
     ]
     calibration = Calibration(
-        machine.identity(where), datetime.now(UTC).isoformat(timespec="seconds"), sigma, switches, processes, floor
+        machine.identity(where), datetime.now(UTC).isoformat(timespec="seconds"), sigma, processes, floor
     )
     store(results, calibration)
     print(*checks, floor, sep="\n")

@@ -70,7 +70,7 @@ def test_intervals_from_a_sigma_of_a_quieter_machine_are_caught(monkeypatch):
 
 def test_a_stored_self_check_is_used_on_its_machine_only(tmp_path):
     sigma = {"ratio": 0.01}
-    calibration.store(tmp_path, calibration.Calibration("this", "2026", sigma, 12.0, 20, "floor"))
+    calibration.store(tmp_path, calibration.Calibration("this", "2026", sigma, 20, "floor"))
     assert calibration.load(tmp_path, "this").sigma == sigma
     assert not calibration.load(tmp_path, "other").measured
 

@@ -23,7 +23,7 @@ from ..workload.cost import CostTable, cost
 from .calibration import Calibration
 from .record import Record
 
-LONG_ENOUGH_S = 0.1
+LONG_ENOUGH_S = 0.25
 
 
 def record_of(
@@ -61,7 +61,7 @@ def record_of(
         record.outcome, record.reason = known.failure.outcome, known.failure.reason
     else:
         metrics, record.interval = _timed(known, work, calibration)
-        record.noise = noise(known.trials, record.threads, calibration)
+        record.noise = noise(known.trials, record.threads)
         record.metrics |= metrics | {"noisy": float(bool(record.noise))}
     return record
 
@@ -133,19 +133,15 @@ def _timed(known: Measured, work: CostTable, calibration: Calibration) -> tuple[
     return {name: float(value) for name, value in metrics.items() if np.isfinite(value)}, contains
 
 
-def noise(trials: Sequence[Samples], threads: int, calibration: Calibration) -> str:
-    """What disturbed the measurement, by how it was scheduled; empty if little did.
-
-    Scheduling is judged over stretches of LONG_ENOUGH_S: in a cycle of a few milliseconds a single switch would
-    look like a storm. A program that leaves CPUs idle by itself is not disturbed: its share of the CPUs is taken
-    relative to its own best.
-    """
+def noise(trials: Sequence[Samples], threads: int) -> str:
+    """What disturbed the measurement; empty if little did. Judged over stretches that are long against /proc/stat."""
     for number, trial in enumerate(trials, start=1):
         stretch = (np.cumsum(trial.wall) // LONG_ENOUGH_S).astype(int)
-        wall, cpu, switches = (np.bincount(stretch, values) for values in (trial.wall, trial.cpu, trial.switches))
-        wall, cpu, switches = (values[wall > 0] for values in (wall, cpu, switches))
+        sums = [np.bincount(stretch, values) for values in (trial.wall, trial.cpu, trial.others)]
+        wall, cpu, others = (values[sums[0] > 0] for values in sums)
         share = cpu / wall
-        found = verdict.noise(switches / wall / threads, share / np.quantile(share, 0.9), calibration.switches)
+        taken = np.maximum(others, 0) / (wall * threads)
+        found = verdict.noise(taken, share / np.quantile(share, 0.9))
         if found.noisy:
             return f"trial {number}: {found.reason}"
     return ""

@@ -22,15 +22,14 @@ ASSUMED_DF = 4.0
 
 @dataclass(frozen=True)
 class Calibration:
-    """Process-to-process standard deviations of logarithms on one machine, and its quiet switch rate.
+    """Process-to-process standard deviations of logarithms on one machine.
 
-    `sigma` has `ratio`, `marginal` and each phase; `switches` is involuntary context switches per second and thread.
+    `sigma` has `ratio`, `marginal` and each phase; `processes` is 0 for an assumption.
     """
 
     machine: str
     created: str
     sigma: dict[str, float]
-    switches: float
     processes: int
     floor: str  # the machine's noise floor, in one line
 
@@ -56,7 +55,7 @@ def assumed(machine: str) -> Calibration:
     """What to go by without a self-check."""
     times = dict.fromkeys(("inference", "forward", "backward", "gradient"), ASSUMED_TIME)
     sigma = {"ratio": ASSUMED_RATIO, "marginal": ASSUMED_RATIO, **times}
-    return Calibration(machine, "", sigma, 0.0, 0, "noise floor not known: run make selfcheck")
+    return Calibration(machine, "", sigma, 0, "noise floor not known: run make selfcheck")
 
 
 def load(results: Path, machine: str) -> Calibration:

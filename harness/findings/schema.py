@@ -78,5 +78,5 @@ FIELDS: dict[str, str] = {
     "machine": "Processor, cores, memory, kernel, GPUs.",
     "harness": "Version and commit of this program.",
     "measure": "The measuring settings.",
-    "samples": "One entry a trial: seconds per call by phase, and per cycle context switches, CPU and wall seconds.",
+    "samples": "One entry a trial: seconds per call by phase; per cycle switches, CPU (own, others) and wall seconds.",
 }

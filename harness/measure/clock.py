@@ -14,6 +14,8 @@ from typing import Any
 
 from adapters.base import PHASES, Adapter, Program
 
+from .machine import busy_s
+
 # A timed block is at least this long, against about 0.1 µs for reading the clock.
 SHORTEST_BLOCK_S = 1e-3
 MOST_REPEATS = 64
@@ -29,13 +31,15 @@ class Samples:
     """Timed cycles in order; entry i of each list belongs to cycle i.
 
     `seconds` per call by phase; `enqueue` the part of them until the call returned; `switches`, involuntary
-    context switches of the process; `cpu`, processor seconds over all threads; `wall`, seconds of the cycle.
+    context switches of the process; `cpu`, processor seconds over all threads; `others`, those that everything else
+    had on the same machine, the host included; `wall`, seconds of the cycle.
     """
 
     seconds: dict[str, list[float]] = field(default_factory=lambda: {phase: [] for phase in PHASES})
     enqueue: dict[str, list[float]] = field(default_factory=lambda: {phase: [] for phase in PHASES})
     switches: list[int] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
+    others: list[float] = field(default_factory=list)
     wall: list[float] = field(default_factory=list)
 
     def extend(self, other: Samples) -> None:
@@ -45,6 +49,7 @@ class Samples:
             self.enqueue[phase] += other.enqueue[phase]
         self.switches += other.switches
         self.cpu += other.cpu
+        self.others += other.others
         self.wall += other.wall
 
     def as_dict(self) -> dict[str, Any]:
@@ -151,13 +156,15 @@ def measure(adapter: Adapter, program: Program, cycles: int, repeat: int, stretc
     gc.disable()
     try:
         for _ in range(cycles):
-            before, start = resource.getrusage(resource.RUSAGE_SELF), perf_counter()
+            busy, before, start = busy_s(), resource.getrusage(resource.RUSAGE_SELF), perf_counter()
             for step in steps:
                 step()
             samples.wall.append(perf_counter() - start)
             after = resource.getrusage(resource.RUSAGE_SELF)
             samples.switches.append(after.ru_nivcsw - before.ru_nivcsw)
-            samples.cpu.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+            own = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+            samples.cpu.append(own)
+            samples.others.append(busy_s() - busy - own)
             steps.reverse()
     finally:
         if collecting:

@@ -51,6 +51,7 @@ class SimulatedWorker:
             wall = repeat * sum(cycle.values())
             samples.wall.append(wall)
             samples.cpu.append(wall)
+            samples.others.append(0.0)
             samples.switches.append(0)
             self.now_s += wall
         return samples.as_dict()

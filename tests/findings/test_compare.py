@@ -33,7 +33,7 @@ def measured(record):
 def sharp(quantity_sigma: float = 0.002):
     """A self-check of a machine whose processes hardly differ."""
     sigma = dict.fromkeys(("ratio", "marginal", "inference", "forward", "backward", "gradient"), quantity_sigma)
-    return type(QUIET)("m", "2026", sigma, 10.0, 20, "noise floor: low")
+    return type(QUIET)("m", "2026", sigma, 20, "noise floor: low")
 
 
 def test_the_same_program_is_the_same(measured):

@@ -40,7 +40,12 @@ class House:
                 seconds = {phase: [1.0] * cycles for phase in PHASES}
                 done = (self.visits - 1) * cycles
                 seconds["backward"] = [2.0 * factors[(done + i) % len(factors)] for i in range(cycles)]
-                each = {"switches": [0] * cycles, "cpu": [cycle_s] * cycles, "wall": [cycle_s] * cycles}
+                each = {
+                    "switches": [0] * cycles,
+                    "cpu": [cycle_s] * cycles,
+                    "others": [0.0] * cycles,
+                    "wall": [cycle_s] * cycles,
+                }
                 return {"seconds": seconds, "enqueue": seconds, **each}
 
         return Run(Worker(), repeat=1, cycle_s=cycle_s)

@@ -120,7 +120,6 @@ class Adapter:
             for part in value:
                 self.wait(part)
 
-
     def device_seconds(self, call):
         start = time.perf_counter()
         result = call()
