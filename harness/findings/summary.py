@@ -71,9 +71,11 @@ def remarks(records: Sequence[Record]) -> list[str]:
 
 def answer(records: Sequence[Record]) -> str:
     """Is the backward pass twice the forward, on this machine? From intervals, not from point values."""
+    if not any(r.outcome == "ok" for r in records):
+        return "Nothing was measured, so there is no answer."
     measured = [r for r in records if r.outcome == "ok" and "ratio_low" in r.metrics]
     if not measured:
-        return "No variant was measured long enough for an interval, so there is no answer."
+        return "Nothing was measured long enough for an interval, so there is no answer; raise measure.budget_s."
     below = sum(r.metrics["ratio_high"] < 2 for r in measured)
     above = sum(r.metrics["ratio_low"] > 2 for r in measured)
     ratios = sorted(r.metrics["ratio"] for r in measured)

@@ -83,7 +83,8 @@ def noise(others: ArrayLike, cpu_share: ArrayLike) -> Noise:
     noisy = bool(np.mean(~bad) < GOOD_SHARE)
     reason = (
         f"{bad.sum()} of {bad.size} stretches disturbed: others took {np.median(taken):.0%} of the CPUs "
-        f"(bad from {OTHERS_LIMIT:.0%}), the program had {np.median(share):.0%} of its best share (bad below {CPU_SHARE_LIMIT:.0%})"
+        f"(bad from {OTHERS_LIMIT:.0%}), the program had {np.median(share):.0%} of its best share "
+        f"(bad below {CPU_SHARE_LIMIT:.0%})"
     )
     return Noise(bad, noisy, reason)
 
