@@ -13,9 +13,15 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from harness.workload.cost import cost
+from harness.workload.trace import Graph
 
 from .base import Executed
+
+_ALL_PAIRS = "XLA on a CPU computes a grouped convolution's dW for all pairs of channels and keeps those of a group."
+_ELEMENTWISE = "XLA computes a product whose inner dimension is one element by element."
 
 Shape = tuple[int, ...]
 
@@ -64,10 +70,36 @@ def multiplies(text: str) -> list[Multiply]:
     return _count(entry, computations)
 
 
-def executed(*texts: str, note: str = "") -> Executed:
+def executed(*texts: str) -> Executed:
     """The multiplies of one phase whose program is these modules."""
     found = [multiply for text in texts for multiply in multiplies(text)]
-    return Executed(len(found), sum(multiply.flops for multiply in found), note)
+    return Executed(len(found), sum(multiply.flops for multiply in found))
+
+
+def annotated(counted: dict[str, Executed], graph: Graph) -> dict[str, Executed]:
+    """The counts of a model's phases, with a note where XLA's differ from the trace's for a known reason."""
+    table = cost(graph)
+    both = table.forward + table.backward
+    expected = {"inference": table.forward, "forward": table.forward, "backward": table.backward, "gradient": both}
+    noted = {}
+    for phase, found in counted.items():
+        reasons = []
+        if found.matmuls < expected[phase].matmuls:
+            reasons.append(_ELEMENTWISE)
+        if found.flops > expected[phase].flops and has_groups(graph):
+            reasons.append(_ALL_PAIRS)
+        noted[phase] = replace(found, note=" ".join(reasons))
+    return noted
+
+
+def has_groups(graph: Graph, depthwise: bool = True) -> bool:
+    """Whether the model has a grouped convolution; depthwise ones, of one channel a group, count only if asked."""
+    return any(
+        call.op == "conv2d"
+        and (groups := call.attrs.get("groups", 1)) > 1
+        and (depthwise or groups < graph.specs[call.inputs[0]].shape[-1])
+        for call in graph.calls
+    )
 
 
 def _parse(text: str) -> tuple[str, dict[str, _Computation]]:

@@ -24,6 +24,7 @@ class JitProgram:
     """`arrays` are on the device; `compiled` makes a phase of a function."""
 
     def __init__(self, graph: Graph, arrays: Mapping[str, Array], compiled: Callable[..., Phase]) -> None:
+        self._graph = graph
         run = interpreter(graph, ops)
 
         def loss(sources: dict[str, Array], rest: dict[str, Array]) -> Array:
@@ -60,4 +61,5 @@ class JitProgram:
 
     def executed(self) -> dict[str, Executed]:
         phases = (self._inference, self._forward, self._backward, self._gradient)
-        return {name: hlo.executed(phase.hlo()) for name, phase in zip(PHASES, phases, strict=True)}
+        counted = {name: hlo.executed(phase.hlo()) for name, phase in zip(PHASES, phases, strict=True)}
+        return hlo.annotated(counted, self._graph)
