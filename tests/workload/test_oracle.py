@@ -28,8 +28,7 @@ class Ops:
         return lambda *inputs, **attrs: CATALOGUE[name].forward(primitives, *inputs, **attrs)[0]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", TINY)
+@pytest.mark.parametrize("name", ["mlp", "gpt2", pytest.param("resnet18", marks=pytest.mark.slow)])
 def test_each_gradient_of_a_whole_model_is_its_directional_derivative(name):
     """Along its own direction the loss must rise by the gradient's norm. The step is small: a ResNet has kinks."""
     workload = Workload.of(name, TINY[name], wants_inputs=True)
