@@ -31,3 +31,10 @@ def tiny() -> Workload:
 def tiny_folder(tiny, tmp_path_factory) -> Path:
     """Its arrays and the oracle's answer, as a worker loads them."""
     return save(tiny, tmp_path_factory.mktemp("workload"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run in several processes (`-n 2 --dist loadgroup`), the tests of a file share what they load."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.path.name))

@@ -18,7 +18,7 @@ from omegaconf import OmegaConf
 
 import adapters
 from adapters.base import PHASES, Executed, Unsupported
-from harness.workload.agreement import agreement
+from harness.workload.agreement import Agreement, agreement
 from harness.workload.cost import cost
 from harness.workload.models import build
 from harness.workload.reference import Reference, reference
@@ -30,22 +30,28 @@ FRAMEWORKS = [m.name for m in pkgutil.iter_modules(adapters.__path__) if m.name 
 EXECUTIONS = [(name, e) for name in FRAMEWORKS for e in OmegaConf.load(FRAMEWORK_FILES[name]).executions]
 THREADS = 1  # TensorFlow keeps its first number of threads until the process ends
 
-EVERY_OP = OpsModel(CASES + TIES)
+# What compiles for minutes sees one case of each op; the same ops run on all cases without the compiler.
+ONCE = tuple({case.op: case for case in reversed(CASES)}.values())
+OPS = {"every op": OpsModel(CASES + TIES), "each op once": OpsModel(ONCE)}
 SIZES = {
     "mlp": {"batch": 4, "depth": 3, "width": 8},
     # On an image of 33 one rectifier stands so near zero that rounding decides, and gradients jump by 2 %.
     "resnet18": {"batch": 2, "image": 64, "classes": 10},
     "gpt2": {"batch": 2, "tokens": 8, "layers": 2, "width": 16, "heads": 2, "vocabulary": 50, "context": 8},
 }
-WORK = ("mlp", "mlp with inputs", "gpt2", "resnet18", "every op")
+WORK = ("mlp", "mlp with inputs", "gpt2", "resnet18")
 COMPILED_SLOWLY = {"compile", "xla", "jit"}
+
+
+def ops_work(execution: str) -> str:
+    return "each op once" if execution == "compile" else "every op"
 
 
 @functools.cache
 def work(name: str) -> tuple[Graph, dict[str, np.ndarray], Reference]:
     """Graph, arrays and the oracle's answer."""
-    if name == "every op":
-        graph, arrays = trace(EVERY_OP), EVERY_OP.sample()
+    if name in OPS:
+        graph, arrays = trace(OPS[name]), OPS[name].sample()
     else:
         model, _, inputs = name.partition(" with ")
         graph = trace(build(model, SIZES[model]), wants_inputs=bool(inputs))
@@ -107,22 +113,25 @@ def load(framework: str, execution: str, name: str) -> Loaded:
 
 
 @functools.cache
-def load_every_op(framework: str, execution: str) -> Loaded:
+def load_ops(framework: str, execution: str) -> Loaded:
     """Kept, for it takes long to compile and little memory."""
-    return load(framework, execution, "every op")
+    return load(framework, execution, ops_work(execution))
 
 
 def combination(framework: str, execution: str, name: str) -> Any:
-    heavy = name in ("resnet18", "every op") or execution == "compile"
+    heavy = name == "resnet18" or name in OPS or execution == "compile"
     marks = [pytest.mark.slow] if heavy and execution in COMPILED_SLOWLY else []
+    marks.append(pytest.mark.xdist_group(f"{framework}-{execution}"))
     return pytest.param((framework, execution, name), id=f"{framework}-{execution}-{name}", marks=marks)
 
 
-@pytest.fixture(scope="module", params=[combination(f, e, name) for f, e in EXECUTIONS for name in WORK])
+@pytest.fixture(
+    scope="module", params=[combination(f, e, name) for f, e in EXECUTIONS for name in (*WORK, ops_work(e))]
+)
 def loaded(request) -> Loaded:
     """Each framework's every execution of all work, compiled once for all tests."""
     framework, execution, name = request.param
-    return load_every_op(framework, execution) if name == "every op" else load(framework, execution, name)
+    return load_ops(framework, execution) if name in OPS else load(framework, execution, name)
 
 
 def same(ours: dict[str, np.ndarray], first: dict[str, np.ndarray], total: float) -> bool:
@@ -182,24 +191,26 @@ def test_the_device_clock_is_a_number_of_seconds_or_none(loaded):
     assert seconds is None or seconds > 0
 
 
-ONE_CASE = [pytest.param(n, id=str(case)) for n, case in enumerate(EVERY_OP.cases)]
-EACH_EXECUTION = [
-    pytest.param(pair, id="-".join(pair), marks=[pytest.mark.slow] if pair[1] in COMPILED_SLOWLY else [])
-    for pair in EXECUTIONS
-]
+def one_case(framework: str, execution: str, number: int, case: Any) -> Any:
+    marks = [pytest.mark.slow] if execution in COMPILED_SLOWLY else []
+    marks.append(pytest.mark.xdist_group(f"{framework}-{execution}"))
+    return pytest.param(framework, execution, number, id=f"{framework}-{execution}-{case}", marks=marks)
 
 
-@pytest.fixture(scope="module", params=EACH_EXECUTION)
-def every_op(request) -> Any:
-    """The gradients of every op at once, in one execution."""
-    found = load_every_op(*request.param)
+@functools.cache
+def ops_agreement(framework: str, execution: str) -> Agreement:
+    found = load_ops(framework, execution)
     return agreement(found.losses, found.gradients, found.expected)
 
 
-@pytest.mark.parametrize("number", ONE_CASE)
-def test_every_op_agrees_with_the_oracle_forward_and_in_every_gradient(every_op, number):
+@pytest.mark.parametrize(
+    ("framework", "execution", "number"),
+    [one_case(f, e, n, case) for f, e in EXECUTIONS for n, case in enumerate(OPS[ops_work(e)].cases)],
+)
+def test_every_op_agrees_with_the_oracle_forward_and_in_every_gradient(framework, execution, number):
     """Forward errors show in the gradients of the probes behind the op."""
-    errors = {name: e for name, e in every_op.gradients.items() if name.startswith(f"case{number}.")}
+    found = ops_agreement(framework, execution).gradients
+    errors = {name: e for name, e in found.items() if name.startswith(f"case{number}.")}
     assert errors
     assert all(error < 2e-5 for error in errors.values()), errors
 
