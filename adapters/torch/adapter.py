@@ -41,12 +41,13 @@ class Adapter:
             "precision": self._precision,
             "float32_matmul_precision": torch.get_float32_matmul_precision(),
             "denormals": "kept" if torch.tensor(1e-40).mul(1).item() else "flushed",
-            "layout": "NCHW, and channels_last in memory where compiled",
+            "layout": "NCHW",
             "mkldnn": str(torch.backends.mkldnn.is_available()),
         }
         if self._device.type == "cuda":
             facts |= {
                 "device": torch.cuda.get_device_name(self._device),
+                "layout": "NCHW, and channels_last in memory where compiled",
                 "cuda": str(torch.version.cuda),
                 "cudnn": str(torch.backends.cudnn.version()),
                 "cudnn.allow_tf32": str(torch.backends.cudnn.allow_tf32),

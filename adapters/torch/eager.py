@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import ClassVar
 
 import numpy as np
 import torch
@@ -21,15 +20,17 @@ from .residuals import residual_bytes
 class Eager:
     """Implements `Program`. A forward pass returns the loss, and the same loss with its autograd graph."""
 
-    image_format: ClassVar[torch.memory_format] = torch.contiguous_format
-
     def __init__(
-        self, graph: Graph, arrays: Mapping[str, np.ndarray], device: torch.device, dtype: torch.dtype
+        self,
+        graph: Graph,
+        arrays: Mapping[str, np.ndarray],
+        device: torch.device,
+        dtype: torch.dtype,
+        image_format: torch.memory_format = torch.contiguous_format,
     ) -> None:
         self._axes = layout.axes_of(graph)
         placed = {
-            name: layout.place(arrays[name], axes, device, dtype, self.image_format)
-            for name, axes in self._axes.items()
+            name: layout.place(arrays[name], axes, device, dtype, image_format) for name, axes in self._axes.items()
         }
         self._sources = {name: placed[name].requires_grad_() for name in graph.sources}
         self._params = {name: placed[name] for name in graph.params}

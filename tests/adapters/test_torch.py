@@ -285,6 +285,7 @@ def python(code, **variables):
     return done.stdout
 
 
+@pytest.mark.slow
 def test_generated_code_and_its_cache(tmp_path):
     """Its answers are right, its residuals hold no copy of a weight, and a warm cache hides no multiply."""
     cold, warm = (json.loads(python(GENERATED_CODE, TWOFOLD_CACHE_DIR=str(tmp_path))) for _ in range(2))

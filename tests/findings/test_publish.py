@@ -169,6 +169,9 @@ def test_a_sweep_without_any_record_still_sums_up(job, terminal, screen):
 
 def test_a_summary_that_mlflow_does_not_take_is_said(job, terminal, screen, record, monkeypatch):
     class Away:
+        def catch_up(self, folder: Path) -> int:
+            return 0
+
         def summarise(self, records) -> None:
             raise ConnectionError("the server is away")
 

@@ -30,9 +30,11 @@ def test_a_row_holds_the_numbers_of_its_record(record):
     }
 
 
-def test_a_row_of_a_failure_says_why_and_leaves_the_rest_empty(failed):
-    found = cells(failed("oom", "out of memory (8 TiB)"))
-    assert found["outcome"] == "oom: out of memory (8 TiB)"
+def test_a_failure_leaves_its_row_empty_and_says_why_in_a_remark(failed):
+    made = failed("oom", "out of memory (8 TiB)")
+    found = cells(made)
+    assert found["outcome"] == "oom"
+    assert remarks([made]) == ["mlp torch-eager is oom: out of memory (8 TiB)"]
     assert found["by FLOPs"] == "1.67"
     assert {found[name] for name in ("forward ms", "ratio", "95 % interval", "matmuls F / B")} == {""}
 
@@ -100,5 +102,5 @@ def test_markdown_is_the_answer_a_table_and_the_remarks(record, failed):
     table = [line for line in lines if line.startswith("|")]
     assert len(table) == 4
     assert {line.count("|") for line in table} == {len(COLUMNS) + 1}, "a | in a reason would open a column"
-    assert "1.81" in table[2] and "error: a / b" in table[3]
-    assert lines[-1] == "- mlp torch-eager is noisy: a neighbour"
+    assert "1.81" in table[2] and table[3].endswith("| error |")
+    assert lines[-2:] == ["- mlp torch-eager is noisy: a neighbour", "- mlp torch-eager is error: a | b"]
