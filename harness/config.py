@@ -17,6 +17,7 @@ from .workload.workload import Workload
 
 PRECISIONS = ("fp32", "tf32", "bf16")
 DEVICES = ("auto", "cpu", "cuda")
+MEMORY = ("kept", "returned")
 
 T = TypeVar("T")
 
@@ -34,10 +35,11 @@ class Variant:
 
 @dataclass(frozen=True)
 class Device:
-    """Where to run. `threads`: CPU threads for each framework; None for every CPU this process may use."""
+    """Where to run; the comments stand in `conf/device/`. `threads`: None for every CPU this process may use."""
 
     name: str
     threads: int | None
+    memory: str
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,7 @@ def settings(config: Mapping[str, Any]) -> Settings:
         if not isinstance(value, str) and not 0 < value < 1e9:
             raise UserError(f"measure.{name}={value}: must be more than 0 and less than a billion")
     _one_of("device.name", given.device.name, DEVICES)
+    _one_of("device.memory", given.device.memory, MEMORY)
     if given.device.threads is not None and given.device.threads < 1:
         raise UserError(f"device.threads={given.device.threads}: must be at least 1, or null for every CPU")
     if not given.results:

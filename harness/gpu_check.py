@@ -20,7 +20,7 @@ from . import preflight
 from .callback import job_settings
 from .config import Settings, Variant
 from .errors import UserError
-from .measure.pool import ROOT, Worker
+from .measure.pool import MALLOC, ROOT, Worker
 from .measure.protocol import Failure
 from .sweep import conditions, launch
 from .workload.workload import save
@@ -64,7 +64,7 @@ def clocks(host_s: dict[str, float], device_s: dict[str, float]) -> list[Finding
 def check_variant(job: Settings, variant: Variant, folder: Path) -> list[Finding]:
     """All checks of one variant in a worker of its own."""
     start, with_all = launch(job, variant), conditions(job)
-    with Worker(start.interpreter, with_all.cpus, start.log, {}) as worker:
+    with Worker(start.interpreter, with_all.cpus, start.log, MALLOC[with_all.memory]) as worker:
         try:
             worker.ask(
                 "open",

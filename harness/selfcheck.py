@@ -23,7 +23,7 @@ from .errors import UserError
 from .findings.calibration import MEASURED_DF, Calibration, store
 from .measure import machine, stats
 from .measure.clock import PHASES, Samples
-from .measure.pool import Worker
+from .measure.pool import MALLOC, Worker
 from .measure.protocol import Failure
 from .measure.rounds import Run, run_rounds
 from .measure.simulate import SimulatedWorker
@@ -61,7 +61,7 @@ def start_check(folder: Path, results: Path, number: int) -> Iterator[tuple[Work
     """A warm worker of the check's cell, in a fresh process, and what its warm-up answered. Raises Failure."""
     name, execution = framework()
     cpus = machine.cpus()
-    with Worker(sys.executable, cpus, results / "logs" / "selfcheck" / f"{number}.log", {}) as worker:
+    with Worker(sys.executable, cpus, results / "logs" / "selfcheck" / f"{number}.log", MALLOC["kept"]) as worker:
         given = {"framework": name, "device": "cpu", "threads": len(cpus), "precision": "fp32"}
         worker.ask("open", DEADLINE_S, **given)
         worker.ask("load", DEADLINE_S, folder=str(folder), execution=execution)

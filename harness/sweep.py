@@ -72,6 +72,7 @@ def conditions(job: Settings) -> Conditions:
         device=job.device.name,
         precision=job.workload.precision,
         cpus=_cpus(job),
+        memory=job.device.memory,
         cache=_cache(job.results),
         target=job.measure.target,
         budget_s=job.measure.budget_s,

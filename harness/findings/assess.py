@@ -42,6 +42,7 @@ def record_of(
         workload=job.workload.as_dict(),
         device=job.device.name,
         threads=job.device.threads or 0,
+        memory=job.device.memory,
         framework=variant.framework,
         execution=variant.execution,
         outcome=Outcome.OK,

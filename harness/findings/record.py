@@ -27,6 +27,7 @@ class Record:
     workload: dict[str, Any]
     device: str
     threads: int
+    memory: str
     framework: str
     execution: str
     outcome: str

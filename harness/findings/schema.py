@@ -64,6 +64,7 @@ FIELDS: dict[str, str] = {
     "workload": "Model, sizes, precision and seed: enough to draw the same arrays again.",
     "device": "cpu or cuda.",
     "threads": "CPU threads given to the framework.",
+    "memory": "kept: the process keeps what it frees; returned: glibc's default, which gives large arrays back.",
     "framework": "Which framework.",
     "execution": "Which execution of it.",
     "outcome": "ok, invalid, unsupported, oom, timeout, crashed or error.",

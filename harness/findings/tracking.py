@@ -50,6 +50,7 @@ class Tracker:
             "seed": record.workload["seed"],
             "device": record.device,
             "threads": record.threads,
+            "memory": record.memory,
             "framework": record.framework,
             "execution": record.execution,
         }

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .clock import Samples
-from .pool import Worker
+from .pool import MALLOC, Worker
 from .protocol import Failure
 from .rounds import Key, Run, run_rounds
 
@@ -33,6 +33,7 @@ class Conditions:
     device: str
     precision: str
     cpus: Sequence[int]
+    memory: str
     cache: Path
     target: float
     budget_s: float
@@ -68,7 +69,7 @@ def run_trial(
     with ExitStack() as stack:
         workers = {}
         for name, launch in launches.items():
-            environment = {"TWOFOLD_CACHE_DIR": str(conditions.cache.resolve())}
+            environment = MALLOC[conditions.memory] | {"TWOFOLD_CACHE_DIR": str(conditions.cache.resolve())}
             workers[name] = stack.enter_context(Worker(launch.interpreter, conditions.cpus, launch.log, environment))
         _prepare(workers, launches, measured, conditions, workload)
         runs = {}

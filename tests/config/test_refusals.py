@@ -93,6 +93,7 @@ def test_results_are_a_folder(plain, value):
 @pytest.mark.parametrize(
     ("key", "value", "there_is"),
     [
+        ("device.memory", "leaked", "returned"),
         ("precision.name", "fp16", "bf16"),
         ("precision.name", "FP32", "fp32"),
         ("precision.name", None, "text"),

@@ -25,6 +25,7 @@ PLAIN = Record(
     },
     device="cpu",
     threads=2,
+    memory="kept",
     framework="torch",
     execution="eager",
     outcome="ok",

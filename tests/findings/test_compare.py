@@ -72,6 +72,7 @@ def test_lines_show_every_quantity_and_the_geometric_mean(measured):
     [
         ({"machine": {"cpu": "Other 1"}}, "machine.cpu is Quick 3000 in A and Other 1 in B"),
         ({"threads": 1}, "threads is 2 in A and 1 in B"),
+        ({"memory": "returned"}, "memory is kept in A and returned in B"),
         ({"device": "cuda", "cell": "other"}, "device is cpu in A and cuda in B"),
     ],
 )

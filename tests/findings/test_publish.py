@@ -31,7 +31,7 @@ def job(tiny, tmp_path) -> Settings:
         study="study",
         sweep="main",
         workload=tiny,
-        device=config.Device("cpu", 1),
+        device=config.Device("cpu", 1, "kept"),
         variants=(EAGER, JIT),
         measure=config.Measure("test", 1, 0.02, 100.0, 20.0, 60.0),
         tracking=config.Tracking(None),

@@ -62,6 +62,7 @@ def test_a_record_becomes_one_finished_run_with_flat_metrics_params_and_tags(tra
         "seed": "7",
         "device": "cpu",
         "threads": "2",
+        "memory": "kept",
         "framework": "torch",
         "execution": "eager",
     }

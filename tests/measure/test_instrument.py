@@ -26,7 +26,7 @@ def measured_records(executions, trials, workload, folder, python, tmp_path, bud
         study="s",
         sweep="main",
         workload=workload,
-        device=config.Device("cpu", 1),
+        device=config.Device("cpu", 1, "kept"),
         variants=tuple(variants),
         measure=config.Measure("test", trials, 0.02, budget_s, 2.0, 60.0),
         tracking=config.Tracking(None),
@@ -37,7 +37,7 @@ def measured_records(executions, trials, workload, folder, python, tmp_path, bud
     ready.set_result(folder)
     known = {variant: Measured() for variant in variants}
     conditions = Conditions(
-        "cpu", "fp32", sorted(os.sched_getaffinity(0)), tmp_path / "cache", 0.02, budget_s, 2.0, 60.0
+        "cpu", "fp32", sorted(os.sched_getaffinity(0)), "kept", tmp_path / "cache", 0.02, budget_s, 2.0, 60.0
     )
     for _ in range(trials):
         alive = [variant for variant in variants if not known[variant].failure]

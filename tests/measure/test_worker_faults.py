@@ -57,6 +57,26 @@ def test_a_program_that_behaves_answers_every_ask(start):
     assert_over(worker)
 
 
+FAULTS_OF_A_PASS = """
+import resource
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(10):
+        bytearray(2**26)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+faults()
+print(faults())
+"""
+
+
+@pytest.mark.parametrize(("memory", "kept"), [("kept", True), ("returned", False)])
+def test_memory_that_is_kept_costs_no_fresh_pages(memory, kept):
+    """The ten arrays of 64 MiB are 163,840 pages."""
+    asked = [sys.executable, "-c", FAULTS_OF_A_PASS]
+    done = subprocess.run(asked, env=os.environ | pool.MALLOC[memory], capture_output=True, text=True, check=True)
+    assert (int(done.stdout) < 1000) == kept
+
+
 # What the program does in its first inference, how that ends, and words that the reason must hold.
 FAULTS = [
     ("killed-1", "crashed", "SIGKILL"),
