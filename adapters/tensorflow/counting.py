@@ -22,6 +22,9 @@ VIEWS = ("Identity", "StopGradient", "Reshape", "ExpandDims", "Squeeze")
 # With their fused and oneDNN forms: _FusedMatMul, BatchMatMulV2, Conv2DBackpropFilter, _MklNativeConv2D ...
 _MULTIPLY = re.compile(r"MatMul|Conv2D|Conv2d|Einsum")
 
+# Grappler puts a transposed operand into the multiply itself, and this before the multiply's own name.
+_FOLDED = "ArithmeticOptimizer/FoldTransposeIntoMatMul_"
+
 Shape = tuple[int, ...]
 Observer = Callable[[str, Mapping[str, Any], Sequence[Any], Sequence[Any]], None]
 
@@ -90,7 +93,7 @@ def executed_ops(phase: Callable[[], Any]) -> list[tuple[str, str]]:
 
 def _traced_flops(graph: tf.Graph, name: str, kind: str) -> int:
     try:
-        op = graph.get_operation_by_name(name)
+        op = graph.get_operation_by_name(name.replace(_FOLDED, ""))
     except KeyError as error:
         raise RuntimeError(f"TensorFlow ran {name} of type {kind}, which was not traced") from error
     # A fused op has the name of the last op that it stands for; the multiply is the first.
