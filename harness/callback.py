@@ -6,6 +6,7 @@ Hydra turns an exception in a callback into a warning, so these end the process 
 from __future__ import annotations
 
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -73,18 +74,21 @@ class SweepCallback(Callback):
                 preflight.check(job)
             self.lock = hold(found[0].device.name, Terminal().say)
             self.plan.begin()
-            count, minutes = len(self.plan.cells), self.plan.seconds / 60
-            Terminal().say(f"{count} variants of {len(found)} workloads: at most {minutes:.0f} minutes once compiled")
+            for line in self.plan.announcement():
+                Terminal().say(line)
+            self.start = time.monotonic()
         except (UserError, HydraException) as error:
             print(f"twofold: {error}", file=sys.stderr)
             sys.exit(2)
-
         except Exception:
             traceback.print_exc()
             sys.exit(3)
 
     def _end(self) -> None:
         try:
+            if planned := self.plan.seconds:
+                took = (time.monotonic() - self.start) / 60
+                Terminal().say(f"took {took:.1f} minutes; planned were at most {planned / 60:.1f}")
             code = sum_up(self.plan, Terminal())
         except Exception:
             traceback.print_exc()

@@ -94,6 +94,7 @@ def _verified(known: Measured) -> dict[str, float]:
     return {
         "loss_error": known.verified["loss_error"],
         "gradient_error": max(known.verified["gradient_errors"].values()),
+        "set_up_s": known.set_up_s,
         "residual_mib": known.verified["residual_bytes"] / 2**20,
         **{f"first_{phase}_s": seconds for phase, seconds in known.first_call_s.items()},
         **{f"executed_{phase}_matmuls": found["matmuls"] for phase, found in known.executed.items()},

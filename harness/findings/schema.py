@@ -46,6 +46,7 @@ METRICS: dict[str, Quantity] = {
     "dispatch_share": Quantity(
         "1", "Time until forward returns over time until it is done; near 1 on a GPU: host-bound."
     ),
+    "set_up_s": Quantity("s", "From asking its process to import the framework until it was verified, first trial."),
     "parameters": Quantity("1", "Number of trained values."),
     "pairs": Quantity("1", "Forward and backward pairs measured, all trials together."),
     "trials": Quantity("1", "Fresh sets of processes measured."),
@@ -78,5 +79,7 @@ FIELDS: dict[str, str] = {
     "machine": "Processor, cores, memory, kernel, GPUs.",
     "harness": "Version and commit of this program.",
     "measure": "The measuring settings.",
+    "versions": "Digest of the code that defines the work, and the framework's installed version.",
+    "remeasured": "Why an earlier record of this cell was given up, or empty.",
     "samples": "One entry a trial: seconds per call by phase; per cycle switches, CPU (own, others) and wall seconds.",
 }

@@ -58,11 +58,12 @@ class Tracker:
             "outcome": record.outcome,
             "reason": record.reason,
             "noise": record.noise,
+            "remeasured": record.remeasured,
             "cell": record.cell,
             "record": record.id,
             "interval": record.interval,
             "stop": ", ".join(record.stop),
-            **{f"version.{k}": v for k, v in record.described.items()},
+            **{f"version.{k}": v for k, v in (record.versions | record.described).items()},
             **{f"machine.{k}": str(v) for k, v in record.machine.items()},
         }
         run = self._start(record, f"{record.model} {record.variant}", tags)

@@ -103,17 +103,19 @@ def warm_up(adapter: Adapter, program: Program, limit_s: float) -> tuple[dict[st
 
     Returns the seconds of each phase in the last block, and the number of cycles.
     """
-    start = perf_counter()
+    end, cycles = perf_counter() + limit_s, 0
     levels: list[float] = []
     while True:
-        block = measure(adapter, program, WARM_BLOCK, 1)
+        block = Samples()
+        while len(block.wall) < WARM_BLOCK and (perf_counter() < end or not block.wall):
+            block.extend(measure(adapter, program, 1, 1))
+        cycles += len(block.wall)
         pairs = zip(block.seconds["forward"], block.seconds["backward"], strict=True)
         levels.append(statistics.median(f + b for f, b in pairs))
         changes = [abs(b / a - 1) for a, b in pairwise(levels)]
         stable = len(changes) >= 2 and max(changes[-2:]) < STABLE
-        if stable or len(levels) == MOST_WARM_BLOCKS or perf_counter() - start > limit_s:
-            last = {phase: statistics.median(block.seconds[phase]) for phase in PHASES}
-            return last, WARM_BLOCK * len(levels)
+        if stable or len(levels) == MOST_WARM_BLOCKS or perf_counter() >= end:
+            return {phase: statistics.median(block.seconds[phase]) for phase in PHASES}, cycles
 
 
 def repeats(seconds: dict[str, float]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
@@ -45,6 +46,7 @@ class Measured:
     """What is known of one variant so far, over all its trials."""
 
     described: dict[str, str] = field(default_factory=dict)
+    set_up_s: float = 0.0  # of the first trial; later ones find the compile cache warm
     first_call_s: dict[str, float] = field(default_factory=dict)
     verified: dict[str, Any] = field(default_factory=dict)
     executed: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -127,7 +129,7 @@ def _prepare(
 def _load_and_verify(
     worker: Worker, launch: Launch, known: Measured, conditions: Conditions, workload: Future[Path]
 ) -> None:
-    deadline_s = conditions.deadline_s
+    deadline_s, start = conditions.deadline_s, time.monotonic()
     opened = worker.ask(
         "open",
         deadline_s,
@@ -136,13 +138,17 @@ def _load_and_verify(
         threads=len(conditions.cpus),
         precision=conditions.precision,
     )
-    loaded = worker.ask("load", deadline_s, folder=os.fspath(workload.result()), execution=launch.execution)
-    if not known.first_call_s:  # a later trial finds the compile cache warm
+    ready = time.monotonic()
+    folder = workload.result()
+    start += time.monotonic() - ready  # waiting for the arrays is not this variant's time
+    loaded = worker.ask("load", deadline_s, folder=os.fspath(folder), execution=launch.execution)
+    if not known.first_call_s:
         known.described = opened["described"]
         known.first_call_s = loaded["first_call_s"]
     known.verified = worker.ask("verify", deadline_s)
     if not known.executed:
         known.executed = worker.ask("count", deadline_s)["executed"]
+        known.set_up_s = time.monotonic() - start
 
 
 def _warm(worker: Worker, known: Measured, conditions: Conditions) -> Run | None:
