@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
 
@@ -22,32 +23,48 @@ def main(config: DictConfig) -> None:
     """Measure one workload. `SweepCallback` has checked all of them before the first starts."""
     try:
         run_job(job_settings(config), Terminal())
-    except UserError as error:
-        print(f"twofold: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("twofold: interrupted; the records of finished variants are kept", file=sys.stderr)
-        sys.exit(130)
-    except Exception:  # a bug; Hydra would keep it to itself, and the callback end the process
-        traceback.print_exc()
-        sys.exit(3)
+    except Exception as error:  # Hydra would keep it to itself, and the callback end the process
+        sys.exit(_told(error))
+
+
+def refusal(error: Exception) -> str | None:
+    """The sentence for a mistake, ours or Hydra's to find, or a full disk; None for a bug."""
+    if isinstance(error, UserError | HydraException | OmegaConfBaseException):
+        return str(error)
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: cannot be used ({error.strerror}); free some space or choose results=FOLDER"
+    if isinstance(error, ValueError) and str(error).startswith("Config group override"):  # as in `device=null`
+        return f"{error}; choose an option of each group, or leave it out"
+    return None
+
+
+def _told(error: Exception) -> int:
+    """Tell what ended the program; its exit code."""
+    said = refusal(error)
+    if said is None:
+        traceback.print_exception(error)
+        return 3
+    print(f"twofold: {said}", file=sys.stderr)
+    return 2
+
+
+def _interrupt(*_: object) -> None:
+    """The first Ctrl-C ends the sweep in order, the second at once; workers die with this process."""
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    raise KeyboardInterrupt
 
 
 def command_line() -> None:
-    """`main`, with what Hydra itself refuses told without its traceback."""
+    """`main`, with every end told in a sentence."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # it raises then, instead of printing and ending the process
+    signal.signal(signal.SIGINT, _interrupt)
     try:
         main()
-    except (HydraException, OmegaConfBaseException) as error:
-        refusal = str(error)
-    except ValueError as error:
-        if not str(error).startswith("Config group override"):  # as in `device=null`
-            raise
-        refusal = f"{error}; choose an option of each group, or leave it out"
-    else:
-        return
-    print(f"twofold: {refusal}", file=sys.stderr)
-    sys.exit(2)
+    except KeyboardInterrupt:
+        print("twofold: interrupted; finished variants are kept, and the same command goes on", file=sys.stderr)
+        sys.exit(130)
+    except Exception as error:
+        sys.exit(_told(error))
 
 
 if __name__ == "__main__":
