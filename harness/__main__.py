@@ -5,16 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import traceback
 
 import hydra
-from hydra.errors import HydraException
 from omegaconf import DictConfig
-from omegaconf.errors import OmegaConfBaseException
 
 from .callback import job_settings
-from .errors import UserError
 from .findings.console import Terminal
+from .refusal import told
 from .sweep import run_job
 
 
@@ -24,28 +21,7 @@ def main(config: DictConfig) -> None:
     try:
         run_job(job_settings(config), Terminal())
     except Exception as error:  # Hydra would keep it to itself, and the callback end the process
-        sys.exit(_told(error))
-
-
-def refusal(error: Exception) -> str | None:
-    """The sentence for a mistake, ours or Hydra's to find, or a full disk; None for a bug."""
-    if isinstance(error, UserError | HydraException | OmegaConfBaseException):
-        return str(error)
-    if isinstance(error, OSError) and error.filename:
-        return f"{error.filename}: cannot be used ({error.strerror}); free some space or choose results=FOLDER"
-    if isinstance(error, ValueError) and str(error).startswith("Config group override"):  # as in `device=null`
-        return f"{error}; choose an option of each group, or leave it out"
-    return None
-
-
-def _told(error: Exception) -> int:
-    """Tell what ended the program; its exit code."""
-    said = refusal(error)
-    if said is None:
-        traceback.print_exception(error)
-        return 3
-    print(f"twofold: {said}", file=sys.stderr)
-    return 2
+        sys.exit(told(error))
 
 
 def _interrupt(*_: object) -> None:
@@ -64,7 +40,7 @@ def command_line() -> None:
         print("twofold: interrupted; finished variants are kept, and the same command goes on", file=sys.stderr)
         sys.exit(130)
     except Exception as error:
-        sys.exit(_told(error))
+        sys.exit(told(error))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from . import leftovers
 from .config import Settings, Variant
 from .errors import UserError
 from .findings.record import read_head, write_json
@@ -68,6 +69,7 @@ class Plan:
 
     def begin(self) -> None:
         """Write the plan beside the records, so that a job knows how long the later ones take. Raises UserError."""
+        leftovers.remove(self.jobs[0].folder)
         planned = [
             {"first": job.cell(job.variants[0]), "planned_s": seconds}
             for job, seconds in zip(self.jobs, self._job_seconds(), strict=True)

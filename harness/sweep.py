@@ -13,6 +13,7 @@ from .config import Settings, Variant
 from .errors import UserError
 from .findings.console import Terminal
 from .findings.record import read
+from .leftovers import temporary_folder
 from .measure import machine
 from .measure.trial import Conditions, Launch, Measured, run_trial
 from .plan import Plan
@@ -28,7 +29,7 @@ def run_job(job: Settings, terminal: Terminal) -> None:
     if not todo:
         return
     measured = {variant: Measured() for variant in todo}
-    with tempfile.TemporaryDirectory(prefix="twofold-") as temporary, ThreadPoolExecutor(2) as background:
+    with temporary_folder() as temporary, ThreadPoolExecutor(2) as background:
         terminal.say(f"{job.workload.id}: {len(todo)} variants on {job.device.name}, {job.device.threads} threads")
         workload = background.submit(_save, job.workload, Path(temporary) / "workload")
         publisher = Publisher(job, terminal, background.submit(connect, job), described, todo)

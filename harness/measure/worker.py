@@ -1,6 +1,7 @@
 """The child process: one variant of one workload. One ask, one answer (`protocol.py`).
 
-It imports the standard library, NumPy and its own framework, and ends when its parent does.
+It imports the standard library, NumPy and its own framework, and ends when its parent does. It listens to nothing but
+the nameless pipe that it inherits, and only if the process that started it is the one that it was told.
 """
 
 from __future__ import annotations

@@ -66,6 +66,7 @@ FAULTS = [
     ("rubbish-1", "error", "rubbish"),
     ("endless-1", "error", "longer than"),
     ("memory-1", "oom", "8.00 TiB"),
+    ("hungry-1", "oom", "Unable to allocate 1.00 GiB"),
     ("exhausted-1", "oom", "RESOURCE_EXHAUSTED"),
     ("retraces-1", "error", "forward was traced a second time"),
     ("undone-1", "unsupported", "this op has no gradient here"),
@@ -202,6 +203,13 @@ def test_a_worker_dies_with_its_parent(start, tmp_path, asked):
         eventually(lambda: state(pid) == ("T" if asked == "paused" else "S"))
         parent.kill()
     eventually(lambda: gone(pid))
+
+
+def test_a_worker_accepts_only_the_process_that_started_it():
+    """It looks for its parent before it reads, and there is no other way in than the pipe it inherits."""
+    asked = [sys.executable, "-m", "harness.measure.worker", "1"]
+    ended = subprocess.run(asked, cwd=ROOT, input=b'{"ask": "count"}\n', capture_output=True, check=False)
+    assert (ended.returncode, ended.stdout) == (1, b"")
 
 
 def test_an_interrupt_from_the_terminal_does_not_reach_a_worker(start):
