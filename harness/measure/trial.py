@@ -6,12 +6,13 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from .clock import Samples
+from .gpu_watch import GpuWatch
 from .pool import Worker
 from .protocol import Failure
 from .rounds import Key, Run, run_rounds
@@ -68,7 +69,7 @@ def run_trial(
     `workload` is the folder of arrays, ready or soon. `finished(name, seconds left)` is called as each ends.
     """
     with ExitStack() as stack:
-        workers = {}
+        workers: dict[Key, Worker] = {}
         for name, launch in launches.items():
             environment = {"TWOFOLD_CACHE_DIR": str(conditions.cache.resolve())}
             workers[name] = stack.enter_context(Worker(launch.interpreter, conditions.cpus, launch.log, environment))
@@ -84,18 +85,20 @@ def run_trial(
         def ended(name: Key, run: Run, left_s: float) -> None:
             known = measured[name]
             known.failure = run.failure
+            run.samples.surroundings |= watch.seen() if watch else {}
             known.trials.append(run.samples)
             known.repeats.append(run.repeat)
             known.stops.append(run.stop)
             finished(name, left_s)
 
-        run_rounds(
-            runs,
-            target=conditions.target,
-            budget_s=conditions.budget_s,
-            deadline_s=conditions.deadline_s,
-            finished=ended,
-        )
+        with GpuWatch() if conditions.device == "cuda" else nullcontext() as watch:
+            run_rounds(
+                runs,
+                target=conditions.target,
+                budget_s=conditions.budget_s,
+                deadline_s=conditions.deadline_s,
+                finished=ended,
+            )
 
 
 def _prepare(

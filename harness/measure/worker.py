@@ -37,7 +37,8 @@ class Session:
         except ModuleNotFoundError as error:
             wanted = f"{framework} is not installed for {sys.executable} (no module {error.name!r})"
             raise Failure(Outcome.UNSUPPORTED, wanted) from error
-        return {"described": self.adapter.describe()}
+        cpus = ",".join(map(str, sorted(os.sched_getaffinity(0))))
+        return {"described": self.adapter.describe() | {"cpus": cpus}}
 
     def load(self, folder: str, execution: str) -> dict[str, Any]:
         from adapters.base import Unsupported

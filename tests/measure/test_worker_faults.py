@@ -41,7 +41,7 @@ def assert_one_sentence(reason: str) -> None:
 def test_a_program_that_behaves_answers_every_ask(start):
     worker = start()
     opened = worker.ask("open", 60, framework="fake", device="cpu", threads=1, precision="fp32")
-    assert opened == {"described": {"fake": "1.0"}}
+    assert opened == {"described": {"fake": "1.0", "cpus": ",".join(map(str, sorted(os.sched_getaffinity(0))))}}
     loaded = worker.ask("load", 60, folder=str(start.folder), execution="sleepy")
     assert loaded["first_call_s"].keys() == set(PHASES)
     assert loaded["first_call_s"]["backward"] >= 0.010
