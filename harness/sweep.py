@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 from . import preflight
@@ -32,7 +32,8 @@ def run_job(job: Settings, terminal: Terminal) -> None:
     with temporary_folder() as temporary, ThreadPoolExecutor(2) as background:
         terminal.say(f"{job.workload.id}: {len(todo)} variants on {job.device.name}, {job.device.threads} threads")
         workload = background.submit(_save, job.workload, Path(temporary) / "workload")
-        publisher = Publisher(job, terminal, background.submit(connect, job), described, todo)
+        tracker = background.submit(connect, job)
+        publisher = Publisher(job, terminal, tracker, described, todo)
         for trial in range(1, job.measure.trials + 1):
             last = trial == job.measure.trials
 
@@ -42,7 +43,7 @@ def run_job(job: Settings, terminal: Terminal) -> None:
 
             launches = {v: launch(job, v) for v, known in measured.items() if not known.failure}
             if launches:
-                run_trial(launches, measured, conditions(job), workload, finished)
+                run_trial(launches, measured, conditions(job), workload, finished, lambda: wait([tracker]))
 
 
 def sum_up(plan: Plan, terminal: Terminal) -> int:

@@ -63,10 +63,12 @@ def run_trial(
     conditions: Conditions,
     workload: Future[Path],
     finished: Callable[[Key, float], None],
+    settle: Callable[[], object] = lambda: None,
 ) -> None:
     """Measure the named variants once, in fresh processes, and add to what is `measured`.
 
     `workload` is the folder of arrays, ready or soon. `finished(name, seconds left)` is called as each ends.
+    `settle` is called before anything is timed, and returns when this process does nothing else any more.
     """
     with ExitStack() as stack:
         workers: dict[Key, Worker] = {}
@@ -74,6 +76,7 @@ def run_trial(
             environment = {"TWOFOLD_CACHE_DIR": str(conditions.cache.resolve())}
             workers[name] = stack.enter_context(Worker(launch.interpreter, conditions.cpus, launch.log, environment))
         _prepare(workers, launches, measured, conditions, workload)
+        settle()
         runs = {}
         for name, worker in workers.items():
             run = _warm(worker, measured[name], conditions)

@@ -1,6 +1,7 @@
 """What the harness adds to a variant: hand-over of processes, record, MLflow. On a fake framework of known times.
 
-`python -m tests.bench.overhead`: sweeps of few and of many variants, whose difference leaves out what a sweep costs once.
+`python -m tests.bench.overhead`: a sweep of few and one of many variants; their difference leaves out what each costs
+once.
 """
 
 from __future__ import annotations
@@ -60,9 +61,8 @@ def main() -> int:
     prepared = (min(imports() for _ in range(3)) + 2 * cycle) / 2  # first calls and verification, two at a time
     warmed = cycle * (1 + WARM_S // cycle)
     overhead = each - BUDGET_S - warmed - prepared
-    print(
-        f"a variant takes {each:.2f} s: {BUDGET_S:.2f} measuring, {warmed:.2f} warm-up, {prepared:.2f} imports and first calls"
-    )
+    parts = f"{BUDGET_S:.2f} measuring, {warmed:.2f} warm-up, {prepared:.2f} imports and first calls"
+    print(f"a variant takes {each:.2f} s: {parts}")
     print(f"  the harness takes {overhead:.2f} s of it (at most {MOST_S} s)")
     return int(overhead > MOST_S)
 
