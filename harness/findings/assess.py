@@ -58,6 +58,7 @@ def record_of(
     if known.failure:
         record.outcome, record.reason = known.failure.outcome, known.failure.reason
     else:
+        record.floor = calibration.floor
         metrics, record.interval = _timed(known, work, calibration)
         record.noise = noise(known.trials, record.threads)
         record.metrics |= metrics | surroundings(known.trials, record.threads) | {"noisy": float(bool(record.noise))}

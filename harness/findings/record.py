@@ -35,6 +35,7 @@ class Record:
     reason: str = ""
     metrics: dict[str, float] = field(default_factory=dict)
     interval: str = ""
+    floor: str = ""
     stop: list[str] = field(default_factory=list)
     noise: str = ""
     notes: dict[str, str] = field(default_factory=dict)

@@ -86,6 +86,7 @@ FIELDS: dict[str, str] = {
     "reason": "One sentence that says why, where the outcome is not ok.",
     "metrics": "The numbers, by name; see METRICS.",
     "interval": "What the intervals contain.",
+    "floor": "The machine's noise floor as its self-check found it, in one line.",
     "stop": "Why each trial stopped: target, settled or budget.",
     "noise": "What disturbed the measurement, in one sentence, or empty.",
     "notes": "Stated reasons where executed multiplies differ from the trace's, by phase.",
