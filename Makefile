@@ -32,7 +32,7 @@ setup-gpu: $(READY) ## make one CUDA environment for each framework (they cannot
 	    --disable-pip-version-check "$$package" "$$(grep '^numpy==' requirements.lock)" || exit 1; \
 	done
 
-sweep: $(READY) ## measure a study: make sweep STUDY=default ARGS="key=value ..."
+sweep: $(READY) ## measure a study, or go on with it: make sweep STUDY=default ARGS="key=value redo=all ..."
 	@$(BIN)/python -m harness -m study=$(STUDY) $(ARGS)
 
 ui: $(READY) ## open MLflow on 127.0.0.1 and print the links that show the results

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
-import traceback
 
 import hydra
-from hydra.errors import HydraException
 from omegaconf import DictConfig
-from omegaconf.errors import OmegaConfBaseException
 
 from .callback import job_settings
-from .errors import UserError
 from .findings.console import Terminal
+from .refusal import told
 from .sweep import run_job
 
 
@@ -22,32 +20,27 @@ def main(config: DictConfig) -> None:
     """Measure one workload. `SweepCallback` has checked all of them before the first starts."""
     try:
         run_job(job_settings(config), Terminal())
-    except UserError as error:
-        print(f"twofold: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("twofold: interrupted; the records of finished variants are kept", file=sys.stderr)
-        sys.exit(130)
-    except Exception:  # a bug; Hydra would keep it to itself, and the callback end the process
-        traceback.print_exc()
-        sys.exit(3)
+    except Exception as error:  # Hydra would keep it to itself, and the callback end the process
+        sys.exit(told(error))
+
+
+def _interrupt(*_: object) -> None:
+    """The first Ctrl-C ends the sweep in order, the second at once; workers die with this process."""
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    raise KeyboardInterrupt
 
 
 def command_line() -> None:
-    """`main`, with what Hydra itself refuses told without its traceback."""
+    """`main`, with every end told in a sentence."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # it raises then, instead of printing and ending the process
+    signal.signal(signal.SIGINT, _interrupt)
     try:
         main()
-    except (HydraException, OmegaConfBaseException) as error:
-        refusal = str(error)
-    except ValueError as error:
-        if not str(error).startswith("Config group override"):  # as in `device=null`
-            raise
-        refusal = f"{error}; choose an option of each group, or leave it out"
-    else:
-        return
-    print(f"twofold: {refusal}", file=sys.stderr)
-    sys.exit(2)
+    except KeyboardInterrupt:
+        print("twofold: interrupted; finished variants are kept, and the same command goes on", file=sys.stderr)
+        sys.exit(130)
+    except Exception as error:
+        sys.exit(told(error))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ Hydra turns an exception in a callback into a warning, so these end the process 
 from __future__ import annotations
 
 import sys
-import traceback
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +14,6 @@ from hydra import compose
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -25,6 +24,7 @@ from .errors import UserError
 from .findings.console import Terminal
 from .lock import hold
 from .plan import Plan
+from .refusal import told
 from .sweep import sum_up
 
 
@@ -73,20 +73,18 @@ class SweepCallback(Callback):
                 preflight.check(job)
             self.lock = hold(found[0].device.name, Terminal().say)
             self.plan.begin()
-            count, minutes = len(self.plan.cells), self.plan.seconds / 60
-            Terminal().say(f"{count} variants of {len(found)} workloads: at most {minutes:.0f} minutes once compiled")
-        except (UserError, HydraException) as error:
-            print(f"twofold: {error}", file=sys.stderr)
-            sys.exit(2)
-
-        except Exception:
-            traceback.print_exc()
-            sys.exit(3)
+            for line in self.plan.announcement():
+                Terminal().say(line)
+            self.start = time.monotonic()
+        except Exception as error:
+            sys.exit(told(error))
 
     def _end(self) -> None:
         try:
+            if planned := self.plan.seconds:
+                took = (time.monotonic() - self.start) / 60
+                Terminal().say(f"took {took:.1f} minutes; planned were at most {planned / 60:.1f}")
             code = sum_up(self.plan, Terminal())
-        except Exception:
-            traceback.print_exc()
-            code = 3
+        except Exception as error:
+            code = told(error)
         sys.exit(code)

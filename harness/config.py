@@ -18,6 +18,7 @@ from .workload.workload import Workload
 PRECISIONS = ("fp32", "tf32", "bf16")
 DEVICES = ("auto", "cpu", "cuda")
 MEMORY = ("kept", "returned")
+REDO = ("none", "failed", "all")
 
 T = TypeVar("T")
 
@@ -80,6 +81,7 @@ class _Config:
 
     study: _Named
     sweep: str | int
+    redo: str
     seed: int
     results: str
     model: dict[str, Any]
@@ -104,6 +106,7 @@ class Settings:
     tracking: Tracking
     frameworks: dict[str, Framework]
     results: Path
+    redo: str = "none"
 
     @property
     def folder(self) -> Path:
@@ -128,8 +131,8 @@ def settings(config: Mapping[str, Any]) -> Settings:
     if not given.results:
         raise UserError("results='': must be a folder")
     return Settings(
-        study=_folder_name("study.name", given.study.name),
-        sweep=_folder_name("sweep", given.sweep),
+        study=_file_name("study.name", given.study.name),
+        sweep=_file_name("sweep", given.sweep),
         workload=_workload(given.model, _one_of("precision.name", given.precision.name, PRECISIONS), given.seed),
         device=given.device,
         variants=_variants(given.variants, given.frameworks),
@@ -137,6 +140,7 @@ def settings(config: Mapping[str, Any]) -> Settings:
         tracking=given.tracking,
         frameworks=given.frameworks,
         results=Path(given.results),
+        redo=_one_of("redo", given.redo, REDO),
     )
 
 
@@ -157,10 +161,9 @@ def _variants(chosen: Mapping[str, Any], frameworks: Mapping[str, Framework]) ->
         _one_of("variants", framework, tuple(frameworks))
         if not isinstance(executions, list):
             raise UserError(f"variants.{framework}={executions!r}: must be a list, such as [eager]")
-        found += [
-            Variant(framework, _one_of(f"variants.{framework}", execution, frameworks[framework].executions))
-            for execution in executions
-        ]
+        for execution in executions:
+            _one_of(f"variants.{framework}", execution, frameworks[framework].executions)
+            found.append(Variant(_file_name("variants", framework), _file_name(f"variants.{framework}", execution)))
     if not found:
         raise UserError("variants: nothing to measure; choose at least one, such as variants=all")
     if len(set(found)) < len(found):
@@ -174,10 +177,10 @@ def _one_of(key: str, value: Any, allowed: tuple[str, ...]) -> str:
     return str(value)
 
 
-def _folder_name(key: str, value: Any) -> str:
-    """A name that stays one folder below the results: no slash, no leading dot."""
+def _file_name(key: str, value: Any) -> str:
+    """A name that stays in its folder below the results: no slash, no leading dot."""
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", str(value)):
-        raise UserError(f"{key}={value!r}: must be a folder name of letters, digits, '_', '-' and '.'")
+        raise UserError(f"{key}={value!r}: must be a name of letters, digits, '_', '-' and '.', at most 100")
     return str(value)
 
 

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 
-from .config import Settings
+from . import leftovers
+from .config import Settings, Variant
 from .errors import UserError
-from .findings.record import write_json
+from .findings.record import read_head, write_json
+from .measure import machine
+from .resume import outstanding
 
-# Import, compile and verification of six variants, two at a time; seen on two cores with warm caches.
-SET_UP_S = 35.0
+# For a variant of which no record says how long its import, compile and verification took; as seen on two cores.
+UNSEEN_S = 12.0
+HAND_OVER_S = 0.5  # at most, for a variant's process, record and MLflow run
 
 
 @dataclass(frozen=True)
@@ -24,40 +31,89 @@ class Plan:
         """Raises UserError where jobs do not belong to one sweep, or two are the same."""
         first = jobs[0]
         for job in jobs:
-            if job.folder != first.folder or job.tracking != first.tracking:
-                raise UserError("study.name, sweep, results and tracking cannot be swept; they name the sweep itself")
-        cells = [cell for job in jobs for cell in _cells(job)]
-        if twice := {cell for cell in cells if cells.count(cell) > 1}:
-            raise UserError(f"{min(twice)} would be measured twice in one sweep; the swept values give the same work")
-        return cls(tuple(jobs))
+            if (job.folder, job.tracking, job.redo) != (first.folder, first.tracking, first.redo):
+                raise UserError(
+                    "study.name, sweep, results, tracking and redo cannot be swept; they belong to the sweep itself"
+                )
+        plan = cls(tuple(jobs))
+        if twice := sorted(cell for cell, count in Counter(plan.cells).items() if count > 1):
+            raise UserError(f"{twice[0]} would be measured twice in one sweep; the swept values give the same work")
+        return plan
 
-    @property
+    @cached_property
     def cells(self) -> list[str]:
         """Every variant of every workload, in the order they are measured."""
-        return [cell for job in self.jobs for cell in _cells(job)]
+        return [job.cell(variant) for job in self.jobs for variant in job.variants]
+
+    @cached_property
+    def outstanding(self) -> list[dict[Variant, str]]:
+        """For each job what is to be measured, and why again. Ask when the device's lock is held. Raises UserError."""
+        described = machine.describe()
+        return [outstanding(job, described) for job in self.jobs]
+
+    @cached_property
+    def set_up_s(self) -> dict[str, float]:
+        """Seconds until a variant could be measured, by cell, as far as earlier records of any sweep know them."""
+        folders = sorted(self.jobs[0].results.glob("records/*/*"))
+        found = {}
+        for job, todo in zip(self.jobs, self.outstanding, strict=True):
+            for cell in map(job.cell, todo):
+                if known := [s for folder in folders if (s := _set_up_s(folder / f"{cell}.json"))]:
+                    found[cell] = max(known)
+        return found
 
     @property
     def seconds(self) -> float:
-        """How long it takes, at most, with warm compile caches."""
-        return sum(map(job_seconds, self.jobs))
+        """How long it takes at most; variants without an earlier record count as compiled."""
+        return sum(self._job_seconds())
 
     def begin(self) -> None:
-        """Write the plan beside the records, so that a reader knows what is missing. Raises UserError."""
+        """Write the plan beside the records, so that a job knows how long the later ones take. Raises UserError."""
+        leftovers.remove(self.jobs[0].folder)
+        planned = [
+            {"first": job.cell(job.variants[0]), "planned_s": seconds}
+            for job, seconds in zip(self.jobs, self._job_seconds(), strict=True)
+        ]
         write_json(
-            self.jobs[0].folder / "sweep.json",
-            {
-                "cells": self.cells,
-                "planned_s": self.seconds,
-                "jobs": [{"first": _cells(job)[0], "planned_s": job_seconds(job)} for job in self.jobs],
-            },
+            self.jobs[0].folder / "sweep.json", {"cells": self.cells, "planned_s": self.seconds, "jobs": planned}
         )
 
+    def announcement(self) -> list[str]:
+        """What is kept, what is measured again and why, and how long it takes: a line each."""
+        reasons = Counter(why for todo in self.outstanding for why in todo.values())
+        count = reasons.total()
+        lines = []
+        if kept := len(self.cells) - count:
+            lines.append(f"{kept} of {len(self.cells)} variants are measured already and kept; redo=all measures again")
+        lines += [f"{number} to measure again, {why}" for why, number in reasons.most_common() if why]
+        if count:
+            unseen = count - len(self.set_up_s)
+            condition = f", and the first compile of {unseen} that were never measured" if unseen else ""
+            workloads = sum(map(bool, self.outstanding))
+            minutes = f"at most {self.seconds / 60:.1f} minutes{condition}"
+            lines.append(f"{count} variants of {workloads} workloads: {minutes}")
+        return lines
 
-def job_seconds(job: Settings) -> float:
-    """Seconds that one job takes at most."""
-    each = job.measure.warm_s + job.measure.budget_s
-    return job.measure.trials * (SET_UP_S + len(job.variants) * each)
+    def _job_seconds(self) -> list[float]:
+        return [
+            _job_seconds(job, [self.set_up_s.get(job.cell(variant), UNSEEN_S) for variant in todo])
+            for job, todo in zip(self.jobs, self.outstanding, strict=True)
+        ]
 
 
-def _cells(job: Settings) -> list[str]:
-    return [job.cell(variant) for variant in job.variants]
+def _job_seconds(job: Settings, set_up_s: Sequence[float]) -> float:
+    """Seconds that one job takes at most, given how long each of its variants needs until it can be measured."""
+    if not set_up_s:
+        return 0.0
+    at_once = max(2, job.device.threads or 1)
+    # Graham's bound (1966) for tasks that are started in order by several hands.
+    together = (sum(set_up_s) + (at_once - 1) * max(set_up_s)) / at_once
+    each = job.measure.warm_s + job.measure.budget_s + HAND_OVER_S
+    return job.measure.trials * (together + len(set_up_s) * each)
+
+
+def _set_up_s(path: Path) -> float | None:
+    try:
+        return read_head(path).metrics.get("set_up_s")
+    except UserError:
+        return None

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import urllib.error
 import urllib.request
-from importlib.util import find_spec
+from functools import cache
 from pathlib import Path
 
 from .config import Settings
@@ -19,6 +19,16 @@ from .errors import UserError
 from .measure import machine
 
 _ANSWER_WITHIN_S = 5
+
+_ASK_VERSION = """
+import importlib.metadata, importlib.util
+if importlib.util.find_spec({0!r}) is None:
+    raise SystemExit(1)
+try:
+    print(importlib.metadata.version({0!r}))
+except importlib.metadata.PackageNotFoundError:
+    print("unknown")
+"""
 
 
 def resolve(job: Settings) -> Settings:
@@ -53,24 +63,30 @@ def check(job: Settings) -> None:
 
 
 def _check_framework(framework: str, python: str, device: str) -> None:
-    if python == sys.executable:
-        installed = find_spec(framework) is not None
-    else:
-        if shutil.which(python) is None:
-            remedy = "run make setup-gpu" if device == "cuda" else f"set frameworks.{framework}.interpreters.{device}"
-            raise UserError(f"{framework}: its interpreter {python} is not there; {remedy}")
-        asked = [python, "-c", f"import importlib.util as u; raise SystemExit(u.find_spec({framework!r}) is None)"]
-        try:
-            installed = subprocess.run(asked, timeout=60, check=False).returncode == 0
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise UserError(
-                f"{framework}: its interpreter {python} does not run ({error}); "
-                f"set frameworks.{framework}.interpreters.{device}"
-            ) from error
-    if not installed:
+    remedy = f"set frameworks.{framework}.interpreters.{device}"
+    if shutil.which(python) is None:
+        remedy = "run make setup-gpu" if device == "cuda" else remedy
+        raise UserError(f"{framework}: its interpreter {python} is not there; {remedy}")
+    try:
+        version = framework_version(framework, python)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise UserError(f"{framework}: its interpreter {python} does not run ({error}); {remedy}") from error
+    if version is None:
         raise UserError(
             f"{framework} is not installed for {python}; run make setup, or leave it out with 'variants.{framework}=[]'"
         )
+
+
+@cache
+def framework_version(framework: str, python: str) -> str | None:
+    """The installed version, asked of its interpreter; the framework is not imported. None: it is not installed.
+
+    Raises OSError or TimeoutExpired for an interpreter that does not run.
+    """
+    asked = subprocess.run(
+        [python, "-c", _ASK_VERSION.format(framework)], capture_output=True, text=True, timeout=60, check=False
+    )
+    return asked.stdout.strip() if asked.returncode == 0 else None
 
 
 def _check_memory(job: Settings) -> None:

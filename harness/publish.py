@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
+from typing import Any
 
 from .config import Settings, Variant
 from .findings import calibration
@@ -14,22 +15,33 @@ from .findings.record import Record
 from .findings.tracking import Tracker
 from .measure import machine
 from .measure.trial import Measured
+from .resume import versions
 
 
 class Publisher:
     """Publishes the variants of one job. What MLflow does not take is said, and stays in the record."""
 
-    def __init__(self, job: Settings, terminal: Terminal, tracker: Future[Tracker | None]) -> None:
+    def __init__(
+        self,
+        job: Settings,
+        terminal: Terminal,
+        tracker: Future[Tracker | None],
+        described: dict[str, Any],
+        todo: Mapping[Variant, str],
+    ) -> None:
+        """`described` is this machine; `todo` says of each variant why it is measured again."""
         self.job = job
         self.terminal = terminal
         self.tracker = tracker
-        self.machine = machine.describe()
-        self.calibration = calibration.load(job.results, machine.identity(self.machine))
+        self.machine = described
+        self.todo = todo
+        self.calibration = calibration.load(job.results, machine.identity(described))
         self.later_jobs_s = _later_jobs_s(job)
 
     def publish(self, variant: Variant, known: Measured, left_s: float) -> None:
         """Write the record first; then show it."""
         record = record_of(self.job, variant, known, self.machine, self.calibration)
+        record.versions, record.remeasured = versions(self.job, variant), self.todo[variant]
         path = record.write(self.job.folder)
         self.terminal.finished(record, _readable(left_s + self.later_jobs_s))
         try:
@@ -42,8 +54,8 @@ class Publisher:
 def publish_summary(job: Settings, records: Sequence[Record], missing: Sequence[str], terminal: Terminal) -> None:
     """The table and the answer, on the terminal and as a run of its own in MLflow."""
     terminal.table(records)
-    for cell in missing:
-        terminal.say(f"missing: {cell} was planned and has no record")
+    for why in missing:
+        terminal.say(f"missing: {why}")
     try:
         if records and (tracker := connect(job)):
             tracker.catch_up(job.folder)

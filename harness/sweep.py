@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 from . import preflight
@@ -13,21 +13,27 @@ from .config import Settings, Variant
 from .errors import UserError
 from .findings.console import Terminal
 from .findings.record import read
+from .leftovers import temporary_folder
+from .measure import machine
 from .measure.trial import Conditions, Launch, Measured, run_trial
 from .plan import Plan
 from .publish import Publisher, connect, publish_summary
+from .resume import SUCCESSES, outstanding
 from .workload.workload import Workload, save
 
 
 def run_job(job: Settings, terminal: Terminal) -> None:
-    """Measure all variants of one workload. Each gets its record, however it ends."""
-    measured = {variant: Measured() for variant in job.variants}
-    with tempfile.TemporaryDirectory(prefix="twofold-") as temporary, ThreadPoolExecutor(2) as background:
-        terminal.say(
-            f"{job.workload.id}: {len(job.variants)} variants on {job.device.name}, {job.device.threads} threads"
-        )
+    """Measure what is outstanding of one workload. Each of its variants gets its record, however it ends."""
+    described = machine.describe()
+    todo = outstanding(job, described)
+    if not todo:
+        return
+    measured = {variant: Measured() for variant in todo}
+    with temporary_folder() as temporary, ThreadPoolExecutor(2) as background:
+        terminal.say(f"{job.workload.id}: {len(todo)} variants on {job.device.name}, {job.device.threads} threads")
         workload = background.submit(_save, job.workload, Path(temporary) / "workload")
-        publisher = Publisher(job, terminal, background.submit(connect, job))
+        tracker = background.submit(connect, job)
+        publisher = Publisher(job, terminal, tracker, described, todo)
         for trial in range(1, job.measure.trials + 1):
             last = trial == job.measure.trials
 
@@ -37,7 +43,7 @@ def run_job(job: Settings, terminal: Terminal) -> None:
 
             launches = {v: launch(job, v) for v, known in measured.items() if not known.failure}
             if launches:
-                run_trial(launches, measured, conditions(job), workload, finished)
+                run_trial(launches, measured, conditions(job), workload, finished, lambda: wait([tracker]))
 
 
 def sum_up(plan: Plan, terminal: Terminal) -> int:
@@ -45,12 +51,13 @@ def sum_up(plan: Plan, terminal: Terminal) -> int:
     job = plan.jobs[0]
     found, missing = [], []
     for cell in plan.cells:
+        path = job.folder / f"{cell}.json"
         try:
-            found.append(read(job.folder / f"{cell}.json"))
-        except UserError:
-            missing.append(cell)
+            found.append(read(path))
+        except UserError as error:
+            missing.append(str(error) if path.exists() else f"{cell} was planned and has no record")
     publish_summary(job, found, missing, terminal)
-    return int(bool(missing) or any(record.outcome not in ("ok", "unsupported") for record in found))
+    return int(bool(missing) or any(record.outcome not in SUCCESSES for record in found))
 
 
 def _save(workload: Workload, folder: Path) -> Path:

@@ -21,6 +21,18 @@ def fake_python(tmp_path_factory) -> str:
     return str(script)
 
 
+@pytest.fixture
+def sweep(tmp_path, fake_python):
+    """Starts sweeps of its own; ends what is left of them."""
+    from tests.sweeps import Sweep  # MLflow takes seconds
+
+    made = Sweep(tmp_path / "the results", fake_python)
+    yield made
+    for process in made.started:
+        process.kill()  # harmless to one that has ended; its workers die with it
+        process.communicate()
+
+
 @pytest.fixture(scope="session")
 def tiny() -> Workload:
     """Work that takes no time."""

@@ -97,7 +97,7 @@ def importers(package, folder="harness"):
 
 
 def test_only_the_entry_points_know_hydra():
-    entry_points = {"harness.__main__", "harness.callback", "harness.gpu_check"}
+    entry_points = {"harness.__main__", "harness.callback", "harness.refusal", "harness.gpu_check"}
     assert importers("hydra") | importers("omegaconf") <= entry_points
     assert not importers("hydra", "adapters")
 
@@ -155,6 +155,16 @@ def test_no_module_is_longer_than_a_reader_can_hold(folder):
 
 def test_nothing_is_pickled_on_purpose():
     assert not importers("pickle") | importers("pickle", "adapters")
+
+
+def test_no_duration_is_read_from_a_clock_that_can_be_set():
+    """Only when a record and a self-check were made is told in the time of day."""
+    readers = set()
+    for folder in ("harness", "adapters"):
+        for name, tree in modules(folder):
+            calls = [ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)]
+            readers |= {name for call in calls if call in ("time.time", "time.time_ns", "time", "datetime.now")}
+    assert readers == {"harness.findings.assess", "harness.selfcheck"}
 
 
 def test_every_field_of_a_record_has_its_sentence():

@@ -16,10 +16,10 @@ from harness.measure.verdict import Answer
 SECONDS = {"inference": 6e-3, "forward": 7e-3, "backward": 13e-3, "gradient": 20e-3}
 
 
-def simulated(seed: int, delay: float = selfcheck.DELAY) -> dict[str, Samples]:
-    """The three cells of one process, as rounds leave them."""
+def simulated(seed: int, delay: bool = True) -> dict[str, Samples]:
+    """The cells of one process, as rounds leave them."""
     worker = SimulatedWorker(SECONDS, np.random.default_rng(seed), pair=0.04)
-    stretches = selfcheck.CELLS | {"delayed": delay}
+    stretches = selfcheck.CELLS if delay else dict.fromkeys(selfcheck.CELLS, 0.0)
     runs = {cell: Run(worker, 1, 0.046, stretch) for cell, stretch in stretches.items()}  # type: ignore[arg-type]
     for _ in range(24):
         for run in runs.values():
@@ -29,7 +29,7 @@ def simulated(seed: int, delay: float = selfcheck.DELAY) -> dict[str, Samples]:
 
 @pytest.fixture(scope="module")
 def processes():
-    return [simulated(seed) for seed in range(12)]
+    return [simulated(seed) for seed in range(15)]
 
 
 def test_the_same_cell_twice_is_the_same(processes):
@@ -42,9 +42,19 @@ def test_the_delay_is_found_and_measured(processes):
     assert change == pytest.approx(selfcheck.DELAY, abs=0.01)
 
 
+def test_a_slight_delay_is_found_by_five_processes(processes):
+    check = selfcheck.slight_delay_check(processes)
+    assert check.good and check.seen.startswith("in 3 of 3 sets"), check
+
+
 def test_no_delay_is_not_called_slower():
-    answer, _, _ = selfcheck.judge([simulated(seed, delay=0.0) for seed in range(12)], "delayed")
-    assert answer is not Answer.SLOWER
+    undelayed = [simulated(seed, delay=False) for seed in range(15)]
+    assert selfcheck.judge(undelayed, "delayed")[0] is not Answer.SLOWER
+    assert not selfcheck.slight_delay_check(undelayed).good
+
+
+def test_fewer_than_five_processes_cannot_show_a_slight_delay(processes):
+    assert not selfcheck.slight_delay_check(processes[:4]).good
 
 
 def test_what_differs_between_processes_is_recovered(processes):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import uuid
-from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache
@@ -14,16 +13,15 @@ import numpy as np
 
 from .. import __version__
 from ..config import Settings, Variant
-from ..measure import stats, verdict
-from ..measure.clock import PHASES, Samples
+from ..measure import stats
+from ..measure.clock import PHASES
 from ..measure.pool import ROOT
 from ..measure.protocol import Outcome
 from ..measure.trial import Measured
 from ..workload.cost import CostTable, cost
 from .calibration import Calibration
+from .noise import noise, surroundings
 from .record import Record
-
-LONG_ENOUGH_S = 0.25
 
 
 def record_of(
@@ -61,9 +59,10 @@ def record_of(
     if known.failure:
         record.outcome, record.reason = known.failure.outcome, known.failure.reason
     else:
+        record.floor = calibration.floor
         metrics, record.interval = _timed(known, work, calibration)
         record.noise = noise(known.trials, record.threads)
-        record.metrics |= metrics | {"noisy": float(bool(record.noise))}
+        record.metrics |= metrics | surroundings(known.trials, record.threads) | {"noisy": float(bool(record.noise))}
     return record
 
 
@@ -95,6 +94,7 @@ def _verified(known: Measured) -> dict[str, float]:
     return {
         "loss_error": known.verified["loss_error"],
         "gradient_error": max(known.verified["gradient_errors"].values()),
+        "set_up_s": known.set_up_s,
         "residual_mib": known.verified["residual_bytes"] / 2**20,
         **{f"first_{phase}_s": seconds for phase, seconds in known.first_call_s.items()},
         **{f"executed_{phase}_matmuls": found["matmuls"] for phase, found in known.executed.items()},
@@ -132,17 +132,3 @@ def _timed(known: Measured, work: CostTable, calibration: Calibration) -> tuple[
     }
     contains = f"{ratio.contains}, {calibration.source}"
     return {name: float(value) for name, value in metrics.items() if np.isfinite(value)}, contains
-
-
-def noise(trials: Sequence[Samples], threads: int) -> str:
-    """What disturbed the measurement; empty if little did. Judged over stretches that are long against /proc/stat."""
-    for number, trial in enumerate(trials, start=1):
-        stretch = (np.cumsum(trial.wall) // LONG_ENOUGH_S).astype(int)
-        sums = [np.bincount(stretch, values) for values in (trial.wall, trial.cpu, trial.others)]
-        wall, cpu, others = (values[sums[0] > 0] for values in sums)
-        share = cpu / wall
-        taken = np.maximum(others, 0) / (wall * threads)
-        found = verdict.noise(taken, share / np.quantile(share, 0.9))
-        if found.noisy:
-            return f"trial {number}: {found.reason}"
-    return ""

@@ -13,6 +13,8 @@ from typing import Any
 from ..errors import UserError
 from .schema import SCHEMA
 
+_HEAD_BYTES = 2**17  # more than anything before the samples takes
+
 
 @dataclass
 class Record:
@@ -34,6 +36,7 @@ class Record:
     reason: str = ""
     metrics: dict[str, float] = field(default_factory=dict)
     interval: str = ""
+    floor: str = ""
     stop: list[str] = field(default_factory=list)
     noise: str = ""
     notes: dict[str, str] = field(default_factory=dict)
@@ -42,8 +45,10 @@ class Record:
     machine: dict[str, Any] = field(default_factory=dict)
     harness: dict[str, str] = field(default_factory=dict)
     measure: dict[str, Any] = field(default_factory=dict)
-    samples: list[dict[str, Any]] = field(default_factory=list)
+    versions: dict[str, str] = field(default_factory=dict)
+    remeasured: str = ""
     schema: int = SCHEMA
+    samples: list[dict[str, Any]] = field(default_factory=list)  # last: `read_head` stops here
 
     @property
     def variant(self) -> str:
@@ -75,22 +80,48 @@ def write_json(path: Path, data: dict[str, Any]) -> None:
             draft.unlink()
 
 
+class NewerSchema(UserError):
+    """A record that a newer version of this program wrote."""
+
+
 def read(path: Path) -> Record:
     """The record in a file. Raises UserError for one that is corrupt, not a record, or of a newer schema."""
     try:
-        data = json.loads(path.read_text())
+        return _record(path, path.read_bytes())
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+        raise _unreadable(path, error) from error
+
+
+def read_head(path: Path) -> Record:
+    """A record without its samples, which are most of it and are not read. Raises UserError as `read` does."""
+    try:
+        with path.open("rb") as file:
+            head, samples, _ = file.read(_HEAD_BYTES).partition(b', "samples": ')
+            file.seek(-min(2, path.stat().st_size), os.SEEK_END)
+            if not samples or file.read() != b"]}":  # not as this program writes it: look closely
+                return read(path)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    return _record(path, head + b', "samples": []}')
+
+
+def _record(path: Path, content: bytes) -> Record:
+    try:
+        data = json.loads(content)
     except ValueError as error:
         raise UserError(f"{path}: not a whole JSON file ({error}); delete it to measure this cell again") from error
     if not isinstance(data, dict) or not isinstance(data.get("schema"), int):
         raise UserError(f"{path}: not a record of this program; move it elsewhere")
     if data["schema"] > SCHEMA:
-        raise UserError(f"{path}: schema {data['schema']} is newer than this program's {SCHEMA}; update the program")
+        raise NewerSchema(f"{path}: schema {data['schema']} is newer than this program's {SCHEMA}; update the program")
     known = {f.name for f in fields(Record)}
     if data.keys() != known:
         raise UserError(f"{path}: {', '.join(sorted(data.keys() ^ known))} missing or unknown; delete the file")
     return Record(**data)
+
+
+def _unreadable(path: Path, error: OSError) -> UserError:
+    return UserError(f"{path}: cannot be read ({error.strerror})")
 
 
 def records(folder: Path) -> Iterator[Path]:

@@ -46,10 +46,26 @@ METRICS: dict[str, Quantity] = {
     "dispatch_share": Quantity(
         "1", "Time until forward returns over time until it is done; near 1 on a GPU: host-bound."
     ),
+    "set_up_s": Quantity("s", "From asking its process to import the framework until it was verified, first trial."),
     "parameters": Quantity("1", "Number of trained values."),
     "pairs": Quantity("1", "Forward and backward pairs measured, all trials together."),
     "trials": Quantity("1", "Fresh sets of processes measured."),
     "timed_s": Quantity("s", "Time inside timed calls."),
+    "load": Quantity("1", "Highest load average of the last minute, seen after a visit."),
+    "steal_share": Quantity("1", "CPU time that the host took from this machine, over wall time times threads."),
+    "others_share": Quantity(
+        "1", "CPU time that everything else had, the host included, over wall time times threads."
+    ),
+    "switches_per_s": Quantity("1/s", "Involuntary context switches of the process while it was measured."),
+    "cpu_mhz": Quantity("MHz", "Clock of the CPUs, mean over them, median over visits; absent where not shown."),
+    "cpu_celsius": Quantity("°C", "Highest temperature that a sensor showed; absent where none is shown."),
+    "throttles": Quantity("1", "How often the CPU was throttled for heat or power; absent where not shown."),
+    "gpu_mhz": Quantity("MHz", "Clock of the GPU's multiprocessors, median over looks; absent without one."),
+    "gpu_celsius": Quantity("°C", "Highest temperature of the GPU; absent without one."),
+    "drift": Quantity(
+        "1", "Largest relative change of forward plus backward from the first half of a trial to its second."
+    ),
+    "drift_significant": Quantity("1", "1 if that change exceeds its 95 % error, else 0; ratios hardly follow it."),
     "noisy": Quantity("1", "1 if the machine disturbed this variant, else 0; the record says how."),
 }
 
@@ -71,13 +87,17 @@ FIELDS: dict[str, str] = {
     "reason": "One sentence that says why, where the outcome is not ok.",
     "metrics": "The numbers, by name; see METRICS.",
     "interval": "What the intervals contain.",
+    "floor": "The machine's noise floor as its self-check found it, in one line.",
     "stop": "Why each trial stopped: target, settled or budget.",
     "noise": "What disturbed the measurement, in one sentence, or empty.",
     "notes": "Stated reasons where executed multiplies differ from the trace's, by phase.",
     "gradient_errors": "Relative error of each gradient, norm-wise, by parameter.",
-    "described": "Versions and settings in force, as the adapter reports them.",
+    "described": "Versions and settings in force, as the adapter reports them, and the CPUs that the process may use.",
     "machine": "Processor, cores, memory, kernel, GPUs.",
     "harness": "Version and commit of this program.",
     "measure": "The measuring settings.",
-    "samples": "One entry a trial: seconds per call by phase; per cycle switches, CPU (own, others) and wall seconds.",
+    "versions": "Digest of the code that defines the work, and the framework's installed version.",
+    "remeasured": "Why an earlier record of this cell was given up, or empty.",
+    "samples": "One entry a trial: seconds per call by phase; per cycle switches, CPU (own, others) and wall seconds;"
+    " per visit what the kernel showed.",
 }

@@ -57,7 +57,9 @@ def _outcome(record: Record) -> str:
 
 
 def remarks(records: Sequence[Record]) -> list[str]:
-    """What the table marks and does not say: failures, differing counts, noise. A line each, in order of the table."""
+    """What the table marks and does not say: failures, differing counts, noise; and the machine's noise floor. A line
+    each, in order of the table.
+    """
     found = []
     for record in records:
         name = f"{record.model} {record.variant}"
@@ -66,7 +68,7 @@ def remarks(records: Sequence[Record]) -> list[str]:
         found += [f"* {name}, {phase}: {note}" for phase, note in record.notes.items()]
         if record.noise:
             found.append(f"{name} is noisy: {record.noise}")
-    return found
+    return found + list(dict.fromkeys(record.floor for record in records if record.floor))
 
 
 def answer(records: Sequence[Record]) -> str:

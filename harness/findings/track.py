@@ -16,14 +16,20 @@ def main(uri: str, results: Path) -> int:
     if not sweeps:
         print(f"twofold: {results / 'records'}: no records there; run make sweep first", file=sys.stderr)
         return 2
+    uri = uri or f"sqlite:///{results / 'mlflow.db'}"
     try:
         for folder in sweeps:
-            tracker = Tracker(uri or f"sqlite:///{results / 'mlflow.db'}", folder.parent.name, results)
+            found = [read(path) for path in records(folder)]
+            tracker = Tracker(uri, folder.parent.name, results)
             late = tracker.catch_up(folder)
-            tracker.summarise([read(path) for path in records(folder)])
+            tracker.summarise(found)
             print(f"{folder.parent.name}/{folder.name}: {late} runs logged")
     except UserError as error:
         print(f"twofold: {error}", file=sys.stderr)
+        return 2
+    except Exception as error:  # MLflow raises what its database, its server and its files raise
+        why = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        print(f"twofold: {uri}: MLflow did not take the records ({why}); they are kept, try again", file=sys.stderr)
         return 2
     return 0
 

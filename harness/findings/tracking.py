@@ -59,11 +59,12 @@ class Tracker:
             "outcome": record.outcome,
             "reason": record.reason,
             "noise": record.noise,
+            "remeasured": record.remeasured,
             "cell": record.cell,
             "record": record.id,
             "interval": record.interval,
             "stop": ", ".join(record.stop),
-            **{f"version.{k}": v for k, v in record.described.items()},
+            **{f"version.{k}": v for k, v in (record.versions | record.described).items()},
             **{f"machine.{k}": str(v) for k, v in record.machine.items()},
         }
         run = self._start(record, f"{record.model} {record.variant}", tags)
@@ -79,12 +80,18 @@ class Tracker:
 
     def catch_up(self, folder: Path) -> int:
         """Log the records of a sweep that this experiment does not have; returns how many."""
-        query = f"tags.kind = 'variant' and tags.sweep = '{folder.name}'"
-        logged, page = set(), None
+        query = f"tags.kind != 'summary' and tags.sweep = '{folder.name}'"
+        logged, halves, page = set(), {}, None
         while page is None or page.token:
             page = self.client.search_runs([self.experiment], query, page_token=page and page.token)
-            logged |= {run.data.tags["record"] for run in page}
+            for run in page:
+                if run.info.status == "RUNNING":  # its logger was killed, or MLflow went away
+                    halves[run.data.tags["record"]] = run.info.run_id
+                else:
+                    logged.add(run.data.tags["record"])
         late = [(record, path) for path in records(folder) if (record := read(path)).id not in logged]
+        for record in halves.keys() & {record.id for record, _ in late}:
+            self.client.delete_run(halves[record])
         for record, path in late:
             self.log(record, path)
         return len(late)

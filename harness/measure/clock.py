@@ -15,6 +15,7 @@ from typing import Any
 from adapters.base import PHASES, Adapter, Program
 
 from .machine import busy_s
+from .surroundings import between, look
 
 # A timed block is at least this long, against about 0.1 µs for reading the clock.
 SHORTEST_BLOCK_S = 1e-3
@@ -32,7 +33,8 @@ class Samples:
 
     `seconds` per call by phase; `enqueue` the part of them until the call returned; `switches`, involuntary
     context switches of the process; `cpu`, processor seconds over all threads; `others`, those that everything else
-    had on the same machine, the host included; `wall`, seconds of the cycle.
+    had on the same machine, the host included; `wall`, seconds of the cycle. `surroundings` has one entry for each
+    visit instead, or for each look at the GPU.
     """
 
     seconds: dict[str, list[float]] = field(default_factory=lambda: {phase: [] for phase in PHASES})
@@ -41,6 +43,7 @@ class Samples:
     cpu: list[float] = field(default_factory=list)
     others: list[float] = field(default_factory=list)
     wall: list[float] = field(default_factory=list)
+    surroundings: dict[str, list[float]] = field(default_factory=dict)
 
     def extend(self, other: Samples) -> None:
         """Append the other's cycles."""
@@ -51,6 +54,8 @@ class Samples:
         self.cpu += other.cpu
         self.others += other.others
         self.wall += other.wall
+        for name, seen in other.surroundings.items():
+            self.surroundings.setdefault(name, []).extend(seen)
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready."""
@@ -103,17 +108,19 @@ def warm_up(adapter: Adapter, program: Program, limit_s: float) -> tuple[dict[st
 
     Returns the seconds of each phase in the last block, and the number of cycles.
     """
-    start = perf_counter()
+    end, cycles = perf_counter() + limit_s, 0
     levels: list[float] = []
     while True:
-        block = measure(adapter, program, WARM_BLOCK, 1)
+        block = Samples()
+        while len(block.wall) < WARM_BLOCK and (perf_counter() < end or not block.wall):
+            block.extend(measure(adapter, program, 1, 1))
+        cycles += len(block.wall)
         pairs = zip(block.seconds["forward"], block.seconds["backward"], strict=True)
         levels.append(statistics.median(f + b for f, b in pairs))
         changes = [abs(b / a - 1) for a, b in pairwise(levels)]
         stable = len(changes) >= 2 and max(changes[-2:]) < STABLE
-        if stable or len(levels) == MOST_WARM_BLOCKS or perf_counter() - start > limit_s:
-            last = {phase: statistics.median(block.seconds[phase]) for phase in PHASES}
-            return last, WARM_BLOCK * len(levels)
+        if stable or len(levels) == MOST_WARM_BLOCKS or perf_counter() >= end:
+            return {phase: statistics.median(block.seconds[phase]) for phase in PHASES}, cycles
 
 
 def repeats(seconds: dict[str, float]) -> int:
@@ -152,21 +159,23 @@ def measure(adapter: Adapter, program: Program, cycles: int, repeat: int, stretc
         pair,
         lambda: timed("gradient", program.gradient),
     ]
+    before = look()
     collecting = gc.isenabled()
     gc.disable()
     try:
         for _ in range(cycles):
-            busy, before, start = busy_s(), resource.getrusage(resource.RUSAGE_SELF), perf_counter()
+            busy, usage, start = busy_s(), resource.getrusage(resource.RUSAGE_SELF), perf_counter()
             for step in steps:
                 step()
             samples.wall.append(perf_counter() - start)
             after = resource.getrusage(resource.RUSAGE_SELF)
-            samples.switches.append(after.ru_nivcsw - before.ru_nivcsw)
-            own = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+            samples.switches.append(after.ru_nivcsw - usage.ru_nivcsw)
+            own = after.ru_utime + after.ru_stime - usage.ru_utime - usage.ru_stime
             samples.cpu.append(own)
             samples.others.append(busy_s() - busy - own)
             steps.reverse()
     finally:
         if collecting:
             gc.enable()
+    samples.surroundings = between(before, look())
     return samples

@@ -64,7 +64,7 @@ def run_rounds(
             run = runs[key]
             start = now()
             try:
-                _visit(run, deadline_s)
+                _visit(run, budget_s - spent[key], deadline_s)
             except Failure as failure:
                 run.failure = failure
             spent[key] += now() - start
@@ -75,8 +75,8 @@ def run_rounds(
         round_number += 1
 
 
-def _visit(run: Run, deadline_s: float) -> None:
-    cycles = max(1, min(BLOCK, round(LONGEST_VISIT_S / run.cycle_s)))
+def _visit(run: Run, left_s: float, deadline_s: float) -> None:
+    cycles = max(1, min(BLOCK, round(min(LONGEST_VISIT_S, left_s) / run.cycle_s)))
     answer = run.worker.ask("measure", deadline_s, cycles=cycles, repeat=run.repeat, stretch=run.stretch)
     run.samples.extend(Samples(**answer))
 

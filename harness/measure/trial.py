@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from .clock import Samples
+from .gpu_watch import GpuWatch
 from .pool import MALLOC, Worker
 from .protocol import Failure
 from .rounds import Key, Run, run_rounds
@@ -46,6 +48,7 @@ class Measured:
     """What is known of one variant so far, over all its trials."""
 
     described: dict[str, str] = field(default_factory=dict)
+    set_up_s: float = 0.0  # of the first trial; later ones find the compile cache warm
     first_call_s: dict[str, float] = field(default_factory=dict)
     verified: dict[str, Any] = field(default_factory=dict)
     executed: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -61,17 +64,20 @@ def run_trial(
     conditions: Conditions,
     workload: Future[Path],
     finished: Callable[[Key, float], None],
+    settle: Callable[[], object] = lambda: None,
 ) -> None:
     """Measure the named variants once, in fresh processes, and add to what is `measured`.
 
     `workload` is the folder of arrays, ready or soon. `finished(name, seconds left)` is called as each ends.
+    `settle` is called before anything is timed, and returns when this process does nothing else any more.
     """
     with ExitStack() as stack:
-        workers = {}
+        workers: dict[Key, Worker] = {}
         for name, launch in launches.items():
             environment = MALLOC[conditions.memory] | {"TWOFOLD_CACHE_DIR": str(conditions.cache.resolve())}
             workers[name] = stack.enter_context(Worker(launch.interpreter, conditions.cpus, launch.log, environment))
         _prepare(workers, launches, measured, conditions, workload)
+        settle()
         runs = {}
         for name, worker in workers.items():
             run = _warm(worker, measured[name], conditions)
@@ -83,18 +89,20 @@ def run_trial(
         def ended(name: Key, run: Run, left_s: float) -> None:
             known = measured[name]
             known.failure = run.failure
+            run.samples.surroundings |= watch.seen() if watch else {}
             known.trials.append(run.samples)
             known.repeats.append(run.repeat)
             known.stops.append(run.stop)
             finished(name, left_s)
 
-        run_rounds(
-            runs,
-            target=conditions.target,
-            budget_s=conditions.budget_s,
-            deadline_s=conditions.deadline_s,
-            finished=ended,
-        )
+        with GpuWatch() if conditions.device == "cuda" else nullcontext() as watch:
+            run_rounds(
+                runs,
+                target=conditions.target,
+                budget_s=conditions.budget_s,
+                deadline_s=conditions.deadline_s,
+                finished=ended,
+            )
 
 
 def _prepare(
@@ -128,7 +136,7 @@ def _prepare(
 def _load_and_verify(
     worker: Worker, launch: Launch, known: Measured, conditions: Conditions, workload: Future[Path]
 ) -> None:
-    deadline_s = conditions.deadline_s
+    deadline_s, start = conditions.deadline_s, time.monotonic()
     opened = worker.ask(
         "open",
         deadline_s,
@@ -137,13 +145,17 @@ def _load_and_verify(
         threads=len(conditions.cpus),
         precision=conditions.precision,
     )
-    loaded = worker.ask("load", deadline_s, folder=os.fspath(workload.result()), execution=launch.execution)
-    if not known.first_call_s:  # a later trial finds the compile cache warm
+    ready = time.monotonic()
+    folder = workload.result()
+    start += time.monotonic() - ready  # waiting for the arrays is not this variant's time
+    loaded = worker.ask("load", deadline_s, folder=os.fspath(folder), execution=launch.execution)
+    if not known.first_call_s:
         known.described = opened["described"]
         known.first_call_s = loaded["first_call_s"]
     known.verified = worker.ask("verify", deadline_s)
     if not known.executed:
         known.executed = worker.ask("count", deadline_s)["executed"]
+        known.set_up_s = time.monotonic() - start
 
 
 def _warm(worker: Worker, known: Measured, conditions: Conditions) -> Run | None:

@@ -1,6 +1,7 @@
 """The child process: one variant of one workload. One ask, one answer (`protocol.py`).
 
-It imports the standard library, NumPy and its own framework, and ends when its parent does.
+It imports the standard library, NumPy and its own framework, and ends when its parent does. It listens to nothing but
+the nameless pipe that it inherits, and only if the process that started it is the one that it was told.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ class Session:
         except ModuleNotFoundError as error:
             wanted = f"{framework} is not installed for {sys.executable} (no module {error.name!r})"
             raise Failure(Outcome.UNSUPPORTED, wanted) from error
-        return {"described": self.adapter.describe()}
+        cpus = ",".join(map(str, sorted(os.sched_getaffinity(0))))
+        return {"described": self.adapter.describe() | {"cpus": cpus}}
 
     def load(self, folder: str, execution: str) -> dict[str, Any]:
         from adapters.base import Unsupported

@@ -12,6 +12,8 @@ from .ops import CATALOGUE, Spec, WorkloadError
 
 Param = Callable[[str, Draw], Any]
 
+MOST_CALLS = 20_000  # a hundred times what any model here has; beyond, a size is a slip of the hand
+
 
 @dataclass(frozen=True)
 class Symbol:
@@ -113,6 +115,8 @@ class _Tracer:
             outputs = tuple(self.value(spec) for spec in specs)
             numbers = tuple(x.id for x in inputs), tuple(x.id for x in outputs)
             self.calls.append(Call(name, *numbers, attrs))
+            if len(self.calls) > MOST_CALLS:
+                raise WorkloadError(f"the model has more than {MOST_CALLS} operations; choose a smaller depth")
             return outputs if isinstance(shape, tuple) else outputs[0]
 
         return call

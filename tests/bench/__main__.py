@@ -10,6 +10,7 @@ BENCHMARKS = (
     ["tests.bench.keras_resnet", "jax"],
     ["tests.bench.keras_resnet", "tensorflow"],
     ["tests.bench.spread"],
+    ["tests.bench.overhead"],
 )
 
 

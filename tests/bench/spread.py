@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.findings.assess import noise
+from harness.findings.noise import noise
 from harness.measure import machine, stats
 from harness.measure.rounds import Run, run_rounds
 from harness.selfcheck import start_check

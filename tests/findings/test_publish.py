@@ -15,6 +15,7 @@ from harness.config import Settings, Variant
 from harness.errors import UserError
 from harness.findings.console import Terminal
 from harness.findings.record import read
+from harness.measure import machine
 from harness.measure.protocol import Failure, Outcome
 from harness.measure.trial import Measured
 from harness.plan import Plan
@@ -35,7 +36,7 @@ def job(tiny, tmp_path) -> Settings:
         variants=(EAGER, JIT),
         measure=config.Measure("test", 1, 0.02, 100.0, 20.0, 60.0),
         tracking=config.Tracking(None),
-        frameworks={},
+        frameworks={name: config.Framework(("eager", "jit"), {}) for name in ("torch", "jax")},
         results=tmp_path,
     )
 
@@ -68,6 +69,10 @@ def ready(tracker) -> Future:
     return future
 
 
+def publisher_of(job: Settings, terminal: Terminal, tracker: Future) -> Publisher:
+    return Publisher(job, terminal, tracker, machine.describe(), dict.fromkeys(job.variants, ""))
+
+
 def failed() -> Measured:
     return Measured(failure=Failure(Outcome.UNSUPPORTED, "it cannot"))
 
@@ -75,7 +80,7 @@ def failed() -> Measured:
 def test_an_mlflow_that_goes_away_half_way_is_said_in_one_line_and_the_record_kept(job, terminal, screen):
     Plan.of([job]).begin()
     tracker = FlakyTracker()
-    publisher = Publisher(job, terminal, ready(tracker))
+    publisher = publisher_of(job, terminal, ready(tracker))
     for variant in job.variants:
         publisher.publish(variant, failed(), 10.0)
     kept = {variant: job.folder / f"{job.cell(variant)}.json" for variant in job.variants}
@@ -89,7 +94,7 @@ def test_an_mlflow_that_never_came_is_said_for_each_run(job, terminal, screen):
     Plan.of([job]).begin()
     never: Future = Future()
     never.set_exception(ConnectionError("nobody there"))
-    publisher = Publisher(job, terminal, never)
+    publisher = publisher_of(job, terminal, never)
     for variant in job.variants:
         publisher.publish(variant, failed(), 10.0)
     assert screen.getvalue().count("MLflow did not take this run (nobody there)") == 2
@@ -101,7 +106,7 @@ def test_the_record_is_written_before_anything_is_shown(job, terminal, monkeypat
     path = job.folder / f"{job.cell(EAGER)}.json"
     seen = []
     monkeypatch.setattr(terminal, "finished", lambda record, left: seen.append(path.exists()))
-    Publisher(job, terminal, ready(None)).publish(EAGER, failed(), 10.0)
+    publisher_of(job, terminal, ready(None)).publish(EAGER, failed(), 10.0)
     assert seen == [True]
 
 
@@ -109,9 +114,9 @@ def test_time_left_includes_the_jobs_to_come(job, terminal, screen):
     later = replace(job, workload=Workload.of("mlp", {"batch": 2, "depth": 2, "width": 8}))
     plan = Plan.of([job, later])
     plan.begin()
-    Publisher(later, terminal, ready(None)).publish(EAGER, failed(), 30.0)
+    publisher_of(later, terminal, ready(None)).publish(EAGER, failed(), 30.0)
     assert "(30 s left)" in screen.getvalue()
-    Publisher(job, terminal, ready(None)).publish(EAGER, failed(), 30.0)
+    publisher_of(job, terminal, ready(None)).publish(EAGER, failed(), 30.0)
     assert f"({(30 + plan.seconds / 2) / 60:.0f} min left)" in screen.getvalue()
 
 

@@ -30,6 +30,12 @@ def test_a_row_holds_the_numbers_of_its_record(record):
     }
 
 
+def test_the_noise_floor_is_quoted_once(record):
+    records = [record(floor="noise floor: 2 %"), record(execution="compile", floor="noise floor: 2 %")]
+    assert remarks(records) == ["noise floor: 2 %"]
+    assert "- noise floor: 2 %" in markdown(records)
+
+
 def test_a_failure_leaves_its_row_empty_and_says_why_in_a_remark(failed):
     made = failed("oom", "out of memory (8 TiB)")
     found = cells(made)

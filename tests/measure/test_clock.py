@@ -213,10 +213,10 @@ def test_warm_up_of_a_program_that_never_settles_ends_at_the_cap(fake):
     assert cycles == clock.WARM_BLOCK * clock.MOST_WARM_BLOCKS
 
 
-def test_warm_up_ends_after_the_block_in_which_its_limit_is_over(fake):
+def test_warm_up_ends_after_the_cycle_in_which_its_limit_is_over(fake):
     program = fake()
-    _, cycles = warm_up(program, program, limit_s=1.5 * 4 * sum(SECONDS.values()))
-    assert cycles == 8
+    _, cycles = warm_up(program, program, limit_s=5.5 * sum(SECONDS.values()))
+    assert cycles == 6
 
 
 @pytest.mark.parametrize(

@@ -39,10 +39,13 @@ def measured_records(executions, trials, workload, folder, python, tmp_path, bud
     conditions = Conditions(
         "cpu", "fp32", sorted(os.sched_getaffinity(0)), "kept", tmp_path / "cache", 0.02, budget_s, 2.0, 60.0
     )
+    settled = []
     for _ in range(trials):
         alive = [variant for variant in variants if not known[variant].failure]
         launches = {v: Launch("fake", v.execution, python, tmp_path / f"{v}.log") for v in alive}
-        run_trial(launches, known, conditions, ready, lambda variant, left_s: None)
+        settle = lambda: settled.append(max(len(k.trials) for k in known.values()))  # noqa: E731
+        run_trial(launches, known, conditions, ready, lambda variant, left_s: None, settle)
+    assert settled == list(range(trials)), "each trial waits until this process is quiet, and measures then"
     return {v.execution: record_of(job, v, known[v], {}, calibration.assumed("")) for v in variants}
 
 

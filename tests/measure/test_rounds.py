@@ -95,6 +95,12 @@ def test_a_variant_never_overruns_its_budget_by_more_than_one_visit(house):
     assert 5.0 <= runs["slow"].cycles * 1.0 <= 6.0
 
 
+def test_the_last_visit_of_a_slow_variant_is_cut_to_what_is_left_of_its_budget(house):
+    runs = {"slow": house.run("slow", cycle_s=0.45, factors=WIDE)}
+    house.measure(runs, target=1e-9, budget_s=4.0)
+    assert runs["slow"].cycles * 0.45 == pytest.approx(4.0, abs=0.45)
+
+
 def test_the_budget_of_one_variant_is_not_spent_by_the_others(house):
     runs = {name: house.run(name, factors=WIDE) for name in "ab"}
     house.measure(runs, target=1e-9, budget_s=2.0)

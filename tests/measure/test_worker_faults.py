@@ -41,7 +41,7 @@ def assert_one_sentence(reason: str) -> None:
 def test_a_program_that_behaves_answers_every_ask(start):
     worker = start()
     opened = worker.ask("open", 60, framework="fake", device="cpu", threads=1, precision="fp32")
-    assert opened == {"described": {"fake": "1.0"}}
+    assert opened == {"described": {"fake": "1.0", "cpus": ",".join(map(str, sorted(os.sched_getaffinity(0))))}}
     loaded = worker.ask("load", 60, folder=str(start.folder), execution="sleepy")
     assert loaded["first_call_s"].keys() == set(PHASES)
     assert loaded["first_call_s"]["backward"] >= 0.010
@@ -86,6 +86,7 @@ FAULTS = [
     ("rubbish-1", "error", "rubbish"),
     ("endless-1", "error", "longer than"),
     ("memory-1", "oom", "8.00 TiB"),
+    ("hungry-1", "oom", "Unable to allocate 1.00 GiB"),
     ("exhausted-1", "oom", "RESOURCE_EXHAUSTED"),
     ("retraces-1", "error", "forward was traced a second time"),
     ("undone-1", "unsupported", "this op has no gradient here"),
@@ -222,6 +223,13 @@ def test_a_worker_dies_with_its_parent(start, tmp_path, asked):
         eventually(lambda: state(pid) == ("T" if asked == "paused" else "S"))
         parent.kill()
     eventually(lambda: gone(pid))
+
+
+def test_a_worker_accepts_only_the_process_that_started_it():
+    """It looks for its parent before it reads, and there is no other way in than the pipe it inherits."""
+    asked = [sys.executable, "-m", "harness.measure.worker", "1"]
+    ended = subprocess.run(asked, cwd=ROOT, input=b'{"ask": "count"}\n', capture_output=True, check=False)
+    assert (ended.returncode, ended.stdout) == (1, b"")
 
 
 def test_an_interrupt_from_the_terminal_does_not_reach_a_worker(start):

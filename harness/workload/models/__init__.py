@@ -32,6 +32,8 @@ class Model(Protocol):
     def loss(self, ops: Any, param: Param, **batch: Any) -> Any: ...
 
 
+LARGEST_SIZE = 10**7  # more would fill the memory before anything can be checked
+
 MODELS: dict[str, type] = {"mlp": MLP, "resnet18": ResNet18, "gpt2": GPT2}
 
 
@@ -54,6 +56,8 @@ def build(name: str, sizes: Mapping[str, Any]) -> Model:
             raise WorkloadError(f"model.{key}={value!r}: {name} needs {expected} here")
         if type(value) is int and value < 1:
             raise WorkloadError(f"model.{key}={value}: must be at least 1")
+        if type(value) is int and value > LARGEST_SIZE:
+            raise WorkloadError(f"model.{key}={value}: must be at most {LARGEST_SIZE}")
     return typing.cast(Model, MODELS[name](**sizes))
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import ctypes
 import os
 import random
+import resource
 import signal
 import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -64,6 +66,13 @@ def prints():
 
 def memory():
     raise MemoryError("Unable to allocate 8.00 TiB")
+
+
+def hungry():
+    """Takes more than its limit, which is what it has and 64 MiB."""
+    held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (held + 2**26, resource.RLIM_INFINITY))
+    np.ones(2**27)
 
 
 def exhausted():

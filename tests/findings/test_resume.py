@@ -1,0 +1,214 @@
+"""Which finished cells are kept, which are measured again, and how quickly that is decided."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+
+from harness import config, preflight, resume
+from harness.config import Settings, Variant
+from harness.errors import UserError
+from harness.findings.record import NewerSchema, read
+from harness.findings.schema import SCHEMA
+from harness.measure import machine
+from harness.plan import UNSEEN_S, Plan
+from harness.resume import outstanding, versions
+
+EAGER, COMPILE = Variant("torch", "eager"), Variant("torch", "compile")
+
+
+@pytest.fixture
+def job(tiny, tmp_path) -> Settings:
+    return Settings(
+        study="study",
+        sweep="main",
+        workload=tiny,
+        device=config.Device("cpu", 2),
+        variants=(EAGER, COMPILE),
+        measure=config.Measure("quick", 1, 0.02, 8.0, 5.0, 600.0),
+        tracking=config.Tracking(None),
+        frameworks={"torch": config.Framework(("eager", "compile"), {}), "jax": config.Framework(("jit",), {})},
+        results=tmp_path,
+    )
+
+
+@pytest.fixture
+def finished(job, record):
+    """`finished(variant, **changes)`: writes the record of a variant as the job leaves it; returns its path."""
+
+    def write(variant: Variant = EAGER, **changes) -> Path:
+        fields = {
+            "cell": job.cell(variant),
+            "measure": asdict(job.measure),
+            "threads": job.device.threads,
+            "machine": machine.describe(),
+            "versions": versions(job, variant),
+        }
+        return record(**(fields | changes)).write(job.folder)
+
+    return write
+
+
+def decided(job: Settings) -> dict[Variant, str]:
+    return outstanding(job, machine.describe())
+
+
+def test_what_has_no_record_is_measured_and_what_is_finished_is_kept(job, finished):
+    assert decided(job) == {EAGER: "", COMPILE: ""}
+    finished(EAGER)
+    assert decided(job) == {COMPILE: ""}
+    finished(COMPILE, outcome="unsupported")
+    assert decided(job) == {}
+
+
+@pytest.mark.parametrize(
+    ("field", "change", "said"),
+    [
+        ("measure", {"trials": 3}, "measure.trials was 3 and is 1"),
+        ("measure", {"budget_s": 1.0}, "measure.budget_s was 1.0 and is 8.0"),
+        ("machine", {"cpu": "Quick 3000"}, "machine.cpu was Quick 3000 and is"),
+        ("machine", {"gpus": ["A GPU"]}, "machine.gpus was ['A GPU'] and is []"),
+        ("versions", {"torch": "1.0"}, "torch was 1.0 and is 2."),
+        ("versions", {"code": "0123"}, "code was 0123 and is"),
+    ],
+)
+def test_a_change_of_what_a_timing_depends_on_is_named(job, finished, field, change, said):
+    whole = read(finished(EAGER))
+    finished(EAGER, **{field: getattr(whole, field) | change})
+    assert decided(job)[EAGER].startswith(f"because {said}")
+
+
+def test_other_threads_are_a_change_and_another_name_is_none(job, finished):
+    finished(EAGER)
+    assert EAGER not in decided(replace(job, measure=replace(job.measure, name="renamed")))
+    assert decided(replace(job, device=config.Device("cpu", 1)))[EAGER] == "because device.threads was 2 and is 1"
+
+
+@pytest.mark.parametrize("outcome", ["invalid", "oom", "timeout", "crashed", "error"])
+def test_a_failed_outcome_stays_unless_failures_are_asked_for(job, finished, outcome):
+    finished(EAGER, outcome=outcome)
+    finished(COMPILE)
+    assert decided(job) == {}
+    assert decided(replace(job, redo="failed")) == {EAGER: f"because it was {outcome}, and redo=failed"}
+
+
+def test_all_is_all(job, finished):
+    finished(EAGER)
+    assert decided(replace(job, redo="all")) == {EAGER: "because of redo=all", COMPILE: ""}
+
+
+def test_a_truncated_or_spoilt_record_is_measured_again(job, finished):
+    path = finished(EAGER)
+    whole = path.read_bytes()
+    for content in (
+        b"",
+        whole[:-1],
+        whole[: len(whole) // 2],
+        b"\xff" + whole,
+        whole + b"\n{",
+        b"[]",
+        b'{"schema": 1}',
+    ):
+        path.write_bytes(content)
+        assert decided(job)[EAGER].startswith(f"because its record could not be used ({path}: "), content[:20]
+
+
+def test_a_record_of_a_newer_program_is_never_replaced(job, finished):
+    path = finished(EAGER)
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"schema": SCHEMA + 1}))
+    with pytest.raises(NewerSchema, match=r"newer than this program's.*; update the program"):
+        Plan.of([job]).begin()
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    """A small checkout in the place of this one; `write(path)` spoils a file of it."""
+    for path in ("harness/workload/ops/conv.py", "harness/sweep.py", "adapters/hlo.py", "adapters/jax.py"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text("pass")
+    (tmp_path / "adapters/torch").mkdir()
+    (tmp_path / "adapters/torch/ops.py").write_text("pass")
+    monkeypatch.setattr(resume, "ROOT", tmp_path)
+    resume.code_digest.cache_clear()
+    yield tmp_path
+    resume.code_digest.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("path", "matters"),
+    [
+        ("harness/workload/ops/conv.py", True),
+        ("adapters/torch/ops.py", True),
+        ("adapters/hlo.py", True),
+        ("adapters/jax.py", False),
+        ("harness/sweep.py", False),
+    ],
+)
+def test_the_code_that_counts_is_the_work_and_its_own_adapter(checkout, path, matters):
+    frameworks = frozenset(("torch", "jax"))
+    before = resume.code_digest("torch", frameworks)
+    (checkout / path).write_text("raise")
+    resume.code_digest.cache_clear()
+    assert (resume.code_digest("torch", frameworks) != before) is matters
+
+
+def test_a_version_is_known_without_importing_the_framework(tmp_path):
+    (tmp_path / "lib" / "brittle").mkdir(parents=True)
+    (tmp_path / "lib" / "brittle" / "__init__.py").write_text("raise SystemExit('imported')")
+    (tmp_path / "lib" / "brittle-3.1.dist-info").mkdir()
+    (tmp_path / "lib" / "brittle-3.1.dist-info" / "METADATA").write_text("Name: brittle\nVersion: 3.1\n")
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nPYTHONPATH={tmp_path}/lib exec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    assert preflight.framework_version("brittle", str(python)) == "3.1"
+    assert preflight.framework_version("absent", str(python)) is None
+
+
+def test_the_planned_time_is_of_what_is_left_and_learns_from_earlier_records_of_any_sweep(job, finished):
+    each = 5.0 + 8.0
+    assert Plan.of([job]).seconds == pytest.approx(2 * each + 1.5 * UNSEEN_S, abs=2)
+    finished(EAGER, metrics={"set_up_s": 100.0})
+    assert Plan.of([job]).seconds == pytest.approx(each + UNSEEN_S, abs=2)
+    other = replace(job, sweep="other")
+    assert Plan.of([other]).seconds == pytest.approx(2 * each + 100 + UNSEEN_S / 2, abs=2)
+    assert "the first compile of 1 that were never measured" in Plan.of([other]).announcement()[-1]
+
+
+def test_the_announcement_says_what_is_kept_and_why_the_rest_is_not(job, finished):
+    finished(EAGER)
+    finished(COMPILE, outcome="crashed")
+    (kept,) = Plan.of([job]).announcement()
+    assert kept.startswith("2 of 2 variants are measured already and kept")
+    kept, again, left = Plan.of([replace(job, redo="failed")]).announcement()
+    assert kept.startswith("1 of 2 variants")
+    assert again == "1 to measure again, because it was crashed, and redo=failed"
+    assert left.startswith("1 variants of 1 workloads: at most ")
+
+
+def test_ten_thousand_finished_cells_are_decided_in_two_seconds(job, finished):
+    """Processor seconds, so that a neighbour does not fail it; planning is linear, or it would take minutes."""
+    many = [{"seconds": {phase: [0.001234567] * 160 for phase in ("forward", "backward")}, "wall": [0.1] * 160}]
+    path = finished(EAGER, samples=many)
+    jobs = [replace(job, workload=replace(job.workload, seed=seed)) for seed in range(1, 5001)]
+    for other in jobs:
+        for variant in other.variants:
+            os.link(path, job.folder / f"{other.cell(variant)}.json")
+    start = time.process_time()
+    plan = Plan.of(jobs)
+    plan.begin()
+    (kept,) = plan.announcement()
+    took = time.process_time() - start
+    assert kept.startswith("10000 of 10000 variants are measured already")
+    assert plan.seconds == 0
+    assert took <= 2
+
+
+def test_a_sweep_that_goes_on_is_still_refused_where_jobs_differ_in_what_belongs_to_the_sweep(job):
+    with pytest.raises(UserError, match="redo cannot be swept"):
+        Plan.of([job, replace(job, redo="all")])
