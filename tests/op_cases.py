@@ -180,6 +180,9 @@ CASES = (
     case("flatten", IMAGE),
     case("mse", (3, 4), (3, 4)),
     case("mse", IMAGE, IMAGE),
+    case("multiply", (2, 3, 4), (2, 3, 4)),
+    case("multiply", (2, 3, 4), (4,)),
+    case("multiply", IMAGE, (5, 4)),
 )
 
 # Where a derivative does not exist, the catalogue says which one is taken.

@@ -21,6 +21,7 @@ _CUBIC = 0.044715
 relu = tf.nn.relu
 relu6 = tf.nn.relu6
 add = tf.add
+multiply = tf.multiply
 
 
 def linear(x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:

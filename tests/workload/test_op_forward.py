@@ -153,6 +153,10 @@ def flatten(x):
     return np.array([[x[n, h, w, c] for h, w, c in np.ndindex(x.shape[1:])] for n in range(len(x))])
 
 
+def multiply(a, b):
+    return a * np.broadcast_to(b, a.shape)
+
+
 def mse(a, b):
     return sum((p - q) ** 2 for p, q in zip(a.ravel(), b.ravel(), strict=True)) / a.size
 

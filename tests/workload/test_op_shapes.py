@@ -82,6 +82,7 @@ REFUSED = (
     ("concatenate", (X, X), {"axis": 4}, "axis 4"),
     ("flatten", (spec(3, 4),), {}, "(3, 4)"),
     ("mse", (spec(3, 5), spec(3)), {}, "(3,)"),
+    ("multiply", (spec(3, 4), spec(3)), {}, "(3,)"),
     ("mse", (spec(3), ids(3)), {}, "floats"),
 )
 
