@@ -38,7 +38,7 @@ from harness.workload.workload import Workload
 names = ("a", "b", "c")
 jobs = [
     Settings("study", "main", Workload.of("mlp", {"batch": 2, "depth": 2, "width": 4}, seed=seed),
-             config.Device("cpu", 1), tuple(Variant("fake", name) for name in names),
+             config.Device("cpu", 1, "kept"), tuple(Variant("fake", name) for name in names),
              config.Measure("brief", 1, 0.02, 0.15, 0.05, 60.0), config.Tracking(None),
              {"fake": config.Framework(names, {"cpu": sys.argv[1]})}, Path(sys.argv[2]))
     for seed in range(12)

@@ -16,7 +16,11 @@ Axes = tuple[int, ...]
 
 # Where torch keeps the canonical axes. In memory, an image [N, C, H, W] may be NHWC still: its memory format says so.
 IMAGE: Axes = (0, 3, 1, 2)
-WEIGHTS: dict[tuple[str, int], Axes] = {("linear", 1): (1, 0), ("conv2d", 1): (3, 2, 0, 1)}
+WEIGHTS: dict[tuple[str, int], Axes] = {
+    ("linear", 1): (1, 0),
+    ("conv2d", 1): (3, 2, 0, 1),
+    ("conv_transpose2d", 1): (3, 2, 0, 1),
+}
 
 
 def axes_of(graph: Graph) -> dict[str, Axes]:

@@ -29,7 +29,7 @@ def job(tiny, tmp_path) -> Settings:
         study="study",
         sweep="main",
         workload=tiny,
-        device=config.Device("cpu", 2),
+        device=config.Device("cpu", 2, "kept"),
         variants=(EAGER, COMPILE),
         measure=config.Measure("quick", 1, 0.02, 8.0, 5.0, 600.0),
         tracking=config.Tracking(None),
@@ -87,7 +87,9 @@ def test_a_change_of_what_a_timing_depends_on_is_named(job, finished, field, cha
 def test_other_threads_are_a_change_and_another_name_is_none(job, finished):
     finished(EAGER)
     assert EAGER not in decided(replace(job, measure=replace(job.measure, name="renamed")))
-    assert decided(replace(job, device=config.Device("cpu", 1)))[EAGER] == "because device.threads was 2 and is 1"
+    assert (
+        decided(replace(job, device=config.Device("cpu", 1, "kept")))[EAGER] == "because device.threads was 2 and is 1"
+    )
 
 
 @pytest.mark.parametrize("outcome", ["invalid", "oom", "timeout", "crashed", "error"])

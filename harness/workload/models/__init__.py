@@ -19,9 +19,15 @@ from typing import Any, Protocol
 from ..draw import Draw
 from ..ops import WorkloadError
 from ..trace import Param
+from .alexnet import AlexNet
+from .convnext import ConvNeXt
+from .flop_study import ConvNet, DeeperConvNet, LinearNet, OneNet
 from .gpt2 import GPT2
 from .mlp import MLP
-from .resnet import ResNet18
+from .mobilenet import MobileNetV2
+from .resnet import ResNet18, ResNet34, ResNet50
+from .unet import UNet
+from .vgg import VGG16
 
 
 class Model(Protocol):
@@ -34,7 +40,22 @@ class Model(Protocol):
 
 LARGEST_SIZE = 10**7  # more would fill the memory before anything can be checked
 
-MODELS: dict[str, type] = {"mlp": MLP, "resnet18": ResNet18, "gpt2": GPT2}
+MODELS: dict[str, type] = {
+    "mlp": MLP,
+    "resnet18": ResNet18,
+    "gpt2": GPT2,
+    "alexnet": AlexNet,
+    "vgg16": VGG16,
+    "resnet34": ResNet34,
+    "resnet50": ResNet50,
+    "mobilenet_v2": MobileNetV2,
+    "convnext": ConvNeXt,
+    "unet": UNet,
+    "linear_net": LinearNet,
+    "one_net": OneNet,
+    "conv_net": ConvNet,
+    "deeper_conv_net": DeeperConvNet,
+}
 
 
 def build(name: str, sizes: Mapping[str, Any]) -> Model:
