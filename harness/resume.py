@@ -66,15 +66,19 @@ def _why_again(job: Settings, variant: Variant, record: Record, machine: Mapping
         return "of redo=all"
     if job.redo == "failed" and record.outcome not in SUCCESSES:
         return f"it was {record.outcome}, and redo=failed"
-    was = _depends_on(record.measure, record.threads, record.machine, record.versions)
-    now = _depends_on(asdict(job.measure), job.device.threads, machine, versions(job, variant))
+    device = {"threads": job.device.threads, "memory": job.device.memory}
+    was = _depends_on(
+        record.measure, {"threads": record.threads, "memory": record.memory}, record.machine, record.versions
+    )
+    now = _depends_on(asdict(job.measure), device, machine, versions(job, variant))
     changed = [key for key in now if was.get(key) != now[key]]
     return "; ".join(f"{key} was {was.get(key, 'not known')} and is {now[key]}" for key in changed)
 
 
 def _depends_on(
-    measure: Mapping[str, Any], threads: int | None, machine: Mapping[str, Any], versions: Mapping[str, str]
+    measure: Mapping[str, Any], device: Mapping[str, Any], machine: Mapping[str, Any], versions: Mapping[str, str]
 ) -> dict[str, Any]:
     """All that a timing depends on and that the cell's name does not hold, flat, by readable names."""
-    settings = {f"measure.{key}": value for key, value in measure.items() if key != "name"}
-    return settings | {"device.threads": threads} | {f"machine.{k}": v for k, v in machine.items()} | dict(versions)
+    groups = {"measure": measure, "device": device, "machine": machine}
+    named = {f"{group}.{key}": value for group, values in groups.items() for key, value in values.items()}
+    return {key: value for key, value in (named | dict(versions)).items() if key != "measure.name"}

@@ -93,7 +93,7 @@ def test_a_mistake_is_answered_in_one_sentence(type_in, typed, said):
 
 # Hydra finds these by itself, before any of our code runs, and says what there is to choose from.
 FOUND_BY_HYDRA = (
-    (["model=vgg"], ["vgg", "resnet18"]),
+    (["model=perceptron"], ["perceptron", "resnet18"]),
     (["device=gpu"], ["gpu", "cuda"]),
     (["variants=pytorch"], ["pytorch", "torch"]),
     (["bogus=1"], ["bogus"]),
@@ -115,7 +115,7 @@ def test_what_hydra_finds_stays_readable(type_in, typed, said):
     [
         (["model.depth=2,-1"], "model.depth=-1"),
         (["model.depth=2,3", "device=cpu,cuda"], "device=cuda"),
-        (["model=mlp,vgg"], "vgg"),
+        (["model=mlp,perceptron"], "perceptron"),
         (["model.depth=2,2"], "measured twice"),
         (["device=auto,cpu"], "measured twice"),
         (["study.name=a,b"], "cannot be swept"),

@@ -20,7 +20,7 @@ from harness.sweep import launch
 
 COMPOSITIONS, EACH = 50, 20
 GROUPS = {
-    "model": ["mlp", "resnet18", "gpt2", "vgg", "null", "[mlp]", "mlp,gpt2"],
+    "model": ["mlp", "resnet18", "gpt2", "perceptron", "null", "[mlp]", "mlp,gpt2"],
     "device": ["auto", "cpu", "cuda", "gpu", "null"],
     "precision": ["fp32", "tf32", "bf16", "fp64", "../config"],
     "variants": ["all", "eager", "torch", "jax", "numpy", "nothing"],

@@ -101,7 +101,7 @@ def test_results_are_a_folder(plain, value):
         ("device.name", "gpu", "cuda"),
         ("device.name", "cuda:0", "cuda"),
         ("device.name", "", "cpu"),
-        ("model.name", "vgg", "resnet18"),
+        ("model.name", "perceptron", "resnet18"),
         ("model.name", None, "resnet18"),
         ("model.name", ["mlp"], "mlp"),
         ("variants.torch", ["xla"], "compile"),

@@ -29,9 +29,11 @@ class Ops:
     def tied_linear(self, x, table):
         return x @ table.T
 
-    def conv2d(self, x, w, *, stride, padding):
-        pads = ((padding, padding),) * 2
-        return lax.conv_general_dilated(x, w, (stride, stride), pads, dimension_numbers=("NHWC", "HWIO", "NHWC"))
+    def conv2d(self, x, w, *, stride, padding, groups):
+        pads, axes = ((padding, padding),) * 2, ("NHWC", "HWIO", "NHWC")
+        return lax.conv_general_dilated(
+            x, w, (stride, stride), pads, dimension_numbers=axes, feature_group_count=groups
+        )
 
     def batch_norm(self, x, scale, shift, *, eps, axes=(0, 1, 2)):
         mean, variance = jnp.mean(x, axes, keepdims=True), jnp.var(x, axes, keepdims=True)

@@ -67,7 +67,7 @@ def test_gpt2_multiplies_6_times_a_block_and_once_for_the_logits():
 
 
 REFUSED = (
-    ("vgg", {}, "model.name='vgg'"),
+    ("perceptron", {}, "model.name='perceptron'"),
     ("", {}, "model.name=''"),
     ("mlp", {"layers": 3}, "model.layers"),
     ("mlp", {"depth": 0}, "model.depth=0"),
@@ -99,7 +99,8 @@ def test_an_image_too_small_for_the_windows_still_ends_in_a_sentence():
 @pytest.mark.parametrize("name", MODELS)
 @given(value=st.one_of(st.integers(max_value=0), st.floats(), st.text(), st.booleans(), st.lists(st.integers())))
 def test_every_size_of_every_model_refuses_what_is_not_a_whole_number_above_zero(name, value):
-    for size in sizes(MODELS[name]()):
+    counts = [size for size, given_value in sizes(MODELS[name]()).items() if type(given_value) is not bool]
+    for size in counts:
         with pytest.raises(WorkloadError, match=size):
             build(name, {size: value})
 
