@@ -1,9 +1,39 @@
 """The op catalogue: every operation that a model may use, each defined once, by family."""
 
-from . import arrange, attention, conv, elementwise, embedding, linear, loss, norm, pool
+from . import (
+    arrange,
+    attention,
+    conv,
+    elementwise,
+    embedding,
+    gating,
+    interaction,
+    linear,
+    loss,
+    norm,
+    pool,
+    recurrent,
+    rotary,
+    tokens,
+)
 from .base import Array, Cost, Op, Spec, Work, WorkloadError
 
-_FAMILIES = (linear, conv, norm, attention, elementwise, pool, embedding, arrange, loss)
+_FAMILIES = (
+    linear,
+    conv,
+    norm,
+    attention,
+    elementwise,
+    pool,
+    embedding,
+    arrange,
+    loss,
+    gating,
+    tokens,
+    rotary,
+    recurrent,
+    interaction,
+)
 
 CATALOGUE: dict[str, Op] = {
     name: value()
