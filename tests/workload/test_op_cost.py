@@ -78,7 +78,10 @@ def test_work_of_all_gradients_is_what_backward_multiplies(case):
 
 TOGETHER = ("attention", "dot_interaction", "lstm", "gru")
 SEPARATE = [
-    pytest.param(case, i, id=f"{case}-d{i}") for case in CASES if case.op not in TOGETHER for i in range(len(case.specs))
+    pytest.param(case, i, id=f"{case}-d{i}")
+    for case in CASES
+    if case.op not in TOGETHER
+    for i in range(len(case.specs))
 ]
 
 
