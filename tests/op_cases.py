@@ -39,6 +39,10 @@ class Case:
         return shape if isinstance(shape, tuple) else (shape,)
 
     @property
+    def is_loss(self) -> bool:
+        return self.outputs[0].shape == ()
+
+    @property
     def floats(self) -> list[int]:
         """Positions of the arguments that have a gradient."""
         return [i for i, d in enumerate(self.arguments) if d.spec.kind == "float"]
@@ -68,7 +72,7 @@ class OpsModel:
         batch = {}
         for n, case in enumerate(self.cases):
             batch |= {f"case{n}.{i}": d for i, d in enumerate(case.arguments) if d.spec.kind != "float"}
-            if case.op != "cross_entropy":
+            if not case.is_loss:
                 batch[f"case{n}.labels"] = draw.integers(*case.outputs[0].shape[:-1], high=self.CLASSES)
         return batch
 
@@ -79,7 +83,7 @@ class OpsModel:
         drawn = {f"case{n}.{i}": d for i, d in enumerate(case.arguments)}
         arguments = [batch[name] if name in batch else param(name, d) for name, d in drawn.items()]
         result = getattr(ops, case.op)(*arguments, **case.attrs)
-        if case.op == "cross_entropy":
+        if case.is_loss:
             return result
         seen = [
             ops.linear(part, param(f"case{n}.probe{i}", draw.lecun(part.shape[-1], self.CLASSES)))
@@ -166,9 +170,6 @@ CASES = (
     case("sigmoid", draw.normal(5, 6, std=3)),
     case("tanh", (2, 3, 4)),
     case("silu", draw.normal(5, 6, std=3)),
-    case("multiply", (2, 3, 4), (2, 3, 4)),
-    case("multiply", (2, 3, 4), (4,)),
-    case("multiply", IMAGE, (5, 4)),
     case("dropout", (2, 3, 4), draw.kept(2, 3, 4, rate=0.25), rate=0.25),
     case("rotary", (2, 5, 8), *draw.rotation(5, 2, base=100), heads=2),
     case("rotary", (2, 3, 12), *draw.rotation(3, 6, base=10_000), heads=1),
@@ -185,7 +186,35 @@ CASES = (
     case("gru", (3, 2, 4), (3, 2), (4, 6), (2, 6), (6,), (6,)),
     case("dot_interaction", (3, 4), (3, 4)),
     case("dot_interaction", (3, 4), (3, 4), (3, 4), (3, 4)),
+    case("conv_transpose2d", IMAGE, (2, 2, 3, 4), (3,), stride=2),
+    case("conv_transpose2d", IMAGE, (3, 2, 5, 4), stride=2),
+    case("conv_transpose2d", IMAGE, (2, 2, 2, 4), stride=3),
+    case("group_norm", IMAGE, (4,), (4,), groups=2, eps=1e-5),
+    case("group_norm", IMAGE, (4,), (4,), groups=4, eps=1e-3),
+    case("gelu", (3, 4), approximate=False),
+    case("gelu", IMAGE, approximate=False),
+    case("relu6", draw.normal(5, 6, std=6)),
+    case("leaky_relu", IMAGE, slope=0.1),
+    case("hard_swish", draw.normal(5, 6, std=3)),
+    case("avg_pool", IMAGE, size=2, stride=2),
+    case("avg_pool", IMAGE, size=3, stride=1),
+    case("avg_pool", IMAGE, size=2, stride=3),
+    case("upsample", IMAGE, factor=2),
+    case("concatenate", IMAGE, (2, 6, 5, 3), axis=3),
+    case("concatenate", (3, 4), (1, 4), (2, 4), axis=0),
+    case("concatenate", IMAGE, (2, 2, 5, 4), axis=1),
+    case("flatten", IMAGE),
+    case("mse", (3, 4), (3, 4)),
+    case("mse", IMAGE, IMAGE),
+    case("multiply", (2, 3, 4), (2, 3, 4)),
+    case("multiply", (2, 3, 4), (4,)),
+    case("multiply", IMAGE, (5, 4)),
 )
 
 # Where a derivative does not exist, the catalogue says which one is taken.
-TIES = (case("max_pool", IMAGE, size=3, stride=2, padding=1, rounded=True), case("relu", (5, 6), rounded=True))
+TIES = (
+    case("max_pool", IMAGE, size=3, stride=2, padding=1, rounded=True),
+    case("relu", (5, 6), rounded=True),
+    case("relu6", draw.normal(5, 6, std=6), rounded=True),
+    case("leaky_relu", (5, 6), rounded=True, slope=0.1),
+)

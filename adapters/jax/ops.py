@@ -122,15 +122,15 @@ def _softmax_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, 
     return y, y * (tangent - jnp.sum(y * tangent, axis=-1, keepdims=True))
 
 
-relu = from_output(
-    lambda x: lax.max(x, lax.full_like(x, 0)),
-    lambda y, tangent: lax.select(y > 0, tangent, lax.full_like(tangent, 0)),
-)
+def _where(condition: Array, tangent: Array) -> Array:
+    return lax.select(condition, tangent, lax.full_like(tangent, 0))
 
 
-@recompute
-def gelu(x: Array) -> Array:
-    return jax.nn.gelu(x, approximate=True)
+relu = from_output(lambda x: lax.max(x, lax.full_like(x, 0)), lambda y, tangent: _where(y > 0, tangent))
+
+
+def gelu(x: Array, *, approximate: bool = True) -> Array:
+    return recompute(functools.partial(jax.nn.gelu, approximate=approximate))(x)
 
 
 def add(a: Array, b: Array) -> Array:
@@ -180,3 +180,59 @@ def _rms_norm(x: Array, scale: Array, eps: float) -> Array:
 
 def rms_norm(x: Array, scale: Array, *, eps: float) -> Array:
     return _rms_norm(x, scale, eps)
+
+
+def conv_transpose2d(x: Array, w: Array, b: Array | None = None, *, stride: int) -> Array:
+    y = lax.conv_transpose(
+        x,
+        w,
+        strides=(stride, stride),
+        padding=[(k - 1, k - 1) for k in w.shape[:2]],
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        transpose_kernel=True,
+    )
+    return y if b is None else y + b
+
+
+def group_norm(x: Array, scale: Array, shift: Array, *, groups: int, eps: float) -> Array:
+    grouped, scale, shift = (a.reshape(*a.shape[:-1], groups, -1) for a in (x, scale, shift))
+    return _normalise(grouped, scale, shift, (1, 2, 4), eps).reshape(x.shape)
+
+
+relu6 = from_output(jax.nn.relu6, lambda y, tangent: _where((y > 0) & (y < 6), tangent))
+
+
+def leaky_relu(x: Array, *, slope: float) -> Array:
+    def scaled(y: Array, tangent: Array) -> Array:
+        return lax.select(y > 0, tangent, slope * tangent)
+
+    return from_output(lambda x: lax.max(x, slope * x), scaled)(x)
+
+
+@recompute
+def hard_swish(x: Array) -> Array:
+    return jax.nn.hard_swish(x)
+
+
+def avg_pool(x: Array, *, size: int, stride: int) -> Array:
+    total = lax.reduce_window(x, 0.0, lax.add, (1, size, size, 1), (1, stride, stride, 1), "VALID")
+    return total / (size * size)
+
+
+def upsample(x: Array, *, factor: int) -> Array:
+    n, height, width, channels = x.shape
+    each = jnp.broadcast_to(x[:, :, None, :, None], (n, height, factor, width, factor, channels))
+    return each.reshape(n, height * factor, width * factor, channels)
+
+
+def concatenate(*arrays: Array, axis: int) -> Array:
+    return jnp.concatenate(arrays, axis)
+
+
+def flatten(x: Array) -> Array:
+    return x.reshape(x.shape[0], -1)
+
+
+@recompute
+def mse(a: Array, b: Array) -> Array:
+    return jnp.mean(jnp.square(a.astype(jnp.float32) - b.astype(jnp.float32)))

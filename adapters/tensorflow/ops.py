@@ -21,7 +21,6 @@ from .sequence import (  # noqa: F401
     first_token,
     image_tokens,
     mean_tokens,
-    multiply,
     rms_norm,
     rotary,
     sigmoid,
@@ -36,7 +35,9 @@ _GELU = math.sqrt(2 / math.pi)
 _CUBIC = 0.044715
 
 relu = tf.nn.relu
+relu6 = tf.nn.relu6
 add = tf.add
+multiply = tf.multiply
 
 
 def linear(x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
@@ -183,7 +184,9 @@ def _future_tensor(positions: int, dtype: tf.DType) -> Tensor:
     return tf.constant(_future_array(positions, dtype))
 
 
-def gelu(x: Tensor) -> Tensor:
+def gelu(x: Tensor, *, approximate: bool = True) -> Tensor:
+    if not approximate:
+        return tf.nn.gelu(x, approximate=False)
     # `tf.nn.gelu(approximate=True)` cubes by `tf.pow`, which took four times as long eagerly.
     half = 0.5 * x
     return half + half * tf.tanh(x * (_GELU + _GELU * _CUBIC * tf.square(x)))
@@ -226,3 +229,50 @@ def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
 
 def _float32(x: Tensor) -> Tensor:
     return x if x.dtype == tf.float32 else tf.cast(x, tf.float32)
+
+
+def conv_transpose2d(x: Tensor, w: Tensor, b: Tensor | None = None, *, stride: int) -> Tensor:
+    kh, kw, out, _ = w.shape
+    n, height, width, _ = x.shape
+    shape = (n, (height - 1) * stride + kh, (width - 1) * stride + kw, out)
+    y = tf.nn.conv2d_transpose(x, w, shape, stride, "VALID")
+    return y if b is None else tf.nn.bias_add(y, b)
+
+
+def group_norm(x: Tensor, scale: Tensor, shift: Tensor, *, groups: int, eps: float) -> Tensor:
+    # As `layer_norm`, over other axes.
+    grouped = tf.reshape(x, (*x.shape[:3], groups, x.shape[3] // groups))
+    centred = grouped - tf.reduce_mean(grouped, axis=(1, 2, 4), keepdims=True)
+    variance = tf.reduce_mean(tf.square(centred), axis=(1, 2, 4), keepdims=True)
+    return tf.reshape(centred * tf.math.rsqrt(variance + eps), x.shape) * scale + shift
+
+
+def leaky_relu(x: Tensor, *, slope: float) -> Tensor:
+    return tf.nn.leaky_relu(x, slope)
+
+
+def hard_swish(x: Tensor) -> Tensor:
+    return x * tf.nn.relu6(x + 3) * (1 / 6)
+
+
+def avg_pool(x: Tensor, *, size: int, stride: int) -> Tensor:
+    return tf.nn.avg_pool2d(x, size, stride, "VALID")
+
+
+def upsample(x: Tensor, *, factor: int) -> Tensor:
+    # As `tf.repeat` along two axes, in one pass, and with a static shape.
+    n, height, width, channels = x.shape
+    each = tf.broadcast_to(x[:, :, None, :, None], (n, height, factor, width, factor, channels))
+    return tf.reshape(each, (n, height * factor, width * factor, channels))
+
+
+def concatenate(*arrays: Tensor, axis: int) -> Tensor:
+    return tf.concat(arrays, axis)
+
+
+def flatten(x: Tensor) -> Tensor:
+    return tf.reshape(x, (x.shape[0], -1))
+
+
+def mse(a: Tensor, b: Tensor) -> Tensor:
+    return tf.reduce_mean(tf.math.squared_difference(_float32(a), _float32(b)))

@@ -121,8 +121,11 @@ def _loop(
     step: Callable[..., tuple[Sequence[Tensor], Sequence[Tensor]]],
     states: Sequence[Tensor],
     shapes: Sequence[Any],
-) -> tuple[list[Tensor], list[Tensor]]:
-    """Runs `step(t, *states)` for each t; the last states, and what each step put out, of those shapes, stacked in order of t."""
+) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
+    """Runs `step(t, *states)` for each t: the last states, and what the steps put out, stacked in the order of t.
+
+    `shapes` are those of what one step puts out.
+    """
     count, down = len(steps), steps.step < 0
     arrays = [tf.TensorArray(states[0].dtype, count, element_shape=shape) for shape in shapes]
 

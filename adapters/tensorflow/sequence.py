@@ -12,7 +12,6 @@ Tensor = Any
 sigmoid = tf.sigmoid
 tanh = tf.tanh
 silu = tf.nn.silu
-multiply = tf.multiply
 
 
 def dropout(x: Tensor, mask: Tensor, *, rate: float) -> Tensor:

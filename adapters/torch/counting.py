@@ -26,13 +26,14 @@ def _product(a: Tensor, b: Tensor) -> tuple[int, int]:
 
 
 def _convolution(out: Any, x: Tensor, w: Tensor, *rest: Any) -> tuple[int, int]:
-    # One output element sums over a whole filter; taps that fall on padding count.
-    return 1, 2 * out.numel() * w[0].numel()
+    # One output element sums over a whole filter; taps that fall on padding count. Transposed, it is the input's.
+    transposed = rest[4]
+    return 1, 2 * (x if transposed else out).numel() * w[0].numel()
 
 
 def _convolution_backward(out: Any, grad: Tensor, x: Tensor, w: Tensor, *rest: Any) -> tuple[int, int]:
-    dx, dw, _ = rest[-1]
-    return dx + dw, (dx + dw) * 2 * grad.numel() * w[0].numel()
+    (dx, dw, _), transposed = rest[-1], rest[4]
+    return dx + dw, (dx + dw) * 2 * (x if transposed else grad).numel() * w[0].numel()
 
 
 def _attention(out: Any, q: Tensor, k: Tensor, *rest: Any) -> tuple[int, int]:

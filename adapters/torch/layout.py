@@ -21,6 +21,7 @@ WEIGHTS: dict[tuple[str, int], Axes] = {
     ("conv2d", 1): (3, 2, 0, 1),
     **{(op, position): (1, 0) for op in ("lstm", "lstm_cell") for position in (3, 4)},
     **{(op, position): (1, 0) for op in ("gru", "gru_cell") for position in (2, 3)},
+    ("conv_transpose2d", 1): (3, 2, 0, 1),
 }
 
 

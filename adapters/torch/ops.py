@@ -6,6 +6,7 @@ A linear weight is [out, in] and a convolution weight [out, in / groups, kh, kw]
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -61,8 +62,8 @@ def relu(x: Tensor) -> Tensor:
     return F.relu(x)
 
 
-def gelu(x: Tensor) -> Tensor:
-    return F.gelu(x, approximate="tanh")
+def gelu(x: Tensor, *, approximate: bool = True) -> Tensor:
+    return F.gelu(x, approximate="tanh" if approximate else "none")
 
 
 def add(a: Tensor, b: Tensor) -> Tensor:
@@ -108,6 +109,47 @@ def tanh(x: Tensor) -> Tensor:
 
 def silu(x: Tensor) -> Tensor:
     return F.silu(x)
+
+
+def conv_transpose2d(x: Tensor, w: Tensor, b: Tensor | None = None, *, stride: int) -> Tensor:
+    return F.conv_transpose2d(x, w, b, stride)
+
+
+def group_norm(x: Tensor, scale: Tensor, shift: Tensor, *, groups: int, eps: float) -> Tensor:
+    return F.group_norm(x, groups, scale, shift, eps)
+
+
+def relu6(x: Tensor) -> Tensor:
+    return F.relu6(x)
+
+
+def leaky_relu(x: Tensor, *, slope: float) -> Tensor:
+    return F.leaky_relu(x, slope)
+
+
+def hard_swish(x: Tensor) -> Tensor:
+    return F.hardswish(x)
+
+
+def avg_pool(x: Tensor, *, size: int, stride: int) -> Tensor:
+    return F.avg_pool2d(x, size, stride)
+
+
+def upsample(x: Tensor, *, factor: int) -> Tensor:
+    return F.interpolate(x, scale_factor=factor, mode="nearest")
+
+
+def concatenate(*arrays: Tensor, axis: int) -> Tensor:
+    return torch.cat(arrays, (0, 2, 3, 1)[axis] if arrays[0].dim() == 4 else axis)
+
+
+def flatten(x: Tensor) -> Tensor:
+    # In canonical order, so that the next weight is the same for all: a copy, unless the image is channels_last.
+    return _last(x).flatten(1)
+
+
+def mse(a: Tensor, b: Tensor) -> Tensor:
+    return F.mse_loss(a.float(), b.float())
 
 
 def multiply(a: Tensor, b: Tensor) -> Tensor:

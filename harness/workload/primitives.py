@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy import (  # noqa: F401  (part of the primitives)
     broadcast_to,
@@ -9,6 +11,7 @@ from numpy import (  # noqa: F401  (part of the primitives)
     matmul,
     maximum,
     mean,
+    minimum,
     reshape,
     sum,
     tanh,
@@ -26,6 +29,11 @@ def zeros(shape, like):
 def step(x):
     """1 where x > 0, else 0."""
     return (x > 0).astype(x.dtype)
+
+
+def erf(x):
+    """NumPy has none; the standard library's takes one number at a time."""
+    return np.fromiter(map(math.erf, x.flat), x.dtype, x.size).reshape(x.shape)
 
 
 def rsqrt(x):
@@ -158,3 +166,16 @@ def max_pool2d_dx(grad, x, y, size, stride, padding):
             out[tap] += grad * wins
             free &= ~wins
     return out[:, padding : padding + x.shape[1], padding : padding + x.shape[2]]
+
+
+def avg_pool2d(x, size, stride):
+    return _windows(x, size, size, stride).mean(axis=(-2, -1))
+
+
+def avg_pool2d_dx(grad, x_shape, size, stride):
+    """Each output's gradient goes to all elements of its window alike."""
+    _, height, width, _ = grad.shape
+    out = np.zeros(x_shape, grad.dtype)
+    for i, j in np.ndindex(size, size):
+        out[:, i : i + stride * height : stride, j : j + stride * width : stride] += grad / (size * size)
+    return out

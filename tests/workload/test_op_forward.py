@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 
 import numpy as np
 import pytest
@@ -62,8 +63,10 @@ def relu(x):
     return np.vectorize(lambda value: max(value, 0.0))(x)
 
 
-def gelu(x):
+def gelu(x, *, approximate=True):
     def one(value):
+        if not approximate:
+            return value * statistics.NormalDist().cdf(value)
         return value / 2 * (1 + math.tanh(math.sqrt(2 / math.pi) * (value + 0.044715 * value**3)))
 
     return np.vectorize(one)(x)
@@ -117,6 +120,57 @@ def tanh(x):
 
 def silu(x):
     return x * sigmoid(x)
+
+
+def conv_transpose2d(x, w, b=None, *, stride):
+    n, height, width, _ = x.shape
+    kh, kw, out, _ = w.shape
+    y = np.zeros((n, (height - 1) * stride + kh, (width - 1) * stride + kw, out)) + (0 if b is None else b)
+    for row, column, i, j in np.ndindex(height, width, kh, kw):
+        y[:, row * stride + i, column * stride + j] += x[:, row, column] @ w[i, j].T
+    return y
+
+
+def group_norm(x, scale, shift, *, groups, eps):
+    y = np.empty_like(x)
+    width = x.shape[-1] // groups
+    for n, group in np.ndindex(len(x), groups):
+        part = np.s_[n, :, :, group * width : (group + 1) * width]
+        y[part] = (x[part] - x[part].mean()) / math.sqrt(x[part].var() + eps)
+    return y * scale + shift
+
+
+def relu6(x):
+    return np.clip(x, 0, 6)
+
+
+def leaky_relu(x, *, slope):
+    return np.where(x > 0, x, slope * x)
+
+
+def hard_swish(x):
+    return x * np.clip(x / 6 + 0.5, 0, 1)
+
+
+def avg_pool(x, *, size, stride):
+    rows, columns = ((n - size) // stride + 1 for n in x.shape[1:3])
+    y = np.zeros((x.shape[0], rows, columns, x.shape[3]))
+    for row, column in np.ndindex(rows, columns):
+        top, left = row * stride, column * stride
+        y[:, row, column] = x[:, top : top + size, left : left + size].mean(axis=(1, 2))
+    return y
+
+
+def upsample(x, *, factor):
+    return x.repeat(factor, axis=1).repeat(factor, axis=2)
+
+
+def concatenate(*arrays, axis):
+    return np.concatenate(arrays, axis)
+
+
+def flatten(x):
+    return np.array([[x[n, h, w, c] for h, w, c in np.ndindex(x.shape[1:])] for n in range(len(x))])
 
 
 def multiply(a, b):
@@ -196,6 +250,10 @@ def gru(x, h, w, u, b, d):
 def dot_interaction(*vectors):
     pairs = [(vectors[i] * vectors[j]).sum(1) for i in range(len(vectors)) for j in range(i)]
     return np.column_stack([vectors[0], *pairs])
+
+
+def mse(a, b):
+    return sum((p - q) ** 2 for p, q in zip(a.ravel(), b.ravel(), strict=True)) / a.size
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

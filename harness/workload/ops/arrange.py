@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from itertools import accumulate
+
 from .base import Cost, Op, Spec, Work, nothing, require
 
 
@@ -20,5 +23,48 @@ class split(Op):
         return (xp.concatenate(grad),)
 
     def cost(self, inputs, outputs, *, parts):
+        moved = Work(elements=2 * inputs[0].size)
+        return Cost(moved, (moved,))
+
+
+class concatenate(Op):
+    """Any number of arrays, one behind the other along `axis`; they agree in all other axes."""
+
+    def shape(self, *arrays, axis):
+        rank = len(arrays[0].shape)
+        require(0 <= axis < rank, self.name, f"axis {axis} is none of the {rank} axes of {arrays[0].shape}")
+        before, after = arrays[0].shape[:axis], arrays[0].shape[axis + 1 :]
+        for array in arrays:
+            fits = len(array.shape) == rank and (array.shape[:axis], array.shape[axis + 1 :]) == (before, after)
+            require(fits, self.name, f"{array.shape} does not fit {arrays[0].shape} along axis {axis}")
+        return Spec((*before, sum(array.shape[axis] for array in arrays), *after))
+
+    def forward(self, xp, *arrays, axis):
+        return xp.concatenate(arrays, axis), nothing
+
+    def backward(self, xp, grad, local, inputs, wants, *, axis):
+        ends = list(accumulate(x.shape[axis] for x in inputs))
+        return tuple(
+            grad[(slice(None),) * axis + (slice(start, end),)] for start, end in zip([0, *ends], ends, strict=False)
+        )
+
+    def cost(self, inputs, outputs, *, axis):
+        return Cost(Work(elements=2 * outputs[0].size), tuple(Work(elements=2 * spec.size) for spec in inputs))
+
+
+class flatten(Op):
+    """An image [batch, height, width, channels] as [batch, height * width * channels], in that order."""
+
+    def shape(self, x):
+        require(len(x.shape) == 4, self.name, f"the input must be [batch, height, width, channels], got {x.shape}")
+        return Spec((x.shape[0], math.prod(x.shape[1:])))
+
+    def forward(self, xp, x):
+        return xp.reshape(x, (x.shape[0], -1)), nothing
+
+    def backward(self, xp, grad, local, inputs, wants):
+        return (xp.reshape(grad, inputs[0].shape),)
+
+    def cost(self, inputs, outputs):
         moved = Work(elements=2 * inputs[0].size)
         return Cost(moved, (moved,))

@@ -97,10 +97,10 @@ class attention(Op):
         # A causal mask is not taken off: the multiply computes every score, as torch's counter says.
         product = Work(1, 2 * batch * positions * positions * width, 0, elements(*inputs[:2]) + scores)
         softmax = Work(elementwise=5 * scores, elements=2 * scores)
-        masked, summed = Work(), ()
+        masked, summed = Work(), []
         if len(inputs) == 4:
             masked = Work(elementwise=scores, elements=inputs[3].size)
-            summed = (Work(elementwise=scores, elements=scores + inputs[3].size),)
+            summed = [Work(elementwise=scores, elements=scores + inputs[3].size)]
         # dscores needs grad vᵀ first; it is counted with dq.
         return Cost(
             product + product + softmax + masked,

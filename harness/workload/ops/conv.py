@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from .base import Cost, Op, Spec, Work, elements, nothing, require
 
 
@@ -47,6 +49,44 @@ class conv2d(Op):
         kh, kw, channels, _ = inputs[1].shape
         # Taps that fall on padding count, as in every published table.
         product = Work(1, 2 * y.size * kh * kw * channels, 0, elements(inputs[0], inputs[1], y))
+        if len(inputs) == 2:
+            return Cost(product, (product, product))
+        bias = Work(elementwise=y.size, elements=elements(y, inputs[2]))
+        return Cost(product + bias, (product, product, bias))
+
+
+class conv_transpose2d(Op):
+    """Transposed convolution: forward is the dX of a convolution with the same w [kh, kw, out, in], and b [out].
+
+    x [N, H, W, in] becomes [N, (H - 1) stride + kh, (W - 1) stride + kw, out].
+    """
+
+    def shape(self, x, w, b=None, *, stride):
+        require(len(x.shape) == 4, self.name, f"the input must be [batch, height, width, channels], got {x.shape}")
+        require(len(w.shape) == 4, self.name, f"the weight must be [height, width, out, in], got {w.shape}")
+        require(stride >= 1, self.name, f"the stride must be at least 1, got {stride}")
+        kh, kw, out, channels = w.shape
+        require(channels == x.shape[3], self.name, f"weight {w.shape} does not fit input {x.shape}")
+        require(b is None or b.shape == (out,), self.name, "the bias must be as wide as the output")
+        return Spec((x.shape[0], (x.shape[1] - 1) * stride + kh, (x.shape[2] - 1) * stride + kw, out))
+
+    def forward(self, xp, x, w, b=None, *, stride):
+        shape = self.shape(x, w, b, stride=stride).shape
+        y = xp.conv2d_dx(x, w, shape, stride, 0, 1)
+        return (y if b is None else y + b), nothing
+
+    def backward(self, xp, grad, local, inputs, wants, *, stride):
+        x, w = inputs[:2]
+        dx = xp.conv2d(grad, w, stride, 0, 1) if wants[0] else None
+        dw = xp.conv2d_dw(x, grad, w.shape, stride, 0, 1) if wants[1] else None
+        if len(inputs) == 2:
+            return dx, dw
+        return dx, dw, (xp.sum(grad, axis=(0, 1, 2)) if wants[2] else None)
+
+    def cost(self, inputs, outputs, *, stride):
+        x, w = inputs[:2]
+        (y,) = outputs
+        product = Work(1, 2 * x.size * math.prod(w.shape[:3]), 0, elements(x, w, y))
         if len(inputs) == 2:
             return Cost(product, (product, product))
         bias = Work(elementwise=y.size, elements=elements(y, inputs[2]))

@@ -28,12 +28,18 @@ class relu(Op):
 
 
 class gelu(Op):
-    """x (1 + tanh(sqrt(2/pi) (x + 0.044715 x³))) / 2, the tanh form that GPT-2 uses."""
+    """x (1 + tanh(sqrt(2/pi) (x + 0.044715 x³))) / 2, the tanh form that GPT-2 uses; or exactly, x Φ(x).
 
-    def shape(self, x):
+    Φ(x) = (1 + erf(x / sqrt(2))) / 2 is the normal distribution function (Hendrycks & Gimpel 2016).
+    """
+
+    def shape(self, x, *, approximate=True):
         return x
 
-    def forward(self, xp, x):
+    def forward(self, xp, x, *, approximate=True):
+        if not approximate:
+            below = 0.5 * (1 + xp.erf(x * math.sqrt(0.5)))
+            return x * below, lambda: (below + x * xp.exp(-0.5 * x * x) / math.sqrt(2 * math.pi),)
         t = xp.tanh(_GELU * (x + _CUBIC * x * x * x))
 
         def local():
@@ -42,12 +48,13 @@ class gelu(Op):
 
         return 0.5 * x * (1 + t), local
 
-    def backward(self, xp, grad, local, inputs, wants):
+    def backward(self, xp, grad, local, inputs, wants, *, approximate=True):
         return (grad * local[0],)
 
-    def cost(self, inputs, outputs):
+    def cost(self, inputs, outputs, *, approximate=True):
         n = inputs[0].size
-        return elementwise_cost(inputs, outputs, 9 * n, [12 * n])
+        forward, gradient = (9, 12) if approximate else (5, 7)
+        return elementwise_cost(inputs, outputs, forward * n, [gradient * n])
 
 
 class add(Op):

@@ -34,3 +34,27 @@ class cross_entropy(Op):
             Work(elementwise=5 * n, elements=n),
             (Work(elementwise=3 * n, elements=2 * n), Work()),
         )
+
+
+class mse(Op):
+    """Mean square error: mean of (a - b)² over all elements of two arrays of one shape."""
+
+    def shape(self, a, b):
+        require(a.kind == b.kind == "float", self.name, "both arrays must be floats")
+        require(a.shape == b.shape, self.name, f"{a.shape} and {b.shape} differ")
+        return Spec(())
+
+    def forward(self, xp, a, b):
+        difference = a - b
+        return xp.mean(difference * difference), lambda: (2 * difference / math.prod(a.shape),)
+
+    def backward(self, xp, grad, local, inputs, wants):
+        slope = grad * local[0]
+        return (slope if wants[0] else None), (-slope if wants[1] else None)
+
+    def cost(self, inputs, outputs):
+        n = inputs[0].size
+        return Cost(
+            Work(elementwise=3 * n, elements=2 * n),
+            (Work(elementwise=3 * n, elements=3 * n), Work(elementwise=n, elements=2 * n)),
+        )

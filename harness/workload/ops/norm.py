@@ -26,14 +26,22 @@ def _backward(xp, grad, local, scale, wants, statistics_axes, parameter_axes):
     return dx, dscale, dshift
 
 
+def _shape(op, x, scale, shift):
+    require(scale.shape == shift.shape == x.shape[-1:], op, f"scale and shift must be {x.shape[-1:]}")
+    return x
+
+
+def _cost(inputs, outputs):
+    n = inputs[0].size
+    return elementwise_cost(inputs, outputs, 8 * n, [8 * n, 2 * n, n])
+
+
 class _Norm(Op):
     def shape(self, x, scale, shift, *, eps):
-        require(scale.shape == shift.shape == x.shape[-1:], self.name, f"scale and shift must be {x.shape[-1:]}")
-        return x
+        return _shape(self.name, x, scale, shift)
 
     def cost(self, inputs, outputs, *, eps):
-        n = inputs[0].size
-        return elementwise_cost(inputs, outputs, 8 * n, [8 * n, 2 * n, n])
+        return _cost(inputs, outputs)
 
 
 class layer_norm(_Norm):
@@ -85,3 +93,31 @@ class rms_norm(Op):
     def cost(self, inputs, outputs, *, eps):
         n = inputs[0].size
         return elementwise_cost(inputs, outputs, 4 * n, [6 * n, 2 * n])
+
+
+class group_norm(Op):
+    """The same over height, width and each of `groups` groups of channels of an image (Wu & He 2018)."""
+
+    def shape(self, x, scale, shift, *, groups, eps):
+        require(len(x.shape) == 4, self.name, f"the input must be [batch, height, width, channels], got {x.shape}")
+        require(x.shape[3] % groups == 0, self.name, f"{groups} groups do not divide {x.shape[3]} channels")
+        return _shape(self.name, x, scale, shift)
+
+    def forward(self, xp, x, scale, shift, *, groups, eps):
+        normalised, deviation = _normalise(xp, _grouped(xp, x, groups), (1, 2, 4), eps)
+        return xp.reshape(normalised, x.shape) * scale + shift, lambda: (normalised, deviation)
+
+    def backward(self, xp, grad, local, inputs, wants, *, groups, eps):
+        x, scale, shift = inputs
+        grad, scale = _grouped(xp, grad, groups), xp.reshape(scale, (groups, -1))
+        found = _backward(xp, grad, local, scale, wants, (1, 2, 4), (0, 1, 2))
+        shapes = x.shape, shift.shape, shift.shape
+        return tuple(None if g is None else xp.reshape(g, shape) for g, shape in zip(found, shapes, strict=True))
+
+    def cost(self, inputs, outputs, *, groups, eps):
+        return _cost(inputs, outputs)
+
+
+def _grouped(xp, x, groups):
+    """[N, H, W, C] as [N, H, W, groups, C / groups]."""
+    return xp.reshape(x, (*x.shape[:3], groups, x.shape[3] // groups))

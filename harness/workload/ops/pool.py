@@ -1,4 +1,4 @@
-"""Pooling over images [batch, height, width, channels]."""
+"""Pooling over images [batch, height, width, channels], and upsampling, which undoes its size."""
 
 from __future__ import annotations
 
@@ -46,3 +46,45 @@ class global_avg_pool(Op):
     def cost(self, inputs, outputs):
         n = inputs[0].size
         return elementwise_cost(inputs, outputs, n, [n])
+
+
+class avg_pool(Op):
+    """Mean of each window, without padding."""
+
+    def shape(self, x, *, size, stride):
+        require(len(x.shape) == 4, self.name, f"the input must be [batch, height, width, channels], got {x.shape}")
+        height, width = (window_output(self.name, n, size, stride, 0) for n in x.shape[1:3])
+        return Spec((x.shape[0], height, width, x.shape[3]))
+
+    def forward(self, xp, x, *, size, stride):
+        return xp.avg_pool2d(x, size, stride), nothing
+
+    def backward(self, xp, grad, local, inputs, wants, *, size, stride):
+        return (xp.avg_pool2d_dx(grad, inputs[0].shape, size, stride),)
+
+    def cost(self, inputs, outputs, *, size, stride):
+        n = outputs[0].size * size * size
+        return elementwise_cost(inputs, outputs, n, [n])
+
+
+class upsample(Op):
+    """Each pixel `factor` times in both directions (nearest neighbour)."""
+
+    def shape(self, x, *, factor):
+        require(len(x.shape) == 4, self.name, f"the input must be [batch, height, width, channels], got {x.shape}")
+        require(factor >= 1, self.name, f"the factor must be at least 1, got {factor}")
+        n, height, width, channels = x.shape
+        return Spec((n, height * factor, width * factor, channels))
+
+    def forward(self, xp, x, *, factor):
+        n, height, width, channels = x.shape
+        each = xp.reshape(x, (n, height, 1, width, 1, channels))
+        copies = xp.broadcast_to(each, (n, height, factor, width, factor, channels))
+        return xp.reshape(copies, (n, height * factor, width * factor, channels)), nothing
+
+    def backward(self, xp, grad, local, inputs, wants, *, factor):
+        n, height, width, channels = inputs[0].shape
+        return (xp.sum(xp.reshape(grad, (n, height, factor, width, factor, channels)), axis=(2, 4)),)
+
+    def cost(self, inputs, outputs, *, factor):
+        return elementwise_cost(inputs, outputs, 0, [outputs[0].size])

@@ -6,7 +6,7 @@ step has two: for the state before it, and for the state's weight.
 
 from __future__ import annotations
 
-from .base import Cost, Op, Spec, Work, elements, require
+from .base import Array, Cost, Op, Spec, Work, elements, require
 from .gating import logistic
 
 
@@ -126,7 +126,8 @@ class lstm_cell(_LSTM):
 
     def backward(self, xp, grad, local, inputs, wants):
         x, h, _, w, u, _ = inputs
-        dgates, dc = _lstm_step_backward(xp, *grad, local)
+        dh, dc = grad
+        dgates, dc = _lstm_step_backward(xp, dh, dc, local)
         dx, dw, db = _input_gradients(xp, dgates, x, w, wants[0], wants[3], wants[5])
         dh = xp.matmul(dgates, _transposed(xp, u)) if wants[1] else None
         du = xp.matmul(_transposed(xp, h), dgates) if wants[4] else None
@@ -154,7 +155,8 @@ class lstm(_LSTM):
         x, _, _, w, u, _ = inputs
         each = len(local) // x.shape[1]
         dh = dc = xp.zeros(grad[:, 0].shape, grad)
-        du, dgates = None, []
+        du = None
+        dgates: list[Array] = []
         for t in reversed(range(x.shape[1])):
             *kept, before = local[t * each : (t + 1) * each]
             here, dc = _lstm_step_backward(xp, grad[:, t] + dh, dc, kept)
@@ -211,7 +213,9 @@ class gru(_GRU):
         x, _, w, u, _, _ = inputs
         each = len(local) // x.shape[1]
         dh = xp.zeros(grad[:, 0].shape, grad)
-        du, inner, outer = None, [], []
+        du = None
+        inner: list[Array] = []
+        outer: list[Array] = []
         for t in reversed(range(x.shape[1])):
             kept = local[t * each : (t + 1) * each]
             of_input, of_state, dh = _gru_step_backward(xp, grad[:, t] + dh, kept)
