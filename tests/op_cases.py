@@ -176,6 +176,8 @@ CASES = (
     case("image_tokens", IMAGE),
     case("transpose_tokens", (2, 3, 4)),
     case("mean_tokens", (2, 3, 4)),
+    case("unstack_tokens", (2, 3, 4)),
+    case("stack_tokens", (2, 4), (2, 4), (2, 4)),
     case("class_token", (2, 3, 4), (4,)),
     case("first_token", (2, 3, 4)),
     case("lstm_cell", (2, 3), (2, 4), (2, 4), (3, 16), (4, 16), (16,)),

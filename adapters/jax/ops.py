@@ -29,8 +29,10 @@ from .sequence import (  # noqa: F401
     rotary,
     sigmoid,
     silu,
+    stack_tokens,
     tanh,
     transpose_tokens,
+    unstack_tokens,
 )
 
 

@@ -60,3 +60,11 @@ def multiply(a: Array, b: Array) -> Array:
 def dropout(x: Array, mask: Array, *, rate: float) -> Array:
     # The factor is made of the mask again in the backward pass.
     return recompute(lambda x, mask: x * (mask.astype(x.dtype) * x.dtype.type(1 / (1 - rate))))(x, mask)
+
+
+def unstack_tokens(x: Array) -> tuple[Array, ...]:
+    return jnp.unstack(x, axis=1)
+
+
+def stack_tokens(*tokens: Array) -> Array:
+    return jnp.stack(tokens, axis=1)

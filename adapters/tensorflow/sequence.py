@@ -56,3 +56,11 @@ def dot_interaction(*vectors: Tensor) -> Tensor:
     products = tf.reshape(tf.matmul(x, x, transpose_b=True), (x.shape[0], n * n))
     rows, columns = np.tril_indices(n, -1)
     return tf.concat((vectors[0], tf.gather(products, (rows * n + columns).astype(np.int32), axis=1)), axis=1)
+
+
+def unstack_tokens(x: Tensor) -> list[Tensor]:
+    return tf.unstack(x, axis=1)
+
+
+def stack_tokens(*tokens: Tensor) -> Tensor:
+    return tf.stack(tokens, axis=1)

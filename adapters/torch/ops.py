@@ -19,7 +19,9 @@ from .sequence import (  # noqa: F401
     image_tokens,
     mean_tokens,
     rotary,
+    stack_tokens,
     transpose_tokens,
+    unstack_tokens,
 )
 
 

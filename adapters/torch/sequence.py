@@ -58,3 +58,11 @@ def dot_interaction(*vectors: Tensor) -> Tensor:
     x = torch.stack(vectors, 1)
     rows, columns = torch.tril_indices(len(vectors), len(vectors), -1, device=x.device)
     return torch.cat((vectors[0], torch.bmm(x, x.transpose(1, 2))[:, rows, columns]), 1)
+
+
+def unstack_tokens(x: Tensor) -> tuple[Tensor, ...]:
+    return x.unbind(1)
+
+
+def stack_tokens(*tokens: Tensor) -> Tensor:
+    return torch.stack(tokens, 1)

@@ -207,6 +207,14 @@ def mean_tokens(x):
     return sum(x[:, t] for t in range(x.shape[1])) / x.shape[1]
 
 
+def unstack_tokens(x):
+    return tuple(np.swapaxes(x, 0, 1))
+
+
+def stack_tokens(*tokens):
+    return np.array(tokens).swapaxes(0, 1)
+
+
 def class_token(x, token):
     return np.array([[token, *sequence] for sequence in x])
 

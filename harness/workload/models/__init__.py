@@ -19,9 +19,16 @@ from typing import Any, Protocol
 from ..draw import Draw
 from ..ops import WorkloadError
 from ..trace import Param
+from .attention import Attention
+from .bert import BERT
+from .dlrm import DLRM
 from .gpt2 import GPT2
+from .llama import Llama
+from .mixer import Mixer
 from .mlp import MLP
+from .recurrent import GRU, LSTM
 from .resnet import ResNet18
+from .vit import ViT
 
 
 class Model(Protocol):
@@ -32,7 +39,19 @@ class Model(Protocol):
     def loss(self, ops: Any, param: Param, **batch: Any) -> Any: ...
 
 
-MODELS: dict[str, type] = {"mlp": MLP, "resnet18": ResNet18, "gpt2": GPT2}
+MODELS: dict[str, type] = {
+    "mlp": MLP,
+    "resnet18": ResNet18,
+    "gpt2": GPT2,
+    "vit": ViT,
+    "bert": BERT,
+    "llama": Llama,
+    "mixer": Mixer,
+    "lstm": LSTM,
+    "gru": GRU,
+    "dlrm": DLRM,
+    "attention": Attention,
+}
 
 
 def build(name: str, sizes: Mapping[str, Any]) -> Model:

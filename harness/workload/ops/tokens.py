@@ -106,3 +106,42 @@ class first_token(Op):
 
     def cost(self, inputs, outputs):
         return Cost(Work(elements=2 * outputs[0].size), (Work(elements=inputs[0].size + outputs[0].size),))
+
+
+class unstack_tokens(Op):
+    """Each token of a sequence on its own: [batch, tokens, width] to as many arrays [batch, width]."""
+
+    def shape(self, x):
+        _require_sequence(self.name, x)
+        require(x.shape[1] >= 2, self.name, f"there must be at least 2 tokens, got {x.shape[1]}")
+        return (Spec((x.shape[0], x.shape[2])),) * x.shape[1]
+
+    def forward(self, xp, x):
+        return tuple(x[:, t] for t in range(x.shape[1])), nothing
+
+    def backward(self, xp, grad, local, inputs, wants):
+        return (xp.stack(grad, 1),)
+
+    def cost(self, inputs, outputs):
+        moved = Work(elements=2 * inputs[0].size)
+        return Cost(moved, (moved,))
+
+
+class stack_tokens(Op):
+    """The inverse of `unstack_tokens`."""
+
+    def shape(self, *tokens):
+        first = tokens[0].shape
+        require(len(first) == 2, self.name, f"a token must be [batch, width], got {first}")
+        for token in tokens:
+            require(token.shape == first, self.name, f"{token.shape} does not fit {first}")
+        return Spec((first[0], len(tokens), first[1]))
+
+    def forward(self, xp, *tokens):
+        return xp.stack(tokens, 1), nothing
+
+    def backward(self, xp, grad, local, inputs, wants):
+        return tuple(grad[:, t] for t in range(len(inputs)))
+
+    def cost(self, inputs, outputs):
+        return Cost(Work(elements=2 * outputs[0].size), tuple(Work(elements=2 * token.size) for token in inputs))
