@@ -19,15 +19,21 @@ from typing import Any, Protocol
 from ..draw import Draw
 from ..ops import WorkloadError
 from ..trace import Param
+from .alexnet import AlexNet
 from .attention import Attention
 from .bert import BERT
+from .convnext import ConvNeXt
 from .dlrm import DLRM
+from .flop_study import ConvNet, DeeperConvNet, LinearNet, OneNet
 from .gpt2 import GPT2
 from .llama import Llama
 from .mixer import Mixer
 from .mlp import MLP
+from .mobilenet import MobileNetV2
 from .recurrent import GRU, LSTM
-from .resnet import ResNet18
+from .resnet import ResNet18, ResNet34, ResNet50
+from .unet import UNet
+from .vgg import VGG16
 from .vit import ViT
 
 
@@ -51,6 +57,17 @@ MODELS: dict[str, type] = {
     "gru": GRU,
     "dlrm": DLRM,
     "attention": Attention,
+    "alexnet": AlexNet,
+    "vgg16": VGG16,
+    "resnet34": ResNet34,
+    "resnet50": ResNet50,
+    "mobilenet_v2": MobileNetV2,
+    "convnext": ConvNeXt,
+    "unet": UNet,
+    "linear_net": LinearNet,
+    "one_net": OneNet,
+    "conv_net": ConvNet,
+    "deeper_conv_net": DeeperConvNet,
 }
 
 

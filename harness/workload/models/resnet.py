@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .. import draw
-
-EPS = 1e-5
+from .images import classify, conv_norm, labelled_images
 
 
 @dataclass(frozen=True)
@@ -17,37 +15,55 @@ class ResNet18:
     image: int = 224
     classes: int = 1000
 
+    blocks = (2, 2, 2, 2)
+
     def batch_arrays(self):
-        return {
-            "x": draw.normal(self.batch, self.image, self.image, 3),
-            "labels": draw.integers(self.batch, high=self.classes),
-        }
+        return labelled_images(self.batch, self.image, self.classes)
 
     def loss(self, ops, param, x, labels):
         x = ops.relu(conv_norm(ops, param, "stem", x, channels=64, kernel=7, stride=2))
         x = ops.max_pool(x, size=3, stride=2, padding=1)
-        for stage, channels in enumerate((64, 128, 256, 512), start=1):
-            for block in range(1, 3):
+        for stage, blocks in enumerate(self.blocks, start=1):
+            for block in range(1, blocks + 1):
                 stride = 2 if stage > 1 and block == 1 else 1
-                x = basic_block(ops, param, f"stage{stage}.block{block}", x, channels, stride)
-        x = ops.global_avg_pool(x)
-        weight = param("head.w", draw.lecun(x.shape[-1], self.classes))
-        return ops.cross_entropy(ops.linear(x, weight, param("head.b", draw.bias(self.classes))), labels)
+                x = self.block(ops, param, f"stage{stage}.block{block}", x, 32 * 2**stage, stride)
+        return classify(ops, param, ops.global_avg_pool(x), labels, self.classes)
+
+    def block(self, ops, param, name, x, channels, stride):
+        """Two 3x3 convolutions beside a shortcut."""
+        h = ops.relu(conv_norm(ops, param, f"{name}.a", x, channels, kernel=3, stride=stride))
+        h = conv_norm(ops, param, f"{name}.b", h, channels, kernel=3)
+        return ops.relu(ops.add(h, shortcut(ops, param, name, x, channels, stride)))
 
 
-def conv_norm(ops, param, name, x, channels, kernel, stride=1):
-    """Convolution without bias, padded to keep the size at stride 1, then batch norm."""
-    weight = param(f"{name}.conv", draw.he(kernel, kernel, x.shape[-1], channels))
-    x = ops.conv2d(x, weight, stride=stride, padding=kernel // 2)
-    return ops.batch_norm(
-        x, param(f"{name}.scale", draw.scale(channels)), param(f"{name}.shift", draw.bias(channels)), eps=EPS
-    )
+@dataclass(frozen=True)
+class ResNet34(ResNet18):
+    """The same with 3, 4, 6 and 3 blocks; 21,797,672 parameters with 1000 classes."""
+
+    blocks = (3, 4, 6, 3)
 
 
-def basic_block(ops, param, name, x, channels, stride):
-    """Two 3x3 convolutions beside a shortcut, which is a 1x1 convolution where the shape changes."""
-    h = ops.relu(conv_norm(ops, param, f"{name}.a", x, channels, kernel=3, stride=stride))
-    h = conv_norm(ops, param, f"{name}.b", h, channels, kernel=3)
-    if stride != 1 or x.shape[-1] != channels:
-        x = conv_norm(ops, param, f"{name}.shortcut", x, channels, kernel=1, stride=stride)
-    return ops.relu(ops.add(h, x))
+@dataclass(frozen=True)
+class ResNet50(ResNet34):
+    """As many blocks, each a bottleneck that is four times as wide outside; 25,557,032 parameters with 1000 classes.
+
+    Where a block halves the image, its 3x3 convolution does, as in torchvision ("v1.5"). In the paper and in Keras it
+    is the 1x1 convolution before (`stride_in_1x1`), with fewer FLOPs and as many parameters.
+    """
+
+    stride_in_1x1: bool = False
+
+    def block(self, ops, param, name, x, channels, stride):
+        """A 3x3 convolution between two of 1x1, beside a shortcut."""
+        first, second = (stride, 1) if self.stride_in_1x1 else (1, stride)
+        h = ops.relu(conv_norm(ops, param, f"{name}.a", x, channels, kernel=1, stride=first))
+        h = ops.relu(conv_norm(ops, param, f"{name}.b", h, channels, kernel=3, stride=second))
+        h = conv_norm(ops, param, f"{name}.c", h, 4 * channels, kernel=1)
+        return ops.relu(ops.add(h, shortcut(ops, param, name, x, 4 * channels, stride)))
+
+
+def shortcut(ops, param, name, x, channels, stride):
+    """The block's input as it is, or through a 1x1 convolution where the shape changes."""
+    if stride == 1 and x.shape[-1] == channels:
+        return x
+    return conv_norm(ops, param, f"{name}.shortcut", x, channels, kernel=1, stride=stride)

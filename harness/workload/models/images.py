@@ -1,0 +1,47 @@
+"""What models of images have in common: a batch, convolutions, and a classifier's end."""
+
+from __future__ import annotations
+
+from .. import draw
+from ..ops import WorkloadError
+
+EPS = 1e-5
+
+
+def labelled_images(batch, image, classes):
+    """Square images of three channels, with a label each."""
+    return {"x": draw.normal(batch, image, image, 3), "labels": draw.integers(batch, high=classes)}
+
+
+def require_image(model, image, least):
+    """Raise WorkloadError for an image that would shrink to nothing before the network's end."""
+    if image < least:
+        raise WorkloadError(f"{model}: model.image={image} is too small for its strides; it must be at least {least}")
+
+
+def conv(ops, param, name, x, channels, kernel, stride=1, padding=None, groups=1):
+    """Convolution with bias, padded to keep the size at stride 1 unless told otherwise."""
+    weight = param(f"{name}.w", draw.he(kernel, kernel, x.shape[-1] // groups, channels))
+    padding = kernel // 2 if padding is None else padding
+    return ops.conv2d(x, weight, param(f"{name}.b", draw.bias(channels)), stride=stride, padding=padding, groups=groups)
+
+
+def conv_norm(ops, param, name, x, channels, kernel, stride=1, groups=1):
+    """Convolution without bias, padded to keep the size at stride 1, then batch norm."""
+    weight = param(f"{name}.conv", draw.he(kernel, kernel, x.shape[-1] // groups, channels))
+    x = ops.conv2d(x, weight, stride=stride, padding=kernel // 2, groups=groups)
+    return ops.batch_norm(
+        x, param(f"{name}.scale", draw.scale(channels)), param(f"{name}.shift", draw.bias(channels)), eps=EPS
+    )
+
+
+def dense(ops, param, name, x, width):
+    """Linear layer with bias, before a rectifier."""
+    weight = param(f"{name}.w", draw.he(x.shape[-1], width))
+    return ops.linear(x, weight, param(f"{name}.b", draw.bias(width)))
+
+
+def classify(ops, param, x, labels, classes):
+    """The head: one linear layer from features [batch, n] to classes, and cross-entropy."""
+    weight = param("head.w", draw.lecun(x.shape[-1], classes))
+    return ops.cross_entropy(ops.linear(x, weight, param("head.b", draw.bias(classes))), labels)

@@ -1,0 +1,50 @@
+"""MobileNetV2 (Sandler et al. 2018), with batch norm in training mode and dropout off."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .images import classify, conv_norm, labelled_images
+
+# Expansion, channels, how many blocks, and the stride of the first (the paper's table 2).
+STAGES = (
+    (1, 16, 1, 1),
+    (6, 24, 2, 2),
+    (6, 32, 3, 2),
+    (6, 64, 4, 2),
+    (6, 96, 3, 1),
+    (6, 160, 3, 2),
+    (6, 320, 1, 1),
+)
+
+
+@dataclass(frozen=True)
+class MobileNetV2:
+    """Seventeen inverted residual blocks of depthwise convolutions; 3,504,872 parameters with 1000 classes."""
+
+    batch: int = 32
+    image: int = 224
+    classes: int = 1000
+
+    def batch_arrays(self):
+        return labelled_images(self.batch, self.image, self.classes)
+
+    def loss(self, ops, param, x, labels):
+        x = ops.relu6(conv_norm(ops, param, "stem", x, 32, kernel=3, stride=2))
+        number = 0
+        for expansion, channels, blocks, first_stride in STAGES:
+            for block in range(blocks):
+                number += 1
+                stride = first_stride if block == 0 else 1
+                x = inverted_residual(ops, param, f"block{number}", x, channels, expansion, stride)
+        x = ops.relu6(conv_norm(ops, param, "last", x, 1280, kernel=1))
+        return classify(ops, param, ops.global_avg_pool(x), labels, self.classes)
+
+
+def inverted_residual(ops, param, name, x, channels, expansion, stride):
+    """Expand, convolve each channel, project without an activation; beside it the input, where the shape is kept."""
+    width = expansion * x.shape[-1]
+    h = x if expansion == 1 else ops.relu6(conv_norm(ops, param, f"{name}.expand", x, width, kernel=1))
+    h = ops.relu6(conv_norm(ops, param, f"{name}.depthwise", h, width, kernel=3, stride=stride, groups=width))
+    h = conv_norm(ops, param, f"{name}.project", h, channels, kernel=1)
+    return ops.add(h, x) if stride == 1 and x.shape[-1] == channels else h
