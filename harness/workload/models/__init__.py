@@ -32,6 +32,7 @@ from .mlp import MLP
 from .mobilenet import MobileNetV2
 from .recurrent import GRU, LSTM
 from .resnet import ResNet18, ResNet34, ResNet50
+from .single_op import SingleOp
 from .unet import UNet
 from .vgg import VGG16
 from .vit import ViT
@@ -57,6 +58,7 @@ MODELS: dict[str, type] = {
     "gru": GRU,
     "dlrm": DLRM,
     "attention": Attention,
+    "op": SingleOp,
     "alexnet": AlexNet,
     "vgg16": VGG16,
     "resnet34": ResNet34,
