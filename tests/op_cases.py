@@ -59,7 +59,7 @@ class Case:
 class OpsModel:
     """A model that applies each case to arrays of its own, named `case<n>.`; its loss is the sum of one loss for each.
 
-    Float arguments are parameters, integers the batch. Every output goes through a weight of its own, whose
+    Float arguments are parameters, all others the batch. Every output goes through a weight of its own, whose
     gradient is that output times something known: so an error forward shows as well as one backward.
     """
 
@@ -71,7 +71,7 @@ class OpsModel:
     def batch_arrays(self) -> dict[str, Draw]:
         batch = {}
         for n, case in enumerate(self.cases):
-            batch |= {f"case{n}.{i}": d for i, d in enumerate(case.arguments) if d.spec.kind == "int"}
+            batch |= {f"case{n}.{i}": d for i, d in enumerate(case.arguments) if d.spec.kind != "float"}
             if not case.is_loss:
                 batch[f"case{n}.labels"] = draw.integers(*case.outputs[0].shape[:-1], high=self.CLASSES)
         return batch
@@ -160,6 +160,34 @@ CASES = (
     case("cross_entropy", (3, 5), draw.integers(3, high=5)),
     case("cross_entropy", (2, 3, 5), draw.integers(2, 3, high=5)),
     case("cross_entropy", (2, 2, 3, 4), draw.integers(2, 2, 3, high=4)),
+    case("attention", (2, 5, 8), (2, 5, 4), (2, 5, 4), heads=4, kv_heads=2, causal=True),
+    case("attention", (2, 5, 8), (2, 5, 2), (2, 5, 2), heads=4, kv_heads=1, causal=False),
+    case("attention", (2, 5, 6), (2, 5, 6), (2, 5, 6), draw.padding(2, 5), heads=2, causal=False),
+    case("attention", (2, 5, 8), (2, 5, 4), (2, 5, 4), draw.padding(2, 5), heads=4, kv_heads=2, causal=False),
+    case("attention", (2, 5, 6), (2, 5, 6), (2, 5, 6), (2, 5, 5), heads=2, causal=False),
+    case("rms_norm", (3, 6), (6,), eps=1e-5),
+    case("rms_norm", (2, 3, 6), (6,), eps=1e-3),
+    case("sigmoid", draw.normal(5, 6, std=3)),
+    case("tanh", (2, 3, 4)),
+    case("silu", draw.normal(5, 6, std=3)),
+    case("dropout", (2, 3, 4), draw.kept(2, 3, 4, rate=0.25), rate=0.25),
+    case("rotary", (2, 5, 8), *draw.rotation(5, 2, base=100), heads=2),
+    case("rotary", (2, 3, 12), *draw.rotation(3, 6, base=10_000), heads=1),
+    case("image_tokens", IMAGE),
+    case("transpose_tokens", (2, 3, 4)),
+    case("mean_tokens", (2, 3, 4)),
+    case("unstack_tokens", (2, 3, 4)),
+    case("stack_tokens", (2, 4), (2, 4), (2, 4)),
+    case("class_token", (2, 3, 4), (4,)),
+    case("first_token", (2, 3, 4)),
+    case("lstm_cell", (2, 3), (2, 4), (2, 4), (3, 16), (4, 16), (16,)),
+    case("lstm", (2, 5, 3), (2, 4), (2, 4), (3, 16), (4, 16), (16,)),
+    case("lstm", (3, 2, 4), (3, 2), (3, 2), (4, 8), (2, 8), (8,)),
+    case("gru_cell", (2, 3), (2, 4), (3, 12), (4, 12), (12,), (12,)),
+    case("gru", (2, 5, 3), (2, 4), (3, 12), (4, 12), (12,), (12,)),
+    case("gru", (3, 2, 4), (3, 2), (4, 6), (2, 6), (6,), (6,)),
+    case("dot_interaction", (3, 4), (3, 4)),
+    case("dot_interaction", (3, 4), (3, 4), (3, 4), (3, 4)),
     case("conv_transpose2d", IMAGE, (2, 2, 3, 4), (3,), stride=2),
     case("conv_transpose2d", IMAGE, (3, 2, 5, 4), stride=2),
     case("conv_transpose2d", IMAGE, (2, 2, 2, 4), stride=3),

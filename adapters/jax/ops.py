@@ -11,18 +11,29 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
-from jax.ad_checkpoint import checkpoint_name
-from jax.custom_derivatives import linear_call
 
-_recompute = functools.partial(jax.checkpoint, prevent_cse=False)
-_statistic = functools.partial(checkpoint_name, name="statistic")
-_keeps_statistics = functools.partial(_recompute, policy=jax.checkpoint_policies.save_only_these_names("statistic"))
+from .keep import from_output, keeps_statistics, recompute, statistic
+from .recurrent import gru, gru_cell, lstm, lstm_cell  # noqa: F401  (part of the catalogue)
+from .sequence import (  # noqa: F401
+    class_token,
+    dot_interaction,
+    dropout,
+    first_token,
+    image_tokens,
+    mean_tokens,
+    multiply,
+    rotary,
+    sigmoid,
+    silu,
+    stack_tokens,
+    tanh,
+    transpose_tokens,
+    unstack_tokens,
+)
 
 
 def linear(x: Array, w: Array, b: Array | None = None) -> Array:
@@ -54,29 +65,51 @@ def layer_norm(x: Array, scale: Array, shift: Array, *, eps: float) -> Array:
     return _normalise(x, scale, shift, (-1,), eps)
 
 
-@functools.partial(_keeps_statistics, static_argnums=(3, 4))
+@functools.partial(keeps_statistics, static_argnums=(3, 4))
 def _normalise(x: Array, scale: Array, shift: Array, axes: tuple[int, ...], eps: float) -> Array:
     # Statistics in float32 whatever the precision, as flax has them.
     wide = x.astype(jnp.float32)
-    mean = _statistic(jnp.mean(wide, axes, keepdims=True))
+    mean = statistic(jnp.mean(wide, axes, keepdims=True))
     centred = wide - mean
-    deviation = _statistic(lax.rsqrt(jnp.mean(centred * centred, axes, keepdims=True) + eps))
+    deviation = statistic(lax.rsqrt(jnp.mean(centred * centred, axes, keepdims=True) + eps))
     return (centred * (deviation * scale) + shift).astype(x.dtype)
 
 
-def attention(q: Array, k: Array, v: Array, *, heads: int, causal: bool) -> Array:
+def attention(
+    q: Array,
+    k: Array,
+    v: Array,
+    mask: Array | None = None,
+    *,
+    heads: int,
+    causal: bool,
+    kv_heads: int | None = None,
+) -> Array:
     # Einsums as in flax: jax.nn.dot_product_attention maps over groups of heads, which costs a third more time on
     # a CPU, and keeps seven arrays.
-    q, k, v = (x.reshape(*x.shape[:-1], heads, -1) for x in (q, k, v))
-    scores = jnp.einsum("bqhd,bkhd->bhqk", q, k)
+    groups = kv_heads or heads
+    width = q.shape[-1]
+    q = q.reshape(*q.shape[:-1], groups, heads // groups, width // heads)
+    k, v = (x.reshape(*x.shape[:-1], groups, -1) for x in (k, v))
+    scores = jnp.einsum("bqhgd,bkhd->bhgqk", q, k)
     # A scalar of the same type is a literal; a Python number would be one more array to keep.
     scores *= scores.dtype.type(1 / math.sqrt(q.shape[-1]))
     if causal:
-        # Added, not selected: a select keeps its mask and an array of zeros for the backward pass.
-        past = jnp.tri(scores.shape[-2], dtype=jnp.bool_)
-        scores += jnp.where(past, 0, jnp.finfo(scores.dtype).min).astype(scores.dtype)
-    y = jnp.einsum("bhqk,bkhd->bqhd", _softmax(scores), v)
-    return y.reshape(*y.shape[:-2], -1)
+        scores += _barred(jnp.tri(scores.shape[-2], dtype=jnp.bool_), scores.dtype)
+    elif mask is not None and mask.ndim == 2:
+        scores += _barred(mask, scores.dtype)[:, None, None, None]
+    elif mask is not None:
+        scores += mask.reshape(groups, heads // groups, *mask.shape[1:])
+    y = jnp.einsum("bhgqk,bkhd->bqhgd", _softmax(scores), v)
+    return y.reshape(*y.shape[:2], width)
+
+
+def _barred(seen: Array, dtype: jnp.dtype) -> Array:
+    """Nothing to add to the scores of what is seen, and the least number to all others.
+
+    Added, not selected: a select keeps its mask and an array of zeros for the backward pass.
+    """
+    return jnp.where(seen, 0, jnp.finfo(dtype).min).astype(dtype)
 
 
 @jax.custom_jvp
@@ -91,28 +124,15 @@ def _softmax_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, 
     return y, y * (tangent - jnp.sum(y * tangent, axis=-1, keepdims=True))
 
 
-def _from_output(function: Callable[[Array], Array], scaled: Callable[[Array, Array], Array]) -> Any:
-    """An activation whose slope its output tells: `scaled(y, tangent)` is the tangent times the slope."""
-    activation = jax.custom_jvp(function)
-
-    @activation.defjvp
-    def jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
-        # linear_call keeps its first argument as it is: the output, which the next layer keeps anyway.
-        y = activation(*primals)
-        return y, linear_call(scaled, scaled, y, *tangents)
-
-    return activation
-
-
 def _where(condition: Array, tangent: Array) -> Array:
     return lax.select(condition, tangent, lax.full_like(tangent, 0))
 
 
-relu = _from_output(lambda x: lax.max(x, lax.full_like(x, 0)), lambda y, tangent: _where(y > 0, tangent))
+relu = from_output(lambda x: lax.max(x, lax.full_like(x, 0)), lambda y, tangent: _where(y > 0, tangent))
 
 
 def gelu(x: Array, *, approximate: bool = True) -> Array:
-    return _recompute(functools.partial(jax.nn.gelu, approximate=approximate))(x)
+    return recompute(functools.partial(jax.nn.gelu, approximate=approximate))(x)
 
 
 def add(a: Array, b: Array) -> Array:
@@ -134,7 +154,7 @@ def global_avg_pool(x: Array) -> Array:
     return jnp.mean(x, axis=(1, 2))
 
 
-@_recompute
+@recompute
 def embedding(table: Array, ids: Array) -> Array:
     return table.at[ids].get(mode="promise_in_bounds")
 
@@ -143,14 +163,25 @@ def split(x: Array, *, parts: int) -> list[Array]:
     return jnp.split(x, parts, axis=-1)
 
 
-@_keeps_statistics
+@keeps_statistics
 def cross_entropy(logits: Array, labels: Array) -> Array:
     # As optax has it: the normaliser is taken off the label's logit only, not off all of them.
     logits = logits.astype(jnp.float32)
-    largest = _statistic(lax.stop_gradient(jnp.max(logits, axis=-1, keepdims=True)))
-    total = _statistic(jnp.sum(jnp.exp(logits - largest), axis=-1, keepdims=True))
+    largest = statistic(lax.stop_gradient(jnp.max(logits, axis=-1, keepdims=True)))
+    total = statistic(jnp.sum(jnp.exp(logits - largest), axis=-1, keepdims=True))
     picked = jnp.take_along_axis(logits, labels[..., None], axis=-1, mode="promise_in_bounds")
     return jnp.mean(jnp.log(total) + largest - picked)
+
+
+@functools.partial(keeps_statistics, static_argnums=(2,))
+def _rms_norm(x: Array, scale: Array, eps: float) -> Array:
+    wide = x.astype(jnp.float32)
+    size = statistic(lax.rsqrt(jnp.mean(wide * wide, axis=-1, keepdims=True) + eps))
+    return (wide * (size * scale)).astype(x.dtype)
+
+
+def rms_norm(x: Array, scale: Array, *, eps: float) -> Array:
+    return _rms_norm(x, scale, eps)
 
 
 def conv_transpose2d(x: Array, w: Array, b: Array | None = None, *, stride: int) -> Array:
@@ -170,17 +201,17 @@ def group_norm(x: Array, scale: Array, shift: Array, *, groups: int, eps: float)
     return _normalise(grouped, scale, shift, (1, 2, 4), eps).reshape(x.shape)
 
 
-relu6 = _from_output(jax.nn.relu6, lambda y, tangent: _where((y > 0) & (y < 6), tangent))
+relu6 = from_output(jax.nn.relu6, lambda y, tangent: _where((y > 0) & (y < 6), tangent))
 
 
 def leaky_relu(x: Array, *, slope: float) -> Array:
     def scaled(y: Array, tangent: Array) -> Array:
         return lax.select(y > 0, tangent, slope * tangent)
 
-    return _from_output(lambda x: lax.max(x, slope * x), scaled)(x)
+    return from_output(lambda x: lax.max(x, slope * x), scaled)(x)
 
 
-@_recompute
+@recompute
 def hard_swish(x: Array) -> Array:
     return jax.nn.hard_swish(x)
 
@@ -204,10 +235,6 @@ def flatten(x: Array) -> Array:
     return x.reshape(x.shape[0], -1)
 
 
-@_recompute
+@recompute
 def mse(a: Array, b: Array) -> Array:
     return jnp.mean(jnp.square(a.astype(jnp.float32) - b.astype(jnp.float32)))
-
-
-def multiply(a: Array, b: Array) -> Array:
-    return a * b

@@ -71,6 +71,8 @@ class Adapter:
     def _convert(self, array: np.ndarray) -> tf.Tensor:
         if array.dtype.kind == "f":
             return tf.constant(array, tf.bfloat16 if self.precision == "bf16" else tf.float32)
+        if array.dtype.kind == "b":
+            return tf.constant(array)
         # On a GPU, TensorFlow keeps int32 in host memory, to be copied in every call; int64 lives on the device.
         return tf.constant(array, tf.int64 if self._gpu else tf.int32)
 

@@ -13,6 +13,24 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.eager import record
 
+from .recurrent import gru, gru_cell, lstm, lstm_cell  # noqa: F401  (part of the catalogue)
+from .sequence import (  # noqa: F401
+    class_token,
+    dot_interaction,
+    dropout,
+    first_token,
+    image_tokens,
+    mean_tokens,
+    rms_norm,
+    rotary,
+    sigmoid,
+    silu,
+    stack_tokens,
+    tanh,
+    transpose_tokens,
+    unstack_tokens,
+)
+
 Tensor = Any
 
 _GELU = math.sqrt(2 / math.pi)
@@ -108,19 +126,50 @@ def layer_norm(x: Tensor, scale: Tensor, shift: Tensor, *, eps: float) -> Tensor
     return centred * tf.math.rsqrt(variance + eps) * scale + shift
 
 
-def attention(q: Tensor, k: Tensor, v: Tensor, *, heads: int, causal: bool) -> Tensor:
+def attention(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    mask: Tensor | None = None,
+    *,
+    heads: int,
+    causal: bool,
+    kv_heads: int | None = None,
+) -> Tensor:
     batch, positions, width = q.shape
-    d = width // heads
+    groups, d = kv_heads or heads, width // heads
+    shared = heads // groups
 
     def split_heads(x: Tensor) -> Tensor:
-        return tf.transpose(tf.reshape(x, (batch, positions, heads, d)), (0, 2, 1, 3))
+        return tf.transpose(tf.reshape(x, (batch, positions, groups, d)), (0, 2, 1, 3))
 
     # q is scaled, not the scores, because it is smaller; einsum would transpose inside, and transpose more.
-    scores = tf.matmul(split_heads(q * (1 / math.sqrt(d))), split_heads(k), transpose_b=True)
-    if causal:
-        scores += _future(positions, scores.dtype)
+    q *= 1 / math.sqrt(d)
+    if shared == 1:
+        q = split_heads(q)
+    else:
+        # The queries of all heads that share keys are rows of one multiply: nothing is repeated.
+        q = tf.transpose(tf.reshape(q, (batch, positions, groups, shared, d)), (0, 2, 3, 1, 4))
+        q = tf.reshape(q, (batch, groups, shared * positions, d))
+    scores = tf.matmul(q, split_heads(k), transpose_b=True)
+    if causal or mask is not None:
+        apart = tf.reshape(scores, (batch, heads, positions, positions)) if shared > 1 else scores
+        apart += _barred(positions, scores.dtype, mask)
+        scores = tf.reshape(apart, scores.shape) if shared > 1 else apart
     mixed = tf.matmul(tf.nn.softmax(scores), split_heads(v))
-    return tf.reshape(tf.transpose(mixed, (0, 2, 1, 3)), (batch, positions, width))
+    if shared == 1:
+        return tf.reshape(tf.transpose(mixed, (0, 2, 1, 3)), (batch, positions, width))
+    mixed = tf.reshape(mixed, (batch, groups, shared, positions, d))
+    return tf.reshape(tf.transpose(mixed, (0, 3, 1, 2, 4)), (batch, positions, width))
+
+
+def _barred(positions: int, dtype: tf.DType, mask: Tensor | None) -> Tensor:
+    """What to add to scores: a bias as it is; nothing for keys that may be seen, and the least number for others."""
+    if mask is None:
+        return _future(positions, dtype)
+    if mask.dtype != tf.bool:
+        return mask
+    return (1 - tf.cast(mask, dtype))[:, tf.newaxis, tf.newaxis] * dtype.min
 
 
 def _future(positions: int, dtype: tf.DType) -> Tensor:

@@ -18,6 +18,7 @@ ELEMENTWISE = "Inductor computes multiplies of a single row or column elementwis
 RECOMPUTES = (
     "torch's fused attention computes q kᵀ again in the backward pass: five multiplies for attention, not four."
 )
+FIRST_STATE = "torch's fused LSTM also computes the gradient of its first state."
 
 
 def _product(a: Tensor, b: Tensor) -> tuple[int, int]:
@@ -43,6 +44,17 @@ def _attention_backward(out: Any, grad: Tensor, q: Tensor, k: Tensor, *rest: Any
     return 5, 5 * 2 * q.numel() * k.shape[-2]
 
 
+def _lstm(out: Any, x: Tensor, w: Tensor, u: Tensor, *rest: Any) -> tuple[int, int]:
+    # x is [tokens, batch, inputs]. One product for all inputs, one for the state in each step.
+    tokens, batch, _ = x.shape
+    return 1 + tokens, 2 * tokens * batch * (w.numel() + u.numel())
+
+
+def _lstm_backward(out: Any, x: Tensor, w: Tensor, u: Tensor, *rest: Any) -> tuple[int, int]:
+    matmuls, flops = _lstm(out, x, w, u)
+    return 2 * matmuls, 2 * flops
+
+
 _FUSED_ATTENTION = (
     "_scaled_dot_product_flash_attention_for_cpu",
     "_scaled_dot_product_flash_attention",
@@ -62,6 +74,8 @@ _COUNTS: dict[Any, Callable[..., tuple[int, int]]] = {
     aten.convolution_backward: _convolution_backward,
     **{getattr(aten, name): _attention for name in _FUSED_ATTENTION},
     **{getattr(aten, f"{name}_backward"): _attention_backward for name in _FUSED_ATTENTION},
+    aten.mkldnn_rnn_layer: _lstm,
+    aten.mkldnn_rnn_layer_backward: _lstm_backward,
 }
 
 
@@ -84,6 +98,8 @@ class Tally:
             self.flops += flops
             if _COUNTS[packet] is _attention_backward:
                 self.notes.add(RECOMPUTES)
+            if _COUNTS[packet] is _lstm_backward:
+                self.notes.add(FIRST_STATE)
         elif packet in flop_registry:
             raise NotImplementedError(f"torch ran {packet}, a multiply that adapters/torch/counting.py does not count")
 

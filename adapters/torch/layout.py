@@ -19,6 +19,8 @@ IMAGE: Axes = (0, 3, 1, 2)
 WEIGHTS: dict[tuple[str, int], Axes] = {
     ("linear", 1): (1, 0),
     ("conv2d", 1): (3, 2, 0, 1),
+    **{(op, position): (1, 0) for op in ("lstm", "lstm_cell") for position in (3, 4)},
+    **{(op, position): (1, 0) for op in ("gru", "gru_cell") for position in (2, 3)},
     ("conv_transpose2d", 1): (3, 2, 0, 1),
 }
 
@@ -37,7 +39,7 @@ def axes_of(graph: Graph) -> dict[str, Axes]:
 
 def _axes(graph: Graph, name: str, number: int) -> Axes:
     spec, uses = graph.specs[number], set(graph.uses(number))
-    natural = IMAGE if len(spec.shape) == 4 and spec.kind == "float" else tuple(range(len(spec.shape)))
+    natural = IMAGE if len(spec.shape) == 4 and spec.kind in ("float", "bool") else tuple(range(len(spec.shape)))
     wanted = {WEIGHTS.get(use, natural) for use in uses} or {natural}
     if len(wanted) > 1:
         raise Unsupported(f"torch: {name} is used by {sorted(uses)}, which want it in different layouts")
@@ -47,11 +49,11 @@ def _axes(graph: Graph, name: str, number: int) -> Axes:
 def place(
     array: np.ndarray, axes: Axes, device: torch.device, dtype: torch.dtype, image_format: torch.memory_format
 ) -> Tensor:
-    """A canonical array on the device: floats as `dtype`, integers as int64, which torch's losses ask for.
+    """A canonical array on the device: numbers as `dtype`, integers as int64, which torch's losses ask for.
 
     Rank-4 arrays, which are images and convolution weights, are stored in `image_format`.
     """
-    dtype = dtype if array.dtype.kind == "f" else torch.int64
+    dtype = {"f": dtype, "b": torch.bool}.get(array.dtype.kind, torch.int64)
     # A copy into torch's own memory: it is aligned for vector instructions, NumPy's need not be.
     tensor = torch.tensor(np.ascontiguousarray(array.transpose(axes)), dtype=dtype, device=device)
     return tensor.contiguous(memory_format=image_format) if tensor.dim() == 4 else tensor

@@ -10,6 +10,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .recurrent import gru, gru_cell, lstm, lstm_cell  # noqa: F401  (part of the catalogue)
+from .sequence import (  # noqa: F401
+    attention,
+    class_token,
+    dot_interaction,
+    first_token,
+    image_tokens,
+    mean_tokens,
+    rotary,
+    stack_tokens,
+    transpose_tokens,
+    unstack_tokens,
+)
+
 
 def _last(x: Tensor) -> Tensor:
     """A view with the channels last, where the array is an image."""
@@ -44,13 +58,6 @@ def batch_norm(x: Tensor, scale: Tensor, shift: Tensor, *, eps: float) -> Tensor
 
 def layer_norm(x: Tensor, scale: Tensor, shift: Tensor, *, eps: float) -> Tensor:
     return _first(F.layer_norm(_last(x), scale.shape, scale, shift, eps))
-
-
-def attention(q: Tensor, k: Tensor, v: Tensor, *, heads: int, causal: bool) -> Tensor:
-    batch, positions, width = q.shape
-    q, k, v = (x.view(batch, positions, heads, width // heads).transpose(1, 2) for x in (q, k, v))
-    y = F.scaled_dot_product_attention(q, k, v, is_causal=causal)
-    return y.transpose(1, 2).reshape(batch, positions, width)
 
 
 def relu(x: Tensor) -> Tensor:
@@ -88,6 +95,22 @@ def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
         logits, labels = logits.flatten(0, -2), labels.flatten()
     # In float32 whatever the precision, as mixed-precision training does.
     return F.cross_entropy(logits.float(), labels)
+
+
+def rms_norm(x: Tensor, scale: Tensor, *, eps: float) -> Tensor:
+    return _first(F.rms_norm(_last(x), scale.shape, scale, eps))
+
+
+def sigmoid(x: Tensor) -> Tensor:
+    return x.sigmoid()
+
+
+def tanh(x: Tensor) -> Tensor:
+    return x.tanh()
+
+
+def silu(x: Tensor) -> Tensor:
+    return F.silu(x)
 
 
 def conv_transpose2d(x: Tensor, w: Tensor, b: Tensor | None = None, *, stride: int) -> Tensor:
@@ -135,3 +158,7 @@ def multiply(a: Tensor, b: Tensor) -> Tensor:
     if a.dim() == b.dim():
         return a * b
     return _first(_last(a) * _last(b))
+
+
+def dropout(x: Tensor, mask: Tensor, *, rate: float) -> Tensor:
+    return x * mask * (1 / (1 - rate))

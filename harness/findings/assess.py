@@ -79,14 +79,14 @@ def commit() -> str:
 
 def _counted(cost: CostTable, parameters: int) -> dict[str, float]:
     """Numbers that need no measurement."""
-    return {
+    counted = {
         "parameters": parameters,
         "forward_flops": cost.forward.flops,
         "backward_flops": cost.backward.flops,
         "forward_matmuls": cost.forward.matmuls,
         "backward_matmuls": cost.backward.matmuls,
-        "ratio_flops": cost.flops_ratio,
     }
+    return counted | ({"ratio_flops": cost.flops_ratio} if cost.forward.flops else {})
 
 
 def _verified(known: Measured) -> dict[str, float]:

@@ -81,15 +81,23 @@ def answer(records: Sequence[Record]) -> str:
     below = sum(r.metrics["ratio_high"] < 2 for r in measured)
     above = sum(r.metrics["ratio_low"] > 2 for r in measured)
     ratios = sorted(r.metrics["ratio"] for r in measured)
-    flops = sorted({round(r.metrics["ratio_flops"], 2) for r in measured})
-    counted = f"{flops[0]:.2f}" if len(flops) == 1 else f"{flops[0]:.2f} to {flops[-1]:.2f}"
     machine = measured[0].machine
     where = machine["gpus"][0] if measured[0].device == "cuda" else f"{machine['cpu']}, {measured[0].threads} threads"
     return (
-        f"Is the backward pass twice the forward? By FLOPs it is {counted} times; measured on {where} it takes "
+        f"Is the backward pass twice the forward? By FLOPs {_by_flops(measured)}; measured on {where} it takes "
         f"{ratios[0]:.2f} to {ratios[-1]:.2f} times: of {len(measured)} variants {below} lie below 2, {above} above, "
         f"and {len(measured) - below - above} cannot be told from 2 (95 % intervals)."
     )
+
+
+def _by_flops(measured: Sequence[Record]) -> str:
+    """What the counted FLOPs answer; an op without multiplies has none."""
+    ratios = sorted(
+        {format(r.metrics["ratio_flops"], ".2f") for r in measured if "ratio_flops" in r.metrics}, key=float
+    )
+    if not ratios:
+        return "it cannot be told, for there are none"
+    return f"it is {ratios[0]} times" if len(ratios) == 1 else f"it is {ratios[0]} to {ratios[-1]} times"
 
 
 def markdown(records: Sequence[Record]) -> str:

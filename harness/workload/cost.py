@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from .ops import CATALOGUE, Work
@@ -22,8 +23,8 @@ class CostTable:
 
     @property
     def flops_ratio(self) -> float:
-        """FLOPs of backward over forward, matrix multiplies and convolutions only."""
-        return self.backward.flops / self.forward.flops
+        """FLOPs of backward over forward, matrix multiplies and convolutions only; NaN where there are none."""
+        return self.backward.flops / self.forward.flops if self.forward.flops else math.nan
 
 
 def cost(graph: Graph) -> CostTable:

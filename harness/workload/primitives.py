@@ -16,6 +16,7 @@ from numpy import (  # noqa: F401  (part of the primitives)
     sum,
     tanh,
     transpose,
+    where,
 )
 from numpy.lib.stride_tricks import sliding_window_view
 
@@ -69,6 +70,23 @@ def split(x, parts):
 def concatenate(parts, axis=-1):
     """The inverse of `split`, or along another axis."""
     return np.concatenate(parts, axis=axis)
+
+
+def stack(parts, axis):
+    """Arrays of one shape, along a new axis."""
+    return np.stack(parts, axis=axis)
+
+
+def below_diagonal(x):
+    """[..., n, n] as [..., n (n - 1) / 2]: the elements below the diagonal, row by row."""
+    return x[(..., *np.tril_indices(x.shape[-1], -1))]
+
+
+def from_below_diagonal(values, n):
+    """The inverse of `below_diagonal`, with zeros elsewhere."""
+    out = np.zeros((*values.shape[:-1], n, n), values.dtype)
+    out[(..., *np.tril_indices(n, -1))] = values
+    return out
 
 
 def log_softmax(x):

@@ -59,18 +59,6 @@ def work(name: str) -> tuple[Graph, dict[str, np.ndarray], Reference]:
     return graph, arrays, reference(graph, arrays)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def torch_as_it_was():
-    """Torch's settings are those of the process; other tests compute with torch too."""
-    import torch
-
-    threads, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
-    yield
-    torch.set_num_threads(threads)
-    torch.set_float32_matmul_precision(precision)
-    torch.set_flush_denormal(False)
-
-
 def adapter_of(framework: str, device: str = "cpu", precision: str = "fp32") -> Any:
     return importlib.import_module(f"adapters.{framework}").Adapter(device, THREADS, precision)
 

@@ -89,6 +89,13 @@ def test_the_answer_gives_the_range_of_ratios_the_flops_and_the_machine(record):
     assert "By FLOPs it is 1.67 times" in answer([records[1]])
 
 
+def test_what_has_no_flops_has_no_ratio_of_them(record):
+    made = record(ratio=BELOW)
+    del made.metrics["ratio_flops"]
+    assert "By FLOPs it cannot be told" in answer([made])
+    assert "By FLOPs it is 1.67 times" in answer([made, record(ratio=BELOW)])
+
+
 def test_on_a_gpu_the_answer_names_it(record):
     made = record(device="cuda", machine={"cpu": "Quick 3000", "gpus": ["Big 1"]})
     assert "measured on Big 1 it" in answer([made])

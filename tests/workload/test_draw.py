@@ -19,6 +19,9 @@ DRAWS = {
     "scale": draw.scale(6),
     "integers": draw.integers(7, high=5),
     "positions": draw.positions(4),
+    "cosines": draw.rotation(9, 4, base=100)[0],
+    "kept": draw.kept(3, 4, rate=0.5),
+    "padding": draw.padding(3, 8),
 }
 
 
@@ -52,7 +55,8 @@ def test_another_name_or_seed_gives_another_array(kind):
 def test_arrays_have_the_shape_and_the_type_of_their_kind(kind):
     array = DRAWS[kind].sample(0, "a")
     assert array.shape == DRAWS[kind].shape
-    assert array.dtype == {"float": np.float32, "int": np.int32}[DRAWS[kind].spec.kind]
+    types = {"float": np.float32, "constant": np.float32, "int": np.int32, "bool": np.bool_}
+    assert array.dtype == types[DRAWS[kind].spec.kind]
 
 
 def test_no_array_of_any_model_is_constant(tiny):
@@ -86,3 +90,20 @@ def test_integers_reach_all_values_below_high_and_none_above():
 
 def test_positions_count_up_from_zero():
     np.testing.assert_array_equal(draw.positions(5).sample(3, "positions"), [0, 1, 2, 3, 4])
+
+
+def test_rotations_start_at_zero_and_the_first_pair_turns_by_one_a_token():
+    cosines, sines = (d.sample(0, "a") for d in draw.rotation(6, 3, base=1000))
+    np.testing.assert_allclose(cosines**2 + sines**2, 1, rtol=1e-6)
+    np.testing.assert_allclose(np.arctan2(sines, cosines)[1], [1, 1000 ** (-1 / 3), 1000 ** (-2 / 3)], rtol=1e-6)
+    np.testing.assert_array_equal(sines[0], 0)
+
+
+def test_dropout_keeps_its_share():
+    assert draw.kept(200, 200, rate=0.1).sample(0, "a").mean() == pytest.approx(0.9, abs=0.01)
+
+
+def test_padding_follows_at_least_half_a_row_of_tokens():
+    seen = draw.padding(300, 9).sample(0, "a")
+    assert set(seen.sum(1)) == {5, 6, 7, 8, 9}
+    assert (np.diff(seen.astype(int)) <= 0).all()

@@ -1,7 +1,8 @@
-"""The three models: what they are made of, what they cost, and every refusal of a size that cannot be built."""
+"""The models: what they are made of, what they cost, and every refusal of a size that cannot be built."""
 
 from __future__ import annotations
 
+import typing
 from itertools import pairwise
 
 import pytest
@@ -19,6 +20,17 @@ from harness.workload.trace import trace
     [
         ("resnet18", {"image": 64}, 11_689_512),
         ("gpt2", {"tokens": 16}, 124_439_808),
+        ("gpt2", {"tokens": 16, "layers": 24, "width": 1024, "heads": 16}, 354_823_168),
+        ("gpt2", {"tokens": 16, "layers": 36, "width": 1280, "heads": 20}, 774_030_080),
+        ("gpt2", {"tokens": 16, "layers": 48, "width": 1600, "heads": 25}, 1_557_611_200),
+        ("vit", {"width": 192, "heads": 3}, 5_717_416),
+        ("vit", {}, 86_567_656),
+        ("bert", {"tokens": 16}, 109_482_240 + 2 * 769),
+        ("bert", {"tokens": 16, "dropout": 0.1, "classes": 3}, 109_482_240 + 3 * 769),
+        ("llama", {"tokens": 16}, 1_100_048_384),
+        ("mixer", {}, 59_880_472),
+        ("lstm", {}, 2 * 10_000 * 650 + 10_000 + 2 * (2 * 650 * 2600 + 2600)),  # published as "20M"
+        ("gru", {}, 2 * 10_000 * 650 + 10_000 + 2 * (2 * 650 * 1950 + 2 * 1950)),
         ("mlp", {}, 6 * (512 * 512 + 512)),
     ],
 )
@@ -81,7 +93,41 @@ REFUSED = (
     ("mlp", {"batch": [4]}, "model.batch=[4]"),
     ("gpt2", {"width": 10, "heads": 3}, "model.heads=3"),
     ("gpt2", {"tokens": 9, "context": 8}, "model.tokens=9"),
+    ("vit", {"width": 10, "heads": 3}, "model.heads=3"),
+    ("vit", {"image": 40}, "model.patch=16"),
+    ("bert", {"width": 10, "heads": 3}, "model.heads=3"),
+    ("bert", {"tokens": 9, "context": 8}, "model.tokens=9"),
+    ("bert", {"dropout": 1.0}, "model.dropout=1.0"),
+    ("bert", {"dropout": float("nan")}, "model.dropout=nan"),
+    ("bert", {"dropout": "much"}, "model.dropout='much'"),
+    ("llama", {"heads": 24}, "model.heads=24"),
+    ("llama", {"kv_heads": 5}, "model.kv_heads=5"),
+    ("llama", {"width": 96, "heads": 32}, "model.heads=32"),
+    ("mixer", {"image": 40}, "model.patch=16"),
+    ("lstm", {"loop": "endless"}, "model.loop='endless'"),
+    ("gru", {"loop": 3}, "model.loop=3"),
+    ("gru", {"loop": "unrolled", "tokens": 1}, "model.tokens=1"),
+    ("attention", {"heads": 7}, "model.heads=7"),
+    ("attention", {"kv_heads": 3}, "model.kv_heads=3"),
+    ("attention", {"causal": 1}, "model.causal=1"),
 )
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru"])
+def test_a_loop_and_its_unrolled_cells_cost_the_same_flops(name):
+    """One multiply for the inputs of all steps, or one for each: the same products."""
+    loop, cells = (
+        cost(trace(build(name, {"batch": 2, "tokens": 5, "width": 8, "vocabulary": 11, "loop": loop})))
+        for loop in ("native", "unrolled")
+    )
+    assert (loop.forward.flops, loop.backward.flops) == (cells.forward.flops, cells.backward.flops)
+    assert loop.forward.matmuls < cells.forward.matmuls
+
+
+def test_bert_drops_nothing_unless_asked():
+    assert not any(call.op == "dropout" for call in trace(build("bert", {"layers": 1})).calls)
+    dropped = trace(build("bert", {"layers": 2, "dropout": 0.1}))
+    assert sum(call.op == "dropout" for call in dropped.calls) == 5
 
 
 @pytest.mark.parametrize(("name", "wrong", "said"), REFUSED)
@@ -99,8 +145,8 @@ def test_an_image_too_small_for_the_windows_still_ends_in_a_sentence():
 @pytest.mark.parametrize("name", MODELS)
 @given(value=st.one_of(st.integers(max_value=0), st.floats(), st.text(), st.booleans(), st.lists(st.integers())))
 def test_every_size_of_every_model_refuses_what_is_not_a_whole_number_above_zero(name, value):
-    counts = [size for size, given_value in sizes(MODELS[name]()).items() if type(given_value) is not bool]
-    for size in counts:
+    kinds = typing.get_type_hints(MODELS[name])
+    for size in (size for size in sizes(MODELS[name]()) if int in (kinds[size], *typing.get_args(kinds[size]))):
         with pytest.raises(WorkloadError, match=size):
             build(name, {size: value})
 

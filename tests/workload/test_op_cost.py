@@ -76,14 +76,18 @@ def test_work_of_all_gradients_is_what_backward_multiplies(case):
     assert sum(work.flops for work in gradients) == tally.flops
 
 
+TOGETHER = ("attention", "dot_interaction", "lstm", "gru")
 SEPARATE = [
-    pytest.param(case, i, id=f"{case}-d{i}") for case in CASES if case.op != "attention" for i in range(len(case.specs))
+    pytest.param(case, i, id=f"{case}-d{i}")
+    for case in CASES
+    if case.op not in TOGETHER
+    for i in range(len(case.specs))
 ]
 
 
 @pytest.mark.parametrize(("case", "position"), SEPARATE)
 def test_work_of_one_gradient_is_what_it_multiplies_alone(case, position):
-    """Attention is apart: dq and dk share one product, which is counted with dq."""
+    """Apart are those whose gradients share products: attention's dq and dk, and all that come through a state."""
     tally = counted_backward(case, [i == position and i in case.floats for i in range(len(case.arguments))])
     work = price(case).gradients[position]
     assert (work.matmuls, work.flops) == (tally.matmuls, tally.flops)

@@ -44,15 +44,18 @@ def layer_norm(x, scale, shift, *, eps):
     return np.array(rows).reshape(x.shape)
 
 
-def attention(q, k, v, *, heads, causal):
+def attention(q, k, v, mask=None, *, heads, causal, kv_heads=None):
     y = np.zeros_like(q)
     batch, positions, width = q.shape
     d = width // heads
+    bias = np.zeros((heads, positions, positions)) if mask is None or mask.ndim == 2 else mask
     for n, head, i in np.ndindex(batch, heads, positions):
-        part = slice(head * d, (head + 1) * d)
+        shared = head * (kv_heads or heads) // heads
+        part, kv_part = (slice(h * d, (h + 1) * d) for h in (head, shared))
         seen = range(i + 1) if causal else range(positions)
-        weights = [math.exp(q[n, i, part] @ k[n, j, part] / math.sqrt(d)) for j in seen]
-        y[n, i, part] = sum(weight * v[n, j, part] for weight, j in zip(weights, seen, strict=True)) / sum(weights)
+        seen = [j for j in seen if mask is None or mask.ndim == 3 or mask[n, j]]
+        weights = [math.exp(q[n, i, part] @ k[n, j, kv_part] / math.sqrt(d) + bias[head, i, j]) for j in seen]
+        y[n, i, part] = sum(weight * v[n, j, kv_part] for weight, j in zip(weights, seen, strict=True)) / sum(weights)
     return y
 
 
@@ -100,6 +103,23 @@ def split(x, *, parts):
 def cross_entropy(logits, labels):
     rows = zip(logits.reshape(-1, logits.shape[-1]), labels.ravel(), strict=True)
     return np.mean([math.log(sum(math.exp(x) for x in row)) - row[label] for row, label in rows])
+
+
+def rms_norm(x, scale, *, eps):
+    rows = [row / math.sqrt((row**2).mean() + eps) * scale for row in x.reshape(-1, x.shape[-1])]
+    return np.array(rows).reshape(x.shape)
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def tanh(x):
+    return np.vectorize(math.tanh)(x)
+
+
+def silu(x):
+    return x * sigmoid(x)
 
 
 def conv_transpose2d(x, w, b=None, *, stride):
@@ -155,6 +175,89 @@ def flatten(x):
 
 def multiply(a, b):
     return a * np.broadcast_to(b, a.shape)
+
+
+def dropout(x, mask, *, rate):
+    return np.array([value / (1 - rate) if kept else 0 for value, kept in zip(x.flat, mask.flat, strict=True)]).reshape(
+        x.shape
+    )
+
+
+def rotary(x, cosines, sines, *, heads):
+    """Pairs as complex numbers, turned by multiplication."""
+    batch, tokens, width = x.shape
+    pairs = width // heads // 2
+    y = np.zeros_like(x)
+    for n, t, head, i in np.ndindex(batch, tokens, heads, pairs):
+        first, second = head * 2 * pairs + i, head * 2 * pairs + pairs + i
+        turned = complex(x[n, t, first], x[n, t, second]) * complex(cosines[t, i], sines[t, i])
+        y[n, t, first], y[n, t, second] = turned.real, turned.imag
+    return y
+
+
+def image_tokens(x):
+    return np.array([[image[i, j] for i in range(x.shape[1]) for j in range(x.shape[2])] for image in x])
+
+
+def transpose_tokens(x):
+    return np.swapaxes(x, 1, 2)
+
+
+def mean_tokens(x):
+    return sum(x[:, t] for t in range(x.shape[1])) / x.shape[1]
+
+
+def unstack_tokens(x):
+    return tuple(np.swapaxes(x, 0, 1))
+
+
+def stack_tokens(*tokens):
+    return np.array(tokens).swapaxes(0, 1)
+
+
+def class_token(x, token):
+    return np.array([[token, *sequence] for sequence in x])
+
+
+def first_token(x):
+    return np.array([sequence[0] for sequence in x])
+
+
+def lstm_cell(x, h, c, w, u, b):
+    width = h.shape[1]
+    i, f, g, o = ((x @ w + h @ u + b)[:, n * width : (n + 1) * width] for n in range(4))
+    c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+    return sigmoid(o) * np.tanh(c), c
+
+
+def lstm(x, h, c, w, u, b):
+    y = []
+    for t in range(x.shape[1]):
+        h, c = lstm_cell(x[:, t], h, c, w, u, b)
+        y.append(h)
+    return np.array(y).swapaxes(0, 1)
+
+
+def gru_cell(x, h, w, u, b, d):
+    width = h.shape[1]
+    (xr, xz, xn), (hr, hz, hn) = (
+        [product[:, n * width : (n + 1) * width] for n in range(3)] for product in (x @ w + b, h @ u + d)
+    )
+    z = sigmoid(xz + hz)
+    return (1 - z) * np.tanh(xn + sigmoid(xr + hr) * hn) + z * h
+
+
+def gru(x, h, w, u, b, d):
+    y = []
+    for t in range(x.shape[1]):
+        h = gru_cell(x[:, t], h, w, u, b, d)
+        y.append(h)
+    return np.array(y).swapaxes(0, 1)
+
+
+def dot_interaction(*vectors):
+    pairs = [(vectors[i] * vectors[j]).sum(1) for i in range(len(vectors)) for j in range(i)]
+    return np.column_stack([vectors[0], *pairs])
 
 
 def mse(a, b):

@@ -28,6 +28,14 @@ def test_shape_rule_is_the_shape_that_the_maths_gives(case):
     assert [part.shape for part in parts] == [spec.shape for spec in case.outputs]
 
 
+def mask(*shape):
+    return Spec(shape, "bool")
+
+
+def table(*shape):
+    return Spec(shape, "constant")
+
+
 X = spec(2, 6, 5, 4)
 REFUSED = (
     ("linear", (spec(3, 4), spec(5, 2)), {}, "(5, 2)"),
@@ -64,6 +72,38 @@ REFUSED = (
     ("split", (spec(3, 6),), {"parts": 1}, "1 parts"),
     ("cross_entropy", (spec(3, 5), spec(3)), {}, "integers"),
     ("cross_entropy", (spec(3, 5), ids(5)), {}, "(5,)"),
+    ("attention", (spec(2, 5, 8),) * 3, {"heads": 4, "kv_heads": 3, "causal": True}, "3 kv_heads"),
+    ("attention", (spec(2, 5, 8),) * 3, {"heads": 4, "kv_heads": 2, "causal": True}, "(2, 5, 8)"),
+    ("attention", (*(spec(2, 5, 8),) * 3, mask(2, 5)), {"heads": 4, "causal": True}, "causal"),
+    ("attention", (*(spec(2, 5, 8),) * 3, mask(2, 4)), {"heads": 4, "causal": False}, "(2, 4)"),
+    ("attention", (*(spec(2, 5, 8),) * 3, spec(2, 5, 5)), {"heads": 4, "causal": False}, "(2, 5, 5)"),
+    ("rms_norm", (spec(3, 6), spec(3)), {"eps": 1e-5}, "(3,)"),
+    ("multiply", (spec(3, 4), spec(2, 3, 4)), {}, "(2, 3, 4)"),
+    ("dropout", (spec(3, 4), mask(3, 4)), {"rate": 1.0}, "got 1.0"),
+    ("dropout", (spec(3, 4), mask(3, 4)), {"rate": -0.1}, "got -0.1"),
+    ("dropout", (spec(3, 4), spec(3, 4)), {"rate": 0.1}, "truth values"),
+    ("dropout", (spec(3, 4), mask(4)), {"rate": 0.1}, "(4,)"),
+    ("rotary", (spec(5, 8), table(5, 2), table(5, 2)), {"heads": 2}, "(5, 8)"),
+    ("rotary", (spec(2, 5, 6), table(5, 2), table(5, 2)), {"heads": 2}, "2 heads"),
+    ("rotary", (spec(2, 5, 8), table(5, 2), table(5, 4)), {"heads": 2}, "(5, 4)"),
+    ("rotary", (spec(2, 5, 8), spec(5, 2), table(5, 2)), {"heads": 2}, "constants"),
+    ("image_tokens", (spec(3, 4, 5),), {}, "(3, 4, 5)"),
+    ("transpose_tokens", (spec(3, 4),), {}, "(3, 4)"),
+    ("mean_tokens", (spec(3, 4),), {}, "(3, 4)"),
+    ("unstack_tokens", (spec(3, 4),), {}, "(3, 4)"),
+    ("unstack_tokens", (spec(3, 1, 4),), {}, "got 1"),
+    ("stack_tokens", (spec(3, 4, 5),), {}, "(3, 4, 5)"),
+    ("stack_tokens", (spec(3, 4), spec(3, 5)), {}, "(3, 5)"),
+    ("class_token", (spec(2, 3, 4), spec(3)), {}, "(3,)"),
+    ("first_token", (spec(3, 4),), {}, "(3, 4)"),
+    ("lstm", (spec(2, 3), *(spec(2, 4),) * 2, spec(3, 16), spec(4, 16), spec(16)), {}, "(2, 3)"),
+    ("lstm_cell", (spec(2, 3), spec(2, 4), spec(2, 5), spec(3, 16), spec(4, 16), spec(16)), {}, "(2, 5)"),
+    ("lstm_cell", (spec(2, 3), *(spec(2, 4),) * 2, spec(3, 12), spec(4, 16), spec(16)), {}, "(3, 12)"),
+    ("gru_cell", (spec(2, 3), spec(2, 4), spec(3, 12), spec(3, 12), spec(12), spec(12)), {}, "u must be (4, 12)"),
+    ("gru", (spec(2, 5, 3), spec(2, 4), spec(3, 12), spec(4, 12), spec(12), spec(4)), {}, "(4,)"),
+    ("dot_interaction", (spec(3, 4),), {}, "got 1"),
+    ("dot_interaction", (spec(3, 4, 5), spec(3, 4, 5)), {}, "(3, 4, 5)"),
+    ("dot_interaction", (spec(3, 4), spec(3, 5)), {}, "(3, 5)"),
     ("conv_transpose2d", (X, spec(2, 2, 4, 3)), {"stride": 2}, "(2, 2, 4, 3)"),
     ("conv_transpose2d", (X, spec(2, 2, 3)), {"stride": 2}, "(2, 2, 3)"),
     ("conv_transpose2d", (X, spec(2, 2, 3, 4), spec(4)), {"stride": 2}, "bias"),

@@ -20,14 +20,22 @@ from ..draw import Draw
 from ..ops import WorkloadError
 from ..trace import Param
 from .alexnet import AlexNet
+from .attention import Attention
+from .bert import BERT
 from .convnext import ConvNeXt
+from .dlrm import DLRM
 from .flop_study import ConvNet, DeeperConvNet, LinearNet, OneNet
 from .gpt2 import GPT2
+from .llama import Llama
+from .mixer import Mixer
 from .mlp import MLP
 from .mobilenet import MobileNetV2
+from .recurrent import GRU, LSTM
 from .resnet import ResNet18, ResNet34, ResNet50
+from .single_op import SingleOp
 from .unet import UNet
 from .vgg import VGG16
+from .vit import ViT
 
 
 class Model(Protocol):
@@ -44,6 +52,15 @@ MODELS: dict[str, type] = {
     "mlp": MLP,
     "resnet18": ResNet18,
     "gpt2": GPT2,
+    "vit": ViT,
+    "bert": BERT,
+    "llama": Llama,
+    "mixer": Mixer,
+    "lstm": LSTM,
+    "gru": GRU,
+    "dlrm": DLRM,
+    "attention": Attention,
+    "op": SingleOp,
     "alexnet": AlexNet,
     "vgg16": VGG16,
     "resnet34": ResNet34,

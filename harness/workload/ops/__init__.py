@@ -1,9 +1,41 @@
 """The op catalogue: every operation that a model may use, each defined once, by family."""
 
-from . import arrange, attention, conv, elementwise, embedding, gating, linear, loss, norm, pool, rectifiers
+from . import (
+    arrange,
+    attention,
+    conv,
+    elementwise,
+    embedding,
+    gating,
+    interaction,
+    linear,
+    loss,
+    norm,
+    pool,
+    rectifiers,
+    recurrent,
+    rotary,
+    tokens,
+)
 from .base import Array, Cost, Op, Spec, Work, WorkloadError
 
-_FAMILIES = (linear, conv, norm, attention, elementwise, rectifiers, pool, embedding, arrange, loss, gating)
+_FAMILIES = (
+    linear,
+    conv,
+    norm,
+    attention,
+    elementwise,
+    rectifiers,
+    pool,
+    embedding,
+    arrange,
+    loss,
+    gating,
+    tokens,
+    rotary,
+    recurrent,
+    interaction,
+)
 
 CATALOGUE: dict[str, Op] = {
     name: value()

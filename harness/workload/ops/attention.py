@@ -7,59 +7,102 @@ import math
 from .base import Cost, Op, Spec, Work, elements, require
 
 
-def _heads(xp, x, heads):
-    """[batch, positions, heads * d] as [batch, heads, positions, d]."""
+def _queries(xp, x, heads, groups):
+    """[batch, positions, heads * d] as [batch, groups, heads / groups * positions, d]: a group shares its keys."""
     batch, positions, width = x.shape
-    return xp.transpose(xp.reshape(x, (batch, positions, heads, width // heads)), (0, 2, 1, 3))
+    x = xp.reshape(x, (batch, positions, groups, heads // groups, width // heads))
+    return xp.reshape(xp.transpose(x, (0, 2, 3, 1, 4)), (batch, groups, -1, width // heads))
 
 
-def _merge(xp, x):
-    """The inverse of `_heads`."""
-    batch, heads, positions, d = x.shape
-    return xp.reshape(xp.transpose(x, (0, 2, 1, 3)), (batch, positions, heads * d))
+def _merge(xp, x, heads):
+    """The inverse of `_queries`."""
+    batch, groups, rows, d = x.shape
+    positions = rows * groups // heads
+    x = xp.reshape(x, (batch, groups, heads // groups, positions, d))
+    return xp.reshape(xp.transpose(x, (0, 3, 1, 2, 4)), (batch, positions, heads * d))
 
 
 def _swap(xp, x):
     return xp.transpose(x, (0, 1, 3, 2))
 
 
-class attention(Op):
-    """softmax(q kᵀ / sqrt(d)) v per head, with q, k, v [batch, positions, heads * d] (Vaswani et al. 2017)."""
+def _masked(xp, scores, heads, causal, mask):
+    """Scores [batch, groups, rows, keys] with -inf where a key may not be seen, or with a bias added."""
+    batch, groups, rows, keys = scores.shape
+    apart = xp.reshape(scores, (batch, heads, rows * groups // heads, keys))
+    if causal:
+        apart = xp.causal(apart)
+    elif len(mask.shape) == 2:
+        apart = xp.where(xp.reshape(mask, (batch, 1, 1, keys)), apart, -math.inf)
+    else:
+        apart = apart + mask
+    return xp.reshape(apart, scores.shape)
 
-    def shape(self, q, k, v, *, heads, causal):
+
+class attention(Op):
+    """softmax(q kᵀ / sqrt(d)) v per head, with q [batch, positions, heads * d] (Vaswani et al. 2017).
+
+    k and v are [batch, positions, kv_heads * d]; each of their heads serves heads / kv_heads of q's (Ainslie et
+    al. 2023; as many as q's unless given). `mask` is nothing, the keys that may be seen [batch, positions] (bool),
+    or a bias added to the scaled scores [heads, positions, positions].
+    """
+
+    def shape(self, q, k, v, mask=None, *, heads, causal, kv_heads=None):
+        groups = kv_heads or heads
         require(len(q.shape) == 3, self.name, f"q must be [batch, positions, width], got {q.shape}")
         require(q.shape[-1] % heads == 0, self.name, f"{heads} heads do not divide a width of {q.shape[-1]}")
-        require(q.shape == k.shape == v.shape, self.name, f"q {q.shape}, k {k.shape} and v {v.shape} differ")
+        require(heads % groups == 0, self.name, f"{groups} kv_heads do not divide {heads} heads")
+        batch, positions, width = q.shape
+        fits = k.shape == v.shape == (batch, positions, width // heads * groups)
+        require(fits, self.name, f"q {q.shape}, k {k.shape} and v {v.shape} differ")
+        if mask is not None:
+            require(not causal, self.name, "a mask goes without causal=true; let the mask hold both")
+            expected = (batch, positions) if mask.kind == "bool" else (heads, positions, positions)
+            require(mask.shape == expected, self.name, f"a {mask.kind} mask must be {expected}, got {mask.shape}")
         return Spec(q.shape)
 
-    def forward(self, xp, q, k, v, *, heads, causal):
-        q, k, v = (_heads(xp, x, heads) for x in (q, k, v))
-        scores = xp.matmul(q, _swap(xp, k)) / math.sqrt(q.shape[-1])
-        if causal:
-            scores = xp.causal(scores)
+    def forward(self, xp, q, k, v, mask=None, *, heads, causal, kv_heads=None):
+        groups = kv_heads or heads
+        d = q.shape[-1] // heads
+        q, k, v = _queries(xp, q, heads, groups), _queries(xp, k, groups, groups), _queries(xp, v, groups, groups)
+        scores = xp.matmul(q, _swap(xp, k)) / math.sqrt(d)
+        if causal or mask is not None:
+            scores = _masked(xp, scores, heads, causal, mask)
         weights = xp.softmax(scores)
-        return _merge(xp, xp.matmul(weights, v)), lambda: (weights,)
+        return _merge(xp, xp.matmul(weights, v), heads), lambda: (weights,)
 
-    def backward(self, xp, grad, local, inputs, wants, *, heads, causal):
-        q, k, v = (_heads(xp, x, heads) for x in inputs)
+    def backward(self, xp, grad, local, inputs, wants, *, heads, causal, kv_heads=None):
+        groups = kv_heads or heads
+        q, k, v = (_queries(xp, x, n, groups) for x, n in zip(inputs, (heads, groups, groups), strict=False))
         (weights,) = local
-        grad = _heads(xp, grad, heads)
+        grad = _queries(xp, grad, heads, groups)
         dweights = xp.matmul(grad, _swap(xp, v))
         inner = xp.sum(dweights * weights, axis=-1, keepdims=True)
-        dscores = weights * (dweights - inner) / math.sqrt(q.shape[-1])
-        dq = _merge(xp, xp.matmul(dscores, k)) if wants[0] else None
-        dk = _merge(xp, xp.matmul(_swap(xp, dscores), q)) if wants[1] else None
-        dv = _merge(xp, xp.matmul(_swap(xp, weights), grad)) if wants[2] else None
-        return dq, dk, dv
+        dmasked = weights * (dweights - inner)
+        dscores = dmasked / math.sqrt(q.shape[-1])
+        dq = _merge(xp, xp.matmul(dscores, k), heads) if wants[0] else None
+        dk = _merge(xp, xp.matmul(_swap(xp, dscores), q), groups) if wants[1] else None
+        dv = _merge(xp, xp.matmul(_swap(xp, weights), grad), groups) if wants[2] else None
+        if len(inputs) == 3:
+            return dq, dk, dv
+        dmask = None
+        if wants[3]:
+            batch, bias = inputs[0].shape[0], inputs[3].shape
+            dmask = xp.sum(xp.reshape(dmasked, (batch, *bias)), axis=0)
+        return dq, dk, dv, dmask
 
-    def cost(self, inputs, outputs, *, heads, causal):
+    def cost(self, inputs, outputs, *, heads, causal, kv_heads=None):
         batch, positions, width = inputs[0].shape
         scores = batch * heads * positions * positions
         # A causal mask is not taken off: the multiply computes every score, as torch's counter says.
-        product = Work(1, 2 * batch * positions * positions * width, 0, 2 * inputs[0].size + scores)
+        product = Work(1, 2 * batch * positions * positions * width, 0, elements(*inputs[:2]) + scores)
         softmax = Work(elementwise=5 * scores, elements=2 * scores)
+        masked, summed = Work(), []
+        if len(inputs) == 4:
+            masked = Work(elementwise=scores, elements=inputs[3].size)
+            summed = [Work(elementwise=scores, elements=scores + inputs[3].size)]
         # dscores needs grad vᵀ first; it is counted with dq.
         return Cost(
-            product + product + softmax,
-            (product + product + softmax, product, Work(1, product.flops, 0, elements(inputs[2]) + scores)),
+            product + product + softmax + masked,
+            (product + product + softmax, product, Work(1, product.flops, 0, elements(inputs[2]) + scores), *summed),
         )

@@ -17,10 +17,14 @@ class WorkloadError(ValueError):
 
 @dataclass(frozen=True)
 class Spec:
-    """Shape of an array, and whether it holds numbers of the workload's precision or int32 indices."""
+    """Shape of an array, and what it holds.
+
+    That is numbers of the workload's precision (`float`; `constant` where they never have a gradient), int32
+    indices (`int`) or truth values (`bool`).
+    """
 
     shape: tuple[int, ...]
-    kind: Literal["float", "int"] = "float"
+    kind: Literal["float", "constant", "int", "bool"] = "float"
 
     @property
     def size(self) -> int:

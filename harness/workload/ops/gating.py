@@ -5,6 +5,65 @@ from __future__ import annotations
 from .base import Op, Spec, elementwise_cost, nothing, require
 
 
+def logistic(xp, x):
+    """1 / (1 + exp(-x)), written so that no exponential overflows."""
+    return 0.5 * (1 + xp.tanh(0.5 * x))
+
+
+class sigmoid(Op):
+    """1 / (1 + exp(-x)). Its derivative is y (1 - y)."""
+
+    def shape(self, x):
+        return x
+
+    def forward(self, xp, x):
+        y = logistic(xp, x)
+        return y, lambda: (y * (1 - y),)
+
+    def backward(self, xp, grad, local, inputs, wants):
+        return (grad * local[0],)
+
+    def cost(self, inputs, outputs):
+        n = inputs[0].size
+        return elementwise_cost(inputs, outputs, 4 * n, [3 * n])
+
+
+class tanh(Op):
+    """Hyperbolic tangent. Its derivative is 1 - y²."""
+
+    def shape(self, x):
+        return x
+
+    def forward(self, xp, x):
+        y = xp.tanh(x)
+        return y, lambda: (1 - y * y,)
+
+    def backward(self, xp, grad, local, inputs, wants):
+        return (grad * local[0],)
+
+    def cost(self, inputs, outputs):
+        n = inputs[0].size
+        return elementwise_cost(inputs, outputs, n, [3 * n])
+
+
+class silu(Op):
+    """x sigmoid(x), also called swish (Elfwing et al. 2017)."""
+
+    def shape(self, x):
+        return x
+
+    def forward(self, xp, x):
+        y = logistic(xp, x)
+        return x * y, lambda: (y * (1 + x * (1 - y)),)
+
+    def backward(self, xp, grad, local, inputs, wants):
+        return (grad * local[0],)
+
+    def cost(self, inputs, outputs):
+        n = inputs[0].size
+        return elementwise_cost(inputs, outputs, 5 * n, [5 * n])
+
+
 class multiply(Op):
     """a b, element by element, where b may lack leading axes of a."""
 
@@ -27,3 +86,23 @@ class multiply(Op):
     def cost(self, inputs, outputs):
         a, b = inputs
         return elementwise_cost(inputs, outputs, a.size, [a.size, a.size * (2 if b.size < a.size else 1)])
+
+
+class dropout(Op):
+    """x / (1 - rate) where mask holds, else 0 (Srivastava et al. 2014). The mask is data, so that all drop the same."""
+
+    def shape(self, x, mask, *, rate):
+        require(0 <= rate < 1, self.name, f"the rate must be at least 0 and below 1, got {rate}")
+        require(mask.kind == "bool", self.name, "the mask must be of truth values")
+        require(mask.shape == x.shape, self.name, f"the mask {mask.shape} does not fit {x.shape}")
+        return x
+
+    def forward(self, xp, x, mask, *, rate):
+        return xp.where(mask, x, 0) / (1 - rate), nothing
+
+    def backward(self, xp, grad, local, inputs, wants, *, rate):
+        return xp.where(inputs[1], grad, 0) / (1 - rate), None
+
+    def cost(self, inputs, outputs, *, rate):
+        n = inputs[0].size
+        return elementwise_cost(inputs, outputs, 2 * n, [2 * n, 0])

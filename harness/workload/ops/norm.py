@@ -71,6 +71,30 @@ class batch_norm(_Norm):
         return _backward(xp, grad, local, inputs[1], wants, axes, axes)
 
 
+class rms_norm(Op):
+    """x / sqrt(mean(x²) + eps) * scale over the last axis of x [..., n]; scale [n] (Zhang & Sennrich 2019)."""
+
+    def shape(self, x, scale, *, eps):
+        require(scale.shape == x.shape[-1:], self.name, f"scale must be {x.shape[-1:]}, got {scale.shape}")
+        return x
+
+    def forward(self, xp, x, scale, *, eps):
+        size = xp.rsqrt(xp.mean(x * x, axis=-1, keepdims=True) + eps)
+        normalised = x * size
+        return normalised * scale, lambda: (normalised, size)
+
+    def backward(self, xp, grad, local, inputs, wants, *, eps):
+        normalised, size = local
+        g = grad * inputs[1]
+        dx = size * (g - normalised * xp.mean(g * normalised, axis=-1, keepdims=True)) if wants[0] else None
+        leading = tuple(range(len(grad.shape) - 1))
+        return dx, (xp.sum(grad * normalised, axis=leading) if wants[1] else None)
+
+    def cost(self, inputs, outputs, *, eps):
+        n = inputs[0].size
+        return elementwise_cost(inputs, outputs, 4 * n, [6 * n, 2 * n])
+
+
 class group_norm(Op):
     """The same over height, width and each of `groups` groups of channels of an image (Wu & He 2018)."""
 

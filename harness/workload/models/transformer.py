@@ -1,0 +1,36 @@
+"""What transformers have in common: linear layers, norms, and a block of attention and a feed-forward network."""
+
+from __future__ import annotations
+
+from .. import draw
+from ..ops import WorkloadError
+
+STD = 0.02
+
+
+def check_heads(model: str, heads: int, width: int) -> None:
+    """Raise WorkloadError unless heads of a whole width make up `width`."""
+    if width % heads:
+        raise WorkloadError(f"{model}: model.heads={heads} does not divide model.width={width}")
+
+
+def dense(ops, param, name, x, width):
+    """A linear layer with bias."""
+    weight = param(f"{name}.w", draw.normal(x.shape[-1], width, std=STD))
+    return ops.linear(x, weight, param(f"{name}.b", draw.bias(width)))
+
+
+def norm(ops, param, name, x, eps):
+    """Layer norm with its own scale and shift."""
+    n = x.shape[-1]
+    return ops.layer_norm(x, param(f"{name}.scale", draw.scale(n)), param(f"{name}.shift", draw.bias(n)), eps=eps)
+
+
+def pre_norm_block(ops, param, name, x, heads, *, causal, eps, approximate):
+    """x + attention(norm(x)), then x + ffn(norm(x)), four times as wide inside (Radford et al. 2019)."""
+    width = x.shape[-1]
+    q, k, v = ops.split(dense(ops, param, f"{name}.qkv", norm(ops, param, f"{name}.norm1", x, eps), 3 * width), parts=3)
+    h = ops.attention(q, k, v, heads=heads, causal=causal)
+    x = ops.add(x, dense(ops, param, f"{name}.project", h, width))
+    h = dense(ops, param, f"{name}.expand", norm(ops, param, f"{name}.norm2", x, eps), 4 * width)
+    return ops.add(x, dense(ops, param, f"{name}.contract", ops.gelu(h, approximate=approximate), width))

@@ -1,0 +1,147 @@
+"""From images to sequences [batch, tokens, width], and from sequences to one vector."""
+
+from __future__ import annotations
+
+from .base import Cost, Op, Spec, Work, elementwise_cost, nothing, require
+
+
+def _require_sequence(op: str, x: Spec) -> None:
+    require(len(x.shape) == 3, op, f"the input must be [batch, tokens, width], got {x.shape}")
+
+
+class image_tokens(Op):
+    """An image [N, H, W, C] as a sequence of its pixels [N, H * W, C]."""
+
+    def shape(self, x):
+        require(len(x.shape) == 4, self.name, f"the input must be [batch, height, width, channels], got {x.shape}")
+        return Spec((x.shape[0], x.shape[1] * x.shape[2], x.shape[3]))
+
+    def forward(self, xp, x):
+        batch, _, _, channels = x.shape
+        return xp.reshape(x, (batch, -1, channels)), nothing
+
+    def backward(self, xp, grad, local, inputs, wants):
+        return (xp.reshape(grad, inputs[0].shape),)
+
+    def cost(self, inputs, outputs):
+        moved = Work(elements=2 * inputs[0].size)
+        return Cost(moved, (moved,))
+
+
+class transpose_tokens(Op):
+    """[batch, tokens, width] as [batch, width, tokens], to mix tokens as one mixes channels."""
+
+    def shape(self, x):
+        _require_sequence(self.name, x)
+        batch, tokens, width = x.shape
+        return Spec((batch, width, tokens))
+
+    def forward(self, xp, x):
+        return xp.transpose(x, (0, 2, 1)), nothing
+
+    def backward(self, xp, grad, local, inputs, wants):
+        return (xp.transpose(grad, (0, 2, 1)),)
+
+    def cost(self, inputs, outputs):
+        moved = Work(elements=2 * inputs[0].size)
+        return Cost(moved, (moved,))
+
+
+class mean_tokens(Op):
+    """The mean over all tokens: [batch, tokens, width] to [batch, width]."""
+
+    def shape(self, x):
+        _require_sequence(self.name, x)
+        return Spec((x.shape[0], x.shape[2]))
+
+    def forward(self, xp, x):
+        return xp.mean(x, axis=1), nothing
+
+    def backward(self, xp, grad, local, inputs, wants):
+        batch, tokens, width = inputs[0].shape
+        return (xp.broadcast_to(xp.reshape(grad / tokens, (batch, 1, width)), (batch, tokens, width)),)
+
+    def cost(self, inputs, outputs):
+        n = inputs[0].size
+        return elementwise_cost(inputs, outputs, n, [n])
+
+
+class class_token(Op):
+    """Puts a learned token [width] before each sequence: [batch, tokens + 1, width] (Devlin et al. 2018)."""
+
+    def shape(self, x, token):
+        _require_sequence(self.name, x)
+        batch, tokens, width = x.shape
+        require(token.shape == (width,), self.name, f"the token must be {(width,)}, got {token.shape}")
+        return Spec((batch, tokens + 1, width))
+
+    def forward(self, xp, x, token):
+        batch, _, width = x.shape
+        return xp.concatenate((xp.broadcast_to(token, (batch, 1, width)), x), 1), nothing
+
+    def backward(self, xp, grad, local, inputs, wants):
+        return grad[:, 1:], (xp.sum(grad[:, 0], axis=0) if wants[1] else None)
+
+    def cost(self, inputs, outputs):
+        x, token = inputs
+        y = outputs[0]
+        summed = Work(elementwise=y.shape[0] * token.size, elements=(y.shape[0] + 1) * token.size)
+        return Cost(Work(elements=x.size + token.size + y.size), (Work(elements=2 * x.size), summed))
+
+
+class first_token(Op):
+    """The first token alone, which stands for the sequence: [batch, tokens, width] to [batch, width]."""
+
+    def shape(self, x):
+        _require_sequence(self.name, x)
+        return Spec((x.shape[0], x.shape[2]))
+
+    def forward(self, xp, x):
+        return x[:, 0], nothing
+
+    def backward(self, xp, grad, local, inputs, wants):
+        batch, tokens, width = inputs[0].shape
+        rest = xp.zeros((batch, tokens - 1, width), grad)
+        return (xp.concatenate((xp.reshape(grad, (batch, 1, width)), rest), 1),)
+
+    def cost(self, inputs, outputs):
+        return Cost(Work(elements=2 * outputs[0].size), (Work(elements=inputs[0].size + outputs[0].size),))
+
+
+class unstack_tokens(Op):
+    """Each token of a sequence on its own: [batch, tokens, width] to as many arrays [batch, width]."""
+
+    def shape(self, x):
+        _require_sequence(self.name, x)
+        require(x.shape[1] >= 2, self.name, f"there must be at least 2 tokens, got {x.shape[1]}")
+        return (Spec((x.shape[0], x.shape[2])),) * x.shape[1]
+
+    def forward(self, xp, x):
+        return tuple(x[:, t] for t in range(x.shape[1])), nothing
+
+    def backward(self, xp, grad, local, inputs, wants):
+        return (xp.stack(grad, 1),)
+
+    def cost(self, inputs, outputs):
+        moved = Work(elements=2 * inputs[0].size)
+        return Cost(moved, (moved,))
+
+
+class stack_tokens(Op):
+    """The inverse of `unstack_tokens`."""
+
+    def shape(self, *tokens):
+        first = tokens[0].shape
+        require(len(first) == 2, self.name, f"a token must be [batch, width], got {first}")
+        for token in tokens:
+            require(token.shape == first, self.name, f"{token.shape} does not fit {first}")
+        return Spec((first[0], len(tokens), first[1]))
+
+    def forward(self, xp, *tokens):
+        return xp.stack(tokens, 1), nothing
+
+    def backward(self, xp, grad, local, inputs, wants):
+        return tuple(grad[:, t] for t in range(len(inputs)))
+
+    def cost(self, inputs, outputs):
+        return Cost(Work(elements=2 * outputs[0].size), tuple(Work(elements=2 * token.size) for token in inputs))

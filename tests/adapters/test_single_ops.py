@@ -1,0 +1,70 @@
+"""Every op of the catalogue as a workload of its own."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from adapters.torch import Adapter
+from harness.workload.agreement import agreement
+from harness.workload.cost import cost
+from harness.workload.models import build
+from harness.workload.ops import CATALOGUE, WorkloadError
+from harness.workload.reference import reference
+from harness.workload.trace import trace
+
+SMALL = {"batch": 3, "tokens": 4, "width": 8, "heads": 2, "image": 8, "channels": 4, "groups": 2, "entries": 9}
+
+
+def single(op, wants_inputs=False, **sizes):
+    return trace(build("op", SMALL | {"op": op} | sizes), wants_inputs)
+
+
+@pytest.mark.parametrize("op", CATALOGUE)
+def test_its_gradients_are_the_oracles(op):
+    graph = single(op)
+    arrays = {name: draw.sample(0, name) for name, draw in graph.draws.items()}
+    program = Adapter("cpu", 1, "fp32").load(graph, arrays, "eager")
+    loss, gradients = program.gradient()
+    found = agreement([float(loss)], [program.export(gradients)], reference(graph, arrays))
+    assert found.loss < 1e-5
+    assert found.worst[1] < 1e-5
+
+
+@pytest.mark.parametrize("op", CATALOGUE)
+def test_the_op_is_all_there_is_beside_a_loss(op):
+    calls = [call.op for call in single(op).calls]
+    assert calls[0] == op
+    assert set(calls[1:]) <= {"mse", "add"}
+
+
+def test_what_an_op_is_given_is_data_and_its_weights_are_parameters():
+    assert set(single("conv2d").sources) == {"w", "b"}
+    assert {"x", "w", "b"} < set(single("conv2d", wants_inputs=True).sources)
+    assert set(single("relu").sources) == {"x0"}
+    assert set(single("embedding").sources) == {"table"}
+
+
+def test_dx_and_dw_are_priced_apart():
+    table = cost(single("linear", wants_inputs=True))
+    assert table.forward.flops == table.dx.flops == table.dw.flops == 2 * 3 * 4 * 8 * 8
+
+
+@pytest.mark.parametrize(
+    ("sizes", "said"),
+    [
+        ({"op": "convolve"}, "model.op='convolve'"),
+        ({"op": "conv2d", "groups": 3}, "conv2d: "),
+        ({"op": "attention", "heads": 3}, "attention: 3 heads"),
+        ({"op": "rotary", "heads": 8}, "rotary: 8 heads"),
+        ({"op": "max_pool", "kernel": 9}, "max_pool: a window of 9"),
+    ],
+)
+def test_sizes_that_do_not_fit_are_refused_by_op_and_value(sizes, said):
+    with pytest.raises(WorkloadError) as refusal:
+        single(**sizes)
+    assert said in str(refusal.value)
+
+
+def test_an_op_without_multiplies_has_no_ratio_of_flops():
+    assert np.isnan(cost(single("relu")).flops_ratio)
