@@ -6,7 +6,7 @@ import errno
 import sys
 import traceback
 
-from hydra.errors import HydraException
+from hydra.errors import HydraException, MissingConfigException
 from omegaconf.errors import OmegaConfBaseException
 
 from .errors import UserError
@@ -16,6 +16,9 @@ _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 def refusal(error: Exception) -> str | None:
     """The sentence; None for a bug."""
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options:
+        group, _, option = str(error.missing_cfg_file).rpartition("/")
+        return f"{group}={option}: not known; choose from {', '.join(error.options)}"
     if isinstance(error, UserError | HydraException | OmegaConfBaseException):
         return str(error)
     if isinstance(error, OSError) and error.errno in _NO_SPACE:

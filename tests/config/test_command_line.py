@@ -91,11 +91,15 @@ def test_a_mistake_is_answered_in_one_sentence(type_in, typed, said):
     assert_refused_in_a_sentence(type_in(*typed), type_in.results, said)
 
 
+@pytest.mark.parametrize(
+    ("typed", "said"), [("model=perceptron", "resnet18"), ("device=gpu", "cuda"), ("variants=pytorch", "torch")]
+)
+def test_an_unknown_option_of_a_group_is_answered_with_what_there_is(type_in, typed, said):
+    assert_refused_in_a_sentence(type_in(typed), type_in.results, f"{typed}: not known; choose from", said)
+
+
 # Hydra finds these by itself, before any of our code runs, and says what there is to choose from.
 FOUND_BY_HYDRA = (
-    (["model=perceptron"], ["perceptron", "resnet18"]),
-    (["device=gpu"], ["gpu", "cuda"]),
-    (["variants=pytorch"], ["pytorch", "torch"]),
     (["bogus=1"], ["bogus"]),
     (["model.widht=8"], ["model.widht"]),
     (["model.width={"], ["{"]),
@@ -115,7 +119,7 @@ def test_what_hydra_finds_stays_readable(type_in, typed, said):
     [
         (["model.depth=2,-1"], "model.depth=-1"),
         (["model.depth=2,3", "device=cpu,cuda"], "device=cuda"),
-        (["model=mlp,perceptron"], "perceptron"),
+        (["model=mlp,perceptron"], "model=perceptron"),
         (["model.depth=2,2"], "measured twice"),
         (["device=auto,cpu"], "measured twice"),
         (["study.name=a,b"], "cannot be swept"),
