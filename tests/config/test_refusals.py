@@ -187,7 +187,7 @@ def test_a_value_of_another_kind_is_refused(plain, key, value):
 
 def test_a_model_without_a_name_is_refused_with_what_there_is(plain):
     del plain["model"]["name"]
-    with pytest.raises(UserError, match="models are .*gpt2.*mlp.*resnet18"):
+    with pytest.raises(UserError, match=r"models are .*gpt2.*mlp.*resnet18"):
         settings(plain)
 
 
