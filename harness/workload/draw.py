@@ -87,9 +87,9 @@ def bias(n: int) -> Draw:
     return Draw((n,), std=0.02)
 
 
-def scale(n: int) -> Draw:
-    """A factor around one."""
-    return Draw((n,), mean=1.0, std=0.1)
+def scale(n: int, mean: float = 1.0) -> Draw:
+    """A factor around one, or around `mean`."""
+    return Draw((n,), mean=mean, std=0.1 * mean)
 
 
 def integers(*shape: int, high: int) -> Draw:

@@ -15,6 +15,7 @@ import numpy as np
 
 from .models import Model, build, sizes
 from .reference import Reference, reference
+from .settle import settle
 from .trace import Graph, trace
 
 
@@ -60,8 +61,8 @@ class Workload:
         return f"{self.name}-{digest[:8]}"
 
     def sample(self) -> dict[str, np.ndarray]:
-        """Every parameter and input, float32 or int32, by name."""
-        return {name: draw.sample(self.seed, name) for name, draw in self.graph.draws.items()}
+        """Every parameter and input, float32 or int32, by name; biases stand where rounding decides nothing."""
+        return settle(self.graph, {name: draw.sample(self.seed, name) for name, draw in self.graph.draws.items()})
 
 
 def save(workload: Workload, folder: Path) -> Path:

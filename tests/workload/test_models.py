@@ -32,6 +32,19 @@ from harness.workload.trace import trace
         ("lstm", {}, 2 * 10_000 * 650 + 10_000 + 2 * (2 * 650 * 2600 + 2600)),  # published as "20M"
         ("gru", {}, 2 * 10_000 * 650 + 10_000 + 2 * (2 * 650 * 1950 + 2 * 1950)),
         ("mlp", {}, 6 * (512 * 512 + 512)),
+        ("alexnet", {}, 61_100_840),
+        ("vgg16", {}, 138_357_544),
+        ("resnet34", {"image": 64}, 21_797_672),
+        ("resnet50", {"image": 64}, 25_557_032),
+        ("resnet50", {"image": 64, "stride_in_1x1": True}, 25_557_032),
+        ("mobilenet_v2", {"image": 64}, 3_504_872),
+        ("convnext", {"image": 64}, 28_589_128),
+        ("unet", {"image": 64}, 31_030_658),
+        # The study gives widths, from which these follow.
+        ("linear_net", {}, 150_528 * 4096 + 4096 * 128 + 128 * 10),
+        ("one_net", {}, 4096 + 4096 * 128 + 128 * 10),
+        ("conv_net", {"image": 64}, 49 * 3 * 32 + 49 * 32 * 64 + 64 * 10),
+        ("deeper_conv_net", {"image": 64}, 49 * 3 * 32 + 9 * 32 * 32 + 49 * 32 * 64 + 64 * 10),
     ],
 )
 def test_published_parameter_counts(name, given_sizes, count):
@@ -67,10 +80,40 @@ def test_resnet18_multiplies_21_times_forward_and_41_backward():
     assert (table.forward.matmuls, table.backward.matmuls) == (21, 41)
 
 
-def test_resnet18_has_the_published_multiply_adds():
-    """1.81 G multiply-adds for one image of 224 (torchvision's table: 1.81 GFLOPS)."""
-    table = cost(trace(build("resnet18", {"batch": 1, "image": 224})))
-    assert table.forward.flops / 2 == pytest.approx(1.814e9, rel=1e-3)
+@pytest.mark.parametrize(
+    ("name", "published"),
+    [
+        ("alexnet", 0.71),
+        ("vgg16", 15.47),
+        ("resnet18", 1.81),
+        ("resnet34", 3.66),
+        ("resnet50", 4.09),
+        ("mobilenet_v2", 0.30),
+        ("convnext", 4.46),
+    ],
+)
+def test_multiply_adds_of_one_image_are_those_of_torchvisions_table(name, published):
+    """In billions; the table calls them GFLOPS."""
+    table = cost(trace(build(name, {"batch": 1, "image": 224})))
+    assert table.forward.flops / 2e9 == pytest.approx(published, abs=0.0051)
+
+
+def test_to_halve_the_image_in_a_1x1_convolution_is_less_work():
+    """3.86 G multiply-adds (He et al. 2016, table 1: 3.8 G)."""
+    table = cost(trace(build("resnet50", {"batch": 1, "image": 224, "stride_in_1x1": True})))
+    assert table.forward.flops / 2e9 == pytest.approx(3.86, abs=0.01)
+
+
+def test_the_flop_study_s_extremes():
+    """Nearly all work in the first layer, which needs no dX: a ratio of 1; next to none of it there: 2."""
+    assert cost(trace(build("linear_net", {}))).flops_ratio == pytest.approx(1, abs=0.001)
+    assert cost(trace(build("one_net", {}))).flops_ratio == pytest.approx(2, abs=0.01)
+
+
+def test_a_shared_convolution_counts_each_time():
+    shallow, deep = (cost(trace(build("deeper_conv_net", {"image": 64, "depth": n}))) for n in (1, 101))
+    assert deep.forward.matmuls - shallow.forward.matmuls == 100
+    assert shallow.flops_ratio < 1.9 < 1.99 < deep.flops_ratio < 2
 
 
 def test_gpt2_multiplies_6_times_a_block_and_once_for_the_logits():
@@ -110,6 +153,12 @@ REFUSED = (
     ("attention", {"heads": 7}, "model.heads=7"),
     ("attention", {"kv_heads": 3}, "model.kv_heads=3"),
     ("attention", {"causal": 1}, "model.causal=1"),
+    ("alexnet", {"image": 62}, "model.image=62"),
+    ("vgg16", {"image": 31}, "model.image=31"),
+    ("convnext", {"image": 31}, "model.image=31"),
+    ("unet", {"image": 40}, "model.image=40"),
+    ("resnet50", {"stride_in_1x1": 1}, "model.stride_in_1x1=1"),
+    ("resnet50", {"blocks": 3}, "model.blocks"),
 )
 
 

@@ -7,6 +7,10 @@ from ..ops import WorkloadError
 
 EPS = 1e-5
 
+# The last norm of a residual branch starts small, as in training (at zero there: Goyal et al. 2017). Around one, the
+# sum of branches grows from block to block, and a ResNet-50 loses four digits in its norms.
+BRANCH = 0.25
+
 
 def labelled_images(batch, image, classes):
     """Square images of three channels, with a label each."""
@@ -26,13 +30,12 @@ def conv(ops, param, name, x, channels, kernel, stride=1, padding=None, groups=1
     return ops.conv2d(x, weight, param(f"{name}.b", draw.bias(channels)), stride=stride, padding=padding, groups=groups)
 
 
-def conv_norm(ops, param, name, x, channels, kernel, stride=1, groups=1):
-    """Convolution without bias, padded to keep the size at stride 1, then batch norm."""
+def conv_norm(ops, param, name, x, channels, kernel, stride=1, groups=1, scale=1.0):
+    """Convolution without bias, padded to keep the size at stride 1, then batch norm with scales around `scale`."""
     weight = param(f"{name}.conv", draw.he(kernel, kernel, x.shape[-1] // groups, channels))
     x = ops.conv2d(x, weight, stride=stride, padding=kernel // 2, groups=groups)
-    return ops.batch_norm(
-        x, param(f"{name}.scale", draw.scale(channels)), param(f"{name}.shift", draw.bias(channels)), eps=EPS
-    )
+    scales, shifts = param(f"{name}.scale", draw.scale(channels, scale)), param(f"{name}.shift", draw.bias(channels))
+    return ops.batch_norm(x, scales, shifts, eps=EPS)
 
 
 def dense(ops, param, name, x, width):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .images import classify, conv_norm, labelled_images
+from .images import BRANCH, classify, conv_norm, labelled_images
 
 # Expansion, channels, how many blocks, and the stride of the first (the paper's table 2).
 STAGES = (
@@ -46,5 +46,6 @@ def inverted_residual(ops, param, name, x, channels, expansion, stride):
     width = expansion * x.shape[-1]
     h = x if expansion == 1 else ops.relu6(conv_norm(ops, param, f"{name}.expand", x, width, kernel=1))
     h = ops.relu6(conv_norm(ops, param, f"{name}.depthwise", h, width, kernel=3, stride=stride, groups=width))
-    h = conv_norm(ops, param, f"{name}.project", h, channels, kernel=1)
-    return ops.add(h, x) if stride == 1 and x.shape[-1] == channels else h
+    residual = stride == 1 and x.shape[-1] == channels
+    h = conv_norm(ops, param, f"{name}.project", h, channels, kernel=1, scale=BRANCH if residual else 1.0)
+    return ops.add(h, x) if residual else h

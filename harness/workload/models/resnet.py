@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .images import classify, conv_norm, labelled_images
+from .images import BRANCH, classify, conv_norm, labelled_images
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class ResNet18:
     def block(self, ops, param, name, x, channels, stride):
         """Two 3x3 convolutions beside a shortcut."""
         h = ops.relu(conv_norm(ops, param, f"{name}.a", x, channels, kernel=3, stride=stride))
-        h = conv_norm(ops, param, f"{name}.b", h, channels, kernel=3)
+        h = conv_norm(ops, param, f"{name}.b", h, channels, kernel=3, scale=BRANCH)
         return ops.relu(ops.add(h, shortcut(ops, param, name, x, channels, stride)))
 
 
@@ -58,7 +58,7 @@ class ResNet50(ResNet34):
         first, second = (stride, 1) if self.stride_in_1x1 else (1, stride)
         h = ops.relu(conv_norm(ops, param, f"{name}.a", x, channels, kernel=1, stride=first))
         h = ops.relu(conv_norm(ops, param, f"{name}.b", h, channels, kernel=3, stride=second))
-        h = conv_norm(ops, param, f"{name}.c", h, 4 * channels, kernel=1)
+        h = conv_norm(ops, param, f"{name}.c", h, 4 * channels, kernel=1, scale=BRANCH)
         return ops.relu(ops.add(h, shortcut(ops, param, name, x, 4 * channels, stride)))
 
 

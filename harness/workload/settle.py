@@ -1,0 +1,73 @@
+"""Moves biases a little, so that rounding never decides on which side of a rectifier's corner an input lies.
+
+At the corner the slope jumps. Of a million inputs, some lie within float32's rounding of it, and each that a framework
+finds on the other side than the oracle changes every gradient below it: by 2 % of its norm in a ResNet-50, though no
+framework is wrong. A bias has a gap to be moved into that is hundreds of roundings wide.
+
+Left alone are rectifiers behind which no bias stands (or one that is used twice), and close races in a max pool.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+import numpy as np
+
+from . import primitives
+from .ops import CATALOGUE
+from .trace import Call, Graph
+
+CORNERS = {"relu": (0.0,), "leaky_relu": (0.0,), "relu6": (0.0, 6.0), "hard_swish": (-3.0, 3.0)}
+
+# Ops that add a bias last, and its position.
+BIASES = {"linear": 2, "conv2d": 2, "conv_transpose2d": 2, "batch_norm": 2}
+
+REACH = 0.01  # the most by which a bias is moved
+
+
+def settle(graph: Graph, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The arrays, with the biases before rectifiers moved by up to REACH. The forward pass is run in float64."""
+    settled = dict(arrays)
+    if not any(call.op in CORNERS for call in graph.calls):
+        return settled
+    names = {number: name for named in (graph.inputs, graph.params) for name, number in named.items()}
+    values = {n: a.astype(np.float64) if (a := arrays[name]).dtype.kind == "f" else a for n, name in names.items()}
+    uses = Counter(n for call in graph.calls for n in call.inputs)
+    left = uses.copy()
+    makers = {n: call for call in graph.calls for n in call.outputs}
+    for call in graph.calls:
+        if call.op in CORNERS and (bias := _bias(call.inputs[0], makers, uses)) in names:
+            name, x = names[bias], values[call.inputs[0]]
+            moved = settled[name] + _into_gaps(x, CORNERS[call.op]).astype(np.float32)
+            values[call.inputs[0]] = x + (moved.astype(np.float64) - settled[name])
+            settled[name] = moved
+        output, _ = CATALOGUE[call.op].forward(primitives, *(values[n] for n in call.inputs), **call.attrs)
+        values.update(zip(call.outputs, output if isinstance(output, tuple) else (output,), strict=True))
+        left.subtract(call.inputs)
+        for n in {n for n in call.inputs if not left[n]}:
+            del values[n]
+    return settled
+
+
+def _bias(number: int, makers: Mapping[int, Call], uses: Counter[int]) -> int | None:
+    """The value whose every element shifts one channel of value `number`, and nothing else in the model."""
+    call = makers.get(number)
+    if call is None or uses[number] > 1:
+        return None
+    if call.op == "add":
+        return next((n for n in (_bias(n, makers, uses) for n in call.inputs) if n is not None), None)
+    position = BIASES.get(call.op, len(call.inputs))
+    return call.inputs[position] if position < len(call.inputs) and uses[call.inputs[position]] == 1 else None
+
+
+def _into_gaps(x: np.ndarray, corners: tuple[float, ...]) -> np.ndarray:
+    """For each channel (the last axis), the shift that takes x as far from all corners as one within REACH can."""
+    shifts = []
+    for channel in x.reshape(-1, x.shape[-1]).T:
+        onto_corner = np.concatenate([corner - channel for corner in corners])
+        within = onto_corner[np.abs(onto_corner) < REACH]
+        ends = np.sort(np.concatenate([within, [-REACH, REACH]]))
+        widest = np.argmax(np.diff(ends))
+        shifts.append((ends[widest] + ends[widest + 1]) / 2)
+    return np.array(shifts)
