@@ -27,7 +27,7 @@ What a framework cannot do raises `Unsupported` with one sentence; the sweep goe
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -46,12 +46,14 @@ class Executed:
     """Matrix multiplies and convolutions in one phase of an executed program.
 
     `flops` counts 2 per multiply-add; `note` says in one sentence why the count differs from the trace's
-    where the framework itself causes a difference (a fused kernel that recomputes), else it is empty.
+    where the framework itself causes a difference (a fused kernel that recomputes), else it is empty. `seen` is
+    what the framework's own counter says instead of `flops`; None where it has none.
     """
 
     matmuls: int
     flops: int
     note: str = ""
+    seen: int | None = field(default=None, compare=False)
 
 
 class Program(Protocol):

@@ -31,3 +31,7 @@ class Phase:
     def hlo(self) -> str:
         """The optimised program that calls execute, as HLO text."""
         return self._compiled.as_text()
+
+    def seen_flops(self) -> int:
+        """XLA's own estimate: with elementwise operations, without padding's taps, and a loop's body once."""
+        return int(self._compiled.cost_analysis().get("flops", 0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -61,5 +62,8 @@ class JitProgram:
 
     def executed(self) -> dict[str, Executed]:
         phases = (self._inference, self._forward, self._backward, self._gradient)
-        counted = {name: hlo.executed(phase.hlo()) for name, phase in zip(PHASES, phases, strict=True)}
+        counted = {
+            name: replace(hlo.executed(phase.hlo()), seen=phase.seen_flops())
+            for name, phase in zip(PHASES, phases, strict=True)
+        }
         return hlo.annotated(counted, self._graph)

@@ -87,11 +87,14 @@ class Tally:
     """A running count. Raises NotImplementedError for a multiply that it does not know, rather than skip it."""
 
     def __init__(self) -> None:
-        self.matmuls = self.flops = 0
+        self.matmuls = self.flops = self.seen = 0
         self.notes: set[str] = set()
 
     def add(self, op: Any, arguments: Sequence[Any], out: Any) -> None:
         packet = _packet(op)
+        if packet in _COUNTS and packet in flop_registry:
+            # As torch.utils.flop_counter.FlopCounterMode would, which cannot look into a compiled graph.
+            self.seen += flop_registry[packet](*arguments, out_val=out)
         if packet in _COUNTS:
             matmuls, flops = _COUNTS[packet](out, *arguments)
             self.matmuls += matmuls
@@ -104,7 +107,7 @@ class Tally:
             raise NotImplementedError(f"torch ran {packet}, a multiply that adapters/torch/counting.py does not count")
 
     def executed(self) -> Executed:
-        return Executed(self.matmuls, self.flops, " ".join(sorted(self.notes)))
+        return Executed(self.matmuls, self.flops, " ".join(sorted(self.notes)), self.seen)
 
 
 class CountDispatched(TorchDispatchMode):

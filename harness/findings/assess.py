@@ -36,7 +36,7 @@ def record_of(
         study=job.study,
         sweep=job.sweep,
         cell=job.cell(variant),
-        model=job.workload.name,
+        model=job.workload.label,
         workload=job.workload.as_dict(),
         device=job.device.name,
         threads=job.device.threads or 0,
@@ -91,6 +91,8 @@ def _counted(cost: CostTable, parameters: int) -> dict[str, float]:
 
 def _verified(known: Measured) -> dict[str, float]:
     """Numbers of a variant that is loaded and verified."""
+    executed = known.executed.get("gradient", {})
+    covered = executed.get("seen") is not None and executed["flops"] > 0
     return {
         "loss_error": known.verified["loss_error"],
         "gradient_error": max(known.verified["gradient_errors"].values()),
@@ -98,6 +100,7 @@ def _verified(known: Measured) -> dict[str, float]:
         "residual_mib": known.verified["residual_bytes"] / 2**20,
         **{f"first_{phase}_s": seconds for phase, seconds in known.first_call_s.items()},
         **{f"executed_{phase}_matmuls": found["matmuls"] for phase, found in known.executed.items()},
+        **({"counter_coverage": executed["seen"] / executed["flops"]} if covered else {}),
     }
 
 

@@ -40,6 +40,11 @@ METRICS: dict[str, Quantity] = {
     "executed_forward_matmuls": Quantity("1", "Multiplies and convolutions in the program that forward executes."),
     "executed_backward_matmuls": Quantity("1", "Multiplies and convolutions in the program that backward executes."),
     "executed_gradient_matmuls": Quantity("1", "Multiplies and convolutions in the program that gradient executes."),
+    "counter_coverage": Quantity(
+        "1",
+        "FLOPs of gradient by the framework's own counter over those executed: below 1 where it is blind (torch's "
+        "fused attention on a CPU, XLA's loops), above 1 where it adds elementwise operations (XLA).",
+    ),
     "gradient_error": Quantity("1", "Largest relative error of a gradient, norm-wise, against the float64 oracle."),
     "loss_error": Quantity("1", "Relative error of the loss against the float64 oracle."),
     "residual_mib": Quantity("MiB", "What forward keeps for backward, parameters and inputs not counted."),

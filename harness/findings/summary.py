@@ -92,12 +92,11 @@ def answer(records: Sequence[Record]) -> str:
 
 def _by_flops(measured: Sequence[Record]) -> str:
     """What the counted FLOPs answer; an op without multiplies has none."""
-    ratios = sorted(
-        {format(r.metrics["ratio_flops"], ".2f") for r in measured if "ratio_flops" in r.metrics}, key=float
-    )
+    ratios = sorted(r.metrics["ratio_flops"] for r in measured if "ratio_flops" in r.metrics)
     if not ratios:
         return "it cannot be told, for there are none"
-    return f"it is {ratios[0]} times" if len(ratios) == 1 else f"it is {ratios[0]} to {ratios[-1]} times"
+    low, high = (f"{ratio:.2f}" for ratio in (ratios[0], ratios[-1]))
+    return f"it is {low} times" if low == high else f"it is {low} to {high} times"
 
 
 def markdown(records: Sequence[Record]) -> str:

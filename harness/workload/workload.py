@@ -55,6 +55,11 @@ class Workload:
         return cls.of(data["name"], {k: v for k, v in data["sizes"].items() if v is not None}, **rest)
 
     @property
+    def label(self) -> str:
+        """What a table calls the model: its name, or of a single op the op's."""
+        return getattr(self.model, "label", self.name)
+
+    @property
     def id(self) -> str:
         """Short, stable, readable: the name and a digest of everything that defines the work."""
         digest = hashlib.sha256(json.dumps(self.as_dict(), sort_keys=True).encode()).hexdigest()

@@ -48,6 +48,10 @@ class SingleOp:
             )
 
     @property
+    def label(self) -> str:
+        return self.op
+
+    @property
     def given(self) -> dict[str, Draw]:
         """The arguments that are data."""
         arguments, _ = RECIPES[self.op](self)
