@@ -2,7 +2,8 @@
 
 XLA counts more and less than the table: it adds elementwise operations (norms, activations, softmax; a transcendental
 is not a FLOP there), and it leaves out the taps of a convolution that fall on padding. The latter are
-counted here and taken off the table first; the former is why the models must be wide.
+counted here and taken off the table first; the former is why the models must be wide. MobileNetV2 is not here: a
+tenth of its operations are elementwise at any size.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import jax.numpy as jnp
 import pytest
 from jax import lax
 
+from adapters.jax import ops
 from harness.workload.cost import cost
 from harness.workload.interpret import interpreter
 from harness.workload.models import build
@@ -30,9 +32,9 @@ class Ops:
         return x @ table.T
 
     def conv2d(self, x, w, *, stride, padding, groups):
-        pads, axes = ((padding, padding),) * 2, ("NHWC", "HWIO", "NHWC")
+        layout, pads = ("NHWC", "HWIO", "NHWC"), ((padding, padding),) * 2
         return lax.conv_general_dilated(
-            x, w, (stride, stride), pads, dimension_numbers=axes, feature_group_count=groups
+            x, w, (stride, stride), pads, dimension_numbers=layout, feature_group_count=groups
         )
 
     def batch_norm(self, x, scale, shift, *, eps, axes=(0, 1, 2)):
@@ -75,7 +77,7 @@ def flops_on_padding(graph):
     for call in graph.calls:
         if call.op != "conv2d":
             continue
-        x, w, y = (graph.specs[n].shape for n in (*call.inputs, *call.outputs))
+        x, w, y = (graph.specs[n].shape for n in (*call.inputs[:2], *call.outputs))
         stride, padding = call.attrs["stride"], call.attrs["padding"]
         inside = 1
         for axis in (1, 2):
@@ -97,8 +99,34 @@ def flops_on_padding(graph):
 )
 def test_forward_flops_are_close_to_what_xla_estimates(name, sizes):
     graph = trace(build(name, sizes))
+    estimated = lowered(graph, Ops()).compile().cost_analysis()["flops"]
+    assert cost(graph).forward.flops - flops_on_padding(graph) == pytest.approx(estimated, rel=CLOSE)
+
+
+@pytest.mark.parametrize(
+    ("name", "sizes"),
+    [
+        ("alexnet", {"batch": 1}),
+        ("vgg16", {"batch": 1, "image": 64}),
+        ("resnet50", {"batch": 1, "image": 96}),
+        ("convnext", {"batch": 1, "image": 64, "width": 384, "blocks": 1}),
+        ("unet", {"image": 64}),
+        ("linear_net", {"inputs": 3072}),
+        ("one_net", {}),
+        ("conv_net", {"batch": 1, "image": 96}),
+        ("deeper_conv_net", {"batch": 1, "image": 96, "depth": 5}),
+    ],
+    ids=str,
+)
+def test_forward_flops_of_the_adapters_ops_are_close_to_what_xla_estimates(name, sizes):
+    graph = trace(build(name, sizes))
+    estimated = lowered(graph, ops).cost_analysis()["flops"]
+    assert cost(graph).forward.flops - flops_on_padding(graph) == pytest.approx(estimated, rel=CLOSE)
+
+
+def lowered(graph, namespace):
+    """The forward pass in XLA's hands, from shapes alone."""
     kinds = {"float": jnp.float32, "int": jnp.int32}
     shapes = {n: jax.ShapeDtypeStruct(d.shape, kinds[d.spec.kind]) for n, d in graph.draws.items()}
     arguments = [{n: shapes[n] for n in names} for names in (graph.params, graph.inputs)]
-    estimated = jax.jit(interpreter(graph, Ops())).lower(*arguments).compile().cost_analysis()["flops"]
-    assert cost(graph).forward.flops - flops_on_padding(graph) == pytest.approx(estimated, rel=CLOSE)
+    return jax.jit(interpreter(graph, namespace)).lower(*arguments)
