@@ -48,7 +48,12 @@ def test_a_program_that_behaves_answers_every_ask(start):
     verified = worker.ask("verify", 60)
     assert verified["residual_bytes"] == 2**20
     assert max(verified["gradient_errors"].values()) < 1e-6 and verified["loss_error"] < 1e-6
-    assert worker.ask("count", 60)["executed"]["backward"] == {"matmuls": 3, "flops": 300, "note": ""}
+    assert worker.ask("count", 60)["executed"]["backward"] == {
+        "matmuls": 3,
+        "flops": 300,
+        "note": "",
+        "seen": None,
+    }
     warm = worker.ask("warm", 60, limit_s=0.1)
     assert warm["repeat"] == 1 and warm["cycles"] >= 4
     measured = worker.ask("measure", 60, cycles=3, repeat=2)
