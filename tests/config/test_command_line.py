@@ -147,7 +147,7 @@ def test_a_good_run_ends_with_zero_and_a_record(type_in):
     record = read(path)
     assert record.outcome == "ok"
     too_few_pairs = {f"{name}_{end}" for name in ("ratio", "ratio_marginal") for end in ("low", "high")}
-    not_everywhere = {"cpu_mhz", "cpu_celsius", "throttles", "gpu_mhz", "gpu_celsius"}
+    not_everywhere = {"counter_coverage", "cpu_mhz", "cpu_celsius", "throttles", "gpu_mhz", "gpu_celsius"}
     assert set(METRICS) - too_few_pairs - not_everywhere <= set(record.metrics) <= set(METRICS)
 
 
