@@ -15,13 +15,15 @@ import math
 import re
 from dataclasses import dataclass, replace
 
-from harness.workload.cost import cost
+from harness.workload.cost import phase_work
 from harness.workload.trace import Graph
 
-from .base import Executed
+from .base import DEFAULT, Choices, Executed
 
 _ALL_PAIRS = "XLA on a CPU computes a grouped convolution's dW for all pairs of channels and keeps those of a group."
 _ELEMENTWISE = "XLA computes a product whose inner dimension is one element by element."
+_MERGED = "XLA merges what a checkpoint recomputes with what is already there, as forward and backward are one program."
+_DELETED = "XLA deletes what is recomputed beside a local gradient, or merges it with what is already there."
 
 Shape = tuple[int, ...]
 
@@ -76,20 +78,24 @@ def executed(*texts: str) -> Executed:
     return Executed(len(found), sum(multiply.flops for multiply in found))
 
 
-def annotated(counted: dict[str, Executed], graph: Graph) -> dict[str, Executed]:
+def annotated(counted: dict[str, Executed], graph: Graph, choices: Choices = DEFAULT) -> dict[str, Executed]:
     """The counts of a model's phases, with a note where XLA's differ from the trace's for a known reason."""
-    table = cost(graph)
-    both = table.forward + table.backward
-    expected = {"inference": table.forward, "forward": table.forward, "backward": table.backward, "gradient": both}
+    expected = phase_work(graph, choices.residuals, choices.autodiff)
     noted = {}
     for phase, found in counted.items():
         reasons = []
         if found.matmuls < expected[phase].matmuls:
-            reasons.append(_ELEMENTWISE)
+            reasons.append(_fewer(phase, choices))
         if found.flops > expected[phase].flops and has_groups(graph):
             reasons.append(_ALL_PAIRS)
         noted[phase] = replace(found, note=" ".join(reasons))
     return noted
+
+
+def _fewer(phase: str, choices: Choices) -> str:
+    if choices.residuals != "store" and phase == "gradient":
+        return _MERGED
+    return _DELETED if choices.autodiff == "by_hand_recomputed" else _ELEMENTWISE
 
 
 def has_groups(graph: Graph, depthwise: bool = True) -> bool:

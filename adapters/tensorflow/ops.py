@@ -115,12 +115,12 @@ def attention(q: Tensor, k: Tensor, v: Tensor, *, heads: int, causal: bool) -> T
     # q is scaled, not the scores, because it is smaller; einsum would transpose inside, and transpose more.
     scores = tf.matmul(split_heads(q * (1 / math.sqrt(d))), split_heads(k), transpose_b=True)
     if causal:
-        scores += _future(positions, scores.dtype)
+        scores += future(positions, scores.dtype)
     mixed = tf.matmul(tf.nn.softmax(scores), split_heads(v))
     return tf.reshape(tf.transpose(mixed, (0, 2, 1, 3)), (batch, positions, width))
 
 
-def _future(positions: int, dtype: tf.DType) -> Tensor:
+def future(positions: int, dtype: tf.DType) -> Tensor:
     """[q, k] with 0 where k <= q and -inf beyond: to add it costs no gradient, unlike `tf.where`."""
     return _future_tensor(positions, dtype) if tf.executing_eagerly() else _future_array(positions, dtype)
 

@@ -6,6 +6,9 @@ A linear weight is [out, in] and a convolution weight [out, in / groups, kh, kw]
 
 from __future__ import annotations
 
+import math
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -46,10 +49,29 @@ def layer_norm(x: Tensor, scale: Tensor, shift: Tensor, *, eps: float) -> Tensor
 
 
 def attention(q: Tensor, k: Tensor, v: Tensor, *, heads: int, causal: bool) -> Tensor:
-    batch, positions, width = q.shape
-    q, k, v = (x.view(batch, positions, heads, width // heads).transpose(1, 2) for x in (q, k, v))
-    y = F.scaled_dot_product_attention(q, k, v, is_causal=causal)
-    return y.transpose(1, 2).reshape(batch, positions, width)
+    q, k, v = (_heads(x, heads) for x in (q, k, v))
+    return _merge(F.scaled_dot_product_attention(q, k, v, is_causal=causal))
+
+
+def unfused_attention(q: Tensor, k: Tensor, v: Tensor, *, heads: int, causal: bool) -> Tensor:
+    """The same as separate multiplies, as it is written where there is no fused kernel."""
+    q, k, v = (_heads(x, heads) for x in (q, k, v))
+    scores = (q / math.sqrt(q.shape[-1])) @ k.transpose(-2, -1)
+    if causal:
+        future = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).triu(1)
+        scores = scores.masked_fill(future, float("-inf"))
+    return _merge(F.softmax(scores, -1) @ v)
+
+
+def _heads(x: Tensor, heads: int) -> Tensor:
+    """[batch, positions, heads * d] as [batch, heads, positions, d]."""
+    batch, positions, width = x.shape
+    return x.view(batch, positions, heads, width // heads).transpose(1, 2)
+
+
+def _merge(x: Tensor) -> Tensor:
+    """The inverse of `_heads`."""
+    return x.transpose(1, 2).flatten(2)
 
 
 def relu(x: Tensor) -> Tensor:

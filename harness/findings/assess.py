@@ -15,7 +15,7 @@ import numpy as np
 from .. import __version__
 from ..config import Settings, Variant
 from ..measure import stats, verdict
-from ..measure.clock import PHASES, Samples
+from ..measure.clock import Samples
 from ..measure.pool import ROOT
 from ..measure.protocol import Outcome
 from ..measure.trial import Measured
@@ -24,6 +24,8 @@ from .calibration import Calibration
 from .record import Record
 
 LONG_ENOUGH_S = 0.25
+
+_EXECUTED = ("matmuls", "flops")
 
 
 def record_of(
@@ -44,6 +46,7 @@ def record_of(
         threads=job.device.threads or 0,
         framework=variant.framework,
         execution=variant.execution,
+        choices=asdict(variant.choices),
         outcome=Outcome.OK,
         metrics=_counted(work, graph.parameter_count),
         stop=known.stops,
@@ -96,7 +99,7 @@ def _verified(known: Measured) -> dict[str, float]:
         "gradient_error": max(known.verified["gradient_errors"].values()),
         "residual_mib": known.verified["residual_bytes"] / 2**20,
         **{f"first_{phase}_s": seconds for phase, seconds in known.first_call_s.items()},
-        **{f"executed_{phase}_matmuls": found["matmuls"] for phase, found in known.executed.items()},
+        **{f"executed_{phase}_{what}": found[what] for phase, found in known.executed.items() for what in _EXECUTED},
     }
 
 
@@ -111,9 +114,9 @@ def _timed(known: Measured, work: CostTable, calibration: Calibration) -> tuple[
     ratio, growth = interval("ratio", "backward", "forward"), interval("marginal", "gradient", "inference")
     seconds = {
         phase: float(np.exp(np.mean([stats.trimmed_mean(stats.log_times(t.seconds[phase])) for t in trials])))
-        for phase in PHASES
+        for phase in trials[0].seconds
     }
-    every = {phase: [s for t in trials for s in t.seconds[phase]] for phase in PHASES}
+    every = {phase: [s for t in trials for s in t.seconds[phase]] for phase in seconds}
     metrics = {
         "ratio": ratio.centre,
         "ratio_low": ratio.low,

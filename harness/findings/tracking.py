@@ -52,6 +52,8 @@ class Tracker:
             "threads": record.threads,
             "framework": record.framework,
             "execution": record.execution,
+            "gradients": record.workload["gradients"],
+            **record.choices,
         }
         numbers = {k: v for k, v in sizes.items() if isinstance(v, (int, float))} | record.metrics
         tags = {

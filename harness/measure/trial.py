@@ -22,6 +22,7 @@ class Launch:
 
     framework: str
     execution: str
+    choices: dict[str, Any]
     interpreter: str
     log: Path
 
@@ -136,7 +137,13 @@ def _load_and_verify(
         threads=len(conditions.cpus),
         precision=conditions.precision,
     )
-    loaded = worker.ask("load", deadline_s, folder=os.fspath(workload.result()), execution=launch.execution)
+    loaded = worker.ask(
+        "load",
+        deadline_s,
+        folder=os.fspath(workload.result()),
+        execution=launch.execution,
+        choices=launch.choices,
+    )
     if not known.first_call_s:  # a later trial finds the compile cache warm
         known.described = opened["described"]
         known.first_call_s = loaded["first_call_s"]

@@ -17,13 +17,21 @@ from .ops import Spec
 
 @dataclass(frozen=True)
 class Draw:
-    """An array's shape and distribution: N(mean, std²), integers in [0, high), or 0, 1, 2, ... (range)."""
+    """An array's shape and distribution: N(mean, std²), integers in [0, high), or 0, 1, 2, ... (range).
+
+    An input that is `given` for good, such as a running mean, never gets a gradient.
+    """
 
     shape: tuple[int, ...]
     law: Literal["normal", "integers", "range"] = "normal"
     mean: float = 0.0
     std: float = 1.0
     high: int = 0
+    given: bool = False
+
+    @property
+    def differentiable(self) -> bool:
+        return self.law == "normal" and not self.given
 
     @property
     def spec(self) -> Spec:

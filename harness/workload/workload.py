@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from .draw import normal
 from .models import Model, build, sizes
 from .reference import Reference, reference
 from .trace import Graph, trace
@@ -22,15 +23,15 @@ from .trace import Graph, trace
 class Workload:
     """What all frameworks compute, identically.
 
-    `precision` is fp32, tf32 (fp32 arrays, tensor-core multiplies) or bf16. `wants_inputs` asks for the
-    gradient of float inputs beside those of the parameters.
+    `precision` is fp32, tf32 (fp32 arrays, tensor-core multiplies) or bf16. `gradients` are those asked for: of
+    params, of float inputs (parameters are frozen), or of both.
     """
 
     name: str
     model: Model
     precision: str = "fp32"
     seed: int = 0
-    wants_inputs: bool = False
+    gradients: str = "params"
 
     @classmethod
     def of(cls, name: str, model_sizes: Mapping[str, Any], **rest: Any) -> Workload:
@@ -41,7 +42,7 @@ class Workload:
 
     @cached_property
     def graph(self) -> Graph:
-        return trace(self.model, self.wants_inputs)
+        return trace(self.model, self.gradients)
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready; the inverse of `from_dict`."""
@@ -62,6 +63,11 @@ class Workload:
     def sample(self) -> dict[str, np.ndarray]:
         """Every parameter and input, float32 or int32, by name."""
         return {name: draw.sample(self.seed, name) for name, draw in self.graph.draws.items()}
+
+    def directions(self) -> dict[str, np.ndarray]:
+        """One direction for a tangent: an array for each source of the graph, drawn from the seed."""
+        shapes = {name: self.graph.specs[number].shape for name, number in self.graph.sources.items()}
+        return {name: normal(*shape).sample(self.seed, f"{name}, direction") for name, shape in shapes.items()}
 
 
 def save(workload: Workload, folder: Path) -> Path:

@@ -6,8 +6,9 @@ import gc
 
 import pytest
 
+from adapters.base import PHASES
 from harness.measure import clock
-from harness.measure.clock import PHASES, Samples, first_calls, measure, repeats, warm_up
+from harness.measure.clock import Samples, first_calls, measure, repeats, warm_up
 
 SECONDS = {"inference": 1.0, "forward": 2.0, "backward": 5.0, "gradient": 8.0}
 
@@ -21,6 +22,8 @@ class Result:
 
 class Fake:
     """Adapter and program at once. Asynchronous: a call takes `enqueue` of its time, `wait` the rest."""
+
+    phases = PHASES
 
     def __init__(self, seconds=SECONDS, enqueue=1.0, tick=0.0):
         self.now = 0.0

@@ -44,7 +44,8 @@ class GPT2:
         places = param("position_table", draw.normal(self.context, self.width, std=STD))
         x = ops.add(ops.embedding(table, ids), ops.embedding(places, positions))
         for i in range(1, self.layers + 1):
-            x = self.block(ops, param, f"block{i}", x)
+            with ops.block(f"block{i}"):
+                x = self.block(ops, param, f"block{i}", x)
         return ops.cross_entropy(ops.tied_linear(norm(ops, param, "final", x), table), labels)
 
     def block(self, ops, param, name, x):

@@ -29,7 +29,9 @@ class ResNet18:
         for stage, channels in enumerate((64, 128, 256, 512), start=1):
             for block in range(1, 3):
                 stride = 2 if stage > 1 and block == 1 else 1
-                x = basic_block(ops, param, f"stage{stage}.block{block}", x, channels, stride)
+                name = f"stage{stage}.block{block}"
+                with ops.block(name):
+                    x = basic_block(ops, param, name, x, channels, stride)
         x = ops.global_avg_pool(x)
         weight = param("head.w", draw.lecun(x.shape[-1], self.classes))
         return ops.cross_entropy(ops.linear(x, weight, param("head.b", draw.bias(self.classes))), labels)

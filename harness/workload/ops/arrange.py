@@ -8,6 +8,8 @@ from .base import Cost, Op, Spec, Work, nothing, require
 class split(Op):
     """[..., parts * n] as `parts` arrays [..., n]."""
 
+    caches = False
+
     def shape(self, x, *, parts):
         fits = parts >= 2 and x.shape[-1] % parts == 0
         require(fits, self.name, f"{parts} parts (at least 2) do not divide a width of {x.shape[-1]}")
@@ -18,6 +20,9 @@ class split(Op):
 
     def backward(self, xp, grad, local, inputs, wants, *, parts):
         return (xp.concatenate(grad),)
+
+    def reads(self, wants):
+        return ()
 
     def cost(self, inputs, outputs, *, parts):
         moved = Work(elements=2 * inputs[0].size)

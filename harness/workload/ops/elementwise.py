@@ -22,6 +22,9 @@ class relu(Op):
     def backward(self, xp, grad, local, inputs, wants):
         return (grad * local[0],)
 
+    def reads(self, wants):
+        return ()
+
     def cost(self, inputs, outputs):
         n = inputs[0].size
         return elementwise_cost(inputs, outputs, n, [n])
@@ -45,6 +48,9 @@ class gelu(Op):
     def backward(self, xp, grad, local, inputs, wants):
         return (grad * local[0],)
 
+    def reads(self, wants):
+        return ()
+
     def cost(self, inputs, outputs):
         n = inputs[0].size
         return elementwise_cost(inputs, outputs, 9 * n, [12 * n])
@@ -52,6 +58,8 @@ class gelu(Op):
 
 class add(Op):
     """a + b, where b may lack leading axes of a (as position embeddings do)."""
+
+    caches = False
 
     def shape(self, a, b):
         if len(b.shape) > len(a.shape) or a.shape[len(a.shape) - len(b.shape) :] != b.shape:
@@ -65,6 +73,9 @@ class add(Op):
         a, b = inputs
         leading = tuple(range(len(a.shape) - len(b.shape)))
         return grad, (xp.sum(grad, axis=leading) if wants[1] and leading else grad)
+
+    def reads(self, wants):
+        return ()
 
     def cost(self, inputs, outputs):
         a, b = inputs

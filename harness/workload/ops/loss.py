@@ -28,6 +28,9 @@ class cross_entropy(Op):
     def backward(self, xp, grad, local, inputs, wants):
         return grad * local[0], None
 
+    def reads(self, wants):
+        return ()
+
     def cost(self, inputs, outputs):
         n = inputs[0].size
         return Cost(

@@ -31,6 +31,9 @@ class _Norm(Op):
         require(scale.shape == shift.shape == x.shape[-1:], self.name, f"scale and shift must be {x.shape[-1:]}")
         return x
 
+    def reads(self, wants):
+        return (1,) if wants[0] else ()
+
     def cost(self, inputs, outputs, *, eps):
         n = inputs[0].size
         return elementwise_cost(inputs, outputs, 8 * n, [8 * n, 2 * n, n])

@@ -31,6 +31,8 @@ class max_pool(Op):
 class global_avg_pool(Op):
     """Mean over height and width: [N, H, W, C] to [N, C]."""
 
+    caches = False
+
     def shape(self, x):
         require(len(x.shape) == 4, self.name, f"the input must be [batch, height, width, channels], got {x.shape}")
         return Spec((x.shape[0], x.shape[3]))
@@ -42,6 +44,9 @@ class global_avg_pool(Op):
         n, height, width, channels = inputs[0].shape
         each = xp.reshape(grad, (n, 1, 1, channels)) / (height * width)
         return (xp.broadcast_to(each, (n, height, width, channels)),)
+
+    def reads(self, wants):
+        return ()
 
     def cost(self, inputs, outputs):
         n = inputs[0].size
