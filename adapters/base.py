@@ -28,6 +28,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -90,6 +91,7 @@ class Choices:
 
 
 DEFAULT = Choices()
+NO_DIRECTIONS: Mapping[str, np.ndarray] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,7 @@ class Adapter(Protocol):
         arrays: Mapping[str, np.ndarray],
         execution: str,
         choices: Choices = DEFAULT,
-        directions: Mapping[str, np.ndarray] | None = None,
+        directions: Mapping[str, np.ndarray] = NO_DIRECTIONS,
     ) -> Program:
         """The workload on the device, ready for first calls. Raises Unsupported.
 

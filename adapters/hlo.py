@@ -22,8 +22,8 @@ from .base import DEFAULT, Choices, Executed
 
 _ALL_PAIRS = "XLA on a CPU computes a grouped convolution's dW for all pairs of channels and keeps those of a group."
 _ELEMENTWISE = "XLA computes a product whose inner dimension is one element by element."
-_MERGED = "XLA merges what a checkpoint recomputes with what is already there, as forward and backward are one program."
-_DELETED = "XLA deletes what is recomputed beside a local gradient, or merges it with what is already there."
+_MERGED = "The compiler merges what a checkpoint recomputes with what is there: forward and backward are one program."
+_DELETED = "The compiler deletes what is recomputed beside a local gradient, or merges it with what is already there."
 
 Shape = tuple[int, ...]
 
@@ -85,14 +85,15 @@ def annotated(counted: dict[str, Executed], graph: Graph, choices: Choices = DEF
     for phase, found in counted.items():
         reasons = []
         if found.matmuls < expected[phase].matmuls:
-            reasons.append(_fewer(phase, choices))
+            reasons.append(fewer(phase, choices))
         if found.flops > expected[phase].flops and has_groups(graph):
             reasons.append(_ALL_PAIRS)
         noted[phase] = replace(found, note=" ".join(reasons))
     return noted
 
 
-def _fewer(phase: str, choices: Choices) -> str:
+def fewer(phase: str, choices: Choices) -> str:
+    """Why a compiler executes fewer multiplies than a choice asks for."""
     if choices.residuals != "store" and phase == "gradient":
         return _MERGED
     return _DELETED if choices.autodiff == "by_hand_recomputed" else _ELEMENTWISE

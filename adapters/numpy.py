@@ -13,7 +13,7 @@ from harness.workload import primitives
 from harness.workload.backprop import Step, run_backward, run_forward
 from harness.workload.trace import Graph
 
-from .base import DEFAULT, PHASES, Choices, Executed, Unsupported
+from .base import DEFAULT, NO_DIRECTIONS, PHASES, Choices, Executed, Unsupported
 from .compatible import check
 from .extend import with_sides
 
@@ -36,7 +36,7 @@ class Adapter:
         arrays: Mapping[str, np.ndarray],
         execution: str,
         choices: Choices = DEFAULT,
-        directions: Mapping[str, np.ndarray] | None = None,
+        directions: Mapping[str, np.ndarray] = NO_DIRECTIONS,
     ) -> Any:
         if execution not in self.executions:
             raise Unsupported(f"numpy: no execution {execution!r}; it has {', '.join(self.executions)}")

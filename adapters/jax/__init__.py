@@ -17,7 +17,7 @@ import numpy as np
 
 from harness.workload.trace import Graph
 
-from ..base import DEFAULT, Choices, Program, Unsupported
+from ..base import DEFAULT, NO_DIRECTIONS, Choices, Program, Unsupported
 from ..compatible import check
 from ..extend import Extended, with_sides
 from .phase import Phase
@@ -78,7 +78,7 @@ class Adapter:
         arrays: Mapping[str, np.ndarray],
         execution: str,
         choices: Choices = DEFAULT,
-        directions: Mapping[str, np.ndarray] | None = None,
+        directions: Mapping[str, np.ndarray] = NO_DIRECTIONS,
     ) -> Program:
         if execution not in _PROGRAMS:
             raise Unsupported(f"jax: no execution {execution!r}; it has {', '.join(self.executions)}")
@@ -88,7 +88,7 @@ class Adapter:
         choices.refuse("jax", "layout")
         # Copies run behind; the first call is not to wait for them.
         on_device = jax.block_until_ready({name: self._put(array) for name, array in arrays.items()})
-        along = jax.block_until_ready({name: self._put(array) for name, array in (directions or {}).items()})
+        along = jax.block_until_ready({name: self._put(array) for name, array in directions.items()})
         compiled = functools.partial(Phase, precision=_MULTIPLY[self._precision], options=self._options)
         program = with_sides(graph, lambda part: _PROGRAMS[execution](part, on_device, compiled, choices, along))
         if choices.optimizer == "none":

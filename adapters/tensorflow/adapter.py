@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import tensorflow as tf
 
-from adapters.base import DEFAULT, Choices, Program, Unsupported
+from adapters.base import DEFAULT, NO_DIRECTIONS, Choices, Program, Unsupported
 from adapters.compatible import check
 from adapters.extend import Extended, with_sides
 from harness.workload.trace import Graph
@@ -59,7 +59,7 @@ class Adapter:
         arrays: Mapping[str, np.ndarray],
         execution: str,
         choices: Choices = DEFAULT,
-        directions: Mapping[str, np.ndarray] | None = None,
+        directions: Mapping[str, np.ndarray] = NO_DIRECTIONS,
     ) -> Program:
         if execution not in self.executions:
             raise Unsupported(f"tensorflow runs {', '.join(self.executions)}; it has no execution {execution!r}.")
@@ -69,7 +69,7 @@ class Adapter:
         if choices.layout == "nchw":
             raise Unsupported("TensorFlow's kernels for a CPU take images as NHWC only; choose layout=native")
         values = {name: self._convert(arrays[name]) for name in graph.draws}
-        along = {name: self._convert(array) for name, array in (directions or {}).items()}
+        along = {name: self._convert(array) for name, array in directions.items()}
 
         def make(part: Graph) -> Program:
             rule = (Reverse if choices.autodiff == "reverse" else ByHand)(part, choices)

@@ -16,6 +16,8 @@ from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
 from adapters.base import Executed
 
+from .functions import find_op, function_body, live_ops
+
 # Ops whose result shares its input's memory.
 VIEWS = ("Identity", "StopGradient", "Reshape", "ExpandDims", "Squeeze")
 
@@ -48,6 +50,8 @@ def count_eager(phase: Callable[[], Any]) -> Executed:
     def observe(kind: str, attributes: Mapping[str, Any], inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
         if _MULTIPLY.search(kind):
             flops.append(_flops(kind, attributes.get, [tuple(x.shape) for x in inputs], tuple(outputs[0].shape)))
+        elif (body := function_body(kind, [x.shape for x in inputs])) is not None:
+            flops.extend(_op_flops(op) for op in live_ops(body) if _MULTIPLY.search(op.type))
 
     with observed_ops(observe):
         phase()
@@ -90,12 +94,16 @@ def executed_ops(phase: Callable[[], Any]) -> list[tuple[str, str]]:
 
 def _traced_flops(graph: tf.Graph, name: str, kind: str) -> int:
     try:
-        op = graph.get_operation_by_name(name)
+        op = find_op(graph, name)
     except KeyError as error:
         raise RuntimeError(f"TensorFlow ran {name} of type {kind}, which was not traced") from error
     # A fused op has the name of the last op that it stands for; the multiply is the first.
     while not _MULTIPLY.search(op.type):
         op = op.inputs[0].op
+    return _op_flops(op)
+
+
+def _op_flops(op: tf.Operation) -> int:
     return _flops(op.type, _attributes(op), [tuple(x.shape) for x in op.inputs], tuple(op.outputs[0].shape))
 
 

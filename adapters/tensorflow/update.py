@@ -25,10 +25,8 @@ class Update:
         variables = list(self._copies.values())
         body = _sgd(variables) if optimizer == "sgd" else _adam(variables)
         self._jit = execution == "xla"
-        self._step: Callable[..., Any] = body
-        if execution != "eager":
-            specs = [tf.TensorSpec(variable.shape, variable.dtype) for variable in variables]
-            self._step = Compiled(body, specs, self._jit)
+        specs = [tf.TensorSpec(variable.shape, variable.dtype) for variable in variables]
+        self._step: Any = body if execution == "eager" else Compiled(body, specs, self._jit)
 
     def __call__(self, pair: tuple[tf.Tensor, Tensors]) -> Mapping[str, tf.Variable]:
         self._step(*(pair[1][name] for name in self._copies))

@@ -12,7 +12,7 @@ import torch
 
 from harness.workload.trace import Graph
 
-from ..base import DEFAULT, Choices, Program, Unsupported
+from ..base import DEFAULT, NO_DIRECTIONS, Choices, Program, Unsupported
 from ..compatible import check
 from ..extend import Extended, with_sides
 from . import ops
@@ -67,13 +67,17 @@ class Adapter:
         arrays: Mapping[str, np.ndarray],
         execution: str,
         choices: Choices = DEFAULT,
-        directions: Mapping[str, np.ndarray] | None = None,
+        directions: Mapping[str, np.ndarray] = NO_DIRECTIONS,
     ) -> Program:
         if execution not in self.executions:
             raise Unsupported(f"torch has no execution {execution!r}; it has {', '.join(self.executions)}")
         check(graph, choices)
         if choices.tangent and choices.attention != "unfused" and any(call.op == "attention" for call in graph.calls):
             raise Unsupported("torch's fused attention has no forward mode; choose attention=unfused")
+        if choices.tangent:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # what its first call imports still uses torch.jit
+                torch.func.jvp(torch.relu, (torch.zeros(1),), (torch.zeros(1),))
         program = with_sides(graph, lambda part: self._program(part, arrays, execution, choices, directions))
         if choices.optimizer == "none":
             return program
@@ -86,7 +90,7 @@ class Adapter:
         arrays: Mapping[str, np.ndarray],
         execution: str,
         choices: Choices,
-        directions: Mapping[str, np.ndarray] | None,
+        directions: Mapping[str, np.ndarray],
     ) -> Program:
         where = self._device, self._dtype
         nhwc = choices.layout == "nhwc"

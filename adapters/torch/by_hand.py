@@ -37,6 +37,7 @@ class ByHand:
             for name, axes in layout.axes_of(graph).items()
         }
         self._one = torch.ones((), dtype=dtype, device=device)
+        self._autodiff = autodiff
         self._recompute = autodiff == "by_hand_recomputed"
 
     def _run_forward(self, arrays: Mapping[str, Tensor]) -> tuple[Tensor, list[Step]]:
@@ -68,7 +69,7 @@ class ByHand:
     def export(self, gradients: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
         return {name: np.ascontiguousarray(tensor.detach().float().cpu().numpy()) for name, tensor in gradients.items()}
 
-    def residual_bytes(self, kept: tuple[Tensor, list[Step]]) -> int:
+    def residual_bytes(self, kept: tuple[Tensor, Any]) -> int:
         arrays = (array for step in kept[1] for array in (*step.inputs, *(step.local or ())))
         return storage_bytes((a for a in arrays if isinstance(a, Tensor)), self._arrays.values())
 

@@ -40,7 +40,7 @@ class Compiled(Eager):
         image_format: torch.memory_format,
         ops: Any,
         residuals: str,
-        directions: Mapping[str, np.ndarray] | None,
+        directions: Mapping[str, np.ndarray],
     ) -> None:
         super().__init__(graph, arrays, device, dtype, image_format, ops, residuals, directions)
         infer, loss = self._infer, self._loss
@@ -84,7 +84,7 @@ class Compiled(Eager):
         counted["backward"] = graphs["forward"].backward
         if self._checkpoints:
             counted["gradient"] = total(counted["forward"], counted["backward"])
-        return annotated({phase: counted[phase] for phase in self.phases}, self._graph, self._residuals)
+        return annotated({phase: counted[phase] for phase in self.phases}, self._graph, self._residuals, "reverse")
 
 
 class Inductor:

@@ -14,6 +14,7 @@ from harness.workload.backprop import Step
 from ..base import Executed
 from .by_hand import ByHand
 from .compiled import Inductor, compiled
+from .counting import annotated
 from .residuals import storage_bytes
 
 _Kept = tuple[Tensor, ...]
@@ -61,11 +62,12 @@ class CompiledByHand(ByHand):
     def gradient(self) -> tuple[Tensor, dict[str, Tensor]]:
         return self._compiled["gradient"](self._arrays, self._one)
 
-    def residual_bytes(self, kept: tuple[Tensor, _Kept]) -> int:
+    def residual_bytes(self, kept: tuple[Tensor, Any]) -> int:
         return storage_bytes(kept[1], self._arrays.values())
 
     def executed(self) -> dict[str, Executed]:
-        return {phase: self._inductor[phase].forward for phase in self.phases}
+        counted = {phase: self._inductor[phase].forward for phase in self.phases}
+        return annotated(counted, self._graph, "store", self._autodiff)
 
 
 def _pack(steps: list[Step]) -> _Kept:

@@ -26,6 +26,8 @@ RECOMPUTES = (
 ZERO_TANGENT = "torch's forward mode also multiplies the tangent of an input that has none, which is zero."
 KEEPS = "torch.compile keeps some results of a checkpointed part instead of computing them again."
 
+DELETES = "torch.compile deletes what is recomputed beside a local gradient, or merges it with what is already there."
+
 
 def _product(a: Tensor, b: Tensor) -> tuple[int, int]:
     return 1, 2 * a.numel() * (b.shape[-1] if b.dim() > 1 else 1)
@@ -127,14 +129,16 @@ def total(*parts: Executed) -> Executed:
     return Executed(sum(p.matmuls for p in parts), sum(p.flops for p in parts), " ".join(notes))
 
 
-def annotated(executed: dict[str, Executed], graph: Graph, residuals: str) -> dict[str, Executed]:
+def annotated(executed: dict[str, Executed], graph: Graph, residuals: str, autodiff: str) -> dict[str, Executed]:
     """The counts, with a note where one differs from what the trace and the choice lead to."""
-    expected, noted = phase_work(graph, residuals), dict(executed)
+    expected, noted = phase_work(graph, residuals, autodiff), dict(executed)
     for phase, found in executed.items():
         if phase == "tangent" and found.flops > expected[phase].flops:
             noted[phase] = replace(found, note=f"{found.note} {ZERO_TANGENT}".strip())
         elif residuals != "store" and found.flops < expected[phase].flops:
             noted[phase] = replace(found, note=f"{found.note} {KEEPS}".strip())
+        elif autodiff == "by_hand_recomputed" and found.flops < expected[phase].flops:
+            noted[phase] = replace(found, note=f"{found.note} {DELETES}".strip())
     return noted
 
 

@@ -14,7 +14,7 @@ from torch.utils.checkpoint import checkpoint
 from harness.workload.interpret import interpreter
 from harness.workload.trace import Graph
 
-from ..base import PHASES, Executed
+from ..base import NO_DIRECTIONS, PHASES, Executed
 from . import layout
 from . import ops as native_ops
 from .counting import annotated, count_phases
@@ -33,7 +33,7 @@ class Eager:
         image_format: torch.memory_format = torch.contiguous_format,
         ops: Any = native_ops,
         residuals: str = "store",
-        directions: Mapping[str, np.ndarray] | None = None,
+        directions: Mapping[str, np.ndarray] = NO_DIRECTIONS,
     ) -> None:
         self.phases = (*PHASES, "tangent") if directions else PHASES
         self._axes = layout.axes_of(graph)
@@ -49,7 +49,8 @@ class Eager:
         self._rest = {name: tensor for name, tensor in placed.items() if name not in self._sources}
         self._directions = {
             name: layout.place(directions[name], self._axes[name], device, dtype, image_format)
-            for name in (graph.sources if directions else ())
+            for name in graph.sources
+            if name in directions
         }
         self._graph, self._residuals = graph, residuals
         self._checkpoints = residuals != "store"
@@ -92,7 +93,7 @@ class Eager:
         return bytes_kept_by(self.forward, given) if self._checkpoints else residual_bytes(kept[1], given)
 
     def executed(self) -> dict[str, Executed]:
-        return annotated(count_phases(self), self._graph, self._residuals)
+        return annotated(count_phases(self), self._graph, self._residuals, "reverse")
 
 
 def _checkpoint(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -18,20 +18,29 @@ class Update:
     """Steps copies of the parameters, so that the other phases keep theirs. A call takes what `gradient` returned."""
 
     def __init__(self, optimizer: str, parameters: Mapping[str, Tensor]) -> None:
-        self._copies = {name: tensor.detach().clone().requires_grad_() for name, tensor in parameters.items()}
-        # Fused: one kernel for all parameters, the quickest that torch has.
-        if optimizer == "sgd":
-            self._optimizer: Any = torch.optim.SGD(self._copies.values(), RATES["sgd"], fused=True)
-        else:
-            self._optimizer = torch.optim.Adam(
-                self._copies.values(), RATES["adam"], (BETA1, BETA2), EPSILON, fused=True
-            )
+        self._kind = optimizer
+        self._given = parameters
+        self._copies: dict[str, Tensor] = {}
+        self._optimizer: Any = None
 
     def __call__(self, pair: tuple[Tensor, Mapping[str, Tensor]]) -> dict[str, Tensor]:
+        if self._optimizer is None:
+            self._start(pair[1])
         for name, parameter in self._copies.items():
             parameter.grad = pair[1][name]
         self._optimizer.step()
         return self._copies
+
+    def _start(self, gradients: Mapping[str, Tensor]) -> None:
+        for name, parameter in self._given.items():
+            # In the memory layout of its gradient: the fused kernels walk through both without looking at strides.
+            self._copies[name] = torch.empty_like(gradients[name]).copy_(parameter).requires_grad_()
+        # Fused: one kernel for all parameters, the quickest that torch has.
+        if self._kind == "sgd":
+            self._optimizer = torch.optim.SGD(self._copies.values(), RATES["sgd"], fused=True)
+        else:
+            betas = BETA1, BETA2
+            self._optimizer = torch.optim.Adam(self._copies.values(), RATES["adam"], betas, EPSILON, fused=True)
 
     def executed(self, pair: tuple[Tensor, Mapping[str, Tensor]]) -> Executed:
         with CountDispatched() as count:

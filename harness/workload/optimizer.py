@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 
 import numpy as np
@@ -13,6 +14,9 @@ RATES = {"sgd": 1e-2, "adam": 1e-3}
 # libraries add it before they take the bias out of the moments, and others after.
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-12
 
+
+# A gradient of this share of their root mean square may be rounding alone.
+NOTHING = 1e-3
 
 # Of a parameter, by precision: half a unit in the last place.
 ROUNDING = {"fp32": 2.0**-24, "tf32": 2.0**-24, "bf16": 2.0**-9}
@@ -36,10 +40,13 @@ def step_error(
 ) -> float:
     """How far parameters are from where a step should lead, relative to the step, over all of them.
 
-    What rounding can do to each parameter, `rounding` of its size, is taken off.
+    What rounding can do to each parameter, `rounding` of its size, is taken off. Where a gradient is itself nothing
+    but rounding, Adam makes a whole step of it; such elements are not judged.
     """
-    steps = {name: step(optimizer, gradients[name]) for name in before}
-    missed = [np.asarray(before[name], np.float64) - after[name] - steps[name] for name in before]
+    size = _norm(gradients.values()) / math.sqrt(sum(array.size for array in gradients.values()))
+    judged = {name: np.abs(gradients[name]) > NOTHING * size for name in before}
+    steps = {name: step(optimizer, gradients[name]) * judged[name] for name in before}
+    missed = [(before[name].astype(np.float64) - after[name]) * judged[name] - steps[name] for name in before]
     unavoidable = rounding * _norm(before.values())
     return max(0.0, _norm(missed) - unavoidable) / _norm(steps.values())
 

@@ -57,7 +57,10 @@ class Workload:
     @property
     def id(self) -> str:
         """Short, stable, readable: the name and a digest of everything that defines the work."""
-        digest = hashlib.sha256(json.dumps(self.as_dict(), sort_keys=True).encode()).hexdigest()
+        defining = self.as_dict()
+        # Under the name that it had when there were two answers, so that the ids of that time still hold.
+        defining["wants_inputs"] = {"params": False, "both": True, "inputs": "only"}[defining.pop("gradients")]
+        digest = hashlib.sha256(json.dumps(defining, sort_keys=True).encode()).hexdigest()
         return f"{self.name}-{digest[:8]}"
 
     def sample(self) -> dict[str, np.ndarray]:

@@ -110,6 +110,21 @@ def test_the_order_of_phases_is_reversed_every_other_cycle_and_forward_stays_bef
     assert program.calls == there + back + there
 
 
+def test_a_phase_that_uses_anothers_result_comes_right_behind_it(fake):
+    program = fake()
+    program.seconds |= {"update": 3.0, "forward_inputs": 1.0, "backward_inputs": 4.0}
+    program.phases = (*PHASES, "forward_inputs", "backward_inputs", "update")
+    program.forward_inputs = lambda: program.run("forward_inputs")
+    program.backward_inputs = lambda kept: program.run("backward_inputs")
+    program.update = lambda pair: program.run("update") if "w" in pair[1] else None
+    samples = measure(program, program, cycles=2, repeat=2)
+    there = ["inference", "forward", "backward", "gradient", "update", "forward_inputs", "backward_inputs"]
+    back = ["forward_inputs", "backward_inputs", "gradient", "update", "forward", "backward", "inference"]
+    assert program.calls[::2] == there + back
+    assert samples.seconds == {phase: [seconds] * 2 for phase, seconds in program.seconds.items()}
+    assert first_calls(program, program) == program.seconds
+
+
 def test_each_backward_uses_up_the_residuals_of_one_fresh_forward(fake):
     program = fake()
     measure(program, program, cycles=2, repeat=3)  # Fake.backward refuses residuals that are used up

@@ -43,8 +43,11 @@ def test_inputs_want_a_gradient_only_when_asked_and_only_if_they_are_floats():
     graph = trace(build("mlp", {"batch": 4, "depth": 2, "width": 8}), gradients="both")
     assert set(graph.sources) == {*graph.params, "x"}
     assert graph.inputs["labels"] not in graph.needs_gradient
-    tokens = trace(build("gpt2", {"batch": 1, "tokens": 4, "layers": 1}), gradients="both")
-    assert tokens.sources == tokens.params
+    alone = graph.side("inputs")
+    assert set(alone.sources) == {"x"}
+    assert not alone.needs_gradient.intersection(graph.params.values())
+    with pytest.raises(WorkloadError, match="gradients=both: GPT2 has no inputs but integers"):
+        trace(build("gpt2", {"batch": 1, "tokens": 4, "layers": 1}), gradients="both")
 
 
 def test_work_before_the_first_parameter_needs_no_gradient():

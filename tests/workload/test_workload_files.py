@@ -87,6 +87,7 @@ def test_the_id_is_the_same_as_ever():
         {"precision": "bf16"},
         {"seed": 1},
         {"gradients": "both"},
+        {"gradients": "inputs"},
     ],
     ids=str,
 )
