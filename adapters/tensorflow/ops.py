@@ -166,13 +166,13 @@ def attention(
 def _barred(positions: int, dtype: tf.DType, mask: Tensor | None) -> Tensor:
     """What to add to scores: a bias as it is; nothing for keys that may be seen, and the least number for others."""
     if mask is None:
-        return _future(positions, dtype)
+        return future(positions, dtype)
     if mask.dtype != tf.bool:
         return mask
     return (1 - tf.cast(mask, dtype))[:, tf.newaxis, tf.newaxis] * dtype.min
 
 
-def _future(positions: int, dtype: tf.DType) -> Tensor:
+def future(positions: int, dtype: tf.DType) -> Tensor:
     """[q, k] with 0 where k <= q and -inf beyond: to add it costs no gradient, unlike `tf.where`."""
     return _future_tensor(positions, dtype) if tf.executing_eagerly() else _future_array(positions, dtype)
 

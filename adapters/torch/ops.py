@@ -21,6 +21,7 @@ from .sequence import (  # noqa: F401
     rotary,
     stack_tokens,
     transpose_tokens,
+    unfused_attention,
     unstack_tokens,
 )
 

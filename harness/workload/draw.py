@@ -22,6 +22,8 @@ class Draw:
     Numbers: N(mean, std²), or without a gradient cosines and sines of position times frequency (`high` is the
     longest wavelength over 2π). Integers: below `high`, or 0, 1, 2, ... (range). Truth values: true with
     probability `mean` (bernoulli), or on the first entries of each row, half of them or more (prefix).
+
+    An input that is `given` for good, such as a running mean, never gets a gradient.
     """
 
     shape: tuple[int, ...]
@@ -29,6 +31,11 @@ class Draw:
     mean: float = 0.0
     std: float = 1.0
     high: int = 0
+    given: bool = False
+
+    @property
+    def differentiable(self) -> bool:
+        return self.law == "normal" and not self.given
 
     @property
     def spec(self) -> Spec:

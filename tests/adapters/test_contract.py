@@ -54,7 +54,7 @@ def work(name: str) -> tuple[Graph, dict[str, np.ndarray], Reference]:
         graph, arrays = trace(OPS[name]), OPS[name].sample()
     else:
         model, _, inputs = name.partition(" with ")
-        graph = trace(build(model, SIZES[model]), wants_inputs=bool(inputs))
+        graph = trace(build(model, SIZES[model]), gradients="both" if inputs else "params")
         arrays = {n: draw.sample(0, n) for n, draw in graph.draws.items()}
     return graph, arrays, reference(graph, arrays)
 

@@ -50,11 +50,11 @@ TINY_MLP = MLP(batch=4, depth=3, width=8)
 TINY_GPT2 = GPT2(batch=2, tokens=8, layers=2, width=16, heads=2, vocabulary=50, context=8)
 TINY_RESNET = ResNet18(batch=2, image=33)
 CASES = {
-    "mlp": (TINY_MLP, False),
-    "mlp, inputs": (TINY_MLP, True),
-    "resnet18": (TINY_RESNET, False),
-    "resnet18, inputs": (TINY_RESNET, True),
-    "gpt2": (TINY_GPT2, False),
+    "mlp": (TINY_MLP, "params"),
+    "mlp, inputs": (TINY_MLP, "both"),
+    "resnet18": (TINY_RESNET, "params"),
+    "resnet18, inputs": (TINY_RESNET, "both"),
+    "gpt2": (TINY_GPT2, "params"),
 }
 
 
@@ -70,14 +70,14 @@ def run(program):
     return [float(inferred), float(kept[0]), float(loss)], [program.export(split), program.export(fused)]
 
 
-def loaded(model, wants_inputs=False, precision="fp32"):
+def loaded(model, gradients="params", precision="fp32"):
     """A model's graph, its program, and what that answered in its first calls; made once for all tests."""
-    return _load(model, wants_inputs, precision)
+    return _load(model, gradients, precision)
 
 
 @cache
-def _load(model, wants_inputs, precision):
-    graph = trace(model, wants_inputs)
+def _load(model, gradients, precision):
+    graph = trace(model, gradients)
     program = Adapter("cpu", THREADS, precision).load(graph, sample(graph), "jit")
     return graph, program, run(program)
 

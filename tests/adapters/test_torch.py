@@ -86,15 +86,15 @@ MODELS = {
 }
 # At 33 pixels instead of 64, rounding turns one rectifier of resnet18 on, and gradients jump by 2 %.
 CASES = [
-    ("eager", "mlp", False),
-    ("eager", "mlp", True),
-    ("eager", "resnet18", True),
-    ("eager", "gpt2", False),
-    ("eager", "image", True),
-    ("eager", "pixels", False),
-    ("compile", "mlp", False),
-    ("compile", "gpt2", False),
-    ("compile", "image", True),
+    ("eager", "mlp", "params"),
+    ("eager", "mlp", "both"),
+    ("eager", "resnet18", "both"),
+    ("eager", "gpt2", "params"),
+    ("eager", "image", "both"),
+    ("eager", "pixels", "params"),
+    ("compile", "mlp", "params"),
+    ("compile", "gpt2", "params"),
+    ("compile", "image", "both"),
 ]
 
 
@@ -125,8 +125,8 @@ def programs(no_code_generation):
     return {execution: first_calls(load(TINY_MLP, execution)[0]) for execution in Adapter.executions}
 
 
-def load(model, execution="eager", wants_inputs=False, precision="fp32"):
-    graph = trace(model, wants_inputs)
+def load(model, execution="eager", gradients="params", precision="fp32"):
+    graph = trace(model, gradients)
     return Adapter("cpu", 1, precision).load(graph, sample(graph), execution), graph
 
 
@@ -155,9 +155,9 @@ def compilations():
     return counters["stats"]["unique_graphs"], counters["aot_autograd"]["total"]
 
 
-@pytest.mark.parametrize(("execution", "name", "wants_inputs"), CASES)
-def test_answers_and_multiplies(execution, name, wants_inputs):
-    program, graph = load(MODELS[name], execution, wants_inputs)
+@pytest.mark.parametrize(("execution", "name", "gradients"), CASES)
+def test_answers_and_multiplies(execution, name, gradients):
+    program, graph = load(MODELS[name], execution, gradients)
     expected = reference(graph, sample(graph))
     before = answers(program)
     assert agreement(*before, expected).failure("fp32") is None

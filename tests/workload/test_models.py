@@ -70,7 +70,7 @@ def test_a_vanilla_network_multiplies_l_times_forward_and_2l_minus_1_backward(de
 
 @pytest.mark.parametrize("depth", [1, 2, 6])
 def test_it_is_exactly_two_when_the_inputs_want_a_gradient_too(depth):
-    table = cost(trace(build("mlp", {"batch": 4, "depth": depth, "width": 8}), wants_inputs=True))
+    table = cost(trace(build("mlp", {"batch": 4, "depth": depth, "width": 8}), gradients="both"))
     assert (table.backward.matmuls, table.flops_ratio) == (2 * depth, 2.0)
 
 

@@ -26,7 +26,9 @@ class ResNet18:
         for stage, blocks in enumerate(self.blocks, start=1):
             for block in range(1, blocks + 1):
                 stride = 2 if stage > 1 and block == 1 else 1
-                x = self.block(ops, param, f"stage{stage}.block{block}", x, 32 * 2**stage, stride)
+                name = f"stage{stage}.block{block}"
+                with ops.block(name):
+                    x = self.block(ops, param, name, x, 32 * 2**stage, stride)
         return classify(ops, param, ops.global_avg_pool(x), labels, self.classes)
 
     def block(self, ops, param, name, x, channels, stride):

@@ -40,6 +40,9 @@ class _Norm(Op):
     def shape(self, x, scale, shift, *, eps):
         return _shape(self.name, x, scale, shift)
 
+    def reads(self, wants):
+        return (1,) if wants[0] else ()
+
     def cost(self, inputs, outputs, *, eps):
         return _cost(inputs, outputs)
 
@@ -85,10 +88,15 @@ class rms_norm(Op):
 
     def backward(self, xp, grad, local, inputs, wants, *, eps):
         normalised, size = local
-        g = grad * inputs[1]
-        dx = size * (g - normalised * xp.mean(g * normalised, axis=-1, keepdims=True)) if wants[0] else None
+        dx = None
+        if wants[0]:
+            g = grad * inputs[1]
+            dx = size * (g - normalised * xp.mean(g * normalised, axis=-1, keepdims=True))
         leading = tuple(range(len(grad.shape) - 1))
         return dx, (xp.sum(grad * normalised, axis=leading) if wants[1] else None)
+
+    def reads(self, wants):
+        return (1,) if wants[0] else ()
 
     def cost(self, inputs, outputs, *, eps):
         n = inputs[0].size
@@ -113,6 +121,9 @@ class group_norm(Op):
         found = _backward(xp, grad, local, scale, wants, (1, 2, 4), (0, 1, 2))
         shapes = x.shape, shift.shape, shift.shape
         return tuple(None if g is None else xp.reshape(g, shape) for g, shape in zip(found, shapes, strict=True))
+
+    def reads(self, wants):
+        return (1,)
 
     def cost(self, inputs, outputs, *, groups, eps):
         return _cost(inputs, outputs)
