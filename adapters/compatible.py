@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.workload.jacobian import is_chain
 from harness.workload.trace import Graph
 
 from .base import Choices, Unsupported
@@ -16,6 +17,7 @@ def check(graph: Graph, choices: Choices) -> None:
         (by_hand and choices.tangent, "hand-written backprop has no forward mode; choose tangent=false"),
         (by_hand and choices.layout != "native", "hand-written backprop has one layout; choose layout=native"),
         (by_hand and choices.attention == "fused", "hand-written backprop has no fused attention"),
+        (choices.autodiff == "jacobian" and not is_chain(graph), "explicit Jacobians are for chains of linear layers"),
         (choices.residuals == "blocks" and not any(call.block for call in graph.calls), "this model names no blocks"),
         (choices.attention != "native" and "attention" not in ops, "this model has no attention to fuse or not"),
         (choices.layout != "native" and not graph.images, "this model has no images to lay out"),

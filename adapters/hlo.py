@@ -21,7 +21,7 @@ from harness.workload.trace import Graph
 from .base import DEFAULT, Choices, Executed
 
 _ALL_PAIRS = "XLA on a CPU computes a grouped convolution's dW for all pairs of channels and keeps those of a group."
-_ELEMENTWISE = "XLA computes a product whose inner dimension is one element by element."
+_ELEMENTWISE = "XLA computes a product with a dimension of one element by element."
 _MERGED = "The compiler merges what a checkpoint recomputes with what is there: forward and backward are one program."
 _DELETED = "The compiler deletes what is recomputed beside a local gradient, or merges it with what is already there."
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from harness.workload import primitives
 from harness.workload.backprop import Step, run_backward, run_forward
+from harness.workload.jacobian import run_backward_by_jacobians
 from harness.workload.trace import Graph
 
 from .base import DEFAULT, NO_DIRECTIONS, PHASES, Choices, Executed, Unsupported
@@ -61,6 +62,7 @@ class Program:
         self.graph = graph
         self.arrays = arrays
         self.recompute = autodiff == "by_hand_recomputed"
+        self.pull = run_backward_by_jacobians if autodiff == "jacobian" else run_backward
 
     def inference(self) -> Any:
         return run_forward(primitives, self.graph, self.arrays, keep=False)[0]
@@ -69,7 +71,7 @@ class Program:
         return run_forward(primitives, self.graph, self.arrays, recompute=self.recompute)
 
     def backward(self, kept: tuple[Any, list[Step]]) -> dict[str, np.ndarray]:
-        return run_backward(primitives, self.graph, kept[1], np.float32(1))
+        return self.pull(primitives, self.graph, kept[1], np.float32(1))
 
     def gradient(self) -> tuple[Any, dict[str, np.ndarray]]:
         kept = self.forward()
@@ -89,7 +91,7 @@ class Program:
         counter = _Counting()
         _, steps = run_forward(counter, self.graph, self.arrays, recompute=self.recompute)
         forward = counter.harvest()
-        run_backward(counter, self.graph, steps, np.float32(1))
+        self.pull(counter, self.graph, steps, np.float32(1))
         backward = counter.harvest()
         both = Executed(forward.matmuls + backward.matmuls, forward.flops + backward.flops)
         counted = {"inference": forward, "forward": forward, "backward": backward, "gradient": both}

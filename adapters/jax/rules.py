@@ -14,6 +14,7 @@ from jax import Array
 
 from harness.workload.backprop import Step, run_backward, run_forward
 from harness.workload.interpret import interpreter
+from harness.workload.jacobian import run_backward_by_jacobians
 from harness.workload.trace import Graph
 
 from ..base import Choices
@@ -58,6 +59,7 @@ def reverse(graph: Graph, ops: Any, choices: Choices) -> Rule:
 def by_hand(graph: Graph, choices: Choices) -> Rule:
     """The catalogue's rules in jax's ops."""
     recompute = choices.autodiff == "by_hand_recomputed"
+    backward = run_backward_by_jacobians if choices.autodiff == "jacobian" else run_backward
 
     def loss(sources: Arrays, rest: Arrays) -> Array:
         return run_forward(primitives, graph, rest | sources, keep=False)[0].astype(jnp.float32)
@@ -67,7 +69,7 @@ def by_hand(graph: Graph, choices: Choices) -> Rule:
         return value.astype(jnp.float32), steps
 
     def pull(steps: list[Step]) -> Arrays:
-        return run_backward(primitives, graph, steps, 1.0)  # a Python number takes the type of what it meets
+        return backward(primitives, graph, steps, 1.0)  # a Python number takes the type of what it meets
 
     def gradient(sources: Arrays, rest: Arrays) -> tuple[Array, Arrays]:
         value, kept = run(sources, rest)

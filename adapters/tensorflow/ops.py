@@ -84,16 +84,27 @@ def _convolve(forward: Any, filter_gradient: Any, x: Tensor, w: Tensor, stride: 
 
 
 def batch_norm(x: Tensor, scale: Tensor, shift: Tensor, *, eps: float) -> Tensor:
+    nothing = np.empty(0, np.float32)
+    return _batch_norm(x, scale, shift, nothing, nothing, eps, is_training=True)
+
+
+def batch_norm_inference(
+    x: Tensor, scale: Tensor, shift: Tensor, mean: Tensor, variance: Tensor, *, eps: float
+) -> Tensor:
+    return _batch_norm(x, scale, shift, _float32(mean), _float32(variance), eps, is_training=False)
+
+
+def _batch_norm(x: Tensor, scale: Tensor, shift: Tensor, mean: Any, variance: Any, eps: float, **mode: bool) -> Tensor:
     image = x if x.shape.rank == 4 else tf.reshape(x, (-1, 1, 1, x.shape[-1]))
     # The fused op wants its parameters in float32, whatever the image is in.
     y = tf.raw_ops.FusedBatchNormV3(
         x=image,
         scale=_float32(scale),
         offset=_float32(shift),
-        mean=np.empty(0, np.float32),
-        variance=np.empty(0, np.float32),
+        mean=mean,
+        variance=variance,
         epsilon=eps,
-        is_training=True,
+        **mode,
     ).y
     return y if image is x else tf.reshape(y, x.shape)
 

@@ -14,6 +14,7 @@ import tensorflow as tf
 from adapters.base import Choices
 from harness.workload.backprop import run_backward, run_forward
 from harness.workload.interpret import interpreter
+from harness.workload.jacobian import run_backward_by_jacobians
 from harness.workload.trace import Graph
 
 from . import ops, primitives
@@ -57,6 +58,7 @@ class ByHand:
     def __init__(self, graph: Graph, choices: Choices) -> None:
         self._graph = graph
         self._recompute = choices.autodiff == "by_hand_recomputed"
+        self._backward = run_backward_by_jacobians if choices.autodiff == "jacobian" else run_backward
 
     def infer(self, values: Values) -> tf.Tensor:
         return run_forward(primitives, self._graph, values, keep=False)[0]
@@ -67,5 +69,5 @@ class ByHand:
 
     def pull(self, kept: Any) -> list[tf.Tensor]:
         steps, dtype = kept
-        gradients = run_backward(primitives, self._graph, steps, tf.ones((), dtype))
+        gradients = self._backward(primitives, self._graph, steps, tf.ones((), dtype))
         return [gradients[name] for name in self._graph.sources]

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from harness.workload.backprop import Step, run_backward, run_forward
+from harness.workload.jacobian import run_backward_by_jacobians
 from harness.workload.trace import Graph
 
 from ..base import PHASES, Executed
@@ -44,7 +45,8 @@ class ByHand:
         return run_forward(primitives, self._graph, arrays, recompute=self._recompute)
 
     def _run_backward(self, steps: list[Step], one: Tensor) -> dict[str, Tensor]:
-        return run_backward(primitives, self._graph, steps, one)
+        pull = run_backward_by_jacobians if self._autodiff == "jacobian" else run_backward
+        return pull(primitives, self._graph, steps, one)
 
     def parameters(self) -> dict[str, Tensor]:
         """Those that are trained."""

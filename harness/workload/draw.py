@@ -19,7 +19,7 @@ from .ops import Spec
 class Draw:
     """An array's shape and distribution: N(mean, std²), integers in [0, high), or 0, 1, 2, ... (range).
 
-    An input that is `given` for good, such as a running mean, never gets a gradient.
+    What is `given` for good, such as a running mean, is an input that never gets a gradient.
     """
 
     shape: tuple[int, ...]
@@ -72,6 +72,16 @@ def bias(n: int) -> Draw:
 def scale(n: int) -> Draw:
     """A factor around one."""
     return Draw((n,), mean=1.0, std=0.1)
+
+
+def running_mean(n: int) -> Draw:
+    """What training has left behind, for inference."""
+    return Draw((n,), std=0.1, given=True)
+
+
+def running_variance(n: int) -> Draw:
+    """The same around one; ten standard deviations from zero."""
+    return Draw((n,), mean=1.0, std=0.1, given=True)
 
 
 def integers(*shape: int, high: int) -> Draw:

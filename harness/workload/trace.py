@@ -146,6 +146,7 @@ def trace(model: Any, gradients: str = "params") -> Graph:
     batch = model.batch_arrays()
     inputs = {name: tracer.value(draw.spec) for name, draw in batch.items()}
     loss = model.loss(tracer, tracer.param, **inputs)
+    given = {name: symbol for name, symbol in tracer.params.items() if tracer.draws[name].given}
     if shared := batch.keys() & tracer.draws.keys():
         raise WorkloadError(f"{type(model).__name__}: {sorted(shared)} name both an input and a parameter")
     if loss.shape != ():
@@ -154,8 +155,8 @@ def trace(model: Any, gradients: str = "params") -> Graph:
         raise WorkloadError(f"gradients={gradients}: {type(model).__name__} has no inputs but integers; choose params")
     return Graph(
         specs=tuple(tracer.specs),
-        params={name: symbol.id for name, symbol in tracer.params.items()},
-        inputs={name: symbol.id for name, symbol in inputs.items()},
+        params={name: symbol.id for name, symbol in tracer.params.items() if name not in given},
+        inputs={name: symbol.id for name, symbol in (inputs | given).items()},
         draws=batch | tracer.draws,
         calls=tuple(tracer.calls),
         loss=loss.id,

@@ -84,6 +84,14 @@ def test_the_rules_are_those_of_every_op_of_a_model(framework, execution, model,
     assert not differing or (autodiff, model) == ("by_hand_recomputed", "gpt2")
 
 
+@pytest.mark.parametrize(("framework", "execution"), slow_to_compile(p for p in EXECUTIONS if p[1] != "compile"))
+def test_explicit_jacobians_need_no_third_multiply(framework, execution):
+    """To form one takes a product for each element, but no multiply of matrices."""
+    _, _, executed, differing = run(framework, execution, "mlp", autodiff="jacobian")
+    assert executed["backward"].matmuls == 2 * LAYERS - 1
+    assert not differing
+
+
 @pytest.mark.parametrize(("framework", "execution"), slow_to_compile(EXECUTIONS))
 def test_gradients_of_inputs_and_of_parameters_apart(framework, execution):
     """One multiply a layer for inputs alone; two for both; and the first layer's dX makes the difference."""
@@ -175,6 +183,7 @@ def test_torch_images_in_either_layout():
         ("torch", "mlp", "inputs", {"optimizer": "sgd"}),
         ("torch", "mlp", "params", {"autodiff": "by_hand", "residuals": "all"}),
         ("torch", "mlp", "params", {"autodiff": "by_hand", "tangent": True}),
+        ("torch", "gpt2", "params", {"autodiff": "jacobian"}),
         ("torch", "gpt2", "params", {"tangent": True}),
         ("jax", "gpt2", "params", {"attention": "fused"}),
         ("tensorflow", "gpt2", "params", {"attention": "fused"}),

@@ -11,12 +11,13 @@ import pytest
 
 tf = pytest.importorskip("tensorflow")
 
-from adapters.base import PHASES, Unsupported  # noqa: E402
+from adapters.base import Unsupported  # noqa: E402
 from adapters.tensorflow import Adapter, ops  # noqa: E402
 from adapters.tensorflow.counting import count_eager, count_graph, executed_ops  # noqa: E402
+from harness.measure.clock import first_calls  # noqa: E402
 from harness.workload import draw  # noqa: E402
 from harness.workload.agreement import agreement  # noqa: E402
-from harness.workload.cost import cost  # noqa: E402
+from harness.workload.cost import phase_work  # noqa: E402
 from harness.workload.models import GPT2, MLP, ResNet18  # noqa: E402
 from harness.workload.reference import reference  # noqa: E402
 from harness.workload.trace import trace  # noqa: E402
@@ -89,11 +90,10 @@ def check_answers(model, execution, gradients):
 
 def check_counts(model, execution, gradients):
     graph, _, program = loaded(model, execution, gradients)
-    work = cost(graph)
-    wanted = dict(zip(PHASES, (work.forward, work.forward, work.backward, work.forward + work.backward), strict=True))
-    counted = program.executed()
+    first_calls(adapter(), program)
+    work, counted = phase_work(graph), program.executed()
     assert {phase: (found.matmuls, found.flops, found.note) for phase, found in counted.items()} == {
-        phase: (want.matmuls, want.flops, "") for phase, want in wanted.items()
+        phase: (work[phase].matmuls, work[phase].flops, "") for phase in program.phases
     }
 
 

@@ -108,3 +108,14 @@ def test_every_size_of_every_model_refuses_what_is_not_a_whole_number_above_zero
 def test_sizes_are_what_a_model_is_built_from(name):
     model = MODELS[name]()
     assert build(name, {k: v for k, v in sizes(model).items() if v is not None}) == model
+
+
+def test_batch_norm_in_inference_mode_is_given_its_statistics():
+    sizes = {"batch": 1, "image": 33}
+    training = trace(build("resnet18", sizes))
+    inference = trace(build("resnet18", sizes | {"batch_norm": "inference"}), "both")
+    assert inference.params.keys() == training.params.keys()
+    assert inference.sources.keys() == {*training.params, "x"}
+    assert len(inference.inputs) == len(training.inputs) + 2 * 20
+    with pytest.raises(WorkloadError, match="batch_norm=frozen"):
+        build("resnet18", sizes | {"batch_norm": "frozen"})

@@ -64,3 +64,35 @@ class batch_norm(_Norm):
     def backward(self, xp, grad, local, inputs, wants, *, eps):
         axes = tuple(range(len(grad.shape) - 1))
         return _backward(xp, grad, local, inputs[1], wants, axes, axes)
+
+
+class batch_norm_inference(Op):
+    """(x - mean) / sqrt(variance + eps) * scale + shift over the last axis of x [..., n]; all others are [n].
+
+    Mean and variance are given, as training leaves them, and have no gradient: a scalar node for each element.
+    """
+
+    def shape(self, x, scale, shift, mean, variance, *, eps):
+        fits = scale.shape == shift.shape == mean.shape == variance.shape == x.shape[-1:]
+        require(fits, self.name, f"scale, shift, mean and variance must be {x.shape[-1:]}")
+        return x
+
+    def forward(self, xp, x, scale, shift, mean, variance, *, eps):
+        deviation = xp.rsqrt(variance + eps)
+        normalised = (x - mean) * deviation
+        return normalised * scale + shift, lambda: (normalised, deviation)
+
+    def backward(self, xp, grad, local, inputs, wants, *, eps):
+        normalised, deviation = local
+        leading = tuple(range(len(grad.shape) - 1))
+        dx = grad * (inputs[1] * deviation) if wants[0] else None
+        dscale = xp.sum(grad * normalised, axis=leading) if wants[1] else None
+        dshift = xp.sum(grad, axis=leading) if wants[2] else None
+        return dx, dscale, dshift, None, None
+
+    def reads(self, wants):
+        return (1,) if wants[0] else ()
+
+    def cost(self, inputs, outputs, *, eps):
+        n = inputs[0].size
+        return elementwise_cost(inputs, outputs, 2 * n, [n, 3 * n, n, 0, 0])
