@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 from mlflow import MlflowClient
 
@@ -23,7 +22,7 @@ class Sweep:
         self.results, self.fake_python = results, fake_python
         self.started: list[subprocess.Popen] = []
 
-    def start(self, *overrides: str, fake: str = "", **popen: Any) -> subprocess.Popen:
+    def start(self, *overrides: str, fake: str = "") -> subprocess.Popen:
         """`fake` lists executions of the fake framework to measure beside the others."""
         extra = []
         if fake:
@@ -40,14 +39,13 @@ class Sweep:
             text=True,
             start_new_session=True,  # a process group, as a terminal makes it
             env=os.environ | {"TMPDIR": str(self.results.parent)},  # a lock of its own: no waiting for other sweeps
-            **popen,
         )
         self.started.append(process)
         return process
 
-    def run(self, *overrides: str, fake: str = "", **popen: Any) -> tuple[int, str]:
+    def run(self, *overrides: str, fake: str = "") -> tuple[int, str]:
         """Exit code and all that was printed."""
-        process = self.start(*overrides, fake=fake, **popen)
+        process = self.start(*overrides, fake=fake)
         printed, _ = process.communicate(timeout=500)
         return process.returncode, printed
 

@@ -177,11 +177,10 @@ def test_a_disk_that_is_full_ends_in_one_sentence_and_keeps_what_there_is(sweep,
     known = finished(sweep.results)
     assert code == 0 and len(known) == 1, printed
 
-    def fill() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-
-    code, printed = sweep.run(*command, "model.width=4,8", preexec_fn=fill)
-    assert code == 2
+    process = sweep.start(*command, "model.width=4,8")
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (limit, limit))  # long before it writes its first file
+    printed, _ = process.communicate(timeout=500)
+    assert process.returncode == 2
     assert "Traceback" not in printed
     assert printed.splitlines()[-1].startswith("twofold: ")
     assert printed.splitlines()[-1].endswith(

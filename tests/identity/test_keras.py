@@ -8,15 +8,17 @@ zero), and norms with another epsilon, which is an attribute and is set to ours.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 
 import numpy as np
 import pytest
 
-os.environ["KERAS_BACKEND"] = "jax"
+os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever the user's own setting: a process has one backend
 
 import keras
+import tensorflow as tf
 
 from harness.workload.agreement import agreement
 from harness.workload.models.images import EPS
@@ -69,28 +71,20 @@ def as_keras(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 def keras_answer(name: str, arrays: dict[str, np.ndarray]):
     """Loss, gradients by our names, and the gradients of biases before batch norms."""
-    import jax
-
-    with jax.default_matmul_precision("highest"):
-        model = APPLICATIONS[name](
-            weights=None, input_shape=(IMAGE, IMAGE, 3), classes=CLASSES, classifier_activation=None
-        )
-        for layer in model.layers:
-            if isinstance(layer, keras.layers.BatchNormalization):
-                layer.epsilon = EPS
-        names = [our_name(name, weight.path) for weight in model.trainable_variables]
-        for ours, weight in zip(names, model.trainable_variables, strict=True):
-            if ours is not None:
-                weight.assign(as_keras(arrays[ours], weight.shape))
-        fixed = [v.value for v in model.non_trainable_variables]
-        criterion = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-
-        def loss(weights):
-            return criterion(arrays["labels"], model.stateless_call(weights, fixed, arrays["x"], training=True)[0])
-
-        value, gradients = jax.jit(jax.value_and_grad(loss))([v.value for v in model.trainable_variables])
-    pairs = list(zip(names, map(np.asarray, gradients), strict=True))
-    return float(value), {n: g for n, g in pairs if n is not None}, [g for n, g in pairs if n is None]
+    model = APPLICATIONS[name](weights=None, input_shape=(IMAGE, IMAGE, 3), classes=CLASSES, classifier_activation=None)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.epsilon = EPS
+    names = [our_name(name, weight.path) for weight in model.trainable_variables]
+    for ours, weight in zip(names, model.trainable_variables, strict=True):
+        if ours is not None:
+            weight.assign(as_keras(arrays[ours], weight.shape))
+    criterion = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    weights = [weight.value for weight in model.trainable_variables]
+    with tf.GradientTape() as tape:
+        loss = criterion(arrays["labels"], model(arrays["x"], training=True))
+    pairs = [(n, g.numpy()) for n, g in zip(names, tape.gradient(loss, weights), strict=True)]
+    return float(loss), {n: g for n, g in pairs if n is not None}, [g for n, g in pairs if n is None]
 
 
 @pytest.mark.slow
@@ -112,4 +106,4 @@ def test_loss_and_every_gradient_are_those_of_the_same_network_in_keras(name):
 def test_keras_trains_as_many_parameters_apart_from_idle_biases(name):
     model = APPLICATIONS[name](weights=None)
     ours = Workload.of(name, {"image": 64}).graph.parameter_count
-    assert ours == sum(w.value.size for w in model.trainable_variables if our_name(name, w.path) is not None)
+    assert ours == sum(math.prod(w.shape) for w in model.trainable_variables if our_name(name, w.path) is not None)
