@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
 from . import leftovers
 from .config import Settings, Variant
 from .errors import UserError
-from .findings.record import read_head, write_json
+from .findings.record import Record, read_head, write_json
 from .measure import machine
 from .resume import outstanding
 
@@ -52,19 +52,19 @@ class Plan:
         return [outstanding(job, described) for job in self.jobs]
 
     @cached_property
-    def set_up_s(self) -> dict[str, float]:
-        """Seconds until a variant could be measured, by cell, as far as earlier records of any sweep know them."""
+    def earlier(self) -> dict[str, Record]:
+        """The newest record of each cell that is to be measured, of any sweep, where there is one that got so far."""
         folders = sorted(self.jobs[0].results.glob("records/*/*"))
         found = {}
         for job, todo in zip(self.jobs, self.outstanding, strict=True):
             for cell in map(job.cell, todo):
-                if known := [s for folder in folders if (s := _set_up_s(folder / f"{cell}.json"))]:
-                    found[cell] = max(known)
+                if known := [r for folder in folders if (r := _prepared(folder / f"{cell}.json"))]:
+                    found[cell] = max(known, key=lambda record: record.created)
         return found
 
     @property
     def seconds(self) -> float:
-        """How long it takes at most; variants without an earlier record count as compiled."""
+        """How long it takes: as before where all were measured the same way before, else at most."""
         return sum(self._job_seconds())
 
     def begin(self) -> None:
@@ -87,7 +87,7 @@ class Plan:
             lines.append(f"{kept} of {len(self.cells)} variants are measured already and kept; redo=all measures again")
         lines += [f"{number} to measure again, {why}" for why, number in reasons.most_common() if why]
         if count:
-            unseen = count - len(self.set_up_s)
+            unseen = count - len(self.earlier)
             condition = f", and the first compile of {unseen} that were never measured" if unseen else ""
             workloads = sum(map(bool, self.outstanding))
             minutes = f"at most {self.seconds / 60:.1f} minutes{condition}"
@@ -96,24 +96,34 @@ class Plan:
 
     def _job_seconds(self) -> list[float]:
         return [
-            _job_seconds(job, [self.set_up_s.get(job.cell(variant), UNSEEN_S) for variant in todo])
+            _job_seconds(job, [self.earlier.get(job.cell(variant)) for variant in todo])
             for job, todo in zip(self.jobs, self.outstanding, strict=True)
         ]
 
 
-def _job_seconds(job: Settings, set_up_s: Sequence[float]) -> float:
-    """Seconds that one job takes at most, given how long each of its variants needs until it can be measured."""
-    if not set_up_s:
+def _job_seconds(job: Settings, earlier: Sequence[Record | None]) -> float:
+    """Seconds that one job takes at most, given an earlier record of each variant to be measured."""
+    if not earlier:
         return 0.0
+    set_up_s = [record.metrics["set_up_s"] if record else UNSEEN_S for record in earlier]
     at_once = max(2, job.device.threads or 1)
     # Graham's bound (1966) for tasks that are started in order by several hands.
     together = (sum(set_up_s) + (at_once - 1) * max(set_up_s)) / at_once
-    each = job.measure.warm_s + job.measure.budget_s + HAND_OVER_S
-    return job.measure.trials * (together + len(set_up_s) * each)
+    measuring_s = sum(_measuring_s(job, record) for record in earlier)
+    return job.measure.trials * (together + len(earlier) * HAND_OVER_S) + measuring_s
 
 
-def _set_up_s(path: Path) -> float | None:
+def _measuring_s(job: Settings, earlier: Record | None) -> float:
+    """Seconds of warm-up and rounds of one variant: as before, or as many as it may take."""
+    if earlier and earlier.measure == asdict(job.measure) and "measuring_s" in earlier.metrics:
+        return earlier.metrics["measuring_s"]
+    return job.measure.trials * (job.measure.warm_s + job.measure.budget_s)
+
+
+def _prepared(path: Path) -> Record | None:
+    """The record of a variant that was at least set up, if there is one."""
     try:
-        return read_head(path).metrics.get("set_up_s")
+        record = read_head(path)
     except UserError:
         return None
+    return record if "set_up_s" in record.metrics else None

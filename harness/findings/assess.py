@@ -131,6 +131,7 @@ def _timed(known: Measured, work: CostTable, calibration: Calibration) -> tuple[
         "dispatch_share": sum(sum(t.enqueue["forward"]) for t in trials) / sum(every["forward"]),
         "pairs": len(every["forward"]),
         "trials": len(trials),
+        "measuring_s": known.measuring_s,
         "timed_s": sum(r * sum(map(sum, t.seconds.values())) for r, t in zip(known.repeats, trials, strict=True)),
     }
     contains = f"{ratio.contains}, {calibration.source}"

@@ -55,6 +55,7 @@ METRICS: dict[str, Quantity] = {
     "parameters": Quantity("1", "Number of trained values."),
     "pairs": Quantity("1", "Forward and backward pairs measured, all trials together."),
     "trials": Quantity("1", "Fresh sets of processes measured."),
+    "measuring_s": Quantity("s", "Its warm-up and its share of the rounds, all trials together."),
     "timed_s": Quantity("s", "Time inside timed calls."),
     "load": Quantity("1", "Highest load average of the last minute, seen after a visit."),
     "steal_share": Quantity("1", "CPU time that the host took from this machine, over wall time times threads."),

@@ -49,6 +49,7 @@ class Measured:
 
     described: dict[str, str] = field(default_factory=dict)
     set_up_s: float = 0.0  # of the first trial; later ones find the compile cache warm
+    measuring_s: float = 0.0  # warm-up and rounds, of all trials
     first_call_s: dict[str, float] = field(default_factory=dict)
     verified: dict[str, Any] = field(default_factory=dict)
     executed: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -89,6 +90,7 @@ def run_trial(
         def ended(name: Key, run: Run, left_s: float) -> None:
             known = measured[name]
             known.failure = run.failure
+            known.measuring_s += sum(run.samples.wall)
             run.samples.surroundings |= watch.seen() if watch else {}
             known.trials.append(run.samples)
             known.repeats.append(run.repeat)
@@ -161,9 +163,11 @@ def _load_and_verify(
 def _warm(worker: Worker, known: Measured, conditions: Conditions) -> Run | None:
     if known.failure:
         return None
+    start = time.monotonic()
     try:
         warm = worker.ask("warm", conditions.deadline_s, limit_s=conditions.warm_s)
     except Failure as failure:
         known.failure = failure
         return None
+    known.measuring_s += time.monotonic() - start
     return Run(worker, repeat=warm["repeat"], cycle_s=warm["repeat"] * sum(warm["seconds"].values()))

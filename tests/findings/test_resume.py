@@ -182,6 +182,20 @@ def test_the_planned_time_is_of_what_is_left_and_learns_from_earlier_records_of_
     assert "the first compile of 1 that were never measured" in Plan.of([other]).announcement()[-1]
 
 
+def test_the_planned_time_is_that_of_the_newest_record_measured_in_the_same_way(job, finished):
+    finished(EAGER, created="2026-01-02", metrics={"set_up_s": 4.0, "measuring_s": 3.0})
+    finished(COMPILE, created="2026-01-02", metrics={"set_up_s": 4.0, "measuring_s": 3.0})
+    for path in list(job.folder.glob("*.json")):  # the first time, it was compiled
+        data = json.loads(path.read_text()) | {"created": "2026-01-01", "metrics": {"set_up_s": 90.0}}
+        first = job.results / "records" / "study" / "first" / path.name
+        first.parent.mkdir(exist_ok=True)
+        first.write_text(json.dumps(data))
+    other = replace(job, sweep="other")
+    assert Plan.of([other]).seconds == pytest.approx(2 * 3 + 1.5 * 4, abs=2)
+    longer = replace(other, measure=replace(job.measure, budget_s=20.0))
+    assert Plan.of([longer]).seconds == pytest.approx(2 * 25 + 1.5 * 4, abs=2)
+
+
 def test_the_announcement_says_what_is_kept_and_why_the_rest_is_not(job, finished):
     finished(EAGER)
     finished(COMPILE, outcome="crashed")
