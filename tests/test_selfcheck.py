@@ -5,21 +5,21 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness import selfcheck
 from harness.errors import UserError
 from harness.findings import calibration
 from harness.measure.clock import Samples
 from harness.measure.rounds import Run
 from harness.measure.simulate import SimulatedWorker
 from harness.measure.verdict import Answer
+from harness.selfcheck import checks, simulated
+from harness.selfcheck import processes as fresh
+from harness.selfcheck.__main__ import run as check_machine
 
-SECONDS = {"inference": 6e-3, "forward": 7e-3, "backward": 13e-3, "gradient": 20e-3}
 
-
-def simulated(seed: int, delay: bool = True) -> dict[str, Samples]:
+def process(seed: int, delay: bool = True) -> dict[str, Samples]:
     """The cells of one process, as rounds leave them."""
-    worker = SimulatedWorker(SECONDS, np.random.default_rng(seed), pair=0.04)
-    stretches = selfcheck.CELLS if delay else dict.fromkeys(selfcheck.CELLS, 0.0)
+    worker = SimulatedWorker(simulated.SECONDS, np.random.default_rng(seed), pair=0.04)
+    stretches = checks.CELLS if delay else dict.fromkeys(checks.CELLS, 0.0)
     runs = {cell: Run(worker, 1, 0.046, stretch) for cell, stretch in stretches.items()}  # type: ignore[arg-type]
     for _ in range(24):
         for run in runs.values():
@@ -29,63 +29,92 @@ def simulated(seed: int, delay: bool = True) -> dict[str, Samples]:
 
 @pytest.fixture(scope="module")
 def processes():
-    return [simulated(seed) for seed in range(15)]
+    return [process(seed) for seed in range(15)]
+
+
+def real(processes, about: str) -> checks.Check:
+    """The one check whose name says so."""
+    (found,) = (check for check in checks.real_checks(processes) if about in check.name)
+    return found
 
 
 def test_the_same_cell_twice_is_the_same(processes):
-    assert selfcheck.judge(processes, "again")[0] is Answer.SAME
+    assert checks.judge(processes, "again")[0] is Answer.SAME
+    assert real(processes, "the same").seen.startswith("in 3 of 3 sets")
 
 
 def test_the_delay_is_found_and_measured(processes):
-    answer, change, _ = selfcheck.judge(processes, "delayed")
+    answer, change, _ = checks.judge(processes, "delayed")
     assert answer is Answer.SLOWER
-    assert change == pytest.approx(selfcheck.DELAY, abs=0.01)
+    assert change == pytest.approx(checks.DELAY, abs=0.01)
+    assert real(processes, "delay of 5%").good
 
 
 def test_a_slight_delay_is_found_by_five_processes(processes):
-    check = selfcheck.slight_delay_check(processes)
+    check = real(processes, "delay of 2%")
     assert check.good and check.seen.startswith("in 3 of 3 sets"), check
 
 
 def test_no_delay_is_not_called_slower():
-    undelayed = [simulated(seed, delay=False) for seed in range(15)]
-    assert selfcheck.judge(undelayed, "delayed")[0] is not Answer.SLOWER
-    assert not selfcheck.slight_delay_check(undelayed).good
+    undelayed = [process(seed, delay=False) for seed in range(15)]
+    assert checks.judge(undelayed, "delayed")[0] is not Answer.SLOWER
+    assert not real(undelayed, "delay of 5%").good
+    assert not real(undelayed, "delay of 2%").good
 
 
-def test_fewer_than_five_processes_cannot_show_a_slight_delay(processes):
-    assert not selfcheck.slight_delay_check(processes[:4]).good
+def test_a_cell_that_differs_from_itself_is_caught(processes):
+    differing = [cells | {"again": cells["slightly"]} for cells in processes]
+    assert not real(differing, "the same").good
+
+
+def test_too_few_processes_to_judge_is_a_sentence(tmp_path):
+    with pytest.raises(UserError, match="4 processes says nothing; it takes 10"):
+        check_machine(tmp_path, processes=4)
 
 
 def test_what_differs_between_processes_is_recovered(processes):
-    found = selfcheck.estimates([p["once"] for p in processes], "ratio")
-    assert 0.008 < selfcheck.sigma_of(found) < 0.025  # the simulation's is 0.015
+    found = fresh.spread([p["once"] for p in processes])
+    assert found.processes == 15
+    assert 0.008 < found.sigma["ratio"] < 0.025  # the simulation's is 0.015
 
 
-def test_simulated_intervals_hold_the_truth():
-    checks = selfcheck.simulated_checks(sigma=0.015, pair=0.06)
-    assert all(check.good for check in checks), checks
+def test_simulated_intervals_hold_the_truth_and_equal_is_called_the_same():
+    found = simulated.simulated_checks(sigma=0.015, pair=0.06, processes=8)
+    assert all(check.good for check in found), found
 
 
-def test_intervals_from_a_sigma_of_a_quieter_machine_are_caught(monkeypatch):
-    """Here processes differ three times as much as the check believes."""
-    honest = selfcheck.SimulatedWorker
-
-    def noisier(*arguments, process, **rest):
-        return honest(*arguments, process=3 * process, **rest)
-
-    monkeypatch.setattr(selfcheck, "SimulatedWorker", noisier)
-    assert not all(check.good for check in selfcheck.simulated_checks(sigma=0.015, pair=0.06))
+def test_intervals_that_believe_in_a_quieter_machine_are_caught(monkeypatch):
+    """Here processes differ three times as much as the self-check says."""
+    monkeypatch.setattr(simulated, "sigma_of", lambda found: fresh.sigma_of(found) / 3)
+    found = simulated.simulated_checks(sigma=0.015, pair=0.06, processes=8)
+    assert [check.good for check in found if "coverage" in check.name] == [False]
 
 
-def test_a_stored_self_check_is_used_on_its_machine_only(tmp_path):
-    sigma = {"ratio": 0.01}
-    calibration.store(tmp_path, calibration.Calibration("this", "2026", sigma, 20, "floor"))
-    assert calibration.load(tmp_path, "this").sigma == sigma
-    assert not calibration.load(tmp_path, "other").measured
+def installed_names() -> list[str]:
+    return [str(checked) for checked in fresh.installed()]
 
 
-def test_a_corrupt_self_check_is_named(tmp_path):
-    (tmp_path / "selfcheck.json").write_text('{"machine": "th')
+def test_what_is_installed_is_checked_torch_first():
+    assert installed_names() == [*map(str, fresh.ALL)]
+
+
+def test_without_a_framework_numpy_is_checked(monkeypatch):
+    monkeypatch.setattr(fresh, "find_spec", lambda name: None)
+    assert installed_names() == ["numpy-by_hand"]
+
+
+def test_a_stored_self_check_is_used_on_its_machine_only_and_for_what_it_checked(tmp_path):
+    spread = calibration.Spread({"ratio": 0.01}, 20)
+    calibration.store(tmp_path, calibration.Calibration("this", "2026", {"torch-eager": spread}, "floor"))
+    found = calibration.load(tmp_path, "this")
+    assert found.of("torch", "eager", "cpu") == spread
+    assert spread.df == 19
+    assert found.of("jax", "jit", "cpu") == found.of("torch", "eager", "cuda") == calibration.ASSUMED
+    assert calibration.load(tmp_path, "other") == calibration.assumed("other")
+
+
+@pytest.mark.parametrize("content", ['{"machine": "th', "[]", '{"machine": "this", "sigma": {"ratio": 0.01}}'])
+def test_a_corrupt_or_older_self_check_is_named(tmp_path, content):
+    (tmp_path / "selfcheck.json").write_text(content)
     with pytest.raises(UserError, match=r"selfcheck\.json: not a whole self-check"):
         calibration.load(tmp_path, "this")

@@ -19,7 +19,7 @@ from ..measure.pool import ROOT
 from ..measure.protocol import Outcome
 from ..measure.trial import Measured
 from ..workload.cost import CostTable, cost
-from .calibration import Calibration
+from .calibration import Calibration, Spread
 from .noise import noise, surroundings
 from .record import Record
 
@@ -60,7 +60,9 @@ def record_of(
         record.outcome, record.reason = known.failure.outcome, known.failure.reason
     else:
         record.floor = calibration.floor
-        metrics, record.interval = _timed(known, work, calibration)
+        metrics, record.interval = _timed(
+            known, work, calibration.of(variant.framework, variant.execution, job.device.name)
+        )
         record.noise = noise(known.trials, record.threads)
         record.metrics |= metrics | surroundings(known.trials, record.threads) | {"noisy": float(bool(record.noise))}
     return record
@@ -104,13 +106,13 @@ def _verified(known: Measured) -> dict[str, float]:
     }
 
 
-def _timed(known: Measured, work: CostTable, calibration: Calibration) -> tuple[dict[str, float], str]:
+def _timed(known: Measured, work: CostTable, spread: Spread) -> tuple[dict[str, float], str]:
     """Numbers from the samples of each trial, and the sentence that says what the intervals contain."""
     trials = known.trials
 
     def interval(name: str, numerator: str, denominator: str) -> stats.Interval:
         logs = [stats.log_ratio(t.seconds[numerator], t.seconds[denominator]) for t in trials]
-        return stats.log_interval(logs, calibration.sigma[name], calibration.prior_df)
+        return stats.log_interval(logs, spread.sigma[name], spread.df)
 
     ratio, growth = interval("ratio", "backward", "forward"), interval("marginal", "gradient", "inference")
     seconds = {
@@ -134,5 +136,5 @@ def _timed(known: Measured, work: CostTable, calibration: Calibration) -> tuple[
         "measuring_s": known.measuring_s,
         "timed_s": sum(r * sum(map(sum, t.seconds.values())) for r, t in zip(known.repeats, trials, strict=True)),
     }
-    contains = f"{ratio.contains}, {calibration.source}"
+    contains = f"{ratio.contains}, {spread.source}"
     return {name: float(value) for name, value in metrics.items() if np.isfinite(value)}, contains

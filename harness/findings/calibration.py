@@ -14,61 +14,74 @@ from .record import write_json
 ASSUMED_RATIO = 0.02
 ASSUMED_TIME = 0.05
 
-# How much an interval trusts the figures, in degrees of freedom. With 7, simulated intervals hold the truth in 96 to
-# 97 % of cases where the figures are of the program itself; with 4, still where they are wrong by a factor of 3.
-MEASURED_DF = 7.0
+# How much an interval trusts these two, in degrees of freedom; with 4 it covers where they are wrong by a factor of 3.
 ASSUMED_DF = 4.0
 
 
 @dataclass(frozen=True)
-class Calibration:
-    """Process-to-process standard deviations of logarithms on one machine.
+class Spread:
+    """Process-to-process standard deviations of logarithms, of `ratio`, `marginal` and each phase.
 
-    `sigma` has `ratio`, `marginal` and each phase; `processes` is 0 for an assumption.
+    `processes` is how many they are from; 0 for an assumption.
     """
 
-    machine: str
-    created: str
     sigma: dict[str, float]
     processes: int
-    floor: str  # the machine's noise floor, in one line
 
     @property
-    def measured(self) -> bool:
-        """False for the assumption that stands in where no self-check has run."""
-        return self.processes > 0
-
-    @property
-    def prior_df(self) -> float:
+    def df(self) -> float:
         """Weight of `sigma` in an interval, in degrees of freedom."""
-        return MEASURED_DF if self.measured else ASSUMED_DF
+        return self.processes - 1 if self.processes else ASSUMED_DF
 
     @property
     def source(self) -> str:
         """Where the figures are from, to stand behind an interval."""
-        if self.measured:
+        if self.processes:
             return f"from a self-check of {self.processes} processes"
         return "which is assumed; make selfcheck measures it"
 
 
+ASSUMED = Spread(
+    {
+        **dict.fromkeys(("ratio", "marginal"), ASSUMED_RATIO),
+        **dict.fromkeys(("inference", "forward", "backward", "gradient"), ASSUMED_TIME),
+    },
+    processes=0,
+)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What the self-check found on the CPU of one machine, by framework and execution."""
+
+    machine: str
+    created: str
+    spreads: dict[str, Spread]
+    floor: str  # the machine's noise floor, in one line
+
+    def of(self, framework: str, execution: str, device: str) -> Spread:
+        """The spread of its processes, or the assumption where that was not checked."""
+        return self.spreads.get(f"{framework}-{execution}", ASSUMED) if device == "cpu" else ASSUMED
+
+
 def assumed(machine: str) -> Calibration:
     """What to go by without a self-check."""
-    times = dict.fromkeys(("inference", "forward", "backward", "gradient"), ASSUMED_TIME)
-    sigma = {"ratio": ASSUMED_RATIO, "marginal": ASSUMED_RATIO, **times}
-    return Calibration(machine, "", sigma, 0, "noise floor not known: run make selfcheck")
+    return Calibration(machine, "", {}, "noise floor not known: run make selfcheck")
 
 
 def load(results: Path, machine: str) -> Calibration:
     """The stored self-check if it is of this machine, else the assumption."""
     try:
-        found = Calibration(**json.loads(_path(results).read_text()))
+        found = json.loads(_path(results).read_text())
+        spreads = {name: Spread(**spread) for name, spread in found.pop("spreads").items()}
+        calibration = Calibration(**found, spreads=spreads)
     except FileNotFoundError:
         return assumed(machine)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise UserError(
             f"{_path(results)}: not a whole self-check ({error}); delete it and run make selfcheck"
         ) from error
-    return found if found.machine == machine else assumed(machine)
+    return calibration if calibration.machine == machine else assumed(machine)
 
 
 def store(results: Path, calibration: Calibration) -> None:

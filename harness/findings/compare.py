@@ -78,12 +78,13 @@ def _differences(a: Record, b: Record) -> list[str]:
 def compare(a: Record, b: Record, calibration: Calibration) -> Comparison:
     """Verdicts for B against A. Their processes are not shared, so each counts its own offset."""
     verdicts = {}
+    spread = calibration.of(a.framework, a.execution, a.device)
     for quantity in QUANTITIES:
         old, new = _estimates(a, quantity), _estimates(b, quantity)
         trials = min(len(old), len(new))
         differences = [new[i].centre - old[i].centre for i in range(trials)]
         errors = [math.hypot(new[i].se, old[i].se) for i in range(trials)]
-        verdicts[quantity] = verdict(differences, errors, math.sqrt(2) * calibration.sigma[quantity])
+        verdicts[quantity] = verdict(differences, errors, math.sqrt(2) * spread.sigma[quantity], d0=spread.df)
     return Comparison(f"{a.model} {a.variant}", verdicts)
 
 

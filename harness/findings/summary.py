@@ -47,9 +47,11 @@ def row(record: Record) -> list[str]:
 
 
 def interval(record: Record) -> str:
-    """The 95 % interval of the ratio; empty where too few pairs were measured to have one."""
+    """The 95 % interval of the ratio, or why a measured one has none."""
     m = record.metrics
-    return f"{m['ratio_low']:.2f} to {m['ratio_high']:.2f}" if "ratio_low" in m else ""
+    if "ratio_low" in m:
+        return f"{m['ratio_low']:.2f} to {m['ratio_high']:.2f}"
+    return "too few pairs" if "ratio" in m else ""
 
 
 def _outcome(record: Record) -> str:

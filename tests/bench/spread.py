@@ -19,7 +19,7 @@ import numpy as np
 from harness.findings.noise import noise
 from harness.measure import machine, stats
 from harness.measure.rounds import Run, run_rounds
-from harness.selfcheck import start_check
+from harness.selfcheck.processes import installed, start
 from harness.workload.workload import Workload, save
 
 RUNS = 6
@@ -39,7 +39,7 @@ while True:
 
 def ours(folder: Path, number: int) -> tuple[float, str]:
     """One trial of SECONDS in a fresh process: the ratio, and what disturbed it (empty if nothing)."""
-    with start_check(folder, RESULTS, number) as (worker, warm):
+    with start(installed()[0], folder, RESULTS, number) as (worker, warm):
         run = Run(worker, warm["repeat"], warm["repeat"] * sum(warm["seconds"].values()))
         run_rounds({0: run}, target=1e-9, budget_s=SECONDS, deadline_s=60, finished=lambda *ended: None)
     return math.exp(stats.within(run.log_ratios()).centre), noise([run.samples], len(machine.cpus()))

@@ -48,7 +48,7 @@ def test_a_failure_leaves_its_row_empty_and_says_why_in_a_remark(failed):
 def test_a_record_with_too_few_pairs_has_a_ratio_and_no_interval(record):
     made = record()
     del made.metrics["ratio_low"], made.metrics["ratio_high"]
-    assert (cells(made)["ratio"], cells(made)["95 % interval"]) == ("1.81", "")
+    assert (cells(made)["ratio"], cells(made)["95 % interval"]) == ("1.81", "too few pairs")
 
 
 def test_noise_and_differing_counts_are_marked_and_remarked(record):

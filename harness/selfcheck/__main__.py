@@ -1,0 +1,77 @@
+"""Real: one network in many fresh processes, each measured as itself twice and with backward prolonged by two known
+shares, all interleaved; and, as itself only, in every other framework and execution. Simulated: the same rounds and
+statistics on a counted clock.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ..errors import UserError
+from ..findings.calibration import Calibration, store
+from ..measure import machine
+from ..measure.clock import Samples
+from ..measure.protocol import Failure
+from ..workload.workload import Workload, save
+from .checks import CELLS, LEAST, Process, real_checks
+from .processes import Checked, installed, measure, pair_spread, ratio, spread
+from .simulated import simulated_checks
+
+PROCESSES, OTHERS = 20, 8  # of the first framework and execution, and of each other
+PAIRS_S = 5.0  # measuring for each cell of one process
+
+
+def run(results: Path, processes: int = PROCESSES) -> bool:
+    """All checks; True if all hold. Raises Failure where a worker fails, UserError for too few processes."""
+    if processes < LEAST:
+        raise UserError(f"a self-check of {processes} processes says nothing; it takes {LEAST} or more")
+    first, *others = installed()
+    measured, alone = _measure(results, processes, first, others)
+    spreads = {str(checked): spread(found) for checked, found in alone.items()}
+    sigma, pair = spreads[str(first)].sigma["ratio"], pair_spread(alone[first])
+    widest = max(spreads, key=lambda name: spreads[name].sigma["ratio"])
+    floor = (
+        f"noise floor: one ratio is known to {1.96 * sigma:.1%} between processes of {first}, to "
+        f"{1.96 * spreads[widest].sigma['ratio']:.1%} of {widest}; one pair to {pair:.1%}"
+    )
+    checks = [*real_checks(measured), *simulated_checks(sigma, pair, processes)]
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    store(results, Calibration(machine.identity(machine.describe()), created, spreads, floor))
+    print(*checks, floor, sep="\n")
+    return all(check.good for check in checks)
+
+
+def _measure(
+    results: Path, processes: int, first: Checked, others: list[Checked]
+) -> tuple[list[Process], dict[Checked, list[Samples]]]:
+    """Every cell of the first, and the plain cell of all; the others spread evenly over the time that it takes."""
+    measured: list[Process] = []
+    alone: dict[Checked, list[Samples]] = {checked: [] for checked in (first, *others)}
+    print(f"{processes} fresh processes of {first}, {len(CELLS)} cells each; {OTHERS} of each of {len(others)} others")
+    with tempfile.TemporaryDirectory(prefix="twofold-") as temporary:
+        folder = save(Workload.of("mlp", {}), Path(temporary) / "workload")
+        for number in range(1, processes + 1):
+            measured.append(measure(first, folder, results, number, CELLS, PAIRS_S))
+            alone[first].append(measured[-1]["once"])
+            due = others if number * OTHERS // processes > (number - 1) * OTHERS // processes else []
+            for checked in due:
+                alone[checked].append(measure(checked, folder, results, number, {"once": 0.0}, PAIRS_S)["once"])
+            seen = [f"{checked} {ratio(alone[checked][-1]):.3f}" for checked in (first, *due)]
+            print(f"  {number} of {processes}: {', '.join(seen)}", flush=True)
+    return measured, alone
+
+
+def main() -> int:
+    """Exit code 0 if every check holds, 1 if one does not, 2 for a machine that cannot run them."""
+    try:
+        return int(not run(Path(sys.argv[1] if len(sys.argv) > 1 else "results")))
+    except (UserError, Failure) as error:
+        print(f"twofold: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,69 @@
+"""The same rounds and statistics on a counted clock, where the truth is exact and repeats are cheap."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..measure import stats
+from ..measure.rounds import Run, run_rounds
+from ..measure.simulate import SimulatedWorker
+from ..measure.verdict import CAP_PAIRS, Answer
+from .checks import RIGOROUS, Check, Process, judge
+from .processes import estimates, sigma_of
+
+SECONDS = {"inference": 6e-3, "forward": 7e-3, "backward": 13e-3, "gradient": 20e-3}
+REPEATS = 400
+TWICE = 100  # comparisons of a cell with itself
+
+
+def simulated_checks(sigma: float, pair: float, processes: int) -> list[Check]:
+    """A known ratio, intervals that hold it as often as they say, and a cell that is the same as itself.
+
+    The noise is that of this machine: `sigma` between processes, `pair` of one pair, as standard deviations of
+    logarithms. Each repeat goes by a self-check of its own, of as many simulated processes as the real one has.
+    """
+    generator = np.random.default_rng(20221130)
+    found = [_process(generator, sigma, pair) for _ in range(REPEATS)]
+    truth = math.log(SECONDS["backward"] / SECONDS["forward"])
+    bias = float(np.expm1(np.mean([e.centre for e in found]) - truth))
+    held = float(np.mean([_holds(found, i, processes, truth) for i in range(REPEATS)]))
+    same = float(np.mean([_same(generator, sigma, pair) for _ in range(TWICE)]))
+    return [
+        Check("known ratio recovered, simulated", abs(bias) < 0.005, f"off by {bias:+.2%} over {REPEATS} repeats"),
+        # 93 to 97 %, as far as so many repeats can tell.
+        Check("coverage of the 95 % interval, simulated", 0.92 <= held <= 0.985, f"{held:.1%} of {REPEATS} repeats"),
+        Check(
+            f"the same cell twice is the same by {RIGOROUS} processes, simulated",
+            same >= 0.95,
+            f"{same:.0%} of {TWICE} comparisons",
+        ),
+    ]
+
+
+def _process(generator: np.random.Generator, sigma: float, pair: float) -> stats.Estimate:
+    worker = SimulatedWorker(SECONDS, generator, process=sigma, pair=pair)
+    run = Run(worker, 1, sum(SECONDS.values()))  # type: ignore[arg-type]
+    run_rounds({0: run}, target=0.02, budget_s=8, deadline_s=1, finished=lambda *ended: None, now=worker.clock)
+    return estimates([run.samples], "ratio")[0]
+
+
+def _holds(found: list[stats.Estimate], i: int, processes: int, truth: float) -> bool:
+    """Whether the interval of one process, by the next ones as its self-check, holds the truth."""
+    checked = [found[(i + j) % len(found)] for j in range(1, processes + 1)]
+    interval = stats.moderated([found[i].centre], [found[i].se], sigma_of(checked), processes - 1)
+    return abs(found[i].centre - truth) <= interval.half_width()
+
+
+def _same(generator: np.random.Generator, sigma: float, pair: float) -> bool:
+    return judge([_twice(generator, sigma, pair) for _ in range(RIGOROUS)], "again")[0] is Answer.SAME
+
+
+def _twice(generator: np.random.Generator, sigma: float, pair: float) -> Process:
+    """A process with the same cell twice, as many pairs as a variant may have."""
+    worker = SimulatedWorker(SECONDS, generator, process=sigma, pair=pair)
+    runs = {cell: Run(worker, 1, sum(SECONDS.values())) for cell in ("once", "again")}  # type: ignore[arg-type]
+    budget_s = CAP_PAIRS * sum(SECONDS.values())
+    run_rounds(runs, target=1e-9, budget_s=budget_s, deadline_s=1, finished=lambda *ended: None, now=worker.clock)
+    return {cell: run.samples for cell, run in runs.items()}
