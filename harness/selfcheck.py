@@ -19,10 +19,12 @@ from typing import Any
 
 import numpy as np
 
+from adapters.base import PHASES
+
 from .errors import UserError
 from .findings.calibration import MEASURED_DF, Calibration, store
 from .measure import machine, stats
-from .measure.clock import PHASES, Samples
+from .measure.clock import Samples
 from .measure.pool import MALLOC, Worker
 from .measure.protocol import Failure
 from .measure.rounds import Run, run_rounds

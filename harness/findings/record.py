@@ -10,6 +10,9 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from adapters.base import Choices
+
+from ..config import Variant
 from ..errors import UserError
 from .schema import SCHEMA
 
@@ -32,6 +35,7 @@ class Record:
     memory: str
     framework: str
     execution: str
+    choices: dict[str, Any]
     outcome: str
     reason: str = ""
     metrics: dict[str, float] = field(default_factory=dict)
@@ -52,7 +56,7 @@ class Record:
 
     @property
     def variant(self) -> str:
-        return f"{self.framework}-{self.execution}"
+        return str(Variant(self.framework, self.execution, Choices(**self.choices)))
 
     def write(self, folder: Path) -> Path:
         """Write `<cell>.json`, whole or not at all, and on the disk before this returns. Raises UserError."""

@@ -78,7 +78,7 @@ def gpt2(layers, heads, **sizes):
     return "gpt2", {"layers": layers, "heads": heads, **sizes}, partial(torch_models.gpt2, layers=layers, heads=heads)
 
 
-@pytest.mark.parametrize("wants_inputs", [False, True])
+@pytest.mark.parametrize("gradients", ["params", "both"])
 @pytest.mark.parametrize(
     ("name", "sizes", "loss"),
     [
@@ -92,8 +92,8 @@ def gpt2(layers, heads, **sizes):
     ],
     ids=["mlp-1", "mlp-2-uneven", "mlp-6", "resnet18-tiny", "resnet18-published", "gpt2-tiny", "gpt2-published"],
 )
-def test_flops_and_multiplies_are_exactly_those_that_torch_counts(name, sizes, loss, wants_inputs):
-    graph = trace(build(name, sizes), wants_inputs)
+def test_flops_and_multiplies_are_exactly_those_that_torch_counts(name, sizes, loss, gradients):
+    graph = trace(build(name, sizes), gradients)
     table = cost(graph)
     forward, backward = counted_by_torch(graph, loss)
     assert (table.forward.flops, table.forward.matmuls) == forward
