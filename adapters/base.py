@@ -15,7 +15,7 @@ adapter keeps, so that equal results are also equal work (each sentence is a tes
    returns no copies of parameters or inputs. `backward` computes all gradients that the graph asks for
    (`graph.sources`) and no other; each call gets the residuals of a fresh `forward`. `gradient` is loss and
    gradients in one call, as a training loop runs it; the loss is returned, else its end could be deleted.
-   Gradients are dense arrays.
+   Gradients are dense arrays. Further phases (`EXTRA_PHASES`) are there where the workload or a choice asks.
 5. **First calls are apart.** The first call of a phase may trace, compile and tune; later calls never do, and
    raise rather than fall back to something slower.
 6. **`wait` is the truth.** After `wait(x)` every array in x is computed. Phases themselves need not wait.
@@ -27,18 +27,71 @@ What a framework cannot do raises `Unsupported` with one sentence; the sweep goe
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from types import MappingProxyType
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
 from harness.workload.trace import Graph
 
-PHASES = ("inference", "forward", "backward", "gradient")
+PHASES: tuple[str, ...] = ("inference", "forward", "backward", "gradient")
+EXTRA_PHASES = ("update", "tangent", "forward_inputs", "backward_inputs", "forward_params", "backward_params")
+
+# A phase named here is called with what the other one returned, and uses it up.
+AFTER = {
+    "backward": "forward",
+    "update": "gradient",
+    "backward_inputs": "forward_inputs",
+    "backward_params": "forward_params",
+}
+
+CHOICES: dict[str, tuple[Any, ...]] = {
+    "residuals": ("store", "blocks", "all"),
+    "autodiff": ("reverse", "by_hand", "by_hand_recomputed", "jacobian"),
+    "layout": ("native", "nchw", "nhwc"),
+    "attention": ("native", "fused", "unfused"),
+    "optimizer": ("none", "sgd", "adam"),
+    "tangent": (False, True),
+}
 
 
 class Unsupported(Exception):
     """This framework, execution or device cannot do what was asked. The message is one sentence that says why."""
+
+
+@dataclass(frozen=True)
+class Choices:
+    """How a framework is to compute the workload; the defaults are what a user gets who chooses nothing.
+
+    `residuals`: what forward keeps; `blocks` and `all` recompute each block of the model, or all of it, in backward.
+    `autodiff`: the framework's own reverse mode; the catalogue's rules in the framework's ops, with local gradients
+    cached in forward or recomputed in backward; or explicit Jacobians of layers. `layout`: of images in memory.
+    `attention`: one fused kernel or separate multiplies. `optimizer`: adds the phase `update`. `tangent`: adds that
+    phase, forward mode along one direction.
+    """
+
+    residuals: str = "store"
+    autodiff: str = "reverse"
+    layout: str = "native"
+    attention: str = "native"
+    optimizer: str = "none"
+    tangent: bool = False
+
+    @property
+    def departing(self) -> dict[str, Any]:
+        """What was chosen that is not the default, by name."""
+        return {name: value for name, value in asdict(self).items() if value != getattr(DEFAULT, name)}
+
+    def refuse(self, framework: str, *names: str) -> None:
+        """Raise Unsupported where one of the named choices departs from the default."""
+        for name, value in self.departing.items():
+            if name in names:
+                raise Unsupported(f"{framework} has no {name}={value} here")
+
+
+DEFAULT = Choices()
+NO_DIRECTIONS: Mapping[str, np.ndarray] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -57,7 +110,14 @@ class Executed:
 
 
 class Program(Protocol):
-    """One workload, loaded in one execution. A result is a device array or a mapping of them by name."""
+    """One workload, loaded in one execution. A result is a device array or a mapping of them by name.
+
+    Each of `phases` is a method. Those of EXTRA_PHASES are: `update` (pair of `gradient`): one optimizer step of a
+    copy of the parameters, which it returns by name; `tangent` (): the loss and its derivative along the directions;
+    `forward_inputs`, `backward_inputs` and `forward_params`, `backward_params`: the pair for one side's gradients.
+    """
+
+    phases: tuple[str, ...]
 
     def inference(self) -> Any:
         """The loss; nothing is recorded for a gradient."""
@@ -92,8 +152,18 @@ class Adapter(Protocol):
     def describe(self) -> dict[str, str]:
         """Framework and library versions, device name, and the settings in force, as short strings."""
 
-    def load(self, graph: Graph, arrays: Mapping[str, np.ndarray], execution: str) -> Program:
-        """The workload on the device, ready for first calls. Raises Unsupported."""
+    def load(
+        self,
+        graph: Graph,
+        arrays: Mapping[str, np.ndarray],
+        execution: str,
+        choices: Choices = DEFAULT,
+        directions: Mapping[str, np.ndarray] = NO_DIRECTIONS,
+    ) -> Program:
+        """The workload on the device, ready for first calls. Raises Unsupported.
+
+        `directions` has an array for each source of the graph, where a tangent is chosen.
+        """
 
     def wait(self, value: Any) -> None:
         """Block until every array in `value` (nested tuples, lists, mappings) is computed."""

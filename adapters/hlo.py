@@ -13,16 +13,9 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, replace
-
-from harness.workload.cost import cost
-from harness.workload.trace import Graph
+from dataclasses import dataclass
 
 from .base import Executed
-
-_ALL_PAIRS = "XLA on a CPU computes a grouped convolution's dW for all pairs of channels and keeps those of a group."
-_ELEMENTWISE = "XLA computes a product whose inner dimension is one element by element."
-_FIRST_STATE = "A loop's every step is alike: the first one too computes the gradient of the state before it."
 
 Shape = tuple[int, ...]
 
@@ -75,42 +68,6 @@ def executed(*texts: str) -> Executed:
     """The multiplies of one phase whose program is these modules."""
     found = [multiply for text in texts for multiply in multiplies(text)]
     return Executed(len(found), sum(multiply.flops for multiply in found))
-
-
-def annotated(counted: dict[str, Executed], graph: Graph, fewer: str = _ELEMENTWISE) -> dict[str, Executed]:
-    """The counts of a model's phases, with a note where they differ from the trace's for a known reason.
-
-    `fewer` says why there may be fewer multiplies.
-    """
-    table = cost(graph)
-    both = table.forward + table.backward
-    expected = {"inference": table.forward, "forward": table.forward, "backward": table.backward, "gradient": both}
-    noted = {}
-    for phase, found in counted.items():
-        reasons = []
-        if found.matmuls < expected[phase].matmuls:
-            reasons.append(fewer)
-        if found.flops > expected[phase].flops and has_groups(graph):
-            reasons.append(_ALL_PAIRS)
-        if found.flops > expected[phase].flops and has_loops(graph):
-            reasons.append(_FIRST_STATE)
-        noted[phase] = replace(found, note=" ".join(reasons))
-    return noted
-
-
-def has_groups(graph: Graph, depthwise: bool = True) -> bool:
-    """Whether the model has a grouped convolution; depthwise ones, of one channel a group, count only if asked."""
-    return any(
-        call.op == "conv2d"
-        and (groups := call.attrs.get("groups", 1)) > 1
-        and (depthwise or groups < graph.specs[call.inputs[0]].shape[-1])
-        for call in graph.calls
-    )
-
-
-def has_loops(graph: Graph) -> bool:
-    """Whether the model has an op that runs a loop over a sequence."""
-    return any(call.op in ("lstm", "gru") for call in graph.calls)
 
 
 def _parse(text: str) -> tuple[str, dict[str, _Computation]]:

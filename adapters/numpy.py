@@ -11,9 +11,12 @@ import numpy as np
 
 from harness.workload import primitives
 from harness.workload.backprop import Step, run_backward, run_forward
+from harness.workload.jacobian import run_backward_by_jacobians
 from harness.workload.trace import Graph
 
-from .base import Executed, Unsupported
+from .base import DEFAULT, NO_DIRECTIONS, PHASES, Choices, Executed, Unsupported
+from .compatible import check
+from .extend import with_sides
 
 
 class Adapter:
@@ -28,10 +31,20 @@ class Adapter:
     def describe(self) -> dict[str, str]:
         return {"numpy": np.__version__}
 
-    def load(self, graph: Graph, arrays: Mapping[str, np.ndarray], execution: str) -> Program:
+    def load(
+        self,
+        graph: Graph,
+        arrays: Mapping[str, np.ndarray],
+        execution: str,
+        choices: Choices = DEFAULT,
+        directions: Mapping[str, np.ndarray] = NO_DIRECTIONS,
+    ) -> Any:
         if execution not in self.executions:
             raise Unsupported(f"numpy: no execution {execution!r}; it has {', '.join(self.executions)}")
-        return Program(graph, {name: np.array(array) for name, array in arrays.items()})
+        check(graph, choices, "fp32")
+        choices.refuse("NumPy", "residuals", "layout", "attention", "optimizer", "tangent")
+        own = {name: np.array(array) for name, array in arrays.items()}
+        return with_sides(graph, lambda part: Program(part, own, choices.autodiff))
 
     def wait(self, value: Any) -> None:
         """NumPy returns when it is done."""
@@ -43,18 +56,22 @@ class Adapter:
 class Program:
     """The catalogue's rules over float32 arrays."""
 
-    def __init__(self, graph: Graph, arrays: dict[str, np.ndarray]) -> None:
+    phases = PHASES
+
+    def __init__(self, graph: Graph, arrays: dict[str, np.ndarray], autodiff: str = "by_hand") -> None:
         self.graph = graph
         self.arrays = arrays
+        self.recompute = autodiff == "by_hand_recomputed"
+        self.pull = run_backward_by_jacobians if autodiff == "jacobian" else run_backward
 
     def inference(self) -> Any:
         return run_forward(primitives, self.graph, self.arrays, keep=False)[0]
 
     def forward(self) -> tuple[Any, list[Step]]:
-        return run_forward(primitives, self.graph, self.arrays)
+        return run_forward(primitives, self.graph, self.arrays, recompute=self.recompute)
 
     def backward(self, kept: tuple[Any, list[Step]]) -> dict[str, np.ndarray]:
-        return run_backward(primitives, self.graph, kept[1], np.float32(1))
+        return self.pull(primitives, self.graph, kept[1], np.float32(1))
 
     def gradient(self) -> tuple[Any, dict[str, np.ndarray]]:
         kept = self.forward()
@@ -65,18 +82,20 @@ class Program:
 
     def residual_bytes(self, kept: tuple[Any, list[Step]]) -> int:
         given = {id(array) for array in self.arrays.values()}
-        arrays = {id(a): a.nbytes for step in kept[1] for a in (*step.inputs, *step.local)}
+        kept_arrays = (a for step in kept[1] for a in (*step.inputs, *(step.local or ())))
+        arrays = {id(a): a.nbytes for a in kept_arrays if isinstance(a, np.ndarray)}
         return sum(size for key, size in arrays.items() if key not in given)
 
     def executed(self) -> dict[str, Executed]:
         """Counts the calls of the multiplying primitives."""
         counter = _Counting()
-        _, steps = run_forward(counter, self.graph, self.arrays)
+        _, steps = run_forward(counter, self.graph, self.arrays, recompute=self.recompute)
         forward = counter.harvest()
-        run_backward(counter, self.graph, steps, np.float32(1))
+        self.pull(counter, self.graph, steps, np.float32(1))
         backward = counter.harvest()
         both = Executed(forward.matmuls + backward.matmuls, forward.flops + backward.flops)
-        return {"inference": forward, "forward": forward, "backward": backward, "gradient": both}
+        counted = {"inference": forward, "forward": forward, "backward": backward, "gradient": both}
+        return {phase: counted[phase] for phase in self.phases}
 
 
 class _Counting:

@@ -6,13 +6,17 @@ import dataclasses
 import re
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any, TypeVar
 
+from adapters.base import CHOICES, DEFAULT, Choices
+
 from .errors import UserError
 from .workload.ops import WorkloadError
+from .workload.trace import GRADIENTS
 from .workload.workload import Workload
 
 PRECISIONS = ("fp32", "tf32", "bf16")
@@ -25,13 +29,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Variant:
-    """One way to run a workload: a framework and one of its executions."""
+    """One way to run a workload: a framework, one of its executions, and implementation choices."""
 
     framework: str
     execution: str
+    choices: Choices = DEFAULT
 
     def __str__(self) -> str:
-        return f"{self.framework}-{self.execution}"
+        departing = "".join(f"-{name}={value}" for name, value in self.choices.departing.items())
+        return f"{self.framework}-{self.execution}{departing}"
 
 
 @dataclass(frozen=True)
@@ -87,6 +93,8 @@ class _Config:
     model: dict[str, Any]
     device: Device
     precision: _Named
+    gradients: str
+    choices: dict[str, Any]
     variants: dict[str, Any]
     measure: Measure
     tracking: Tracking
@@ -133,9 +141,9 @@ def settings(config: Mapping[str, Any]) -> Settings:
     return Settings(
         study=_file_name("study.name", given.study.name),
         sweep=_file_name("sweep", given.sweep),
-        workload=_workload(given.model, _one_of("precision.name", given.precision.name, PRECISIONS), given.seed),
+        workload=_workload(given),
         device=given.device,
-        variants=_variants(given.variants, given.frameworks),
+        variants=_variants(given.variants, given.frameworks, _choices(given.choices)),
         measure=given.measure,
         tracking=given.tracking,
         frameworks=given.frameworks,
@@ -144,18 +152,34 @@ def settings(config: Mapping[str, Any]) -> Settings:
     )
 
 
-def _workload(model: Mapping[str, Any], precision: str, seed: int) -> Workload:
-    if seed < 0:
-        raise UserError(f"seed={seed}: must be a whole number, 0 or more")
-    name = str(model.get("name"))
-    sizes = {str(key): value for key, value in model.items() if key != "name"}
+def _workload(given: _Config) -> Workload:
+    precision = _one_of("precision.name", given.precision.name, PRECISIONS)
+    gradients = _one_of("gradients", given.gradients, GRADIENTS)
+    if given.seed < 0:
+        raise UserError(f"seed={given.seed}: must be a whole number, 0 or more")
+    name = str(given.model.get("name"))
+    sizes = {str(key): value for key, value in given.model.items() if key != "name"}
     try:
-        return Workload.of(name, sizes, precision=precision, seed=seed)
+        return Workload.of(name, sizes, precision=precision, seed=given.seed, gradients=gradients)
     except WorkloadError as error:
         raise UserError(f"model={name}: {error}") from error
 
 
-def _variants(chosen: Mapping[str, Any], frameworks: Mapping[str, Framework]) -> tuple[Variant, ...]:
+def _choices(given: Mapping[str, Any]) -> list[Choices]:
+    """Every combination of the values given for each choice; one value may stand without a list."""
+    lists = {name: value if isinstance(value, list) else [value] for name, value in given.items()}
+    for name, values in lists.items():
+        _one_of("choices", name, tuple(CHOICES))
+        if not values:
+            raise UserError(f"choices.{name}=[]: must have at least one of {_listed(CHOICES[name])}")
+        for value in values:
+            _one_of(f"choices.{name}", value, CHOICES[name])
+    return [Choices(**dict(zip(lists, values, strict=True))) for values in product(*lists.values())]
+
+
+def _variants(
+    chosen: Mapping[str, Any], frameworks: Mapping[str, Framework], choices: Sequence[Choices]
+) -> tuple[Variant, ...]:
     found = []
     for framework, executions in chosen.items():
         _one_of("variants", framework, tuple(frameworks))
@@ -163,18 +187,25 @@ def _variants(chosen: Mapping[str, Any], frameworks: Mapping[str, Framework]) ->
             raise UserError(f"variants.{framework}={executions!r}: must be a list, such as [eager]")
         for execution in executions:
             _one_of(f"variants.{framework}", execution, frameworks[framework].executions)
-            found.append(Variant(_file_name("variants", framework), _file_name(f"variants.{framework}", execution)))
+            names = _file_name("variants", framework), _file_name(f"variants.{framework}", execution)
+            found += [Variant(*names, choice) for choice in choices]
     if not found:
         raise UserError("variants: nothing to measure; choose at least one, such as variants=all")
     if len(set(found)) < len(found):
-        raise UserError(f"variants: {', '.join(map(str, found))} names one of them twice")
+        raise UserError(f"variants and choices: {', '.join(map(str, found))} names one of them twice")
     return tuple(found)
 
 
-def _one_of(key: str, value: Any, allowed: tuple[str, ...]) -> str:
-    if value not in allowed:
-        raise UserError(f"{key}={value}: not known; choose from {', '.join(allowed)}")
-    return str(value)
+def _one_of(key: str, value: Any, allowed: tuple[T, ...]) -> T:
+    for known in allowed:
+        if type(value) is type(known) and value == known:
+            return known
+    raise UserError(f"{key}={value}: not known; choose from {_listed(allowed)}")
+
+
+def _listed(values: tuple[Any, ...]) -> str:
+    """As one types them: true, not True."""
+    return ", ".join(str(value).lower() if isinstance(value, bool) else str(value) for value in values)
 
 
 def _file_name(key: str, value: Any) -> str:

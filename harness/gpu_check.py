@@ -74,7 +74,8 @@ def check_variant(job: Settings, variant: Variant, folder: Path) -> list[Finding
                 threads=len(with_all.cpus),
                 precision=job.workload.precision,
             )
-            worker.ask("load", with_all.deadline_s, folder=str(folder), execution=variant.execution)
+            asked = {"execution": start.execution, "choices": start.choices}
+            worker.ask("load", with_all.deadline_s, folder=str(folder), **asked)
             verified = worker.ask("verify", with_all.deadline_s)
             timed = worker.ask("device_clock", with_all.deadline_s)
         except Failure as failure:

@@ -70,7 +70,8 @@ def _save(workload: Workload, folder: Path) -> Path:
 def launch(job: Settings, variant: Variant) -> Launch:
     """How to start the worker of a variant."""
     log = job.results / "logs" / job.study / job.sweep / f"{job.cell(variant)}.log"
-    return Launch(variant.framework, variant.execution, preflight.interpreter(job, variant.framework), log)
+    interpreter = preflight.interpreter(job, variant.framework)
+    return Launch(variant.framework, variant.execution, variant.choices.departing, interpreter, log)
 
 
 def conditions(job: Settings) -> Conditions:

@@ -45,7 +45,7 @@ class Case:
     @property
     def floats(self) -> list[int]:
         """Positions of the arguments that have a gradient."""
-        return [i for i, d in enumerate(self.arguments) if d.spec.kind == "float"]
+        return [i for i, d in enumerate(self.arguments) if d.differentiable]
 
     def arrays(self) -> list[np.ndarray]:
         """The arguments, floats in float64."""
@@ -129,6 +129,10 @@ CASES = (
     case("batch_norm", (6, 4), (4,), (4,), eps=1e-5),
     case("batch_norm", (3, 5, 4), (4,), (4,), eps=1e-5),
     case("batch_norm", IMAGE, (4,), (4,), eps=1e-3),
+    *(
+        case("batch_norm_inference", shape, (4,), (4,), draw.running_mean(4), draw.running_variance(4), eps=1e-3)
+        for shape in ((6, 4), (3, 5, 4), IMAGE)
+    ),
     case("layer_norm", (3, 6), (6,), (6,), eps=1e-5),
     case("layer_norm", (2, 3, 6), (6,), (6,), eps=1e-3),
     case("layer_norm", IMAGE, (4,), (4,), eps=1e-5),

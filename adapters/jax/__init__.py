@@ -17,9 +17,12 @@ import numpy as np
 
 from harness.workload.trace import Graph
 
-from ..base import Program, Unsupported
+from ..base import DEFAULT, NO_DIRECTIONS, Choices, Program, Unsupported
+from ..compatible import check
+from ..extend import Extended, with_sides
 from .phase import Phase
 from .program import JitProgram
+from .update import Update
 
 if cache := os.environ.get("TWOFOLD_CACHE_DIR"):
     jax.config.update("jax_compilation_cache_dir", cache)
@@ -69,16 +72,34 @@ class Adapter:
             "denormals": "flushed",
         }
 
-    def load(self, graph: Graph, arrays: Mapping[str, np.ndarray], execution: str) -> Program:
+    def load(
+        self,
+        graph: Graph,
+        arrays: Mapping[str, np.ndarray],
+        execution: str,
+        choices: Choices = DEFAULT,
+        directions: Mapping[str, np.ndarray] = NO_DIRECTIONS,
+    ) -> Program:
         if execution not in _PROGRAMS:
             raise Unsupported(f"jax: no execution {execution!r}; it has {', '.join(self.executions)}")
+        check(graph, choices, self._precision)
+        if choices.attention == "fused":
+            raise Unsupported("jax's fused attention is cuDNN's, for arrays of 16 bits on a GPU; choose native")
+        if choices.layout == "nchw":
+            raise Unsupported("jax's images are NHWC here, and XLA lays them out in memory; choose layout=native")
         # Copies run behind; the first call is not to wait for them.
         on_device = jax.block_until_ready({name: self._put(array) for name, array in arrays.items()})
+        along = jax.block_until_ready({name: self._put(array) for name, array in directions.items()})
         compiled = functools.partial(Phase, precision=_MULTIPLY[self._precision], options=self._options)
-        return _PROGRAMS[execution](graph, on_device, compiled)
+        program = with_sides(graph, lambda part: _PROGRAMS[execution](part, on_device, compiled, choices, along))
+        if choices.optimizer == "none":
+            return program
+        update = Update(choices.optimizer, program.parameters(), compiled)
+        return Extended(program, {"update": update}, lambda: {"update": update.executed()})
 
     def wait(self, value: Any) -> None:
-        jax.block_until_ready(value)
+        # An array that was donated is computed before the one that took its place.
+        jax.block_until_ready([array for array in jax.tree.leaves(value) if not array.is_deleted()])
 
     def device_seconds(self, call: Callable[[], Any]) -> tuple[Any, None]:
         """jax gives no access to the device's clock."""

@@ -61,6 +61,17 @@ def batch_norm(x: Array, scale: Array, shift: Array, *, eps: float) -> Array:
     return _normalise(x, scale, shift, tuple(range(x.ndim - 1)), eps)
 
 
+def batch_norm_inference(x: Array, scale: Array, shift: Array, mean: Array, variance: Array, *, eps: float) -> Array:
+    return _normalise_by(x, scale, shift, mean, variance, eps)
+
+
+@functools.partial(recompute, static_argnums=(5,))
+def _normalise_by(x: Array, scale: Array, shift: Array, mean: Array, variance: Array, eps: float) -> Array:
+    # As flax has it: one factor for each channel, in float32.
+    factor = lax.rsqrt(variance.astype(jnp.float32) + eps) * scale
+    return ((x - mean) * factor + shift).astype(x.dtype)
+
+
 def layer_norm(x: Array, scale: Array, shift: Array, *, eps: float) -> Array:
     return _normalise(x, scale, shift, (-1,), eps)
 

@@ -13,10 +13,14 @@ class Phase:
 
     The first call compiles; a later call with other shapes, types or devices raises instead of compiling again.
     `precision` is that of multiplies, as `jax.default_matmul_precision` takes it; `options` are the compiler's.
+    The arguments at the positions `donate` are used up by each call.
     """
 
-    def __init__(self, function: Callable[..., Any], precision: str, options: dict[str, str]) -> None:
+    def __init__(
+        self, function: Callable[..., Any], precision: str, options: dict[str, str], donate: tuple[int, ...] = ()
+    ) -> None:
         self._function = function
+        self._donate = donate
         self._precision = precision
         self._options = options
         self._compiled: Any = None
@@ -24,7 +28,7 @@ class Phase:
     def __call__(self, *arguments: Any) -> Any:
         if self._compiled is None:
             with jax.default_matmul_precision(self._precision):
-                lowered = jax.jit(self._function).lower(*arguments)
+                lowered = jax.jit(self._function, donate_argnums=self._donate).lower(*arguments)
             self._compiled = lowered.compile(compiler_options=self._options)
         return self._compiled(*arguments)
 

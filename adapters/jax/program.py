@@ -7,40 +7,47 @@ from dataclasses import replace
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from harness.workload.interpret import interpreter
 from harness.workload.trace import Graph
 
 from .. import hlo
-from ..base import PHASES, Executed
-from . import ops
+from ..base import PHASES, Choices, Executed
+from ..notes import annotated
+from . import ops, rules
 from .phase import Phase
-from .split import Split
 
 
 class JitProgram:
-    """`arrays` are on the device; `compiled` makes a phase of a function."""
+    """`arrays` and `directions` are on the device; `compiled` makes a phase of a function."""
 
-    def __init__(self, graph: Graph, arrays: Mapping[str, Array], compiled: Callable[..., Phase]) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        arrays: Mapping[str, Array],
+        compiled: Callable[..., Phase],
+        choices: Choices,
+        directions: dict[str, Array],
+    ) -> None:
         self._graph = graph
-        run = interpreter(graph, ops)
-
-        def loss(sources: dict[str, Array], rest: dict[str, Array]) -> Array:
-            # The interpreter looks parameters and inputs up by name, each among its own.
-            everything = rest | sources
-            return run(everything, everything).astype(jnp.float32)
-
+        self._choices = choices
+        self.phases = (*PHASES, "tangent") if directions else PHASES
+        rule = rules.reverse(graph, ops, choices) if choices.autodiff == "reverse" else rules.by_hand(graph, choices)
         sources = {name: arrays[name] for name in graph.sources}
-        self._arguments = sources, {name: arrays[name] for name in graph.inputs if name not in sources}
-        split = Split(loss)
-        self._inference = compiled(loss)
-        self._forward = compiled(split.forward)
-        self._backward = compiled(split.backward)
-        # With the value, else XLA would delete the end of forward.
-        self._gradient = compiled(jax.value_and_grad(loss))
+        self._arguments = sources, {name: array for name, array in arrays.items() if name not in sources}
+        self._directions = directions
+        self._inference = compiled(rule.loss)
+        self._forward = compiled(rule.split.forward)
+        self._backward = compiled(rule.split.backward)
+        self._gradient = compiled(rule.gradient)
+        self._tangent = compiled(
+            lambda sources, rest, along: jax.jvp(lambda wanted: rule.loss(wanted, rest), (sources,), (along,))
+        )
+
+    def parameters(self) -> dict[str, Array]:
+        """Those that are trained."""
+        return {name: array for name, array in self._arguments[0].items() if name in self._graph.params}
 
     def inference(self) -> Array:
         return self._inference(*self._arguments)
@@ -54,6 +61,9 @@ class JitProgram:
     def gradient(self) -> tuple[Array, dict[str, Array]]:
         return self._gradient(*self._arguments)
 
+    def tangent(self) -> tuple[Array, Array]:
+        return self._tangent(*self._arguments, self._directions)
+
     def export(self, gradients: Mapping[str, Any]) -> dict[str, np.ndarray]:
         return {name: np.asarray(gradient, np.float32) for name, gradient in gradients.items()}
 
@@ -61,9 +71,6 @@ class JitProgram:
         return sum(array.nbytes for array in kept[1])
 
     def executed(self) -> dict[str, Executed]:
-        phases = (self._inference, self._forward, self._backward, self._gradient)
-        counted = {
-            name: replace(hlo.executed(phase.hlo()), seen=phase.seen_flops())
-            for name, phase in zip(PHASES, phases, strict=True)
-        }
-        return hlo.annotated(counted, self._graph)
+        phases: dict[str, Phase] = {name: getattr(self, f"_{name}") for name in self.phases}
+        counted = {name: replace(hlo.executed(phase.hlo()), seen=phase.seen_flops()) for name, phase in phases.items()}
+        return annotated(counted, self._graph, self._choices)

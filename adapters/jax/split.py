@@ -1,8 +1,8 @@
 """Splits a function into a forward pass that returns what backward needs, and a backward pass, for two jits.
 
-`jax.vjp` returns the backward pass as a pytree whose leaves are the residuals. Returned from a jitted function as
-it is, it would contain the parameters and inputs too, and XLA would copy them (three times the time of forward
-on a small batch). So forward returns only leaves that are new, and backward puts the others back.
+What a forward pass keeps contains parameters and inputs too. Returned from a jitted function as it is, XLA would copy
+them (three times the time of forward on a small batch). So forward returns only arrays that are new, and backward
+puts the others back.
 """
 
 from __future__ import annotations
@@ -11,27 +11,28 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 from jax import Array
 
-Function = Callable[[dict[str, Array], dict[str, Array]], Array]
+Arrays = dict[str, Array]
 
 
 class Split:
-    """`forward` and `backward` of the scalar `function(sources, rest)`, differentiated for `sources`.
+    """`forward` and `backward` of a rule: `run(sources, rest)`, the value and what to keep, as a pytree of arrays;
+    `pull(kept)`, the gradient for each source.
 
     Both are to be jitted; forward must be traced before backward, which learns from it what was kept.
     """
 
-    def __init__(self, function: Function) -> None:
-        self._function = function
+    def __init__(self, run: Callable[[Arrays, Arrays], tuple[Array, Any]], pull: Callable[[Any], Arrays]) -> None:
+        self._run = run
+        self._pull = pull
         self._treedef: Any = None
         self._places: list[tuple[str, int]] = []
 
-    def forward(self, sources: dict[str, Array], rest: dict[str, Array]) -> tuple[Array, list[Array]]:
-        """The value, and the residuals that are neither arguments nor the same array twice."""
-        value, vjp = jax.vjp(lambda wanted: self._function(wanted, rest), sources)
-        leaves, self._treedef = jax.tree.flatten(vjp)
+    def forward(self, sources: Arrays, rest: Arrays) -> tuple[Array, list[Array]]:
+        """The value, and what is kept that is neither an argument nor the same array twice."""
+        value, residuals = self._run(sources, rest)
+        leaves, self._treedef = jax.tree.flatten(residuals)
         places = {id(leaf): ("argument", i) for i, leaf in enumerate(jax.tree.leaves((sources, rest)))}
         kept: list[Array] = []
         for leaf in leaves:
@@ -41,9 +42,7 @@ class Split:
         self._places = [places[id(leaf)] for leaf in leaves]
         return value, kept
 
-    def backward(self, kept: list[Array], sources: dict[str, Array], rest: dict[str, Array]) -> dict[str, Array]:
+    def backward(self, kept: list[Array], sources: Arrays, rest: Arrays) -> Arrays:
         """The gradient for each source."""
         found = {"argument": jax.tree.leaves((sources, rest)), "kept": kept}
-        vjp = jax.tree.unflatten(self._treedef, [found[where][i] for where, i in self._places])
-        (gradients,) = vjp(jnp.ones((), jnp.float32))
-        return gradients
+        return self._pull(jax.tree.unflatten(self._treedef, [found[where][i] for where, i in self._places]))

@@ -9,13 +9,16 @@ from typing import Any, ClassVar
 import numpy as np
 import tensorflow as tf
 
-from adapters.base import Program, Unsupported
-from harness.workload.interpret import interpreter
+from adapters.base import DEFAULT, NO_DIRECTIONS, Choices, Program, Unsupported
+from adapters.compatible import check
+from adapters.extend import Extended, with_sides
+from adapters.notes import has_loops
 from harness.workload.trace import Graph
 
-from . import ops
 from .compiled import CompiledProgram
 from .eager import EagerProgram
+from .rules import ByHand, Reverse
+from .update import Update
 
 
 class Adapter:
@@ -51,14 +54,39 @@ class Adapter:
             described |= {name: str(build.get(f"{name}_version", "")) for name in ("cuda", "cudnn")}
         return described
 
-    def load(self, graph: Graph, arrays: Mapping[str, np.ndarray], execution: str) -> Program:
-        loss = interpreter(graph, ops)
+    def load(
+        self,
+        graph: Graph,
+        arrays: Mapping[str, np.ndarray],
+        execution: str,
+        choices: Choices = DEFAULT,
+        directions: Mapping[str, np.ndarray] = NO_DIRECTIONS,
+    ) -> Program:
+        if execution not in self.executions:
+            raise Unsupported(f"tensorflow runs {', '.join(self.executions)}; it has no execution {execution!r}.")
+        check(graph, choices, self.precision)
+        if choices.attention == "fused":
+            raise Unsupported("TensorFlow has no fused attention kernel; choose attention=native")
+        if choices.layout == "nchw":
+            raise Unsupported("TensorFlow's images are NHWC here, as its kernels for a CPU want them; choose native")
+        if choices.tangent and has_loops(graph):
+            raise Unsupported(
+                "TensorFlow's loops here have a gradient, but no forward mode; choose model.loop=unrolled"
+            )
         values = {name: self._convert(arrays[name]) for name in graph.draws}
-        if execution == "eager":
-            return EagerProgram(graph, loss, values)
-        if execution in ("graph", "xla"):
-            return CompiledProgram(graph, loss, values, jit=execution == "xla")
-        raise Unsupported(f"tensorflow runs {', '.join(self.executions)}; it has no execution {execution!r}.")
+        along = {name: self._convert(array) for name, array in directions.items()}
+
+        def make(part: Graph) -> Program:
+            rule = (Reverse if choices.autodiff == "reverse" else ByHand)(part, choices)
+            if execution == "eager":
+                return EagerProgram(part, rule, values, choices, along)
+            return CompiledProgram(part, rule, values, choices, along, jit=execution == "xla")
+
+        program = with_sides(graph, make)
+        if choices.optimizer == "none":
+            return program
+        update = Update(choices.optimizer, program.parameters(), execution)
+        return Extended(program, {"update": update}, lambda: {"update": update.executed(program.gradient())})
 
     def wait(self, value: Any) -> None:
         """On a CPU everything is computed when a call returns, and this is short; on a GPU it waits for all streams."""

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from adapters import hlo
-from adapters.base import Executed
+from adapters.base import PHASES, Choices, Executed
 from harness.workload.trace import Graph
 
 from .counting import count_graph
@@ -42,12 +42,27 @@ class Compiled:
 class CompiledProgram:
     """Parameters and inputs are variables that every phase captures: quicker to pass than arguments, never folded."""
 
-    def __init__(self, graph: Graph, loss: Callable[..., Any], values: Mapping[str, tf.Tensor], jit: bool) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        rule: Any,
+        values: Mapping[str, tf.Tensor],
+        choices: Choices,
+        directions: Mapping[str, tf.Tensor],
+        jit: bool,
+    ) -> None:
+        self.phases = (*PHASES, "tangent") if directions else PHASES
         self._graph = graph
-        self._loss = loss
+        self._rule = rule
+        self._choices = choices
         self._jit = jit
-        self._variables = {name: tf.Variable(value, trainable=False) for name, value in values.items()}
+        self._variables = _variables(values)
+        self._directions = _variables(directions)
         self._names = tuple(graph.sources)
+
+    def parameters(self) -> dict[str, tf.Tensor]:
+        """Those that are trained."""
+        return {name: self._variables[name].read_value() for name in self._names if name in self._graph.params}
 
     def inference(self) -> tf.Tensor:
         return self._inference()[0]
@@ -63,6 +78,10 @@ class CompiledProgram:
         loss, *gradients = self._gradient()
         return loss, dict(zip(self._names, gradients, strict=True))
 
+    def tangent(self) -> tuple[tf.Tensor, tf.Tensor]:
+        loss, derivative = self._tangent()
+        return loss, derivative
+
     def export(self, gradients: Mapping[str, tf.Tensor]) -> dict[str, np.ndarray]:
         return {name: gradient.numpy().astype(np.float32) for name, gradient in gradients.items()}
 
@@ -70,43 +89,33 @@ class CompiledProgram:
         return sum(tensor.dtype.size * tensor.shape.num_elements() for tensor in kept[1])
 
     def executed(self) -> dict[str, Executed]:
-        _, residuals = self.forward()
-        arguments: dict[str, Sequence[tf.Tensor]] = {
-            "inference": (),
-            "forward": (),
-            "backward": residuals,
-            "gradient": (),
-        }
         counted = {}
-        for phase, given in arguments.items():
+        for phase in self.phases:
+            given = self.forward()[1] if phase == "backward" else ()
             compiled: Compiled = getattr(self, f"_{phase}")
             if self._jit:
                 counted[phase] = hlo.executed(compiled.hlo(*given))
             else:
                 counted[phase] = count_graph(compiled.concrete.graph, partial(compiled, *given))
-        return annotated(counted, self._graph, "xla" if self._jit else "graph")
+        return annotated(counted, self._graph, "xla" if self._jit else "graph", self._choices)
 
     # Each is traced in its phase's first call, not when the workload is loaded.
 
     @cached_property
     def _inference(self) -> Compiled:
-        return Compiled(lambda: self._evaluate(self._read()), (), self._jit)
+        return Compiled(lambda: self._rule.infer(self._read()), (), self._jit)
 
     @cached_property
     def _gradient(self) -> Compiled:
         def body() -> list[tf.Tensor]:
-            values = self._read()
-            sources = [values[name] for name in self._names]
-            with tf.GradientTape(watch_accessed_variables=False) as tape:
-                tape.watch(sources)
-                loss = self._evaluate(values)
-            return [loss, *tape.gradient(loss, sources)]
+            loss, kept = self._rule.run(self._read())
+            return [loss, *self._rule.pull(kept)]
 
         return Compiled(body, (), self._jit)
 
     @cached_property
     def _split(self) -> Split:
-        return split(self._evaluate, self._variables, self._names)
+        return split(self._rule.run, self._rule.pull, self._variables)
 
     @cached_property
     def _forward(self) -> Compiled:
@@ -119,8 +128,20 @@ class CompiledProgram:
 
         return Compiled(body, self._split.residuals, self._jit)
 
-    def _read(self) -> dict[str, tf.Tensor]:
-        return {name: variable.read_value() for name, variable in self._variables.items()}
+    @cached_property
+    def _tangent(self) -> Compiled:
+        def body() -> list[tf.Tensor]:
+            return list(self._rule.tangent(self._read(), _read(self._directions)))
 
-    def _evaluate(self, values: Mapping[str, tf.Tensor]) -> tf.Tensor:
-        return self._loss({name: values[name] for name in self._graph.params}, values)
+        return Compiled(body, (), self._jit)
+
+    def _read(self) -> dict[str, tf.Tensor]:
+        return _read(self._variables)
+
+
+def _variables(values: Mapping[str, tf.Tensor]) -> dict[str, tf.Variable]:
+    return {name: tf.Variable(value, trainable=False) for name, value in values.items()}
+
+
+def _read(variables: Mapping[str, tf.Variable]) -> dict[str, tf.Tensor]:
+    return {name: variable.read_value() for name, variable in variables.items()}

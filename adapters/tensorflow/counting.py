@@ -12,20 +12,17 @@ from typing import Any
 
 import tensorflow as tf
 from tensorflow.python.framework import op_callbacks
-from tensorflow.python.framework.function_def_to_graph import function_def_to_graph
 from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
 from adapters.base import Executed
+
+from .functions import find_op, function_body, live_ops
 
 # Ops whose result shares its input's memory.
 VIEWS = ("Identity", "StopGradient", "Reshape", "ExpandDims", "Squeeze")
 
 # With their fused and oneDNN forms: _FusedMatMul, BatchMatMulV2, Conv2DBackpropFilter, _MklNativeConv2D ...
 _MULTIPLY = re.compile(r"MatMul|Conv2D|Conv2d|Einsum")
-_IN_LOOP = re.compile(r"(.*?)/body/_\d+/(.*)")
-
-# Grappler puts a transposed operand into the multiply itself, and this before the multiply's own name.
-_FOLDED = "ArithmeticOptimizer/FoldTransposeIntoMatMul_"
 
 Shape = tuple[int, ...]
 Observer = Callable[[str, Mapping[str, Any], Sequence[Any], Sequence[Any]], None]
@@ -53,6 +50,8 @@ def count_eager(phase: Callable[[], Any]) -> Executed:
     def observe(kind: str, attributes: Mapping[str, Any], inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
         if _MULTIPLY.search(kind):
             flops.append(_flops(kind, attributes.get, [tuple(x.shape) for x in inputs], tuple(outputs[0].shape)))
+        elif (body := function_body(kind, [x.shape for x in inputs])) is not None:
+            flops.extend(_op_flops(op) for op in live_ops(body) if _MULTIPLY.search(op.type))
 
     with observed_ops(observe):
         phase()
@@ -95,24 +94,17 @@ def executed_ops(phase: Callable[[], Any]) -> list[tuple[str, str]]:
 
 def _traced_flops(graph: tf.Graph, name: str, kind: str) -> int:
     try:
-        op = _traced_op(graph, name.replace(_FOLDED, ""))
+        op = find_op(graph, name)
     except KeyError as error:
         raise RuntimeError(f"TensorFlow ran {name} of type {kind}, which was not traced") from error
     # A fused op has the name of the last op that it stands for; the multiply is the first.
     while not _MULTIPLY.search(op.type):
         op = op.inputs[0].op
+    return _op_flops(op)
+
+
+def _op_flops(op: tf.Operation) -> int:
     return _flops(op.type, _attributes(op), [tuple(x.shape) for x in op.inputs], tuple(op.outputs[0].shape))
-
-
-def _traced_op(graph: tf.Graph, name: str) -> tf.Operation:
-    """The op of that name. One in the body of a loop runs as `<loop>/body/_<number>/<name in the body>`."""
-    inside = _IN_LOOP.fullmatch(name)
-    if not inside:
-        return graph.get_operation_by_name(name)
-    loop = graph.get_operation_by_name(inside[1])
-    wanted = loop.get_attr("body").name
-    (body,) = (f for f in graph.as_graph_def().library.function if f.signature.name == wanted)
-    return _traced_op(function_def_to_graph(body, [x.shape for x in loop.inputs]), inside[2])
 
 
 def _attributes(op: tf.Operation) -> Callable[[str], Any]:

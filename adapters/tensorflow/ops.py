@@ -70,9 +70,9 @@ def conv2d(
     if groups > 1 and groups == x.shape[-1]:
         kh, kw, _, out = w.shape
         kernel = tf.reshape(w, (kh, kw, groups, out // groups))
-        y = _convolve(tf.nn.depthwise_conv2d, tf.nn.depthwise_conv2d_backprop_filter, x, kernel, stride, pads)
+        y = _convolve(_DEPTHWISE, x, kernel, stride, pads)
     elif groups == 1 or not splits_groups():
-        y = _convolve(tf.nn.conv2d, tf.compat.v1.nn.conv2d_backprop_filter, x, w, stride, pads)
+        y = _convolve(_DENSE, x, w, stride, pads)
     else:
         parts = zip(tf.split(x, groups, axis=-1), tf.split(w, groups, axis=-1), strict=True)
         y = tf.concat([conv2d(part, kernel, stride=stride, padding=padding) for part, kernel in parts], axis=-1)
@@ -84,37 +84,60 @@ def splits_groups() -> bool:
     return not tf.config.list_logical_devices("GPU")
 
 
-def _convolve(forward: Any, filter_gradient: Any, x: Tensor, w: Tensor, stride: int, pads: list[list[int]]) -> Tensor:
+# A convolution, and its gradients for image and weight.
+_DENSE = tf.nn.conv2d, tf.compat.v1.nn.conv2d_backprop_input, tf.compat.v1.nn.conv2d_backprop_filter
+_DEPTHWISE = (
+    tf.nn.depthwise_conv2d,
+    tf.nn.depthwise_conv2d_backprop_input,
+    tf.nn.depthwise_conv2d_backprop_filter,
+)
+
+
+def _convolve(kind: tuple[Any, Any, Any], x: Tensor, w: Tensor, stride: int, pads: list[list[int]]) -> Tensor:
     """A convolution whose eager gradient is, like that of a multiply, computed only for what needs one.
 
-    TensorFlow's own also computes the dX of an image that no tape watches. In a graph it is pruned.
+    TensorFlow's own also computes that of an image or a weight that no tape watches. In a graph it is pruned.
     """
+    forward, image_gradient, weight_gradient = kind
     strides = [1, stride, stride, 1]
-    watched = record.should_record_backprop
-    if not tf.executing_eagerly() or watched([x]) or not watched([w]):
+    watched = [record.should_record_backprop([operand]) for operand in (x, w)] if tf.executing_eagerly() else []
+    if sum(watched) != 1:
         return forward(x, w, strides, pads)
 
     @tf.custom_gradient
-    def convolve(w: Tensor) -> tuple[Tensor, Any]:
+    def convolve(operand: Tensor) -> tuple[Tensor, Any]:
         def gradient(dy: Tensor) -> Tensor:
-            return filter_gradient(x, w.shape, dy, strides, pads)
+            if watched[0]:
+                return image_gradient(x.shape, w, dy, strides, pads)
+            return weight_gradient(x, w.shape, dy, strides, pads)
 
         return forward(x, w, strides, pads), gradient
 
-    return convolve(w)
+    return convolve(x if watched[0] else w)
 
 
 def batch_norm(x: Tensor, scale: Tensor, shift: Tensor, *, eps: float) -> Tensor:
+    nothing = np.empty(0, np.float32)
+    return _batch_norm(x, scale, shift, nothing, nothing, eps, is_training=True)
+
+
+def batch_norm_inference(
+    x: Tensor, scale: Tensor, shift: Tensor, mean: Tensor, variance: Tensor, *, eps: float
+) -> Tensor:
+    return _batch_norm(x, scale, shift, _float32(mean), _float32(variance), eps, is_training=False)
+
+
+def _batch_norm(x: Tensor, scale: Tensor, shift: Tensor, mean: Any, variance: Any, eps: float, **mode: bool) -> Tensor:
     image = x if x.shape.rank == 4 else tf.reshape(x, (-1, 1, 1, x.shape[-1]))
     # The fused op wants its parameters in float32, whatever the image is in.
     y = tf.raw_ops.FusedBatchNormV3(
         x=image,
         scale=_float32(scale),
         offset=_float32(shift),
-        mean=np.empty(0, np.float32),
-        variance=np.empty(0, np.float32),
+        mean=mean,
+        variance=variance,
         epsilon=eps,
-        is_training=True,
+        **mode,
     ).y
     return y if image is x else tf.reshape(y, x.shape)
 
@@ -166,13 +189,13 @@ def attention(
 def _barred(positions: int, dtype: tf.DType, mask: Tensor | None) -> Tensor:
     """What to add to scores: a bias as it is; nothing for keys that may be seen, and the least number for others."""
     if mask is None:
-        return _future(positions, dtype)
+        return future(positions, dtype)
     if mask.dtype != tf.bool:
         return mask
     return (1 - tf.cast(mask, dtype))[:, tf.newaxis, tf.newaxis] * dtype.min
 
 
-def _future(positions: int, dtype: tf.DType) -> Tensor:
+def future(positions: int, dtype: tf.DType) -> Tensor:
     """[q, k] with 0 where k <= q and -inf beyond: to add it costs no gradient, unlike `tf.where`."""
     return _future_tensor(positions, dtype) if tf.executing_eagerly() else _future_array(positions, dtype)
 

@@ -44,14 +44,16 @@ class Split:
         return {tensor: values[name] for name, tensor in self._inputs.items()}
 
 
-def split(loss: Callable[[Values], tf.Tensor], like: Values, sources: Sequence[str]) -> Split:
-    """Trace `loss` and its gradients for `sources`, with parameters and inputs shaped as in `like`."""
+def split(
+    run: Callable[[Values], tuple[tf.Tensor, Any]], pull: Callable[[Any], Sequence[tf.Tensor]], like: Values
+) -> Split:
+    """Trace a rule (`rules.py`), with parameters and inputs shaped as in `like`."""
     graph = tf.Graph()
     with graph.as_default():
         inputs = {name: tf.compat.v1.placeholder(value.dtype, value.shape) for name, value in like.items()}
-        value = loss(inputs)
+        value, kept = run(inputs)
         forward_ops = set(graph.get_operations())
-        gradients = tf.gradients(value, [inputs[name] for name in sources])
+        gradients = pull(kept)
     backward_ops, residuals = _cut(gradients, forward_ops)
     return Split(
         residuals=tuple(tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in residuals),

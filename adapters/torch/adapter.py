@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,8 +12,13 @@ import torch
 
 from harness.workload.trace import Graph
 
-from ..base import Program, Unsupported
+from ..base import DEFAULT, NO_DIRECTIONS, Choices, Program, Unsupported
+from ..compatible import check
+from ..extend import Extended, with_sides
+from . import ops
+from .by_hand import ByHand
 from .eager import Eager
+from .update import Update
 
 
 class Adapter:
@@ -55,16 +61,55 @@ class Adapter:
             }
         return facts
 
-    def load(self, graph: Graph, arrays: Mapping[str, np.ndarray], execution: str) -> Program:
-        if execution == "eager":
-            return Eager(graph, arrays, self._device, self._dtype)
+    def load(
+        self,
+        graph: Graph,
+        arrays: Mapping[str, np.ndarray],
+        execution: str,
+        choices: Choices = DEFAULT,
+        directions: Mapping[str, np.ndarray] = NO_DIRECTIONS,
+    ) -> Program:
+        if execution not in self.executions:
+            raise Unsupported(f"torch has no execution {execution!r}; it has {', '.join(self.executions)}")
+        check(graph, choices, self._precision)
+        ops_used = {call.op for call in graph.calls}
+        if choices.tangent and choices.attention != "unfused" and "attention" in ops_used:
+            raise Unsupported("torch's fused attention has no forward mode; choose attention=unfused")
+        if choices.tangent and "lstm" in ops_used:
+            raise Unsupported("torch's fused LSTM has no forward mode; choose model.loop=unrolled")
+        if choices.tangent:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # what its first call imports still uses torch.jit
+                torch.func.jvp(torch.relu, (torch.zeros(1),), (torch.zeros(1),))
+        program = with_sides(graph, lambda part: self._program(part, arrays, execution, choices, directions))
+        if choices.optimizer == "none":
+            return program
+        update = Update(choices.optimizer, program.parameters())
+        return Extended(program, {"update": update}, lambda: {"update": update.executed(program.gradient())})
+
+    def _program(
+        self,
+        graph: Graph,
+        arrays: Mapping[str, np.ndarray],
+        execution: str,
+        choices: Choices,
+        directions: Mapping[str, np.ndarray],
+    ) -> Program:
+        where = self._device, self._dtype
+        nhwc = choices.layout == "nhwc"
         if execution == "compile":
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", DeprecationWarning)  # the compiler still uses torch.jit
-                from .compiled import Compiled  # its import takes seconds that eager need not wait
-
-            return Compiled(graph, arrays, self._device, self._dtype)
-        raise Unsupported(f"torch has no execution {execution!r}; it has {', '.join(self.executions)}")
+                from . import compiled, compiled_by_hand  # seconds that eager need not wait for
+            nhwc |= choices.layout == "native" and self._device.type == "cuda"
+        if choices.autodiff != "reverse":
+            by_hand = compiled_by_hand.CompiledByHand if execution == "compile" else ByHand
+            return by_hand(graph, arrays, *where, choices.autodiff)
+        attention = ops.unfused_attention if choices.attention == "unfused" else ops.attention
+        namespace = SimpleNamespace(**vars(ops) | {"attention": attention})
+        program = compiled.Compiled if execution == "compile" else Eager
+        image_format = torch.channels_last if nhwc else torch.contiguous_format
+        return program(graph, arrays, *where, image_format, namespace, choices.residuals, directions)
 
     def wait(self, value: Any) -> None:
         # On a CPU an op returns when its result is computed.

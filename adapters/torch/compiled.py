@@ -19,7 +19,7 @@ from torch._inductor.compile_fx import compile_fx, compile_fx_inner
 from harness.workload.trace import Graph
 
 from ..base import Executed
-from .counting import count_graph
+from .counting import annotated, count_graph, total
 from .eager import Eager
 
 
@@ -32,41 +32,59 @@ class Compiled(Eager):
     """
 
     def __init__(
-        self, graph: Graph, arrays: Mapping[str, np.ndarray], device: torch.device, dtype: torch.dtype
+        self,
+        graph: Graph,
+        arrays: Mapping[str, np.ndarray],
+        device: torch.device,
+        dtype: torch.dtype,
+        image_format: torch.memory_format,
+        ops: Any,
+        residuals: str,
+        directions: Mapping[str, np.ndarray],
     ) -> None:
-        nhwc = device.type == "cuda"
-        super().__init__(graph, arrays, device, dtype, torch.channels_last if nhwc else torch.contiguous_format)
-        loss = self._loss
+        super().__init__(graph, arrays, device, dtype, image_format, ops, residuals, directions)
+        infer, loss = self._infer, self._loss
 
-        def gradient(sources: Mapping[str, Tensor], inputs: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], Tensor]:
+        def gradient(sources: Mapping[str, Tensor], rest: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], Tensor]:
             def of_sources(sources: Mapping[str, Tensor]) -> Tensor:
-                return loss(sources, {**inputs, **sources})
+                everything = {**rest, **sources}
+                return loss(everything, everything)
 
             return torch.func.grad_and_value(of_sources)(sources)
 
-        self._inductor = {phase: Inductor(nhwc) for phase in ("inference", "forward", "gradient")}
-        self._inference = _compile(loss, self._inductor["inference"])
-        self._loss = _compile(loss, self._inductor["forward"])
-        self._gradient = _compile(gradient, self._inductor["gradient"])
-        # With parameters that require a gradient this graph would save residuals for a second derivative.
-        self._detached = {name: tensor.detach() for name, tensor in self._sources.items()}
-        self._rest = {name: tensor for name, tensor in self._inputs.items() if name not in self._sources}
+        def tangent(
+            sources: Mapping[str, Tensor], rest: Mapping[str, Tensor], directions: Mapping[str, Tensor]
+        ) -> tuple[Tensor, Tensor]:
+            def of_sources(sources: Mapping[str, Tensor]) -> Tensor:
+                everything = {**rest, **sources}
+                return infer(everything, everything)
 
-    def inference(self) -> Tensor:
-        with torch.no_grad():
-            return self._inference(self._params, self._inputs)
+            return torch.func.jvp(of_sources, (sources,), (directions,))
+
+        nhwc = image_format == torch.channels_last
+        self._inductor = {phase: Inductor(nhwc) for phase in ("inference", "forward", "gradient", "tangent")}
+        self._infer = compiled(infer, self._inductor["inference"])
+        self._loss = compiled(loss, self._inductor["forward"])
+        self._gradient = compiled(gradient, self._inductor["gradient"])
+        self._tangent = compiled(tangent, self._inductor["tangent"])
 
     def gradient(self) -> tuple[Tensor, dict[str, Tensor]]:
+        if self._checkpoints:  # torch.func has no checkpoints, so the pair is what a training loop runs
+            return super().gradient()
         gradients, loss = self._gradient(self._detached, self._rest)
         return loss, gradients
 
+    def tangent(self) -> tuple[Tensor, Tensor]:
+        with torch.no_grad():
+            return self._tangent(self._detached, self._rest, self._directions)
+
     def executed(self) -> dict[str, Executed]:
-        return {
-            "inference": self._inductor["inference"].forward,
-            "forward": self._inductor["forward"].forward,
-            "backward": self._inductor["forward"].backward,
-            "gradient": self._inductor["gradient"].forward,
-        }
+        graphs = self._inductor
+        counted = {name: graphs[name].forward for name in self.phases if hasattr(graphs.get(name), "forward")}
+        counted["backward"] = graphs["forward"].backward
+        if self._checkpoints:
+            counted["gradient"] = total(counted["forward"], counted["backward"])
+        return annotated({phase: counted[phase] for phase in self.phases}, self._graph, self._residuals, "reverse")
 
 
 class Inductor:
@@ -92,7 +110,7 @@ class Inductor:
         return compile_fx_inner(module, example_inputs, **options)
 
 
-def _compile(function: Any, backend: Inductor) -> Callable[..., Any]:
+def compiled(function: Any, backend: Inductor) -> Callable[..., Any]:
     # torch keeps compiled code, and counts recompilations, by code object, which copies of a closure share.
     fresh = FunctionType(
         function.__code__.replace(), function.__globals__, function.__name__, None, function.__closure__

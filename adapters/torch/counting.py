@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -10,7 +11,10 @@ from torch import Tensor, fx
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from ..base import Executed
+from harness.workload.cost import phase_work
+from harness.workload.trace import Graph
+
+from ..base import AFTER, Executed, Program
 
 aten = torch.ops.aten
 
@@ -19,6 +23,11 @@ RECOMPUTES = (
     "torch's fused attention computes q kᵀ again in the backward pass: five multiplies for attention, not four."
 )
 FIRST_STATE = "torch's fused LSTM also computes the gradient of its first state."
+
+ZERO_TANGENT = "torch's forward mode also multiplies the tangent of an input that has none, which is zero."
+KEEPS = "torch.compile keeps some results of a checkpointed part instead of computing them again."
+
+DELETES = "torch.compile deletes what is recomputed beside a local gradient, or merges it with what is already there."
 
 
 def _product(a: Tensor, b: Tensor) -> tuple[int, int]:
@@ -123,12 +132,43 @@ class CountDispatched(TorchDispatchMode):
         return out
 
 
+def count_phases(program: Program) -> dict[str, Executed]:
+    """What each phase of an eager program dispatches."""
+    counts = {phase: CountDispatched() for phase in program.phases}
+    results: dict[str, Any] = {}
+    for phase, count in counts.items():
+        given = [results[AFTER[phase]]] if phase in AFTER else []
+        with count:
+            results[phase] = getattr(program, phase)(*given)
+    return {phase: count.tally.executed() for phase, count in counts.items()}
+
+
+def total(*parts: Executed) -> Executed:
+    """Several programs that run one after the other."""
+    notes = {note: None for part in parts for note in [part.note] if note}
+    seen = sum(part.seen or 0 for part in parts)
+    return Executed(sum(p.matmuls for p in parts), sum(p.flops for p in parts), " ".join(notes), seen)
+
+
+def annotated(executed: dict[str, Executed], graph: Graph, residuals: str, autodiff: str) -> dict[str, Executed]:
+    """The counts, with a note where one differs from what the trace and the choice lead to."""
+    expected, noted = phase_work(graph, residuals, autodiff), dict(executed)
+    for phase, found in executed.items():
+        if phase == "tangent" and found.flops > expected[phase].flops:
+            noted[phase] = replace(found, note=f"{found.note} {ZERO_TANGENT}".strip())
+        elif residuals != "store" and found.flops < expected[phase].flops:
+            noted[phase] = replace(found, note=f"{found.note} {KEEPS}".strip())
+        elif autodiff == "by_hand_recomputed" and found.flops < expected[phase].flops:
+            noted[phase] = replace(found, note=f"{found.note} {DELETES}".strip())
+    return noted
+
+
 def count_graph(graph: fx.Graph) -> Executed:
     """The multiplies of an AOT graph, whose nodes carry fake tensors."""
     tally = Tally()
     for node in graph.nodes:
         if node.op == "call_function":
-            tally.add(node.target, fx.map_arg(node.args, lambda n: n.meta["val"]), node.meta.get("val"))
+            tally.add(node.target, fx.map_arg(node.args, lambda n: n.meta.get("val")), node.meta.get("val"))
             if _packet(node.target) is aten.mul and _packet(node.meta.get("original_aten")) in _COUNTS:
                 tally.notes.add(ELEMENTWISE)
     return tally.executed()

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from harness.workload.interpret import interpreter
 from harness.workload.trace import Graph
 
-from ..base import PHASES, Executed
-from . import layout, ops
-from .counting import CountDispatched
-from .residuals import residual_bytes
+from ..base import NO_DIRECTIONS, PHASES, Executed
+from . import layout
+from . import ops as native_ops
+from .counting import annotated, count_phases
+from .residuals import bytes_kept_by, residual_bytes
 
 
 class Eager:
@@ -27,7 +31,11 @@ class Eager:
         device: torch.device,
         dtype: torch.dtype,
         image_format: torch.memory_format = torch.contiguous_format,
+        ops: Any = native_ops,
+        residuals: str = "store",
+        directions: Mapping[str, np.ndarray] = NO_DIRECTIONS,
     ) -> None:
+        self.phases = (*PHASES, "tangent") if directions else PHASES
         self._axes = layout.axes_of(graph)
         placed = {
             name: layout.place(arrays[name], axes, device, dtype, image_format) for name, axes in self._axes.items()
@@ -36,11 +44,22 @@ class Eager:
         self._params = {name: placed[name] for name in graph.params}
         self._inputs = {name: placed[name] for name in graph.inputs}
         self._wanted = tuple(self._sources.values())
-        self._loss: Callable[..., Tensor] = interpreter(graph, ops)
+        # Under torch.func, parameters that require a gradient would record one for a second derivative.
+        self._detached = {name: tensor.detach() for name, tensor in self._sources.items()}
+        self._rest = {name: tensor for name, tensor in placed.items() if name not in self._sources}
+        self._directions = {
+            name: layout.place(directions[name], self._axes[name], device, dtype, image_format)
+            for name in graph.sources
+            if name in directions
+        }
+        self._graph, self._residuals = graph, residuals
+        self._checkpoints = residuals != "store"
+        self._infer: Callable[..., Tensor] = interpreter(graph, ops)
+        self._loss: Callable[..., Tensor] = interpreter(graph, ops, residuals, _checkpoint)
 
     def inference(self) -> Tensor:
         with torch.no_grad():
-            return self._loss(self._params, self._inputs)
+            return self._infer(self._params, self._inputs)
 
     def forward(self) -> tuple[Tensor, Tensor]:
         loss = self._loss(self._params, self._inputs)
@@ -54,20 +73,29 @@ class Eager:
         kept = self.forward()
         return kept[0], self.backward(kept)
 
+    def parameters(self) -> dict[str, Tensor]:
+        """Those that are trained."""
+        return {name: self._detached[name] for name in self._params if name in self._detached}
+
+    def tangent(self) -> tuple[Tensor, Tensor]:
+        with torch.no_grad():
+            return torch.func.jvp(self._of_sources, (self._detached,), (self._directions,))
+
+    def _of_sources(self, sources: Mapping[str, Tensor]) -> Tensor:
+        everything = {**self._rest, **sources}
+        return self._infer(everything, everything)
+
     def export(self, gradients: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
         return layout.export(gradients, self._axes)
 
     def residual_bytes(self, kept: tuple[Tensor, Tensor]) -> int:
-        return residual_bytes(kept[1], (*self._params.values(), *self._inputs.values()))
+        given = (*self._params.values(), *self._inputs.values())
+        return bytes_kept_by(self.forward, given) if self._checkpoints else residual_bytes(kept[1], given)
 
     def executed(self) -> dict[str, Executed]:
-        counts = {phase: CountDispatched() for phase in PHASES}
-        with counts["inference"]:
-            self.inference()
-        with counts["forward"]:
-            kept = self.forward()
-        with counts["backward"]:
-            self.backward(kept)
-        with counts["gradient"]:
-            self.gradient()
-        return {phase: count.tally.executed() for phase, count in counts.items()}
+        return annotated(count_phases(self), self._graph, self._residuals, "reverse")
+
+
+def _checkpoint(function: Callable[..., Any]) -> Callable[..., Any]:
+    """As torch's documentation advises; nothing here is random, so no random state is kept."""
+    return partial(checkpoint, function, use_reentrant=False, preserve_rng_state=False)

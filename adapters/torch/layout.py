@@ -59,6 +59,11 @@ def place(
     return tensor.contiguous(memory_format=image_format) if tensor.dim() == 4 else tensor
 
 
+def canonical(tensor: Tensor, axes: Axes) -> Tensor:
+    """A view with canonical axes of what `place` placed."""
+    return tensor.permute(*np.argsort(axes).tolist()) if axes else tensor
+
+
 def export(tensors: Mapping[str, Tensor], axes: Mapping[str, Axes]) -> dict[str, np.ndarray]:
     """The inverse of `place`, as float32."""
     return {

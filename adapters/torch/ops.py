@@ -21,6 +21,7 @@ from .sequence import (  # noqa: F401
     rotary,
     stack_tokens,
     transpose_tokens,
+    unfused_attention,
     unstack_tokens,
 )
 
@@ -54,6 +55,14 @@ def batch_norm(x: Tensor, scale: Tensor, shift: Tensor, *, eps: float) -> Tensor
         # torch takes axis 1 for the channels; here they are the last.
         return batch_norm(x.flatten(0, 1), scale, shift, eps=eps).view_as(x)
     return F.batch_norm(x, None, None, scale, shift, training=True, eps=eps)
+
+
+def batch_norm_inference(
+    x: Tensor, scale: Tensor, shift: Tensor, mean: Tensor, variance: Tensor, *, eps: float
+) -> Tensor:
+    if x.dim() == 3:
+        return batch_norm_inference(x.flatten(0, 1), scale, shift, mean, variance, eps=eps).view_as(x)
+    return F.batch_norm(x, mean, variance, scale, shift, training=False, eps=eps)
 
 
 def layer_norm(x: Tensor, scale: Tensor, shift: Tensor, *, eps: float) -> Tensor:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+import torch
 from torch import Tensor
 
 
@@ -13,7 +14,27 @@ def residual_bytes(loss: Tensor, given: Iterable[Tensor]) -> int:
 
     A storage counts once and whole, however many nodes and views hold it: that is what stays allocated.
     """
-    storages = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in _saved(loss.grad_fn)}
+    return storage_bytes(_saved(loss.grad_fn), given)
+
+
+def bytes_kept_by(forward: Callable[[], Any], given: Iterable[Tensor]) -> int:
+    """The same of a forward pass with checkpoints, whose saved tensors must not be looked at: that recomputes them."""
+    saved: list[Tensor] = []
+
+    def note(tensor: Tensor) -> Tensor:
+        saved.append(tensor)
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        kept = forward()
+    size = storage_bytes(saved, given)
+    del kept
+    return size
+
+
+def storage_bytes(tensors: Iterable[Tensor], given: Iterable[Tensor]) -> int:
+    """Bytes of the storages of `tensors`, each once, without those of `given`."""
+    storages = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in tensors}
     for tensor in given:
         storages.pop(tensor.untyped_storage().data_ptr(), None)
     return sum(storages.values())

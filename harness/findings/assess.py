@@ -14,7 +14,6 @@ import numpy as np
 from .. import __version__
 from ..config import Settings, Variant
 from ..measure import stats
-from ..measure.clock import PHASES
 from ..measure.pool import ROOT
 from ..measure.protocol import Outcome
 from ..measure.trial import Measured
@@ -22,6 +21,8 @@ from ..workload.cost import CostTable, cost
 from .calibration import Calibration, Spread
 from .noise import noise, surroundings
 from .record import Record
+
+_EXECUTED = ("matmuls", "flops")
 
 
 def record_of(
@@ -43,6 +44,7 @@ def record_of(
         memory=job.device.memory,
         framework=variant.framework,
         execution=variant.execution,
+        choices=asdict(variant.choices),
         outcome=Outcome.OK,
         metrics=_counted(work, graph.parameter_count),
         stop=known.stops,
@@ -101,7 +103,7 @@ def _verified(known: Measured) -> dict[str, float]:
         "set_up_s": known.set_up_s,
         "residual_mib": known.verified["residual_bytes"] / 2**20,
         **{f"first_{phase}_s": seconds for phase, seconds in known.first_call_s.items()},
-        **{f"executed_{phase}_matmuls": found["matmuls"] for phase, found in known.executed.items()},
+        **{f"executed_{phase}_{what}": found[what] for phase, found in known.executed.items() for what in _EXECUTED},
         **({"counter_coverage": executed["seen"] / executed["flops"]} if covered else {}),
     }
 
@@ -117,9 +119,9 @@ def _timed(known: Measured, work: CostTable, spread: Spread) -> tuple[dict[str, 
     ratio, growth = interval("ratio", "backward", "forward"), interval("marginal", "gradient", "inference")
     seconds = {
         phase: float(np.exp(np.mean([stats.trimmed_mean(stats.log_times(t.seconds[phase])) for t in trials])))
-        for phase in PHASES
+        for phase in trials[0].seconds
     }
-    every = {phase: [s for t in trials for s in t.seconds[phase]] for phase in PHASES}
+    every = {phase: [s for t in trials for s in t.seconds[phase]] for phase in seconds}
     metrics = {
         "ratio": ratio.centre,
         "ratio_low": ratio.low,

@@ -69,7 +69,7 @@ def _differences(a: Record, b: Record) -> list[str]:
     """What makes two records incomparable, in words."""
     sizes_a, sizes_b = a.workload["sizes"], b.workload["sizes"]
     sides = [(f"model.{key}", sizes_a.get(key), sizes_b.get(key)) for key in sizes_a | sizes_b]
-    sides += [(key, a.workload[key], b.workload[key]) for key in ("precision", "seed", "wants_inputs")]
+    sides += [(key, a.workload[key], b.workload[key]) for key in ("precision", "seed", "gradients")]
     sides += [("device", a.device, b.device), ("threads", a.threads, b.threads), ("memory", a.memory, b.memory)]
     sides += [(f"machine.{key}", a.machine.get(key), b.machine.get(key)) for key in a.machine | b.machine]
     return [f"{name} is {x} in A and {y} in B" for name, x, y in sides if x != y]

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from .record import Record
-from .summary import COLUMNS, answer, interval, remarks, row
+from .summary import COLUMNS, answer, execution, interval, remarks, row
 
 _TEXT_COLUMNS = ("model", "framework", "execution", "outcome")
 
@@ -28,7 +28,7 @@ class Terminal:
     def finished(self, record: Record, left: str) -> None:
         """One finished variant, and how long the rest of the sweep will take."""
         m = record.metrics
-        what = f"{record.model:<10} {record.framework + ' ' + record.execution:<18}"
+        what = f"{record.model:<10} {record.framework + ' ' + execution(record):<18}"
         if record.outcome == "ok":
             found = f"ratio {m['ratio']:.2f} [{interval(record)}]  ok"
             found += f" (noisy: {record.noise})" if record.noise else ""

@@ -10,6 +10,9 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from adapters.base import DEFAULT, Choices
+
+from ..config import Variant
 from ..errors import UserError
 from .schema import SCHEMA
 
@@ -32,6 +35,7 @@ class Record:
     memory: str
     framework: str
     execution: str
+    choices: dict[str, Any]
     outcome: str
     reason: str = ""
     metrics: dict[str, float] = field(default_factory=dict)
@@ -52,7 +56,7 @@ class Record:
 
     @property
     def variant(self) -> str:
-        return f"{self.framework}-{self.execution}"
+        return str(Variant(self.framework, self.execution, Choices(**self.choices)))
 
     def write(self, folder: Path) -> Path:
         """Write `<cell>.json`, whole or not at all, and on the disk before this returns. Raises UserError."""
@@ -85,7 +89,10 @@ class NewerSchema(UserError):
 
 
 def read(path: Path) -> Record:
-    """The record in a file. Raises UserError for one that is corrupt, not a record, or of a newer schema."""
+    """The record in a file, older ones in today's form.
+
+    Raises UserError for one that is corrupt, not a record, or of a newer schema.
+    """
     try:
         return _record(path, path.read_bytes())
     except OSError as error:
@@ -114,10 +121,19 @@ def _record(path: Path, content: bytes) -> Record:
         raise UserError(f"{path}: not a record of this program; move it elsewhere")
     if data["schema"] > SCHEMA:
         raise NewerSchema(f"{path}: schema {data['schema']} is newer than this program's {SCHEMA}; update the program")
+    if data["schema"] == 1 and isinstance(data.get("workload"), dict):
+        data = _from_before_choices(data)
     known = {f.name for f in fields(Record)}
     if data.keys() != known:
         raise UserError(f"{path}: {', '.join(sorted(data.keys() ^ known))} missing or unknown; delete the file")
     return Record(**data)
+
+
+def _from_before_choices(data: dict[str, Any]) -> dict[str, Any]:
+    """A record of schema 1: everything was as it is by default, but for one question, to have inputs' gradients too."""
+    workload = dict(data["workload"])
+    workload["gradients"] = "both" if workload.pop("wants_inputs", False) else "params"
+    return data | {"choices": asdict(DEFAULT), "workload": workload, "schema": SCHEMA}
 
 
 def _unreadable(path: Path, error: OSError) -> UserError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-SCHEMA = 1  # raise it when a number changes its meaning; a reader refuses what is newer than itself
+SCHEMA = 2  # raise it when a field is added or changes its meaning; a reader refuses what is newer than itself
 
 
 class Quantity(NamedTuple):
@@ -14,6 +14,19 @@ class Quantity(NamedTuple):
     sentence: str
 
 
+PHASES = {
+    "inference": "Forward with nothing recorded for a gradient.",
+    "forward": "Forward that keeps what backward needs.",
+    "backward": "From what forward kept to all gradients.",
+    "gradient": "Loss and all gradients in one call, as a training loop runs it.",
+    "update": "One optimizer step of all parameters, from their gradients.",
+    "tangent": "Loss and its derivative along one direction, in forward mode.",
+    "forward_inputs": "Forward that keeps what the inputs' gradients need: parameters are frozen.",
+    "backward_inputs": "From what forward kept to the gradients of the inputs alone.",
+    "forward_params": "Forward that keeps what the parameters' gradients need.",
+    "backward_params": "From what forward kept to the gradients of the parameters alone.",
+}
+
 METRICS: dict[str, Quantity] = {
     "ratio": Quantity("1", "Time of backward over time of forward, from pairs measured next to each other."),
     "ratio_low": Quantity("1", "Lower end of the 95 % interval of `ratio`."),
@@ -22,24 +35,12 @@ METRICS: dict[str, Quantity] = {
     "ratio_marginal_low": Quantity("1", "Lower end of the 95 % interval of `ratio_marginal`."),
     "ratio_marginal_high": Quantity("1", "Upper end of the 95 % interval of `ratio_marginal`."),
     "ratio_flops": Quantity("1", "FLOPs of backward over forward, multiplies and convolutions, counted in the trace."),
-    "inference_ms": Quantity("ms", "Forward with nothing recorded for a gradient."),
-    "forward_ms": Quantity("ms", "Forward that keeps what backward needs."),
-    "backward_ms": Quantity("ms", "From what forward kept to all gradients."),
-    "gradient_ms": Quantity("ms", "Loss and all gradients in one call, as a training loop runs it."),
-    "first_inference_s": Quantity("s", "First call of inference: trace, compile and tune included."),
-    "first_forward_s": Quantity("s", "First call of forward: trace, compile and tune included."),
-    "first_backward_s": Quantity("s", "First call of backward: trace, compile and tune included."),
-    "first_gradient_s": Quantity("s", "First call of gradient: trace, compile and tune included."),
     "forward_gflops": Quantity("GFLOP/s", "Counted FLOPs of forward over its time."),
     "backward_gflops": Quantity("GFLOP/s", "Counted FLOPs of backward over its time."),
     "forward_flops": Quantity("FLOP", "FLOPs of forward, multiplies and convolutions, counted in the trace."),
     "backward_flops": Quantity("FLOP", "FLOPs of backward, multiplies and convolutions, counted in the trace."),
     "forward_matmuls": Quantity("1", "Multiplies and convolutions of forward in the trace."),
     "backward_matmuls": Quantity("1", "Multiplies and convolutions of backward in the trace."),
-    "executed_inference_matmuls": Quantity("1", "Multiplies and convolutions in the program that inference executes."),
-    "executed_forward_matmuls": Quantity("1", "Multiplies and convolutions in the program that forward executes."),
-    "executed_backward_matmuls": Quantity("1", "Multiplies and convolutions in the program that backward executes."),
-    "executed_gradient_matmuls": Quantity("1", "Multiplies and convolutions in the program that gradient executes."),
     "counter_coverage": Quantity(
         "1",
         "FLOPs of gradient by the framework's own counter over those executed: below 1 where it is blind (torch's "
@@ -73,6 +74,16 @@ METRICS: dict[str, Quantity] = {
     ),
     "drift_significant": Quantity("1", "1 if that change exceeds its 95 % error, else 0; ratios hardly follow it."),
     "noisy": Quantity("1", "1 if the machine disturbed this variant, else 0; the record says how."),
+    **{f"{phase}_ms": Quantity("ms", sentence) for phase, sentence in PHASES.items()},
+    **{
+        f"first_{phase}_s": Quantity("s", f"First call of {phase}: trace, compile and tune included.")
+        for phase in PHASES
+    },
+    **{
+        f"executed_{phase}_matmuls": Quantity("1", f"Multiplies and convolutions in the program of {phase} that runs.")
+        for phase in PHASES
+    },
+    **{f"executed_{phase}_flops": Quantity("FLOP", f"Their FLOPs in the program of {phase}.") for phase in PHASES},
 }
 
 FIELDS: dict[str, str] = {
@@ -83,12 +94,13 @@ FIELDS: dict[str, str] = {
     "sweep": "Which sweep of that study.",
     "cell": "Names the workload, device and variant; the same in every sweep.",
     "model": "Name of the model.",
-    "workload": "Model, sizes, precision and seed: enough to draw the same arrays again.",
+    "workload": "Model, sizes, precision, gradients and seed: enough to draw the same arrays again.",
     "device": "cpu or cuda.",
     "threads": "CPU threads given to the framework.",
     "memory": "kept: the process keeps what it frees; returned: glibc's default, which gives large arrays back.",
     "framework": "Which framework.",
     "execution": "Which execution of it.",
+    "choices": "Implementation choices, by name; adapters/base.py says what each is.",
     "outcome": "ok, invalid, unsupported, oom, timeout, crashed or error.",
     "reason": "One sentence that says why, where the outcome is not ok.",
     "metrics": "The numbers, by name; see METRICS.",

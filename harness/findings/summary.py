@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from adapters.base import Choices
+
 from .record import Record
 
 COLUMNS = (
@@ -33,7 +35,7 @@ def row(record: Record) -> list[str]:
     return [
         record.model,
         record.framework,
-        record.execution,
+        execution(record),
         number("forward_ms", ".3g"),
         number("backward_ms", ".3g"),
         number("ratio", ".2f"),
@@ -44,6 +46,12 @@ def row(record: Record) -> list[str]:
         " / ".join(counts) + ("*" if record.notes else "") if any(counts) else "",
         _outcome(record),
     ]
+
+
+def execution(record: Record) -> str:
+    """The execution and what was chosen besides."""
+    departing = Choices(**record.choices).departing
+    return " ".join([record.execution, *(f"{name}={value}" for name, value in departing.items())])
 
 
 def interval(record: Record) -> str:

@@ -53,6 +53,8 @@ class Tracker:
             "memory": record.memory,
             "framework": record.framework,
             "execution": record.execution,
+            "gradients": record.workload["gradients"],
+            **record.choices,
         }
         numbers = {k: v for k, v in sizes.items() if isinstance(v, (int, float))} | record.metrics
         tags = {

@@ -6,13 +6,14 @@ import gc
 import math
 import resource
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from itertools import pairwise
 from time import perf_counter
 from typing import Any
 
-from adapters.base import PHASES, Adapter, Program
+from adapters.base import AFTER, Adapter, Program
 
 from .machine import busy_s
 from .surroundings import between, look
@@ -37,8 +38,8 @@ class Samples:
     visit instead, or for each look at the GPU.
     """
 
-    seconds: dict[str, list[float]] = field(default_factory=lambda: {phase: [] for phase in PHASES})
-    enqueue: dict[str, list[float]] = field(default_factory=lambda: {phase: [] for phase in PHASES})
+    seconds: dict[str, list[float]] = field(default_factory=dict)
+    enqueue: dict[str, list[float]] = field(default_factory=dict)
     switches: list[int] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
     others: list[float] = field(default_factory=list)
@@ -47,9 +48,9 @@ class Samples:
 
     def extend(self, other: Samples) -> None:
         """Append the other's cycles."""
-        for phase in PHASES:
-            self.seconds[phase] += other.seconds[phase]
-            self.enqueue[phase] += other.enqueue[phase]
+        for ours, more in ((self.seconds, other.seconds), (self.enqueue, other.enqueue)):
+            for phase, values in more.items():
+                ours.setdefault(phase, []).extend(values)
         self.switches += other.switches
         self.cpu += other.cpu
         self.others += other.others
@@ -60,6 +61,19 @@ class Samples:
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready."""
         return asdict(self)
+
+
+def groups(phases: Sequence[str]) -> list[list[str]]:
+    """The phases of a cycle, in order; one that uses another's result stands right behind it."""
+    return [[first, *(p for p in phases if AFTER.get(p) == first)] for first in phases if first not in AFTER]
+
+
+def _one_cycle(program: Program, run: Callable[[str, Callable[[], Any]], Any]) -> None:
+    """`run(phase, call)` for each phase once; it returns what `call` returned."""
+    for first, *following in groups(program.phases):
+        result = run(first, getattr(program, first))
+        for phase in following:
+            run(phase, partial(getattr(program, phase), result))
 
 
 def first_calls(adapter: Adapter, program: Program) -> dict[str, float]:
@@ -73,17 +87,14 @@ def first_calls(adapter: Adapter, program: Program) -> dict[str, float]:
         took[phase] = perf_counter() - start
         return result
 
-    first("inference", program.inference)
-    kept = first("forward", program.forward)
-    first("backward", lambda: program.backward(kept))
-    first("gradient", program.gradient)
+    _one_cycle(program, first)
     return took
 
 
 def device_clock(adapter: Adapter, program: Program, calls: int = 20) -> tuple[dict[str, float], dict[str, float]]:
     """Median seconds of each phase by the host's clock and by the device's; the second is empty without one."""
-    host: dict[str, list[float]] = {phase: [] for phase in PHASES}
-    device: dict[str, list[float]] = {phase: [] for phase in PHASES}
+    host: dict[str, list[float]] = {phase: [] for phase in program.phases}
+    device: dict[str, list[float]] = {phase: [] for phase in program.phases}
 
     def timed(phase: str, call: Callable[[], Any]) -> Any:
         start = perf_counter()
@@ -95,10 +106,7 @@ def device_clock(adapter: Adapter, program: Program, calls: int = 20) -> tuple[d
         return result
 
     for _ in range(calls):
-        timed("inference", program.inference)
-        kept = timed("forward", program.forward)
-        timed("backward", lambda kept=kept: program.backward(kept))  # type: ignore[misc]
-        timed("gradient", program.gradient)
+        _one_cycle(program, timed)
     medians = [{p: statistics.median(s) for p, s in clock.items() if s} for clock in (host, device)]
     return medians[0], medians[1]
 
@@ -120,7 +128,7 @@ def warm_up(adapter: Adapter, program: Program, limit_s: float) -> tuple[dict[st
         changes = [abs(b / a - 1) for a, b in pairwise(levels)]
         stable = len(changes) >= 2 and max(changes[-2:]) < STABLE
         if stable or len(levels) == MOST_WARM_BLOCKS or perf_counter() >= end:
-            return {phase: statistics.median(block.seconds[phase]) for phase in PHASES}, cycles
+            return {phase: statistics.median(seconds) for phase, seconds in block.seconds.items()}, cycles
 
 
 def repeats(seconds: dict[str, float]) -> int:
@@ -131,18 +139,18 @@ def repeats(seconds: dict[str, float]) -> int:
 def measure(adapter: Adapter, program: Program, cycles: int, repeat: int, stretch: float = 0.0) -> Samples:
     """Time `cycles` cycles of all phases, in alternating order (ABBA), `repeat` calls to a block.
 
-    Backward always follows the forward whose residuals it uses. Garbage collection is off meanwhile. `stretch`
-    prolongs each backward by that share of itself: a known truth for the self-check.
+    A phase that uses another's result always follows it, as backward does forward. Garbage collection is off
+    meanwhile. `stretch` prolongs each backward by that share of itself: a known truth for the self-check.
     """
-    samples = Samples()
+    samples = Samples({phase: [] for phase in program.phases}, {phase: [] for phase in program.phases})
 
-    def timed(phase: str, call: Callable[[], Any], stretch: float = 0.0) -> list[Any]:
+    def timed(phase: str, call: Callable[[], Any]) -> list[Any]:
         start = perf_counter()
         results = [call() for _ in range(repeat)]
         returned = perf_counter()
         adapter.wait(results)
         done = perf_counter()
-        if stretch:
+        if stretch and phase == "backward":
             until = start + (done - start) * (1 + stretch)
             while (done := perf_counter()) < until:
                 pass
@@ -150,23 +158,21 @@ def measure(adapter: Adapter, program: Program, cycles: int, repeat: int, stretc
         samples.enqueue[phase].append((returned - start) / repeat)
         return results
 
-    def pair() -> None:
-        kept = timed("forward", program.forward)
-        timed("backward", lambda: program.backward(kept.pop()), stretch)
+    def step(first: str, following: Sequence[str]) -> None:
+        results = timed(first, getattr(program, first))
+        for phase in following:
+            call = getattr(program, phase)
+            timed(phase, lambda call=call: call(results.pop()))  # type: ignore[misc]
 
-    steps: list[Callable[[], Any]] = [
-        lambda: timed("inference", program.inference),
-        pair,
-        lambda: timed("gradient", program.gradient),
-    ]
+    steps = [(first, following) for first, *following in groups(program.phases)]
     before = look()
     collecting = gc.isenabled()
     gc.disable()
     try:
         for _ in range(cycles):
             busy, usage, start = busy_s(), resource.getrusage(resource.RUSAGE_SELF), perf_counter()
-            for step in steps:
-                step()
+            for first, following in steps:
+                step(first, following)
             samples.wall.append(perf_counter() - start)
             after = resource.getrusage(resource.RUSAGE_SELF)
             samples.switches.append(after.ru_nivcsw - usage.ru_nivcsw)

@@ -4,7 +4,7 @@ The parent asks `{"ask": name, ...}`; the worker answers `{"answer": {...}}` or
 `{"failed": outcome, "reason": sentence, "details": traceback}`. Asks, in the order they come:
 
 - `open` (framework, device, threads, precision): import the adapter; answers its description.
-- `load` (folder, execution): arrays to the device, first call of each phase; answers their seconds.
+- `load` (folder, execution, choices): arrays to the device, first call of each phase; answers their seconds.
 - `verify`: loss and every gradient against the oracle; answers the errors, or fails as `invalid`.
 - `count`: multiplies in each phase of the executed program.
 - `warm` (limit_s): cycles until the times are stable; answers seconds per phase.

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .clock import PHASES, Samples
+from .clock import Samples
 
 
 @dataclass
@@ -44,10 +44,10 @@ class SimulatedWorker:
         samples = Samples()
         for _ in range(cycles):
             self._level = 0.96 * self._level + self.drift * np.sqrt(1 - 0.96**2) * self.generator.standard_normal()
-            cycle = {phase: self._time(phase, stretch) for phase in PHASES}
+            cycle = {phase: self._time(phase, stretch) for phase in self.seconds}
             for phase, seconds in cycle.items():
-                samples.seconds[phase].append(seconds)
-                samples.enqueue[phase].append(seconds)
+                samples.seconds.setdefault(phase, []).append(seconds)
+                samples.enqueue.setdefault(phase, []).append(seconds)
             wall = repeat * sum(cycle.values())
             samples.wall.append(wall)
             samples.cpu.append(wall)

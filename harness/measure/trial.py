@@ -24,6 +24,7 @@ class Launch:
 
     framework: str
     execution: str
+    choices: dict[str, Any]
     interpreter: str
     log: Path
 
@@ -148,10 +149,10 @@ def _load_and_verify(
         precision=conditions.precision,
     )
     ready = time.monotonic()
-    folder = workload.result()
+    folder = os.fspath(workload.result())
     start += time.monotonic() - ready  # waiting for the arrays is not this variant's time
-    loaded = worker.ask("load", deadline_s, folder=os.fspath(folder), execution=launch.execution)
-    if not known.first_call_s:
+    loaded = worker.ask("load", deadline_s, folder=folder, execution=launch.execution, choices=launch.choices)
+    if not known.first_call_s:  # a later trial finds the compile cache warm
         known.described = opened["described"]
         known.first_call_s = loaded["first_call_s"]
     known.verified = worker.ask("verify", deadline_s)

@@ -40,38 +40,26 @@ class Session:
         cpus = ",".join(map(str, sorted(os.sched_getaffinity(0))))
         return {"described": self.adapter.describe() | {"cpus": cpus}}
 
-    def load(self, folder: str, execution: str) -> dict[str, Any]:
-        from adapters.base import Unsupported
+    def load(self, folder: str, execution: str, choices: dict[str, Any] | None = None) -> dict[str, Any]:
+        from adapters.base import Choices, Unsupported
         from harness.workload.workload import load
 
         from .clock import first_calls
 
         self.workload, arrays, self.expected = load(Path(folder))
+        chosen = Choices(**(choices or {}))
+        self.optimizer = chosen.optimizer
+        directions = self.workload.directions() if chosen.tangent else {}
         try:
-            self.program = self.adapter.load(self.workload.graph, arrays, execution)
+            self.program = self.adapter.load(self.workload.graph, arrays, execution, chosen, directions)
             return {"first_call_s": first_calls(self.adapter, self.program)}
         except Unsupported as error:
             raise Failure(Outcome.UNSUPPORTED, str(error)) from error
 
     def verify(self) -> dict[str, Any]:
-        """Backward alone and the fused gradient are both checked; the worse of the two is the error."""
-        from harness.workload.agreement import agreement
+        from .verify import verify
 
-        program = self.program
-        inferred, kept = program.inference(), program.forward()
-        residual_bytes = program.residual_bytes(kept)
-        split = program.backward(kept)
-        loss, fused = program.gradient()
-        losses = [float(inferred), float(kept[0]), float(loss)]
-        found = agreement(losses, [program.export(split), program.export(fused)], self.expected)
-        if reason := found.failure(self.workload.precision):
-            raise Failure(Outcome.INVALID, reason)
-        return {
-            "loss": losses[-1],
-            "loss_error": found.loss,
-            "gradient_errors": found.gradients,
-            "residual_bytes": residual_bytes,
-        }
+        return verify(self.program, self.workload, self.expected, self.optimizer)
 
     def count(self) -> dict[str, Any]:
         return {"executed": {phase: vars(found) for phase, found in self.program.executed().items()}}

@@ -12,9 +12,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from adapters.base import PHASES
+
 from ..findings.calibration import Spread
 from ..measure import machine, stats
-from ..measure.clock import PHASES, Samples
+from ..measure.clock import Samples
 from ..measure.pool import MALLOC, Worker
 from ..measure.rounds import Run, run_rounds
 

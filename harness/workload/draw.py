@@ -22,6 +22,8 @@ class Draw:
     Numbers: N(mean, std²), or without a gradient cosines and sines of position times frequency (`high` is the
     longest wavelength over 2π). Integers: below `high`, or 0, 1, 2, ... (range). Truth values: true with
     probability `mean` (bernoulli), or on the first entries of each row, half of them or more (prefix).
+
+    What is `given` for good, such as a running mean, is an input that never gets a gradient.
     """
 
     shape: tuple[int, ...]
@@ -29,6 +31,11 @@ class Draw:
     mean: float = 0.0
     std: float = 1.0
     high: int = 0
+    given: bool = False
+
+    @property
+    def differentiable(self) -> bool:
+        return self.law == "normal" and not self.given
 
     @property
     def spec(self) -> Spec:
@@ -90,6 +97,16 @@ def bias(n: int) -> Draw:
 def scale(n: int, mean: float = 1.0) -> Draw:
     """A factor around one, or around `mean`."""
     return Draw((n,), mean=mean, std=0.1 * mean)
+
+
+def running_mean(n: int) -> Draw:
+    """What training has left behind, for inference."""
+    return Draw((n,), std=0.1, given=True)
+
+
+def running_variance(n: int) -> Draw:
+    """The same around one; ten standard deviations from zero."""
+    return Draw((n,), mean=1.0, std=0.1, given=True)
 
 
 def integers(*shape: int, high: int) -> Draw:

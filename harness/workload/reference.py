@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,19 @@ class Reference:
 
     loss: float
     gradients: dict[str, np.ndarray]
+
+    def of(self, names: Iterable[str]) -> Reference:
+        """The same with those gradients alone."""
+        return Reference(self.loss, {name: self.gradients[name] for name in names})
+
+    def along(self, directions: Mapping[str, np.ndarray]) -> float:
+        """The derivative of the loss along `directions`: the gradient times them."""
+        return sum(float(np.vdot(g, np.asarray(directions[name], np.float64))) for name, g in self.gradients.items())
+
+    @property
+    def norm(self) -> float:
+        """Of the whole gradient."""
+        return float(np.linalg.norm([np.linalg.norm(gradient) for gradient in self.gradients.values()]))
 
 
 def reference(graph: Graph, arrays: Mapping[str, np.ndarray]) -> Reference:

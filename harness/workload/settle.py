@@ -37,7 +37,8 @@ def settle(graph: Graph, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarr
     left = uses.copy()
     makers = {n: call for call in graph.calls for n in call.outputs}
     for call in graph.calls:
-        if call.op in CORNERS and (bias := _bias(call.inputs[0], makers, uses)) in names:
+        bias = _bias(call.inputs[0], makers, uses) if call.op in CORNERS else None
+        if bias in names and not graph.draws[names[bias]].given:
             name, x = names[bias], values[call.inputs[0]]
             moved = settled[name] + _into_gaps(x, CORNERS[call.op]).astype(np.float32)
             values[call.inputs[0]] = x + (moved.astype(np.float64) - settled[name])

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from .draw import Draw
 from .ops import CATALOGUE, Spec, WorkloadError
+
+GRADIENTS = ("params", "inputs", "both")
 
 Param = Callable[[str, Draw], Any]
 
@@ -29,12 +32,13 @@ class Symbol:
 
 @dataclass(frozen=True)
 class Call:
-    """One op applied to values of the graph, by number."""
+    """One op applied to values of the graph, by number; `block` names the part of the model that it belongs to."""
 
     op: str
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     attrs: dict[str, Any]
+    block: str = ""
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ class Graph:
     draws: dict[str, Draw]
     calls: tuple[Call, ...]
     loss: int
-    wants_inputs: bool = False
+    gradients: str = "params"
 
     @property
     def parameter_count(self) -> int:
@@ -58,11 +62,13 @@ class Graph:
 
     @cached_property
     def sources(self) -> dict[str, int]:
-        """The named values for which a gradient is asked: parameters, and float inputs if wanted."""
-        wanted = dict(self.params)
-        if self.wants_inputs:
-            wanted |= {name: n for name, n in self.inputs.items() if self.specs[n].kind == "float"}
-        return wanted
+        """The named values for which a gradient is asked: parameters, inputs that can have one, or both."""
+        inputs = {name: number for name, number in self.inputs.items() if self.draws[name].differentiable}
+        return {"params": self.params, "inputs": inputs, "both": self.params | inputs}[self.gradients]
+
+    def side(self, gradients: str) -> Graph:
+        """The same with only those gradients asked for: `params` or `inputs`."""
+        return replace(self, gradients=gradients)
 
     @cached_property
     def needs_gradient(self) -> frozenset[int]:
@@ -72,6 +78,12 @@ class Graph:
             if needed.intersection(call.inputs):
                 needed.update(call.outputs)
         return frozenset(needed)
+
+    @property
+    def images(self) -> list[int]:
+        """Numbers of the computed values [batch, height, width, channels]."""
+        computed = (number for call in self.calls for number in call.outputs)
+        return [number for number in computed if len(self.specs[number].shape) == 4]
 
     def uses(self, number: int) -> list[tuple[str, int]]:
         """The (op, position) pairs where a value is an argument: tells an adapter which layout suits it."""
@@ -91,6 +103,16 @@ class _Tracer:
     calls: list[Call] = field(default_factory=list)
     params: dict[str, Symbol] = field(default_factory=dict)
     draws: dict[str, Draw] = field(default_factory=dict)
+    current_block: str = ""
+
+    @contextmanager
+    def block(self, name: str) -> Iterator[None]:
+        """Calls inside `with ops.block(name)` belong together: checkpointing recomputes them as one."""
+        self.current_block, outer = name, self.current_block
+        try:
+            yield
+        finally:
+            self.current_block = outer
 
     def value(self, spec: Spec) -> Symbol:
         self.specs.append(spec)
@@ -114,7 +136,7 @@ class _Tracer:
             specs = shape if isinstance(shape, tuple) else (shape,)
             outputs = tuple(self.value(spec) for spec in specs)
             numbers = tuple(x.id for x in inputs), tuple(x.id for x in outputs)
-            self.calls.append(Call(name, *numbers, attrs))
+            self.calls.append(Call(name, *numbers, attrs, self.current_block))
             if len(self.calls) > MOST_CALLS:
                 raise WorkloadError(f"the model has more than {MOST_CALLS} operations; choose a smaller depth")
             return outputs if isinstance(shape, tuple) else outputs[0]
@@ -122,22 +144,25 @@ class _Tracer:
         return call
 
 
-def trace(model: Any, wants_inputs: bool = False) -> Graph:
-    """The graph of `model`. Raises WorkloadError where shapes do not fit."""
+def trace(model: Any, gradients: str = "params") -> Graph:
+    """The graph of `model`. Raises WorkloadError where shapes do not fit, or an input's gradient cannot be had."""
     tracer = _Tracer()
     batch = model.batch_arrays()
     inputs = {name: tracer.value(draw.spec) for name, draw in batch.items()}
     loss = model.loss(tracer, tracer.param, **inputs)
+    given = {name: symbol for name, symbol in tracer.params.items() if tracer.draws[name].given}
     if shared := batch.keys() & tracer.draws.keys():
         raise WorkloadError(f"{type(model).__name__}: {sorted(shared)} name both an input and a parameter")
     if loss.shape != ():
         raise WorkloadError(f"{type(model).__name__}: the loss must be a scalar, its shape is {loss.shape}")
+    if gradients != "params" and not any(drawn.differentiable for drawn in batch.values()):
+        raise WorkloadError(f"gradients={gradients}: {type(model).__name__} has no inputs but integers; choose params")
     return Graph(
         specs=tuple(tracer.specs),
-        params={name: symbol.id for name, symbol in tracer.params.items()},
-        inputs={name: symbol.id for name, symbol in inputs.items()},
+        params={name: symbol.id for name, symbol in tracer.params.items() if name not in given},
+        inputs={name: symbol.id for name, symbol in (inputs | given).items()},
         draws=batch | tracer.draws,
         calls=tuple(tracer.calls),
         loss=loss.id,
-        wants_inputs=wants_inputs,
+        gradients=gradients,
     )

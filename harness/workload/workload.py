@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from .draw import normal
 from .models import Model, build, sizes
 from .reference import Reference, reference
 from .settle import settle
@@ -23,15 +24,15 @@ from .trace import Graph, trace
 class Workload:
     """What all frameworks compute, identically.
 
-    `precision` is fp32, tf32 (fp32 arrays, tensor-core multiplies) or bf16. `wants_inputs` asks for the
-    gradient of float inputs beside those of the parameters.
+    `precision` is fp32, tf32 (fp32 arrays, tensor-core multiplies) or bf16. `gradients` are those asked for: of
+    params, of float inputs (parameters are frozen), or of both.
     """
 
     name: str
     model: Model
     precision: str = "fp32"
     seed: int = 0
-    wants_inputs: bool = False
+    gradients: str = "params"
 
     @classmethod
     def of(cls, name: str, model_sizes: Mapping[str, Any], **rest: Any) -> Workload:
@@ -42,7 +43,7 @@ class Workload:
 
     @cached_property
     def graph(self) -> Graph:
-        return trace(self.model, self.wants_inputs)
+        return trace(self.model, self.gradients)
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready; the inverse of `from_dict`."""
@@ -62,12 +63,20 @@ class Workload:
     @property
     def id(self) -> str:
         """Short, stable, readable: the name and a digest of everything that defines the work."""
-        digest = hashlib.sha256(json.dumps(self.as_dict(), sort_keys=True).encode()).hexdigest()
+        defining = self.as_dict()
+        # Under the name that it had when there were two answers, so that the ids of that time still hold.
+        defining["wants_inputs"] = {"params": False, "both": True, "inputs": "only"}[defining.pop("gradients")]
+        digest = hashlib.sha256(json.dumps(defining, sort_keys=True).encode()).hexdigest()
         return f"{self.name}-{digest[:8]}"
 
     def sample(self) -> dict[str, np.ndarray]:
         """Every parameter and input, float32 or int32, by name; biases stand where rounding decides nothing."""
         return settle(self.graph, {name: draw.sample(self.seed, name) for name, draw in self.graph.draws.items()})
+
+    def directions(self) -> dict[str, np.ndarray]:
+        """One direction for a tangent: an array for each source of the graph, drawn from the seed."""
+        shapes = {name: self.graph.specs[number].shape for name, number in self.graph.sources.items()}
+        return {name: normal(*shape).sample(self.seed, f"{name}, direction") for name, shape in shapes.items()}
 
 
 def save(workload: Workload, folder: Path) -> Path:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.adapters import inductor
+
 
 @pytest.fixture(autouse=True, scope="module")
 def torch_as_it_was():
@@ -15,3 +17,10 @@ def torch_as_it_was():
     torch.set_num_threads(threads)
     torch.set_float32_matmul_precision(precision)
     torch.set_flush_denormal(False)
+
+
+@pytest.fixture(scope="module", name="no_code_generation")
+def _no_code_generation():
+    """See `inductor.py`."""
+    with inductor.no_code_generation():
+        yield

@@ -20,9 +20,10 @@ import jax.numpy as jnp  # noqa: E402
 from adapters.base import PHASES, Executed, Unsupported  # noqa: E402
 from adapters.jax import COMPILER, Adapter, ops  # noqa: E402
 from adapters.jax.phase import Phase  # noqa: E402
+from harness.measure.clock import first_calls  # noqa: E402
 from harness.workload import draw  # noqa: E402
 from harness.workload.agreement import agreement  # noqa: E402
-from harness.workload.cost import cost  # noqa: E402
+from harness.workload.cost import phase_work  # noqa: E402
 from harness.workload.interpret import interpreter  # noqa: E402
 from harness.workload.models import GPT2, MLP, ResNet18  # noqa: E402
 from harness.workload.reference import reference  # noqa: E402
@@ -36,11 +37,19 @@ THREADS = 1  # as in the other tests: jax keeps its first number until the proce
 class Image:
     """The ops of a convolutional network, in a few layers."""
 
+    groups: int = 2
+
     def batch_arrays(self):
         return {"x": draw.normal(2, 6, 6, 4), "labels": draw.integers(2, high=3)}
 
     def loss(self, ops, param, x, labels):
-        h = ops.conv2d(x, param("conv", draw.he(3, 3, 2, 8)), param("b", draw.bias(8)), padding=1, groups=2)
+        h = ops.conv2d(
+            x,
+            param("conv", draw.he(3, 3, 4 // self.groups, 8)),
+            param("b", draw.bias(8)),
+            padding=1,
+            groups=self.groups,
+        )
         h = ops.relu(ops.batch_norm(h, param("scale", draw.scale(8)), param("shift", draw.bias(8)), eps=1e-5))
         h = ops.global_avg_pool(ops.max_pool(h, size=3, stride=2, padding=1))
         return ops.cross_entropy(ops.linear(h, param("w", draw.lecun(8, 3))), labels)
@@ -50,11 +59,11 @@ TINY_MLP = MLP(batch=4, depth=3, width=8)
 TINY_GPT2 = GPT2(batch=2, tokens=8, layers=2, width=16, heads=2, vocabulary=50, context=8)
 TINY_RESNET = ResNet18(batch=2, image=33)
 CASES = {
-    "mlp": (TINY_MLP, False),
-    "mlp, inputs": (TINY_MLP, True),
-    "resnet18": (TINY_RESNET, False),
-    "resnet18, inputs": (TINY_RESNET, True),
-    "gpt2": (TINY_GPT2, False),
+    "mlp": (TINY_MLP, "params"),
+    "mlp, inputs": (TINY_MLP, "both"),
+    "resnet18": (TINY_RESNET, "params"),
+    "image, inputs": (Image(groups=1), "both"),
+    "gpt2": (TINY_GPT2, "params"),
 }
 
 
@@ -70,15 +79,17 @@ def run(program):
     return [float(inferred), float(kept[0]), float(loss)], [program.export(split), program.export(fused)]
 
 
-def loaded(model, wants_inputs=False, precision="fp32"):
+def loaded(model, gradients="params", precision="fp32"):
     """A model's graph, its program, and what that answered in its first calls; made once for all tests."""
-    return _load(model, wants_inputs, precision)
+    return _load(model, gradients, precision)
 
 
 @cache
-def _load(model, wants_inputs, precision):
-    graph = trace(model, wants_inputs)
-    program = Adapter("cpu", THREADS, precision).load(graph, sample(graph), "jit")
+def _load(model, gradients, precision):
+    graph = trace(model, gradients)
+    adapter = Adapter("cpu", THREADS, precision)
+    program = adapter.load(graph, sample(graph), "jit")
+    first_calls(adapter, program)
     return graph, program, run(program)
 
 
@@ -116,10 +127,10 @@ def test_answers(case):
 def test_executed_multiplies_are_those_of_the_trace(case):
     """Gradient alone would lose the end of forward, and a careless split computes too much or too little."""
     graph, program, _ = case
-    expected = cost(graph)
-    forward, backward = (Executed(w.matmuls, w.flops) for w in (expected.forward, expected.backward))
-    both = Executed(forward.matmuls + backward.matmuls, forward.flops + backward.flops)
-    assert program.executed() == dict(zip(PHASES, (forward, forward, backward, both), strict=True))
+    expected = phase_work(graph)
+    assert program.executed() == {
+        phase: Executed(expected[phase].matmuls, expected[phase].flops) for phase in program.phases
+    }
 
 
 def test_later_calls_compile_nothing_and_answer_the_same(case, compilations):

@@ -16,8 +16,8 @@ from harness.workload.trace import trace
 SMALL = {"batch": 3, "tokens": 4, "width": 8, "heads": 2, "image": 8, "channels": 4, "groups": 2, "entries": 9}
 
 
-def single(op, wants_inputs=False, **sizes):
-    return trace(build("op", SMALL | {"op": op} | sizes), wants_inputs)
+def single(op, gradients="params", **sizes):
+    return trace(build("op", SMALL | {"op": op} | sizes), gradients)
 
 
 @pytest.mark.parametrize("op", CATALOGUE)
@@ -40,13 +40,13 @@ def test_the_op_is_all_there_is_beside_a_loss(op):
 
 def test_what_an_op_is_given_is_data_and_its_weights_are_parameters():
     assert set(single("conv2d").sources) == {"w", "b"}
-    assert {"x", "w", "b"} < set(single("conv2d", wants_inputs=True).sources)
+    assert {"x", "w", "b"} < set(single("conv2d", gradients="both").sources)
     assert set(single("relu").sources) == {"x0"}
     assert set(single("embedding").sources) == {"table"}
 
 
 def test_dx_and_dw_are_priced_apart():
-    table = cost(single("linear", wants_inputs=True))
+    table = cost(single("linear", gradients="both"))
     assert table.forward.flops == table.dx.flops == table.dw.flops == 2 * 3 * 4 * 8 * 8
 
 

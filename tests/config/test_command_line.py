@@ -9,6 +9,7 @@ import venv
 
 import pytest
 
+from adapters.base import EXTRA_PHASES
 from harness.findings.record import read
 from harness.findings.schema import METRICS
 
@@ -47,6 +48,13 @@ MISTAKES = (
     (["+measure.speed=1"], "measure.speed: no such key"),
     (["~model"], "model: is missing"),
     (["~seed"], "seed: is missing"),
+    (["gradients=all"], "gradients=all"),
+    (["model=gpt2", "gradients=inputs"], "choose params"),
+    (["+choices.speed=fast"], "choices=speed"),
+    (["choices.residuals=[some]"], "store, blocks, all"),
+    (["choices.tangent=1"], "false, true"),
+    (["choices.residuals=[]"], "choices.residuals=[]"),
+    (["choices.residuals=[all,all]"], "twice"),
     (["measure=null"], "Config group override"),
     (["tracking=null"], "Config group override"),
     (["device=cuda"], "choose device=cpu"),
@@ -147,8 +155,29 @@ def test_a_good_run_ends_with_zero_and_a_record(type_in):
     record = read(path)
     assert record.outcome == "ok"
     too_few_pairs = {f"{name}_{end}" for name in ("ratio", "ratio_marginal") for end in ("low", "high")}
+    forms = ("{}_ms", "first_{}_s", "executed_{}_matmuls", "executed_{}_flops")
+    not_asked = {form.format(phase) for form in forms for phase in EXTRA_PHASES}
     not_everywhere = {"counter_coverage", "cpu_mhz", "cpu_celsius", "throttles", "gpu_mhz", "gpu_celsius"}
-    assert set(METRICS) - too_few_pairs - not_everywhere <= set(record.metrics) <= set(METRICS)
+    always = set(METRICS) - too_few_pairs - not_everywhere - not_asked
+    assert always <= set(record.metrics) <= set(METRICS) - not_asked
+
+
+def test_choices_are_variants_beside_each_other(type_in):
+    chosen = ["choices.autodiff=[reverse,by_hand_recomputed]", "choices.tangent=[false,true]", "gradients=both"]
+    result = type_in(*chosen)
+    assert (result.returncode, result.stderr) == (0, "")
+    found = {r.cell.partition(".cpu.")[2]: r for r in map(read, type_in.results.glob("records/adhoc/main/mlp-*.json"))}
+    assert found.keys() == {
+        "numpy-by_hand",
+        "numpy-by_hand-autodiff=by_hand_recomputed",
+        "numpy-by_hand-tangent=True",
+        "numpy-by_hand-autodiff=by_hand_recomputed-tangent=True",
+    }
+    plain = found["numpy-by_hand"]
+    assert plain.metrics["executed_backward_inputs_matmuls"] == plain.metrics["executed_forward_matmuls"]
+    assert plain.metrics["backward_params_ms"] > 0
+    assert found["numpy-by_hand-tangent=True"].outcome == "unsupported"
+    assert "by_hand autodiff=by_hand_recomputed" in result.stdout
 
 
 def test_a_good_sweep_ends_with_zero_and_a_record_for_each(type_in):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
+from adapters.base import DEFAULT
 from harness.findings.record import Record
 
 PLAIN = Record(
@@ -21,13 +22,14 @@ PLAIN = Record(
         "sizes": {"batch": 32, "depth": 3, "width": 64, "inputs": None},
         "precision": "fp32",
         "seed": 7,
-        "wants_inputs": False,
+        "gradients": "params",
     },
     device="cpu",
     threads=2,
     memory="kept",
     framework="torch",
     execution="eager",
+    choices=asdict(DEFAULT),
     outcome="ok",
     metrics={
         "ratio": 1.8125,

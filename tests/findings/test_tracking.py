@@ -65,6 +65,13 @@ def test_a_record_becomes_one_finished_run_with_flat_metrics_params_and_tags(tra
         "memory": "kept",
         "framework": "torch",
         "execution": "eager",
+        "gradients": "params",
+        "residuals": "store",
+        "autodiff": "reverse",
+        "layout": "native",
+        "attention": "native",
+        "optimizer": "none",
+        "tangent": "False",
     }
     wanted = {
         "study": "study",

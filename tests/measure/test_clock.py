@@ -6,8 +6,9 @@ import gc
 
 import pytest
 
+from adapters.base import PHASES
 from harness.measure import clock
-from harness.measure.clock import PHASES, Samples, first_calls, measure, repeats, warm_up
+from harness.measure.clock import Samples, first_calls, measure, repeats, warm_up
 
 SECONDS = {"inference": 1.0, "forward": 2.0, "backward": 5.0, "gradient": 8.0}
 
@@ -21,6 +22,8 @@ class Result:
 
 class Fake:
     """Adapter and program at once. Asynchronous: a call takes `enqueue` of its time, `wait` the rest."""
+
+    phases = PHASES
 
     def __init__(self, seconds=SECONDS, enqueue=1.0, tick=0.0):
         self.now = 0.0
@@ -105,6 +108,21 @@ def test_the_order_of_phases_is_reversed_every_other_cycle_and_forward_stays_bef
     measure(program, program, cycles=3, repeat=1)
     there, back = ["inference", "forward", "backward", "gradient"], ["gradient", "forward", "backward", "inference"]
     assert program.calls == there + back + there
+
+
+def test_a_phase_that_uses_anothers_result_comes_right_behind_it(fake):
+    program = fake()
+    program.seconds |= {"update": 3.0, "forward_inputs": 1.0, "backward_inputs": 4.0}
+    program.phases = (*PHASES, "forward_inputs", "backward_inputs", "update")
+    program.forward_inputs = lambda: program.run("forward_inputs")
+    program.backward_inputs = lambda kept: program.run("backward_inputs")
+    program.update = lambda pair: program.run("update") if "w" in pair[1] else None
+    samples = measure(program, program, cycles=2, repeat=2)
+    there = ["inference", "forward", "backward", "gradient", "update", "forward_inputs", "backward_inputs"]
+    back = ["forward_inputs", "backward_inputs", "gradient", "update", "forward", "backward", "inference"]
+    assert program.calls[::2] == there + back
+    assert samples.seconds == {phase: [seconds] * 2 for phase, seconds in program.seconds.items()}
+    assert first_calls(program, program) == program.seconds
 
 
 def test_each_backward_uses_up_the_residuals_of_one_fresh_forward(fake):

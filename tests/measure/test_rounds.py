@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from harness.measure.clock import PHASES
+from adapters.base import PHASES
 from harness.measure.protocol import Failure, Outcome
 from harness.measure.rounds import BLOCK, Run, run_rounds
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from adapters.base import PHASES
 from harness.findings.noise import noise, surroundings
 from harness.findings.schema import METRICS
-from harness.measure.clock import PHASES, Samples
+from harness.measure.clock import Samples
 from harness.measure.gpu_watch import GpuWatch
 from harness.measure.surroundings import between, look
 from tests.processes import eventually

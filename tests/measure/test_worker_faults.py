@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from adapters.base import PHASES
 from harness.measure import pool
-from harness.measure.clock import PHASES
 from harness.measure.pool import ROOT, Worker
 from harness.measure.protocol import Failure
 from tests.processes import cpu_s, eventually, gone, state

@@ -70,7 +70,7 @@ def test_a_vanilla_network_multiplies_l_times_forward_and_2l_minus_1_backward(de
 
 @pytest.mark.parametrize("depth", [1, 2, 6])
 def test_it_is_exactly_two_when_the_inputs_want_a_gradient_too(depth):
-    table = cost(trace(build("mlp", {"batch": 4, "depth": depth, "width": 8}), wants_inputs=True))
+    table = cost(trace(build("mlp", {"batch": 4, "depth": depth, "width": 8}), gradients="both"))
     assert (table.backward.matmuls, table.flops_ratio) == (2 * depth, 2.0)
 
 
@@ -204,3 +204,14 @@ def test_every_size_of_every_model_refuses_what_is_not_a_whole_number_above_zero
 def test_sizes_are_what_a_model_is_built_from(name):
     model = MODELS[name]()
     assert build(name, {k: v for k, v in sizes(model).items() if v is not None}) == model
+
+
+def test_batch_norm_in_inference_mode_is_given_its_statistics():
+    sizes = {"batch": 1, "image": 33}
+    training = trace(build("resnet18", sizes))
+    inference = trace(build("resnet18", sizes | {"batch_norm": "inference"}), "both")
+    assert inference.params.keys() == training.params.keys()
+    assert inference.sources.keys() == {*training.params, "x"}
+    assert len(inference.inputs) == len(training.inputs) + 2 * 20
+    with pytest.raises(WorkloadError, match="batch_norm=frozen"):
+        build("resnet18", sizes | {"batch_norm": "frozen"})

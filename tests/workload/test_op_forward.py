@@ -39,6 +39,10 @@ def batch_norm(x, scale, shift, *, eps):
     return (x - x.mean(axes)) / np.sqrt(x.var(axes) + eps) * scale + shift
 
 
+def batch_norm_inference(x, scale, shift, mean, variance, *, eps):
+    return (x - mean) / np.sqrt(variance + eps) * scale + shift
+
+
 def layer_norm(x, scale, shift, *, eps):
     rows = [(row - row.mean()) / math.sqrt(row.var() + eps) * scale + shift for row in x.reshape(-1, x.shape[-1])]
     return np.array(rows).reshape(x.shape)

@@ -40,11 +40,14 @@ def test_a_gradient_flows_through_what_depends_on_a_parameter_and_nothing_else()
 
 
 def test_inputs_want_a_gradient_only_when_asked_and_only_if_they_are_floats():
-    graph = trace(build("mlp", {"batch": 4, "depth": 2, "width": 8}), wants_inputs=True)
+    graph = trace(build("mlp", {"batch": 4, "depth": 2, "width": 8}), gradients="both")
     assert set(graph.sources) == {*graph.params, "x"}
     assert graph.inputs["labels"] not in graph.needs_gradient
-    tokens = trace(build("gpt2", {"batch": 1, "tokens": 4, "layers": 1}), wants_inputs=True)
-    assert tokens.sources == tokens.params
+    alone = graph.side("inputs")
+    assert set(alone.sources) == {"x"}
+    assert not alone.needs_gradient.intersection(graph.params.values())
+    with pytest.raises(WorkloadError, match="gradients=both: GPT2 has no inputs but integers"):
+        trace(build("gpt2", {"batch": 1, "tokens": 4, "layers": 1}), gradients="both")
 
 
 def test_work_before_the_first_parameter_needs_no_gradient():
@@ -54,7 +57,7 @@ def test_work_before_the_first_parameter_needs_no_gradient():
     graph = trace(Sketch(loss))
     assert graph.calls[0].outputs[0] not in graph.needs_gradient
     assert cost(graph).dx.matmuls == 0
-    assert cost(trace(Sketch(loss), wants_inputs=True)).dx.matmuls == 1
+    assert cost(trace(Sketch(loss), gradients="both")).dx.matmuls == 1
 
 
 def test_a_parameter_asked_for_twice_is_one_parameter():

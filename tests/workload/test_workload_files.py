@@ -32,9 +32,9 @@ def test_what_is_saved_is_what_is_loaded(tiny, tmp_path):
 
 
 def test_gradients_of_inputs_are_saved_where_they_are_wanted(tmp_path):
-    workload = Workload.of("mlp", SIZES, wants_inputs=True)
+    workload = Workload.of("mlp", SIZES, gradients="both")
     again, arrays, expected = load(save(workload, tmp_path / "workload"))
-    assert again.wants_inputs
+    assert again.gradients == "both"
     assert expected.gradients["x"].shape == arrays["x"].shape
 
 
@@ -86,7 +86,8 @@ def test_the_id_is_the_same_as_ever():
         {"sizes": SIZES | {"classes": 7}},
         {"precision": "bf16"},
         {"seed": 1},
-        {"wants_inputs": True},
+        {"gradients": "both"},
+        {"gradients": "inputs"},
     ],
     ids=str,
 )

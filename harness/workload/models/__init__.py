@@ -4,7 +4,9 @@ A model is a frozen dataclass whose fields are its sizes, with two methods:
 
 - `batch_arrays()`: the named arrays of one batch, as draws;
 - `loss(ops, param, **batch)`: the scalar loss, a pure function over the op namespace `ops`;
-  `param(name, draw)` is the parameter of that name, drawn as given the first time it is asked for.
+  `param(name, draw)` is the parameter of that name, drawn as said the first time it is asked for; a draw that
+  is given for good (`draw.running_mean`) makes an input of it.
+  What it computes inside `with ops.block(name)` is one block to checkpointing.
 
 Raises WorkloadError, by name and value, for sizes that cannot be built.
 """

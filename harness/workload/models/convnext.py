@@ -37,7 +37,9 @@ class ConvNeXt:
                 x = norm(ops, param, f"down{stage}.norm", x)
                 x = conv(ops, param, f"down{stage}", x, 2 * x.shape[-1], kernel=2, stride=2, padding=0)
             for block in range(1, blocks + 1):
-                x = convnext_block(ops, param, f"stage{stage}.block{block}", x)
+                name = f"stage{stage}.block{block}"
+                with ops.block(name):
+                    x = convnext_block(ops, param, name, x)
         return classify(ops, param, norm(ops, param, "final.norm", ops.global_avg_pool(x)), labels, self.classes)
 
 

@@ -43,5 +43,6 @@ class GPT2:
         places = param("position_table", draw.normal(self.context, self.width, std=STD))
         x = ops.add(ops.embedding(table, ids), ops.embedding(places, positions))
         for i in range(1, self.layers + 1):
-            x = pre_norm_block(ops, param, f"block{i}", x, self.heads, causal=True, eps=EPS, approximate=True)
+            with ops.block(f"block{i}"):
+                x = pre_norm_block(ops, param, f"block{i}", x, self.heads, causal=True, eps=EPS, approximate=True)
         return ops.cross_entropy(ops.tied_linear(norm(ops, param, "final", x, EPS), table), labels)

@@ -30,12 +30,19 @@ def conv(ops, param, name, x, channels, kernel, stride=1, padding=None, groups=1
     return ops.conv2d(x, weight, param(f"{name}.b", draw.bias(channels)), stride=stride, padding=padding, groups=groups)
 
 
-def conv_norm(ops, param, name, x, channels, kernel, stride=1, groups=1, scale=1.0):
-    """Convolution without bias, padded to keep the size at stride 1, then batch norm with scales around `scale`."""
+def conv_norm(ops, param, name, x, channels, kernel, stride=1, groups=1, scale=1.0, batch_norm="training"):
+    """Convolution without bias, padded to keep the size at stride 1, then batch norm with scales around `scale`.
+
+    In inference mode, the running statistics are given, as data that has no gradient.
+    """
     weight = param(f"{name}.conv", draw.he(kernel, kernel, x.shape[-1] // groups, channels))
     x = ops.conv2d(x, weight, stride=stride, padding=kernel // 2, groups=groups)
     scales, shifts = param(f"{name}.scale", draw.scale(channels, scale)), param(f"{name}.shift", draw.bias(channels))
-    return ops.batch_norm(x, scales, shifts, eps=EPS)
+    if batch_norm == "training":
+        return ops.batch_norm(x, scales, shifts, eps=EPS)
+    mean, variance = draw.running_mean(channels), draw.running_variance(channels)
+    given = param(f"{name}.mean", mean), param(f"{name}.variance", variance)
+    return ops.batch_norm_inference(x, scales, shifts, *given, eps=EPS)
 
 
 def dense(ops, param, name, x, width):

@@ -44,7 +44,8 @@ class Llama:
     def loss(self, ops, param, ids, cosines, sines, labels):
         x = ops.embedding(param("token_table", draw.normal(self.vocabulary, self.width, std=STD)), ids)
         for i in range(1, self.layers + 1):
-            x = self.block(ops, param, f"block{i}", x, cosines, sines)
+            with ops.block(f"block{i}"):
+                x = self.block(ops, param, f"block{i}", x, cosines, sines)
         return ops.cross_entropy(matrix(ops, param, "head", rms(ops, param, "final", x), self.vocabulary), labels)
 
     def block(self, ops, param, name, x, cosines, sines):

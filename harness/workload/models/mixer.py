@@ -38,11 +38,12 @@ class Mixer:
     def loss(self, ops, param, x, labels):
         x = patches(ops, param, x, self.patch, self.width)
         for name in (f"block{i}" for i in range(1, self.layers + 1)):
-            h = ops.transpose_tokens(norm(ops, param, f"{name}.norm1", x, EPS))
-            h = perceptron(ops, param, f"{name}.tokens", h, self.token_hidden)
-            x = ops.add(x, ops.transpose_tokens(h))
-            h = norm(ops, param, f"{name}.norm2", x, EPS)
-            x = ops.add(x, perceptron(ops, param, f"{name}.channels", h, self.channel_hidden))
+            with ops.block(name):
+                h = ops.transpose_tokens(norm(ops, param, f"{name}.norm1", x, EPS))
+                h = perceptron(ops, param, f"{name}.tokens", h, self.token_hidden)
+                x = ops.add(x, ops.transpose_tokens(h))
+                h = norm(ops, param, f"{name}.norm2", x, EPS)
+                x = ops.add(x, perceptron(ops, param, f"{name}.channels", h, self.channel_hidden))
         x = ops.mean_tokens(norm(ops, param, "final", x, EPS))
         return ops.cross_entropy(dense(ops, param, "head", x, self.classes), labels)
 

@@ -33,6 +33,7 @@ class MLP:
         for i, (fan_in, fan_out) in enumerate(pairwise(widths), start=1):
             last = i == self.depth
             weight = param(f"w{i}", (draw.lecun if last else draw.he)(fan_in, fan_out))
-            x = ops.linear(x, weight, param(f"b{i}", draw.bias(fan_out)))
-            x = x if last else ops.relu(x)
+            with ops.block(f"layer{i}"):
+                x = ops.linear(x, weight, param(f"b{i}", draw.bias(fan_out)))
+                x = x if last else ops.relu(x)
         return ops.cross_entropy(x, labels)

@@ -36,7 +36,8 @@ class MobileNetV2:
             for block in range(blocks):
                 number += 1
                 stride = first_stride if block == 0 else 1
-                x = inverted_residual(ops, param, f"block{number}", x, channels, expansion, stride)
+                with ops.block(f"block{number}"):
+                    x = inverted_residual(ops, param, f"block{number}", x, channels, expansion, stride)
         x = ops.relu6(conv_norm(ops, param, "last", x, 1280, kernel=1))
         return classify(ops, param, ops.global_avg_pool(x), labels, self.classes)
 

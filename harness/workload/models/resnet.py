@@ -1,39 +1,61 @@
-"""ResNet (He et al. 2016), with batch norm in training mode."""
+"""ResNet (He et al. 2016), with batch norm in training or inference mode."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .images import BRANCH, classify, conv_norm, labelled_images
+from ..ops import WorkloadError
+from . import images
+from .images import BRANCH, classify, labelled_images
 
 
 @dataclass(frozen=True)
 class ResNet18:
-    """Four stages of two basic blocks, 64 to 512 channels; 11,689,512 parameters with 1000 classes."""
+    """Four stages of two basic blocks, 64 to 512 channels; 11,689,512 parameters with 1000 classes.
+
+    `batch_norm` is training (the batch's own statistics) or inference (running ones, which are given).
+    """
 
     batch: int = 32
     image: int = 224
     classes: int = 1000
+    batch_norm: str = "training"
 
     blocks = (2, 2, 2, 2)
+
+    def __post_init__(self):
+        if self.batch_norm not in ("training", "inference"):
+            raise WorkloadError(f"model.batch_norm={self.batch_norm}: must be training or inference")
 
     def batch_arrays(self):
         return labelled_images(self.batch, self.image, self.classes)
 
     def loss(self, ops, param, x, labels):
-        x = ops.relu(conv_norm(ops, param, "stem", x, channels=64, kernel=7, stride=2))
+        x = ops.relu(self.conv_norm(ops, param, "stem", x, channels=64, kernel=7, stride=2))
         x = ops.max_pool(x, size=3, stride=2, padding=1)
         for stage, blocks in enumerate(self.blocks, start=1):
             for block in range(1, blocks + 1):
                 stride = 2 if stage > 1 and block == 1 else 1
-                x = self.block(ops, param, f"stage{stage}.block{block}", x, 32 * 2**stage, stride)
+                name = f"stage{stage}.block{block}"
+                with ops.block(name):
+                    x = self.block(ops, param, name, x, 32 * 2**stage, stride)
         return classify(ops, param, ops.global_avg_pool(x), labels, self.classes)
 
     def block(self, ops, param, name, x, channels, stride):
         """Two 3x3 convolutions beside a shortcut."""
-        h = ops.relu(conv_norm(ops, param, f"{name}.a", x, channels, kernel=3, stride=stride))
-        h = conv_norm(ops, param, f"{name}.b", h, channels, kernel=3, scale=BRANCH)
-        return ops.relu(ops.add(h, shortcut(ops, param, name, x, channels, stride)))
+        h = ops.relu(self.conv_norm(ops, param, f"{name}.a", x, channels, kernel=3, stride=stride))
+        h = self.conv_norm(ops, param, f"{name}.b", h, channels, kernel=3, scale=BRANCH)
+        return ops.relu(ops.add(h, self.shortcut(ops, param, name, x, channels, stride)))
+
+    def shortcut(self, ops, param, name, x, channels, stride):
+        """The block's input as it is, or through a 1x1 convolution where the shape changes."""
+        if stride == 1 and x.shape[-1] == channels:
+            return x
+        return self.conv_norm(ops, param, f"{name}.shortcut", x, channels, kernel=1, stride=stride)
+
+    def conv_norm(self, ops, param, name, x, channels, kernel, **options):
+        """A convolution with its norm, in the mode that was asked for."""
+        return images.conv_norm(ops, param, name, x, channels, kernel, **options, batch_norm=self.batch_norm)
 
 
 @dataclass(frozen=True)
@@ -56,14 +78,7 @@ class ResNet50(ResNet34):
     def block(self, ops, param, name, x, channels, stride):
         """A 3x3 convolution between two of 1x1, beside a shortcut."""
         first, second = (stride, 1) if self.stride_in_1x1 else (1, stride)
-        h = ops.relu(conv_norm(ops, param, f"{name}.a", x, channels, kernel=1, stride=first))
-        h = ops.relu(conv_norm(ops, param, f"{name}.b", h, channels, kernel=3, stride=second))
-        h = conv_norm(ops, param, f"{name}.c", h, 4 * channels, kernel=1, scale=BRANCH)
-        return ops.relu(ops.add(h, shortcut(ops, param, name, x, 4 * channels, stride)))
-
-
-def shortcut(ops, param, name, x, channels, stride):
-    """The block's input as it is, or through a 1x1 convolution where the shape changes."""
-    if stride == 1 and x.shape[-1] == channels:
-        return x
-    return conv_norm(ops, param, f"{name}.shortcut", x, channels, kernel=1, stride=stride)
+        h = ops.relu(self.conv_norm(ops, param, f"{name}.a", x, channels, kernel=1, stride=first))
+        h = ops.relu(self.conv_norm(ops, param, f"{name}.b", h, channels, kernel=3, stride=second))
+        h = self.conv_norm(ops, param, f"{name}.c", h, 4 * channels, kernel=1, scale=BRANCH)
+        return ops.relu(ops.add(h, self.shortcut(ops, param, name, x, 4 * channels, stride)))

@@ -39,7 +39,8 @@ class ViT:
         x = ops.class_token(x, param("class_token", draw.normal(self.width, std=STD)))
         x = ops.add(x, param("position_table", draw.normal(x.shape[1], self.width, std=STD)))
         for i in range(1, self.layers + 1):
-            x = pre_norm_block(ops, param, f"block{i}", x, self.heads, causal=False, eps=EPS, approximate=False)
+            with ops.block(f"block{i}"):
+                x = pre_norm_block(ops, param, f"block{i}", x, self.heads, causal=False, eps=EPS, approximate=False)
         x = ops.first_token(norm(ops, param, "final", x, EPS))
         return ops.cross_entropy(dense(ops, param, "head", x, self.classes), labels)
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from itertools import accumulate
 
-from .base import Cost, Op, Spec, Work, nothing, require
+from .base import Cost, Spec, Unread, Work, nothing, require
 
 
-class split(Op):
+class split(Unread):
     """[..., parts * n] as `parts` arrays [..., n]."""
+
+    caches = False
 
     def shape(self, x, *, parts):
         fits = parts >= 2 and x.shape[-1] % parts == 0
@@ -27,8 +29,10 @@ class split(Op):
         return Cost(moved, (moved,))
 
 
-class concatenate(Op):
+class concatenate(Unread):
     """Any number of arrays, one behind the other along `axis`; they agree in all other axes."""
+
+    caches = False
 
     def shape(self, *arrays, axis):
         rank = len(arrays[0].shape)
@@ -52,8 +56,10 @@ class concatenate(Op):
         return Cost(Work(elements=2 * outputs[0].size), tuple(Work(elements=2 * spec.size) for spec in inputs))
 
 
-class flatten(Op):
+class flatten(Unread):
     """An image [batch, height, width, channels] as [batch, height * width * channels], in that order."""
+
+    caches = False
 
     def shape(self, x):
         require(len(x.shape) == 4, self.name, f"the input must be [batch, height, width, channels], got {x.shape}")

@@ -91,6 +91,9 @@ class attention(Op):
             dmask = xp.sum(xp.reshape(dmasked, (batch, *bias)), axis=0)
         return dq, dk, dv, dmask
 
+    def reads(self, wants):
+        return (0, 1, 2)
+
     def cost(self, inputs, outputs, *, heads, causal, kv_heads=None):
         batch, positions, width = inputs[0].shape
         scores = batch * heads * positions * positions

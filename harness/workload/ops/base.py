@@ -89,9 +89,23 @@ class Op:
     cost: Callable[..., Cost]
     """(inputs, outputs, **attrs), as tuples of shapes: the work of forward and of each input's gradient."""
 
+    caches = True
+    """Whether there is a local gradient; False where `backward` needs inputs alone."""
+
+    def reads(self, wants: Sequence[bool]) -> Sequence[int]:
+        """Positions of the inputs whose values `backward` uses; of the others it uses the shape at most."""
+        return range(len(wants))
+
     @property
     def name(self) -> str:
         return type(self).__name__
+
+
+class Unread(Op):
+    """An op whose backward rule uses no input's value: shapes and the local gradient are enough."""
+
+    def reads(self, wants: Sequence[bool]) -> Sequence[int]:
+        return ()
 
 
 def nothing() -> tuple[Array, ...]:

@@ -21,6 +21,8 @@ def window_output(op: str, size: int, kernel: int, stride: int, padding: int) ->
 class conv2d(Op):
     """2-D convolution (cross-correlation), x [N, H, W, C], w [kh, kw, C / groups, out], b [out] or nothing."""
 
+    caches = False
+
     def shape(self, x, w, b=None, *, stride=1, padding=0, groups=1):
         require(len(x.shape) == 4, self.name, f"the input must be [batch, height, width, channels], got {x.shape}")
         require(len(w.shape) == 4, self.name, f"the weight must be [height, width, in, out], got {w.shape}")
@@ -44,6 +46,9 @@ class conv2d(Op):
             return dx, dw
         return dx, dw, (xp.sum(grad, axis=(0, 1, 2)) if wants[2] else None)
 
+    def reads(self, wants):
+        return [position for position, other in ((0, 1), (1, 0)) if wants[other]]
+
     def cost(self, inputs, outputs, *, stride=1, padding=0, groups=1):
         (y,) = outputs
         kh, kw, channels, _ = inputs[1].shape
@@ -60,6 +65,8 @@ class conv_transpose2d(Op):
 
     x [N, H, W, in] becomes [N, (H - 1) stride + kh, (W - 1) stride + kw, out].
     """
+
+    caches = False
 
     def shape(self, x, w, b=None, *, stride):
         require(len(x.shape) == 4, self.name, f"the input must be [batch, height, width, channels], got {x.shape}")
@@ -82,6 +89,9 @@ class conv_transpose2d(Op):
         if len(inputs) == 2:
             return dx, dw
         return dx, dw, (xp.sum(grad, axis=(0, 1, 2)) if wants[2] else None)
+
+    def reads(self, wants):
+        return [position for position, other in ((0, 1), (1, 0)) if wants[other]]
 
     def cost(self, inputs, outputs, *, stride):
         x, w = inputs[:2]

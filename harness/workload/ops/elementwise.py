@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 
-from .base import Op, Spec, WorkloadError, elementwise_cost, nothing
+from .base import Spec, Unread, WorkloadError, elementwise_cost, nothing
 
 _GELU = math.sqrt(2 / math.pi)  # tanh form of Hendrycks & Gimpel 2016, as in GPT-2
 _CUBIC = 0.044715
 
 
-class relu(Op):
+class relu(Unread):
     """max(x, 0). Its local gradient is a mask."""
 
     def shape(self, x):
@@ -27,7 +27,7 @@ class relu(Op):
         return elementwise_cost(inputs, outputs, n, [n])
 
 
-class gelu(Op):
+class gelu(Unread):
     """x (1 + tanh(sqrt(2/pi) (x + 0.044715 x³))) / 2, the tanh form that GPT-2 uses; or exactly, x Φ(x).
 
     Φ(x) = (1 + erf(x / sqrt(2))) / 2 is the normal distribution function (Hendrycks & Gimpel 2016).
@@ -57,8 +57,10 @@ class gelu(Op):
         return elementwise_cost(inputs, outputs, forward * n, [gradient * n])
 
 
-class add(Op):
+class add(Unread):
     """a + b, where b may lack leading axes of a (as position embeddings do)."""
+
+    caches = False
 
     def shape(self, a, b):
         if len(b.shape) > len(a.shape) or a.shape[len(a.shape) - len(b.shape) :] != b.shape:

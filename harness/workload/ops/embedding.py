@@ -8,6 +8,8 @@ from .base import Cost, Op, Spec, Work, nothing, require
 class embedding(Op):
     """Rows of a table [entries, width] picked by integer ids [...]: [..., width]."""
 
+    caches = False
+
     def shape(self, table, ids):
         require(ids.kind == "int", self.name, "ids must be integers")
         require(len(table.shape) == 2, self.name, f"the table must be [entries, width], got {table.shape}")
@@ -19,6 +21,9 @@ class embedding(Op):
     def backward(self, xp, grad, local, inputs, wants):
         table, ids = inputs
         return (xp.scatter_add(table.shape, ids, grad) if wants[0] else None), None
+
+    def reads(self, wants):
+        return (1,)
 
     def cost(self, inputs, outputs):
         table, ids = inputs

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .base import Op, Spec, elementwise_cost, nothing, require
+from .base import Op, Spec, Unread, elementwise_cost, nothing, require
 
 
 def logistic(xp, x):
@@ -10,7 +10,7 @@ def logistic(xp, x):
     return 0.5 * (1 + xp.tanh(0.5 * x))
 
 
-class sigmoid(Op):
+class sigmoid(Unread):
     """1 / (1 + exp(-x)). Its derivative is y (1 - y)."""
 
     def shape(self, x):
@@ -28,7 +28,7 @@ class sigmoid(Op):
         return elementwise_cost(inputs, outputs, 4 * n, [3 * n])
 
 
-class tanh(Op):
+class tanh(Unread):
     """Hyperbolic tangent. Its derivative is 1 - y²."""
 
     def shape(self, x):
@@ -46,7 +46,7 @@ class tanh(Op):
         return elementwise_cost(inputs, outputs, n, [3 * n])
 
 
-class silu(Op):
+class silu(Unread):
     """x sigmoid(x), also called swish (Elfwing et al. 2017)."""
 
     def shape(self, x):
@@ -67,6 +67,8 @@ class silu(Op):
 class multiply(Op):
     """a b, element by element, where b may lack leading axes of a."""
 
+    caches = False
+
     def shape(self, a, b):
         fits = len(b.shape) <= len(a.shape) and a.shape[len(a.shape) - len(b.shape) :] == b.shape
         require(fits, self.name, f"{b.shape} does not fit the last axes of {a.shape}")
@@ -83,6 +85,9 @@ class multiply(Op):
             db = xp.sum(grad * a, axis=leading) if leading else grad * a
         return (grad * b if wants[0] else None), db
 
+    def reads(self, wants):
+        return [position for position, other in ((0, 1), (1, 0)) if wants[other]]
+
     def cost(self, inputs, outputs):
         a, b = inputs
         return elementwise_cost(inputs, outputs, a.size, [a.size, a.size * (2 if b.size < a.size else 1)])
@@ -90,6 +95,8 @@ class multiply(Op):
 
 class dropout(Op):
     """x / (1 - rate) where mask holds, else 0 (Srivastava et al. 2014). The mask is data, so that all drop the same."""
+
+    caches = False
 
     def shape(self, x, mask, *, rate):
         require(0 <= rate < 1, self.name, f"the rate must be at least 0 and below 1, got {rate}")
@@ -102,6 +109,9 @@ class dropout(Op):
 
     def backward(self, xp, grad, local, inputs, wants, *, rate):
         return xp.where(inputs[1], grad, 0) / (1 - rate), None
+
+    def reads(self, wants):
+        return (1,)
 
     def cost(self, inputs, outputs, *, rate):
         n = inputs[0].size

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from .base import Cost, Op, Spec, Work, elements, require
+from .base import Cost, Spec, Unread, Work, elements, require
 
 
-class dot_interaction(Op):
+class dot_interaction(Unread):
     """Scalar products of every two of n vectors [batch, d], after the first vector (Naumov et al. 2019, DLRM).
 
     The result is [batch, d + n (n - 1) / 2]: pairs (i, j) with i > j, in the order of i, then j.

@@ -22,6 +22,8 @@ def _multiply(rows: int, inner: int, columns: int) -> Work:
 class linear(Op):
     """y = x w + b, with x [..., in], w [in, out], and b [out] or nothing."""
 
+    caches = False
+
     def shape(self, x, w, b=None):
         require(len(w.shape) == 2, self.name, f"the weight must be [in, out], got {w.shape}")
         require(x.shape[-1] == w.shape[0], self.name, f"input {x.shape} does not fit weight {w.shape}")
@@ -40,6 +42,9 @@ class linear(Op):
             return dx, dw
         return dx, dw, (xp.sum(_rows(xp, grad), axis=0) if wants[2] else None)
 
+    def reads(self, wants):
+        return [position for position, other in ((0, 1), (1, 0)) if wants[other]]
+
     def cost(self, inputs, outputs):
         (y,) = outputs
         product = _multiply(y.size // y.shape[-1], inputs[1].shape[0], inputs[1].shape[1])
@@ -51,6 +56,8 @@ class linear(Op):
 
 class tied_linear(Op):
     """y = x tableᵀ, with x [..., width] and an embedding table [entries, width] used as output weight."""
+
+    caches = False
 
     def shape(self, x, table):
         require(x.shape[-1] == table.shape[-1], self.name, f"input {x.shape} does not fit {table.shape}")
@@ -64,6 +71,9 @@ class tied_linear(Op):
         dx = xp.matmul(grad, table) if wants[0] else None
         dw = xp.matmul(xp.transpose(_rows(xp, grad), (1, 0)), _rows(xp, x)) if wants[1] else None
         return dx, dw
+
+    def reads(self, wants):
+        return [position for position, other in ((0, 1), (1, 0)) if wants[other]]
 
     def cost(self, inputs, outputs):
         (y,) = outputs

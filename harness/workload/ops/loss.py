@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from .base import Cost, Op, Spec, Work, require
+from .base import Cost, Spec, Unread, Work, require
 
 
-class cross_entropy(Op):
+class cross_entropy(Unread):
     """Mean of -log softmax(logits)[label] over all rows; logits [..., classes], labels [...]."""
 
     def shape(self, logits, labels):
@@ -36,7 +36,7 @@ class cross_entropy(Op):
         )
 
 
-class mse(Op):
+class mse(Unread):
     """Mean square error: mean of (a - b)² over all elements of two arrays of one shape."""
 
     def shape(self, a, b):

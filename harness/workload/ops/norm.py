@@ -40,6 +40,9 @@ class _Norm(Op):
     def shape(self, x, scale, shift, *, eps):
         return _shape(self.name, x, scale, shift)
 
+    def reads(self, wants):
+        return (1,) if wants[0] else ()
+
     def cost(self, inputs, outputs, *, eps):
         return _cost(inputs, outputs)
 
@@ -85,14 +88,51 @@ class rms_norm(Op):
 
     def backward(self, xp, grad, local, inputs, wants, *, eps):
         normalised, size = local
-        g = grad * inputs[1]
-        dx = size * (g - normalised * xp.mean(g * normalised, axis=-1, keepdims=True)) if wants[0] else None
+        dx = None
+        if wants[0]:
+            g = grad * inputs[1]
+            dx = size * (g - normalised * xp.mean(g * normalised, axis=-1, keepdims=True))
         leading = tuple(range(len(grad.shape) - 1))
         return dx, (xp.sum(grad * normalised, axis=leading) if wants[1] else None)
+
+    def reads(self, wants):
+        return (1,) if wants[0] else ()
 
     def cost(self, inputs, outputs, *, eps):
         n = inputs[0].size
         return elementwise_cost(inputs, outputs, 4 * n, [6 * n, 2 * n])
+
+
+class batch_norm_inference(Op):
+    """(x - mean) / sqrt(variance + eps) * scale + shift over the last axis of x [..., n]; all others are [n].
+
+    Mean and variance are given, as training leaves them, and have no gradient: a scalar node for each element.
+    """
+
+    def shape(self, x, scale, shift, mean, variance, *, eps):
+        fits = scale.shape == shift.shape == mean.shape == variance.shape == x.shape[-1:]
+        require(fits, self.name, f"scale, shift, mean and variance must be {x.shape[-1:]}")
+        return x
+
+    def forward(self, xp, x, scale, shift, mean, variance, *, eps):
+        deviation = xp.rsqrt(variance + eps)
+        normalised = (x - mean) * deviation
+        return normalised * scale + shift, lambda: (normalised, deviation)
+
+    def backward(self, xp, grad, local, inputs, wants, *, eps):
+        normalised, deviation = local
+        leading = tuple(range(len(grad.shape) - 1))
+        dx = grad * (inputs[1] * deviation) if wants[0] else None
+        dscale = xp.sum(grad * normalised, axis=leading) if wants[1] else None
+        dshift = xp.sum(grad, axis=leading) if wants[2] else None
+        return dx, dscale, dshift, None, None
+
+    def reads(self, wants):
+        return (1,) if wants[0] else ()
+
+    def cost(self, inputs, outputs, *, eps):
+        n = inputs[0].size
+        return elementwise_cost(inputs, outputs, 2 * n, [n, 3 * n, n, 0, 0])
 
 
 class group_norm(Op):
@@ -113,6 +153,9 @@ class group_norm(Op):
         found = _backward(xp, grad, local, scale, wants, (1, 2, 4), (0, 1, 2))
         shapes = x.shape, shift.shape, shift.shape
         return tuple(None if g is None else xp.reshape(g, shape) for g, shape in zip(found, shapes, strict=True))
+
+    def reads(self, wants):
+        return (1,)
 
     def cost(self, inputs, outputs, *, groups, eps):
         return _cost(inputs, outputs)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .base import Op, Spec, elementwise_cost, nothing, require
+from .base import Op, Spec, Unread, elementwise_cost, nothing, require
 from .conv import window_output
 
 
@@ -28,8 +28,10 @@ class max_pool(Op):
         return elementwise_cost(inputs, outputs, n * (size * size - 1), [n])
 
 
-class global_avg_pool(Op):
+class global_avg_pool(Unread):
     """Mean over height and width: [N, H, W, C] to [N, C]."""
+
+    caches = False
 
     def shape(self, x):
         require(len(x.shape) == 4, self.name, f"the input must be [batch, height, width, channels], got {x.shape}")
@@ -48,8 +50,10 @@ class global_avg_pool(Op):
         return elementwise_cost(inputs, outputs, n, [n])
 
 
-class avg_pool(Op):
+class avg_pool(Unread):
     """Mean of each window, without padding."""
+
+    caches = False
 
     def shape(self, x, *, size, stride):
         require(len(x.shape) == 4, self.name, f"the input must be [batch, height, width, channels], got {x.shape}")
@@ -67,8 +71,10 @@ class avg_pool(Op):
         return elementwise_cost(inputs, outputs, n, [n])
 
 
-class upsample(Op):
+class upsample(Unread):
     """Each pixel `factor` times in both directions (nearest neighbour)."""
+
+    caches = False
 
     def shape(self, x, *, factor):
         require(len(x.shape) == 4, self.name, f"the input must be [batch, height, width, channels], got {x.shape}")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from .base import Op, elementwise_cost, require
+from .base import Unread, elementwise_cost, require
 
 
-class relu6(Op):
+class relu6(Unread):
     """min(max(x, 0), 6), as in MobileNet; its slope is 0 at both corners."""
 
     def shape(self, x):
@@ -22,7 +22,7 @@ class relu6(Op):
         return elementwise_cost(inputs, outputs, 2 * n, [n])
 
 
-class leaky_relu(Op):
+class leaky_relu(Unread):
     """x where x > 0, else slope * x, with 0 <= slope < 1 (Maas et al. 2013)."""
 
     def shape(self, x, *, slope):
@@ -40,7 +40,7 @@ class leaky_relu(Op):
         return elementwise_cost(inputs, outputs, 2 * n, [n])
 
 
-class hard_swish(Op):
+class hard_swish(Unread):
     """x min(max(x + 3, 0), 6) / 6, as in MobileNetV3 (Howard et al. 2019)."""
 
     def shape(self, x):

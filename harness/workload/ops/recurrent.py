@@ -31,6 +31,10 @@ class _Recurrent(Op):
         for bias in biases:
             require(bias.shape == (wanted,), self.name, f"a bias must be {(wanted,)}, got {bias.shape}")
 
+    def reads(self, wants):
+        w, u = 1 + self.states, 2 + self.states
+        return [*(position for position, other in ((0, w), (w, 0), (1, u)) if wants[other]), u]
+
     def cost(self, inputs, outputs):
         x, *states = inputs[: 1 + self.states]
         w, u, *biases = inputs[1 + self.states :]

@@ -24,6 +24,8 @@ class rotary(Op):
     `cosines` and `sines` [tokens, d / 2] are tables that a model makes once: constants, without a gradient.
     """
 
+    caches = False
+
     def shape(self, x, cosines, sines, *, heads):
         require(len(x.shape) == 3, self.name, f"the input must be [batch, tokens, width], got {x.shape}")
         fits = x.shape[-1] % (2 * heads) == 0
@@ -40,6 +42,9 @@ class rotary(Op):
     def backward(self, xp, grad, local, inputs, wants, *, heads):
         _, cosines, sines = inputs
         return _turn(xp, grad, cosines, -sines, heads), None, None
+
+    def reads(self, wants):
+        return (1, 2)
 
     def cost(self, inputs, outputs, *, heads):
         n = inputs[0].size

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from .base import Cost, Op, Spec, Work, elementwise_cost, nothing, require
+from .base import Cost, Spec, Unread, Work, elementwise_cost, nothing, require
 
 
 def _require_sequence(op: str, x: Spec) -> None:
     require(len(x.shape) == 3, op, f"the input must be [batch, tokens, width], got {x.shape}")
 
 
-class image_tokens(Op):
+class image_tokens(Unread):
     """An image [N, H, W, C] as a sequence of its pixels [N, H * W, C]."""
+
+    caches = False
 
     def shape(self, x):
         require(len(x.shape) == 4, self.name, f"the input must be [batch, height, width, channels], got {x.shape}")
@@ -28,8 +30,10 @@ class image_tokens(Op):
         return Cost(moved, (moved,))
 
 
-class transpose_tokens(Op):
+class transpose_tokens(Unread):
     """[batch, tokens, width] as [batch, width, tokens], to mix tokens as one mixes channels."""
+
+    caches = False
 
     def shape(self, x):
         _require_sequence(self.name, x)
@@ -47,8 +51,10 @@ class transpose_tokens(Op):
         return Cost(moved, (moved,))
 
 
-class mean_tokens(Op):
+class mean_tokens(Unread):
     """The mean over all tokens: [batch, tokens, width] to [batch, width]."""
+
+    caches = False
 
     def shape(self, x):
         _require_sequence(self.name, x)
@@ -66,8 +72,10 @@ class mean_tokens(Op):
         return elementwise_cost(inputs, outputs, n, [n])
 
 
-class class_token(Op):
+class class_token(Unread):
     """Puts a learned token [width] before each sequence: [batch, tokens + 1, width] (Devlin et al. 2018)."""
+
+    caches = False
 
     def shape(self, x, token):
         _require_sequence(self.name, x)
@@ -89,8 +97,10 @@ class class_token(Op):
         return Cost(Work(elements=x.size + token.size + y.size), (Work(elements=2 * x.size), summed))
 
 
-class first_token(Op):
+class first_token(Unread):
     """The first token alone, which stands for the sequence: [batch, tokens, width] to [batch, width]."""
+
+    caches = False
 
     def shape(self, x):
         _require_sequence(self.name, x)
@@ -108,8 +118,10 @@ class first_token(Op):
         return Cost(Work(elements=2 * outputs[0].size), (Work(elements=inputs[0].size + outputs[0].size),))
 
 
-class unstack_tokens(Op):
+class unstack_tokens(Unread):
     """Each token of a sequence on its own: [batch, tokens, width] to as many arrays [batch, width]."""
+
+    caches = False
 
     def shape(self, x):
         _require_sequence(self.name, x)
@@ -127,8 +139,10 @@ class unstack_tokens(Op):
         return Cost(moved, (moved,))
 
 
-class stack_tokens(Op):
+class stack_tokens(Unread):
     """The inverse of `unstack_tokens`."""
+
+    caches = False
 
     def shape(self, *tokens):
         first = tokens[0].shape

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from adapters.base import Executed, Unsupported
+from adapters.base import PHASES, Executed, Unsupported
 from adapters.numpy import Program as Numpy
 
 # Seconds of each phase: backward takes 2.5 times forward; training adds 3 times inference.
@@ -115,7 +115,7 @@ class Adapter:
     def describe(self):
         return {"fake": "1.0"}
 
-    def load(self, graph, arrays, execution):
+    def load(self, graph, arrays, execution, choices=None, directions=None):
         if execution == "unsupported":
             raise Unsupported("the fake framework cannot do this")
         return Program(graph, arrays, execution)
@@ -138,6 +138,8 @@ class Adapter:
 
 class Program:
     """The right answers, computed once; each phase only takes its time."""
+
+    phases = PHASES
 
     def __init__(self, graph, arrays, execution):
         numpy = Numpy(graph, {name: np.array(array) for name, array in arrays.items()})

@@ -1,0 +1,31 @@
+"""What no framework can do: choices that contradict each other, or that a model has no use for."""
+
+from __future__ import annotations
+
+from harness.workload.jacobian import is_chain
+from harness.workload.trace import Graph
+
+from .base import Choices, Unsupported
+
+
+def check(graph: Graph, choices: Choices, precision: str) -> None:
+    """Raise Unsupported unless the choices make sense together, and for this model and precision."""
+    ops = {call.op for call in graph.calls}
+    by_hand = choices.autodiff != "reverse"
+    for wrong, why in (
+        (by_hand and choices.residuals != "store", "hand-written backprop keeps what its rules say; residuals=store"),
+        (by_hand and choices.tangent, "hand-written backprop has no forward mode; choose tangent=false"),
+        (by_hand and choices.layout != "native", "hand-written backprop has one layout; choose layout=native"),
+        (by_hand and choices.attention == "fused", "hand-written backprop has no fused attention"),
+        (choices.autodiff == "jacobian" and not is_chain(graph), "explicit Jacobians are for chains of linear layers"),
+        (choices.residuals == "blocks" and not any(call.block for call in graph.calls), "this model names no blocks"),
+        (choices.attention != "native" and "attention" not in ops, "this model has no attention to fuse or not"),
+        (choices.layout != "native" and not graph.images, "this model has no images to lay out"),
+        (
+            choices.optimizer != "none" and precision == "bf16",
+            "a step of training is lost in the rounding of bf16 parameters, the only ones here; choose precision=fp32",
+        ),
+        (choices.optimizer != "none" and graph.gradients == "inputs", "no parameter has a gradient to step along"),
+    ):
+        if wrong:
+            raise Unsupported(why)

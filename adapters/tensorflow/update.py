@@ -1,0 +1,71 @@
+"""The phase `update`: one step of TensorFlow's own optimizer kernels, on variables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from adapters import hlo
+from adapters.base import Executed
+from harness.workload.optimizer import BETA1, BETA2, EPSILON, RATES
+
+from .compiled import Compiled
+from .counting import count_eager
+
+Tensors = Mapping[str, tf.Tensor]
+
+
+class Update:
+    """Steps copies of the parameters, so that the other phases keep theirs. A call takes what `gradient` returned."""
+
+    def __init__(self, optimizer: str, parameters: Tensors, execution: str) -> None:
+        self._copies = {name: tf.Variable(tensor) for name, tensor in parameters.items()}
+        variables = list(self._copies.values())
+        body = _sgd(variables) if optimizer == "sgd" else _adam(variables)
+        self._jit = execution == "xla"
+        specs = [tf.TensorSpec(variable.shape, variable.dtype) for variable in variables]
+        self._step: Any = body if execution == "eager" else Compiled(body, specs, self._jit)
+
+    def __call__(self, pair: tuple[tf.Tensor, Tensors]) -> Mapping[str, tf.Variable]:
+        self._step(*(pair[1][name] for name in self._copies))
+        return self._copies
+
+    def executed(self, pair: tuple[tf.Tensor, Tensors]) -> Executed:
+        if self._jit:
+            return hlo.executed(self._step.hlo(*(pair[1][name] for name in self._copies)))
+        return count_eager(lambda: self(pair))
+
+
+def _sgd(variables: Sequence[tf.Variable]) -> Callable[..., None]:
+    def step(*gradients: tf.Tensor) -> None:
+        for variable, gradient in zip(variables, gradients, strict=True):
+            tf.raw_ops.ResourceApplyGradientDescent(var=variable.handle, alpha=RATES["sgd"], delta=gradient)
+
+    return step
+
+
+def _adam(variables: Sequence[tf.Variable]) -> Callable[..., None]:
+    means, squares = ([tf.Variable(tf.zeros_like(v)) for v in variables] for _ in range(2))
+    powers = tf.Variable(BETA1), tf.Variable(BETA2)
+
+    def step(*gradients: tf.Tensor) -> None:
+        first, second = (power.read_value() for power in powers)
+        for variable, mean, square, gradient in zip(variables, means, squares, gradients, strict=True):
+            tf.raw_ops.ResourceApplyAdam(
+                var=variable.handle,
+                m=mean.handle,
+                v=square.handle,
+                beta1_power=first,
+                beta2_power=second,
+                lr=RATES["adam"],
+                beta1=BETA1,
+                beta2=BETA2,
+                epsilon=EPSILON,
+                grad=gradient,
+            )
+        for power, beta in zip(powers, (BETA1, BETA2), strict=True):
+            power.assign(power.read_value() * beta)
+
+    return step

@@ -1,0 +1,87 @@
+"""Hand-written backprop, compiled: forward and backward are one graph each, and `gradient` one for both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from torch import Tensor
+from torch._subclasses import FakeTensorMode
+
+from harness.workload.backprop import Step
+
+from ..base import Executed
+from .by_hand import ByHand
+from .compiled import Inductor, compiled
+from .counting import annotated
+from .residuals import storage_bytes
+
+_Kept = tuple[Tensor, ...]
+
+
+class CompiledByHand(ByHand):
+    """Implements `Program`. The steps cross from forward to backward as plain arrays."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        with FakeTensorMode() as fake:
+            arrays = {name: fake.from_tensor(array) for name, array in self._arrays.items()}
+            _, self._template = super()._run_forward(arrays)
+
+        def inference(arrays: Mapping[str, Tensor]) -> Tensor:
+            return infer(arrays)
+
+        def forward(arrays: Mapping[str, Tensor]) -> tuple[Tensor, _Kept]:
+            loss, steps = run_forward(arrays)
+            return loss, _pack(steps)
+
+        def backward(kept: _Kept, one: Tensor) -> dict[str, Tensor]:
+            return run_backward(_unpack(template, kept), one)
+
+        def gradient(arrays: Mapping[str, Tensor], one: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+            loss, steps = run_forward(arrays)
+            return loss, run_backward(steps, one)
+
+        infer, run_forward, run_backward = self._infer, self._run_forward, self._run_backward
+        template = self._template
+        phases = {"inference": inference, "forward": forward, "backward": backward, "gradient": gradient}
+        nhwc = self._one.device.type == "cuda"
+        self._inductor = {phase: Inductor(nhwc) for phase in phases}
+        self._compiled = {phase: compiled(phases[phase], self._inductor[phase]) for phase in phases}
+
+    def inference(self) -> Tensor:
+        return self._compiled["inference"](self._arrays)
+
+    def forward(self) -> tuple[Tensor, _Kept]:
+        return self._compiled["forward"](self._arrays)
+
+    def backward(self, kept: tuple[Tensor, _Kept]) -> dict[str, Tensor]:
+        return self._compiled["backward"](kept[1], self._one)
+
+    def gradient(self) -> tuple[Tensor, dict[str, Tensor]]:
+        return self._compiled["gradient"](self._arrays, self._one)
+
+    def residual_bytes(self, kept: tuple[Tensor, Any]) -> int:
+        return storage_bytes(kept[1], self._arrays.values())
+
+    def executed(self) -> dict[str, Executed]:
+        counted = {phase: self._inductor[phase].forward for phase in self.phases}
+        return annotated(counted, self._graph, "store", self._autodiff)
+
+
+def _pack(steps: list[Step]) -> _Kept:
+    return tuple(x for step in steps for x in (*step.inputs, *(step.local or ())) if isinstance(x, Tensor))
+
+
+def _unpack(template: list[Step], kept: _Kept) -> list[Step]:
+    """The steps, in the form of `template`, with the arrays of `_pack`."""
+    arrays = iter(kept)
+    return [
+        replace(
+            step,
+            inputs=tuple(next(arrays) if isinstance(x, Tensor) else x for x in step.inputs),
+            local=None if step.local is None else tuple(next(arrays) for _ in step.local),
+        )
+        for step in template
+    ]
