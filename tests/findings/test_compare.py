@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from harness.errors import UserError
-from harness.findings.calibration import assumed
+from harness.findings.calibration import Calibration, Spread, assumed
 from harness.findings.compare import compare, exit_code, lines, main, match
 from harness.measure.verdict import Answer
 
@@ -33,7 +33,7 @@ def measured(record):
 def sharp(quantity_sigma: float = 0.002):
     """A self-check of a machine whose processes hardly differ."""
     sigma = dict.fromkeys(("ratio", "marginal", "inference", "forward", "backward", "gradient"), quantity_sigma)
-    return type(QUIET)("m", "2026", sigma, 20, "noise floor: low")
+    return Calibration("m", "2026", {"torch-eager": Spread(sigma, 20)}, "noise floor: low")
 
 
 def test_the_same_program_is_the_same(measured):
