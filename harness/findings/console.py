@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
+from . import claim_text
+from .judged import Judged
 from .record import Record
 from .summary import COLUMNS, answer, execution, interval, remarks, row
 
-_TEXT_COLUMNS = ("model", "framework", "execution", "outcome")
+_TEXT_COLUMNS = ("model", "framework", "execution", "outcome", "prediction", "predicted")
 
 
 class Terminal:
@@ -38,14 +40,24 @@ class Terminal:
 
     def table(self, records: Sequence[Record]) -> None:
         """All variants of a sweep, what the table marks, and the answer."""
-        table = Table(*COLUMNS, box=None, pad_edge=False, header_style="bold")
+        self._table(COLUMNS, [row(record) for record in records])
+        for text in ("", *remarks(records), "", answer(records)):
+            self.say(text)
+
+    def verdicts(self, judged: Judged) -> None:
+        """A claim, what was found along its axis, and the verdict on each prediction."""
+        self.say(f"\n{claim_text.headline(judged)}")
+        self._table(*claim_text.table(judged))
+        for text in ("", *claim_text.sentences(judged)):
+            self.say(text)
+
+    def _table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        table = Table(*columns, box=None, pad_edge=False, header_style="bold")
         for column in table.columns:
             column.justify = "left" if column.header in _TEXT_COLUMNS else "right"
             column.no_wrap = column.header != "outcome"
             column.overflow = "fold"
-        for record in records:
-            table.add_row(*row(record))
+        for cells in rows:
+            table.add_row(*cells)
         self.console.print()
         self.console.print(table, markup=False)
-        for text in ("", *remarks(records), "", answer(records)):
-            self.say(text)

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from harness.callback import job_settings
 from harness.config import Settings
+from harness.jobs import job_settings
 from harness.measure import machine
 
 CONF = Path(__file__).parents[2] / "conf"
