@@ -8,8 +8,8 @@ from harness.workload.trace import Graph
 from .base import Choices, Unsupported
 
 
-def check(graph: Graph, choices: Choices) -> None:
-    """Raise Unsupported unless the choices make sense together, and for this model."""
+def check(graph: Graph, choices: Choices, precision: str) -> None:
+    """Raise Unsupported unless the choices make sense together, and for this model and precision."""
     ops = {call.op for call in graph.calls}
     by_hand = choices.autodiff != "reverse"
     for wrong, why in (
@@ -21,6 +21,10 @@ def check(graph: Graph, choices: Choices) -> None:
         (choices.residuals == "blocks" and not any(call.block for call in graph.calls), "this model names no blocks"),
         (choices.attention != "native" and "attention" not in ops, "this model has no attention to fuse or not"),
         (choices.layout != "native" and not graph.images, "this model has no images to lay out"),
+        (
+            choices.optimizer != "none" and precision == "bf16",
+            "a step of training is lost in the rounding of bf16 parameters, the only ones here; choose precision=fp32",
+        ),
         (choices.optimizer != "none" and graph.gradients == "inputs", "no parameter has a gradient to step along"),
     ):
         if wrong:

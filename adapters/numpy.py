@@ -41,7 +41,7 @@ class Adapter:
     ) -> Any:
         if execution not in self.executions:
             raise Unsupported(f"numpy: no execution {execution!r}; it has {', '.join(self.executions)}")
-        check(graph, choices)
+        check(graph, choices, "fp32")
         choices.refuse("NumPy", "residuals", "layout", "attention", "optimizer", "tangent")
         own = {name: np.array(array) for name, array in arrays.items()}
         return with_sides(graph, lambda part: Program(part, own, choices.autodiff))

@@ -82,10 +82,11 @@ class Adapter:
     ) -> Program:
         if execution not in _PROGRAMS:
             raise Unsupported(f"jax: no execution {execution!r}; it has {', '.join(self.executions)}")
-        check(graph, choices)
+        check(graph, choices, self._precision)
         if choices.attention == "fused":
             raise Unsupported("jax's fused attention is cuDNN's, for arrays of 16 bits on a GPU; choose native")
-        choices.refuse("jax", "layout")
+        if choices.layout == "nchw":
+            raise Unsupported("jax's images are NHWC here, and XLA lays them out in memory; choose layout=native")
         # Copies run behind; the first call is not to wait for them.
         on_device = jax.block_until_ready({name: self._put(array) for name, array in arrays.items()})
         along = jax.block_until_ready({name: self._put(array) for name, array in directions.items()})

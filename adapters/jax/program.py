@@ -14,6 +14,7 @@ from harness.workload.trace import Graph
 
 from .. import hlo
 from ..base import PHASES, Choices, Executed
+from ..notes import annotated
 from . import ops, rules
 from .phase import Phase
 
@@ -72,4 +73,4 @@ class JitProgram:
     def executed(self) -> dict[str, Executed]:
         phases: dict[str, Phase] = {name: getattr(self, f"_{name}") for name in self.phases}
         counted = {name: replace(hlo.executed(phase.hlo()), seen=phase.seen_flops()) for name, phase in phases.items()}
-        return hlo.annotated(counted, self._graph, self._choices)
+        return annotated(counted, self._graph, self._choices)

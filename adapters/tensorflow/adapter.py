@@ -63,11 +63,11 @@ class Adapter:
     ) -> Program:
         if execution not in self.executions:
             raise Unsupported(f"tensorflow runs {', '.join(self.executions)}; it has no execution {execution!r}.")
-        check(graph, choices)
+        check(graph, choices, self.precision)
         if choices.attention == "fused":
             raise Unsupported("TensorFlow has no fused attention kernel; choose attention=native")
         if choices.layout == "nchw":
-            raise Unsupported("TensorFlow's kernels for a CPU take images as NHWC only; choose layout=native")
+            raise Unsupported("TensorFlow's images are NHWC here, as its kernels for a CPU want them; choose native")
         values = {name: self._convert(arrays[name]) for name in graph.draws}
         along = {name: self._convert(array) for name, array in directions.items()}
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from adapters.base import DEFAULT, Choices, Executed
-from adapters.hlo import annotated as annotated_by_counts
-from adapters.hlo import fewer, has_groups, has_loops
+from adapters.notes import annotated as annotated_by_counts
+from adapters.notes import fewer, has_groups, has_loops
 from harness.workload.cost import phase_work
 from harness.workload.trace import Graph
 
@@ -15,9 +15,7 @@ from .ops import splits_groups
 _PER_GROUP = "TensorFlow has no gradient of a grouped convolution on a CPU, so each group is a convolution of its own."
 _AFTER_THE_LOOP = "The gradient for a loop's weight is one multiply after the loop, not one in each step."
 
-_WHOLE_PARTS = (
-    "TensorFlow's eager recompute_grad runs a part again as a whole, and differentiates for each of its inputs."
-)
+_WHOLE_PARTS = "TensorFlow's eager recompute_grad runs a part again as a whole, to its last multiply."
 _ZERO_TANGENT = (
     "TensorFlow's forward mode also multiplies the tangent of an input that has none, which is zero; "
     "for its eager cross entropy it takes a product for each row."

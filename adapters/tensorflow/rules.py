@@ -7,9 +7,11 @@ order. `values` are parameters and inputs by name.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import compress
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.python.eager import record
 
 from adapters.base import Choices
 from harness.workload.backprop import run_backward, run_forward
@@ -28,7 +30,7 @@ class Reverse:
     def __init__(self, graph: Graph, choices: Choices) -> None:
         self._sources = tuple(graph.sources)
         self._plain: Callable[..., tf.Tensor] = interpreter(graph, ops)
-        self._loss: Callable[..., tf.Tensor] = interpreter(graph, ops, choices.residuals, tf.recompute_grad)
+        self._loss: Callable[..., tf.Tensor] = interpreter(graph, ops, choices.residuals, _checkpoint)
 
     def infer(self, values: Values) -> tf.Tensor:
         return self._plain(values, values)
@@ -50,6 +52,21 @@ class Reverse:
         with tf.autodiff.ForwardAccumulator(sources, [directions[name] for name in self._sources]) as accumulator:
             loss = self._plain(values, values)
         return loss, accumulator.jvp(loss)
+
+
+def _checkpoint(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`tf.recompute_grad`, without the arguments that need no gradient: eagerly it would compute theirs too."""
+
+    def call(*arguments: tf.Tensor) -> Any:
+        watched = [record.should_record_backprop([argument]) for argument in arguments]
+
+        def of_watched(*given: tf.Tensor) -> Any:
+            rest = iter(given)
+            return function(*(next(rest) if w else argument for w, argument in zip(watched, arguments, strict=True)))
+
+        return tf.recompute_grad(of_watched)(*compress(arguments, watched))
+
+    return call
 
 
 class ByHand:

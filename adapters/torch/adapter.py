@@ -71,9 +71,12 @@ class Adapter:
     ) -> Program:
         if execution not in self.executions:
             raise Unsupported(f"torch has no execution {execution!r}; it has {', '.join(self.executions)}")
-        check(graph, choices)
-        if choices.tangent and choices.attention != "unfused" and any(call.op == "attention" for call in graph.calls):
+        check(graph, choices, self._precision)
+        ops_used = {call.op for call in graph.calls}
+        if choices.tangent and choices.attention != "unfused" and "attention" in ops_used:
             raise Unsupported("torch's fused attention has no forward mode; choose attention=unfused")
+        if choices.tangent and "lstm" in ops_used:
+            raise Unsupported("torch's fused LSTM has no forward mode; choose model.loop=unrolled")
         if choices.tangent:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", DeprecationWarning)  # what its first call imports still uses torch.jit

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from adapters.base import Choices
+from adapters.base import DEFAULT, Choices
 
 from ..config import Variant
 from ..errors import UserError
@@ -90,7 +90,10 @@ class NewerSchema(UserError):
 
 
 def read(path: Path) -> Record:
-    """The record in a file. Raises UserError for one that is corrupt, not a record, or of a newer schema."""
+    """The record in a file, older ones in today's form.
+
+    Raises UserError for one that is corrupt, not a record, or of a newer schema.
+    """
     try:
         return _record(path, path.read_bytes())
     except OSError as error:
@@ -119,10 +122,19 @@ def _record(path: Path, content: bytes) -> Record:
         raise UserError(f"{path}: not a record of this program; move it elsewhere")
     if data["schema"] > SCHEMA:
         raise NewerSchema(f"{path}: schema {data['schema']} is newer than this program's {SCHEMA}; update the program")
+    if data["schema"] == 1 and isinstance(data.get("workload"), dict):
+        data = _from_before_choices(data)
     known = {f.name for f in fields(Record)}
     if data.keys() != known:
         raise UserError(f"{path}: {', '.join(sorted(data.keys() ^ known))} missing or unknown; delete the file")
     return Record(**data)
+
+
+def _from_before_choices(data: dict[str, Any]) -> dict[str, Any]:
+    """A record of schema 1: everything was as it is by default, but for one question, to have inputs' gradients too."""
+    workload = dict(data["workload"])
+    workload["gradients"] = "both" if workload.pop("wants_inputs", False) else "params"
+    return data | {"choices": asdict(DEFAULT), "workload": workload, "schema": SCHEMA}
 
 
 def _unreadable(path: Path, error: OSError) -> UserError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-SCHEMA = 1  # raise it when a number changes its meaning; a reader refuses what is newer than itself
+SCHEMA = 2  # raise it when a field is added or changes its meaning; a reader refuses what is newer than itself
 
 
 class Quantity(NamedTuple):

@@ -9,7 +9,7 @@ import numpy as np
 
 from adapters.base import Program
 from harness.workload.agreement import GRADIENT_LIMIT, Agreement, agreement
-from harness.workload.optimizer import ROUNDING, step_error
+from harness.workload.optimizer import step_error
 from harness.workload.reference import Reference
 from harness.workload.workload import Workload
 
@@ -72,7 +72,7 @@ def _update(program: Any, precision: str, optimizer: str) -> str | None:
         return {name: array.copy() for name, array in program.export(program.update(pair)).items()}, gradients
 
     (before, _), (after, gradients) = step(), step()
-    error = step_error(optimizer, before, after, gradients, ROUNDING[precision])
+    error = step_error(optimizer, before, after, gradients)
     limit = GRADIENT_LIMIT[precision]
     return (
         None if error <= limit else f"a step of {optimizer} is off by {error:.2g} of its length; {limit:g} is allowed"

@@ -18,8 +18,8 @@ BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-12
 # A gradient of this share of their root mean square may be rounding alone.
 NOTHING = 1e-3
 
-# Of a parameter, by precision: half a unit in the last place.
-ROUNDING = {"fp32": 2.0**-24, "tf32": 2.0**-24, "bf16": 2.0**-9}
+# Of a parameter in float32: half a unit in the last place.
+ROUNDING = 2.0**-24
 
 
 def step(optimizer: str, gradient: np.ndarray) -> np.ndarray:
@@ -36,18 +36,17 @@ def step_error(
     before: Mapping[str, np.ndarray],
     after: Mapping[str, np.ndarray],
     gradients: Mapping[str, np.ndarray],
-    rounding: float,
 ) -> float:
     """How far parameters are from where a step should lead, relative to the step, over all of them.
 
-    What rounding can do to each parameter, `rounding` of its size, is taken off. Where a gradient is itself nothing
-    but rounding, Adam makes a whole step of it; such elements are not judged.
+    What rounding can do to each parameter is taken off. Where a gradient is itself nothing but rounding, Adam makes a
+    whole step of it; such elements are not judged.
     """
     size = _norm(gradients.values()) / math.sqrt(sum(array.size for array in gradients.values()))
     judged = {name: np.abs(gradients[name]) > NOTHING * size for name in before}
     steps = {name: step(optimizer, gradients[name]) * judged[name] for name in before}
     missed = [(before[name].astype(np.float64) - after[name]) * judged[name] - steps[name] for name in before]
-    unavoidable = rounding * _norm(before.values())
+    unavoidable = ROUNDING * _norm(before.values())
     return max(0.0, _norm(missed) - unavoidable) / _norm(steps.values())
 
 

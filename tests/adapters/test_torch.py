@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +16,6 @@ torch = pytest.importorskip("torch")
 
 from torch._dynamo.exc import FailOnRecompileLimitHit  # noqa: E402
 from torch._dynamo.utils import counters  # noqa: E402
-from torch._functorch.aot_autograd import make_boxed_func  # noqa: E402
 
 from adapters.base import PHASES, Executed, Unsupported  # noqa: E402
 from adapters.torch import Adapter, adapter  # noqa: E402
@@ -99,15 +97,8 @@ CASES = [
 ]
 
 
-@pytest.fixture(autouse=True, scope="module")
-def no_code_generation():
-    """Compiled graphs run op by op: all of torch.compile but its last and slowest part, which has a test below."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        from adapters.torch import compiled
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(compiled, "compile_fx_inner", lambda module, *_, **__: make_boxed_func(module.forward))
-        yield
+# Code generation has a test below.
+pytestmark = pytest.mark.usefixtures("no_code_generation")
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from adapters.base import DEFAULT
 from harness.errors import UserError
 from harness.findings.record import read, records, write_json
 from harness.findings.schema import FIELDS, METRICS, SCHEMA
@@ -128,6 +129,17 @@ def test_a_file_that_is_no_record_is_refused_with_its_name_and_what_to_do(record
     with pytest.raises(UserError, match=message) as caught:
         read(path)
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("wanted", "gradients"), [(False, "params"), (True, "both")])
+def test_a_record_from_before_choices_had_the_defaults(record, tmp_path, wanted, gradients):
+    now = record()
+    old = asdict(now) | {"schema": 1, "workload": {"name": "mlp", "seed": 3, "wants_inputs": wanted}}
+    del old["choices"]
+    path = tmp_path / "cell.json"
+    path.write_text(json.dumps(old))
+    assert read(path) == replace(now, workload={"name": "mlp", "seed": 3, "gradients": gradients})
+    assert read(path).choices == asdict(DEFAULT)
 
 
 def test_a_record_that_is_not_there_is_a_users_mistake(tmp_path):

@@ -42,7 +42,7 @@ def measured_records(executions, trials, workload, folder, python, tmp_path, bud
     settled = []
     for _ in range(trials):
         alive = [variant for variant in variants if not known[variant].failure]
-        launches = {v: Launch("fake", v.execution, python, tmp_path / f"{v}.log") for v in alive}
+        launches = {v: Launch("fake", v.execution, {}, python, tmp_path / f"{v}.log") for v in alive}
         settle = lambda: settled.append(max(len(k.trials) for k in known.values()))  # noqa: E731
         run_trial(launches, known, conditions, ready, lambda variant, left_s: None, settle)
     assert settled == list(range(trials)), "each trial waits until this process is quiet, and measures then"

@@ -78,7 +78,6 @@ def gpt2(layers, heads, **sizes):
     return "gpt2", {"layers": layers, "heads": heads, **sizes}, partial(torch_models.gpt2, layers=layers, heads=heads)
 
 
-@pytest.mark.parametrize("gradients", ["params", "both"])
 @pytest.mark.parametrize(
     ("name", "sizes", "loss"),
     [
@@ -92,15 +91,16 @@ def gpt2(layers, heads, **sizes):
     ],
     ids=["mlp-1", "mlp-2-uneven", "mlp-6", "resnet18-tiny", "resnet18-published", "gpt2-tiny", "gpt2-published"],
 )
-def test_flops_and_multiplies_are_exactly_those_that_torch_counts(name, sizes, loss, gradients):
-    graph = trace(build(name, sizes), gradients)
-    table = cost(graph)
-    forward, backward = counted_by_torch(graph, loss)
-    assert (table.forward.flops, table.forward.matmuls) == forward
-    assert (table.backward.flops, table.backward.matmuls) == backward
+def test_flops_and_multiplies_are_exactly_those_that_torch_counts(name, sizes, loss):
+    for gradients in ("params",) if name == "gpt2" else ("params", "both"):  # its inputs are integers
+        graph = trace(build(name, sizes), gradients)
+        table = cost(graph)
+        forward, backward = counted_by_torch(graph, loss)
+        assert (table.forward.flops, table.forward.matmuls) == forward
+        assert (table.backward.flops, table.backward.matmuls) == backward
 
 
-@pytest.mark.parametrize("wants_inputs", [False, True])
+@pytest.mark.parametrize("gradients", ["params", "both"])
 @pytest.mark.parametrize(
     ("name", "sizes"),
     [
@@ -119,8 +119,8 @@ def test_flops_and_multiplies_are_exactly_those_that_torch_counts(name, sizes, l
     ],
     ids=str,
 )
-def test_flops_and_multiplies_of_published_sizes_are_those_of_the_adapters_ops(name, sizes, wants_inputs):
-    graph = trace(build(name, sizes), wants_inputs)
+def test_flops_and_multiplies_of_published_sizes_are_those_of_the_adapters_ops(name, sizes, gradients):
+    graph = trace(build(name, sizes), gradients)
     shapes = {n: [graph.draws[n].shape[a] for a in axes] for n, axes in layout.axes_of(graph).items()}
     run = interpreter(graph, ops)
     table = cost(graph)

@@ -26,7 +26,8 @@ def drawn(graph):
 def nearest(graph, arrays):
     """How near any input of a rectifier is to a corner."""
     doubles = {name: a.astype(np.float64) if a.dtype.kind == "f" else a for name, a in arrays.items()}
-    _, steps = run_forward(primitives, graph, doubles)
+    # Steps that cache a local gradient need no inputs; these keep them.
+    _, steps = run_forward(primitives, graph, doubles, recompute=True)
     return min(np.abs(step.inputs[0] - corner).min() for step in steps for corner in CORNERS.get(step.call.op, ()))
 
 

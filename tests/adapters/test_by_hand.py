@@ -1,0 +1,67 @@
+"""Backprop written by hand, from the catalogue's rules in each framework's ops: the same answers, two for one."""
+
+from __future__ import annotations
+
+import pytest
+
+from adapters.base import Choices
+from harness.workload.agreement import agreement
+from tests.adapters.choices import EXECUTIONS, FRAMEWORKS, LAYERS, QUICK, run
+from tests.adapters.test_contract import adapter_of
+from tests.adapters.test_contract import work as ops_work
+
+pytestmark = pytest.mark.usefixtures("no_code_generation")
+
+
+@pytest.mark.parametrize("autodiff", ["reverse", "by_hand", "by_hand_recomputed"])
+@pytest.mark.parametrize(("framework", "execution"), EXECUTIONS)
+def test_l_layers_take_l_multiplies_forward_and_2l_minus_1_backward(framework, execution, autodiff):
+    """By whatever way: whether the local gradient is cached or not has nothing to do with it."""
+    _, verified, executed, differing = run(framework, execution, "mlp", autodiff=autodiff)
+    assert (executed["forward"].matmuls, executed["backward"].matmuls) == (LAYERS, 2 * LAYERS - 1)
+    assert not differing
+    if autodiff != "reverse":
+        activations = 4 * 4 * 16
+        # Inputs of the linear layers; masks or inputs of the rectifiers; the loss's own.
+        assert verified["residual_bytes"] == activations * (LAYERS - 1 + LAYERS - 1 + 1)
+
+
+@pytest.mark.parametrize(("gradients", "ratio"), [("params", 1), ("both", 2)])
+@pytest.mark.parametrize(("framework", "execution"), EXECUTIONS)
+def test_a_first_layer_costs_backward_what_it_costs_forward_and_twice_if_something_is_below(
+    framework, execution, gradients, ratio
+):
+    _, _, executed, differing = run(framework, execution, "one layer", gradients)
+    assert executed["backward"].flops / executed["forward"].flops == ratio
+    assert not differing
+
+
+# Each op once where it takes a compiler long.
+@pytest.mark.parametrize(
+    ("framework", "execution", "ops"),
+    [(f, e, "every op" if (f, e) in QUICK else "each op once") for f, e in FRAMEWORKS],
+)
+def test_the_rule_of_every_op_agrees_with_the_oracle(framework, execution, ops):
+    graph, arrays, expected = ops_work(ops)
+    program = adapter_of(framework).load(graph, arrays, execution, Choices(autodiff="by_hand"))
+    loss, gradients = program.gradient()
+    found = agreement([float(loss)], [program.export(gradients)], expected)
+    assert found.failure("fp32") is None
+    assert all(error < 2e-5 for error in found.gradients.values()), found.worst
+
+
+@pytest.mark.parametrize("autodiff", ["by_hand", "by_hand_recomputed"])
+@pytest.mark.parametrize("model", ["gpt2", pytest.param("resnet18", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("framework", "execution"), QUICK)
+def test_models_take_the_multiplies_of_their_rules(framework, execution, model, autodiff):
+    _, _, _, differing = run(framework, execution, model, autodiff=autodiff)
+    # Only a second forward pass of attention, whose result nobody reads, may be deleted.
+    assert not differing or (autodiff, model) == ("by_hand_recomputed", "gpt2")
+
+
+@pytest.mark.parametrize(("framework", "execution"), EXECUTIONS)
+def test_explicit_jacobians_need_no_third_multiply(framework, execution):
+    """To form one takes a product for each element, but no multiply of matrices."""
+    _, _, executed, differing = run(framework, execution, "mlp", autodiff="jacobian")
+    assert executed["backward"].matmuls == 2 * LAYERS - 1
+    assert not differing
