@@ -14,14 +14,14 @@ from .summary import COLUMNS, answer, execution, interval, remarks, row
 
 _TEXT_COLUMNS = ("model", "framework", "execution", "outcome", "prediction", "predicted")
 
+_WIDEST = 1000  # characters of a table
+
 
 class Terminal:
     """Prints as things happen; never redraws, so that nothing runs beside a measurement."""
 
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(highlight=False)
-        # A wide table that the terminal wraps is easier to read than one with folded cells.
-        self.console.width = max(self.console.width, 140)
 
     def say(self, text: str) -> None:
         """One line."""
@@ -59,5 +59,8 @@ class Terminal:
             column.overflow = "fold"
         for cells in rows:
             table.add_row(*cells)
+        # A wide table that the terminal wraps is easier to read than one with folded cells.
+        needed = self.console.measure(table, options=self.console.options.update(max_width=_WIDEST)).maximum
+        self.console.width = max(self.console.width, needed)
         self.console.print()
         self.console.print(table, markup=False)

@@ -58,8 +58,8 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "at": finding.at,
         "variant": finding.variant,
         "answer": finding.answer or "unsupported",
-        "number": "" if finding.number.missing else str(finding.number),
-        "bounds": None if finding.number.missing else [finding.number.low, finding.number.high],
+        "number": str(finding.number) if finding.number.known else "",
+        "bounds": [finding.number.low, finding.number.high] if finding.number.known else None,
         "band": [None if math.isinf(end) else end for end in finding.band],
         "why": finding.why,
     }

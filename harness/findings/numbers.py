@@ -29,6 +29,10 @@ class Number:
     def exact(cls, value: float) -> Number:
         return cls(value, value, value)
 
+    @property
+    def known(self) -> bool:
+        return not math.isnan(self.centre)
+
     def __str__(self) -> str:
         """1.833, or between bounds 1.81 [1.72, 1.92]."""
         if self.low == self.high:
