@@ -62,8 +62,8 @@ def _lines(config_name: str, overrides: Overrides) -> list[Overrides]:
     for line in config.jobs:
         asked = {_key(override): override for override in line.split()}
         given = {_key(override): override for override in overrides}
-        if "study" in asked:
-            given.pop("study", None)
+        if "study" in asked:  # which has its own
+            given = {key: override for key, override in given.items() if key not in ("study", "jobs")}
         found += spread(list((asked | given).values()))
     return found or [overrides]
 
