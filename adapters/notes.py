@@ -31,7 +31,7 @@ def annotated(
     for phase, found in counted.items():
         reasons = []
         if found.matmuls < expected[phase].matmuls:
-            reasons.append(fewer(phase, choices, otherwise))
+            reasons.append(fewer(phase, counted, choices, otherwise))
         if found.flops > expected[phase].flops and has_groups(graph):
             reasons.append(_ALL_PAIRS)
         if found.flops > expected[phase].flops and has_loops(graph):
@@ -40,10 +40,12 @@ def annotated(
     return noted
 
 
-def fewer(phase: str, choices: Choices, otherwise: str = _ELEMENTWISE) -> str:
+def fewer(phase: str, counted: dict[str, Executed], choices: Choices, otherwise: str = _ELEMENTWISE) -> str:
     """Why a compiler executes fewer multiplies than a choice asks for; `otherwise` where no choice is the reason."""
     if choices.residuals != "store" and phase == "gradient":
-        return _MERGED
+        apart = counted["forward"].matmuls + counted["backward"].matmuls
+        if counted[phase].matmuls < apart:
+            return _MERGED
     return _DELETED if choices.autodiff == "by_hand_recomputed" else otherwise
 
 

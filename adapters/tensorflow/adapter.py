@@ -12,6 +12,7 @@ import tensorflow as tf
 from adapters.base import DEFAULT, NO_DIRECTIONS, Choices, Program, Unsupported
 from adapters.compatible import check
 from adapters.extend import Extended, with_sides
+from adapters.notes import has_loops
 from harness.workload.trace import Graph
 
 from .compiled import CompiledProgram
@@ -68,6 +69,10 @@ class Adapter:
             raise Unsupported("TensorFlow has no fused attention kernel; choose attention=native")
         if choices.layout == "nchw":
             raise Unsupported("TensorFlow's images are NHWC here, as its kernels for a CPU want them; choose native")
+        if choices.tangent and has_loops(graph):
+            raise Unsupported(
+                "TensorFlow's loops here have a gradient, but no forward mode; choose model.loop=unrolled"
+            )
         values = {name: self._convert(arrays[name]) for name in graph.draws}
         along = {name: self._convert(array) for name, array in directions.items()}
 

@@ -33,7 +33,9 @@ def annotated(
         noted = annotated_by_counts(executed, graph, choices)
     else:
         noted = {
-            phase: replace(found, note=fewer(phase, choices) if found.matmuls < expected[phase].matmuls else "")
+            phase: replace(
+                found, note=fewer(phase, executed, choices) if found.matmuls < expected[phase].matmuls else ""
+            )
             for phase, found in executed.items()
         }
     for phase, found in noted.items():

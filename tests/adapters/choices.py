@@ -21,6 +21,7 @@ MODELS = {
     "one layer": ("mlp", {"batch": 4, "depth": 1, "width": 16}),
     "gpt2": ("gpt2", {"batch": 2, "tokens": 8, "layers": 1, "width": 16, "heads": 2, "vocabulary": 50, "context": 8}),
     "resnet18": ("resnet18", {"batch": 2, "image": 64, "classes": 10}),
+    "unet": ("unet", {"batch": 1, "image": 32, "width": 4}),
     "lstm": ("lstm", {"batch": 3, "tokens": 4, "layers": 1, "width": 8, "vocabulary": 11}),
     "gru": ("gru", {"batch": 3, "tokens": 4, "layers": 1, "width": 8, "vocabulary": 11}),
 }

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
-
 import pytest
+
+from tests.adapters import inductor
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -19,14 +19,8 @@ def torch_as_it_was():
     torch.set_flush_denormal(False)
 
 
-@pytest.fixture(scope="module")
-def no_code_generation():
-    """Torch's compiled graphs run op by op: all of torch.compile but its last and slowest part."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        from adapters.torch import compiled
-    from torch._functorch.aot_autograd import make_boxed_func
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(compiled, "compile_fx_inner", lambda module, *_, **__: make_boxed_func(module.forward))
+@pytest.fixture(scope="module", name="no_code_generation")
+def _no_code_generation():
+    """See `inductor.py`."""
+    with inductor.no_code_generation():
         yield

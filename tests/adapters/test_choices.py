@@ -56,9 +56,13 @@ def test_checkpoints_compute_forward_again(framework, execution, residuals):
 
 @pytest.mark.parametrize(("framework", "execution"), QUICK)
 def test_checkpoints_of_blocks_keep_less(framework, execution):
-    _, stored, _, _ = run(framework, execution, "gpt2")
-    _, checkpointed, _, _ = run(framework, execution, "gpt2", residuals="blocks")
-    assert checkpointed["residual_bytes"] < stored["residual_bytes"] / 2
+    workload, arrays, _ = work("gpt2")
+
+    def kept(residuals):
+        program = adapter_of(framework).load(workload.graph, arrays, execution, Choices(residuals=residuals))
+        return program.residual_bytes(program.forward())
+
+    assert 0 < kept("blocks") < kept("store") / 2
 
 
 @pytest.mark.parametrize(("framework", "execution"), FRAMEWORKS)
@@ -86,9 +90,8 @@ def test_an_update_steps_copies_of_the_parameters(framework, execution, optimize
     assert float(program.inference()) == pytest.approx(verified["loss"], rel=1e-6)
 
 
-@pytest.mark.parametrize(("framework", "execution"), QUICK)
-def test_an_update_follows_gradients_in_any_memory_layout(framework, execution):
-    run(framework, execution, "gpt2", optimizer="adam", autodiff="by_hand")
+def test_an_update_of_torch_follows_gradients_in_any_memory_layout():
+    run("torch", "eager", "gpt2", optimizer="adam", autodiff="by_hand")
 
 
 def test_torch_attention_unfused_needs_four_multiplies_backward_and_has_a_tangent():
@@ -119,6 +122,7 @@ def test_torch_images_in_either_layout():
         ("torch", "lstm", "params", {"tangent": True}),
         ("jax", "gpt2", "params", {"attention": "fused"}),
         ("jax", "resnet18", "params", {"layout": "nchw"}),
+        ("tensorflow", "gru", "params", {"tangent": True}),
         ("tensorflow", "gpt2", "params", {"attention": "fused"}),
         ("tensorflow", "resnet18", "params", {"layout": "nchw"}),
         ("numpy", "mlp", "params", {"tangent": True}),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import importlib
 import pkgutil
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from harness.workload.cost import phase_work
 from harness.workload.models import build
 from harness.workload.reference import Reference, reference
 from harness.workload.trace import Graph, trace
+from tests.adapters.inductor import no_code_generation
 from tests.op_cases import CASES, TIES, OpsModel
 
 FRAMEWORK_FILES = {path.stem: path for path in (Path(__file__).parents[2] / "conf" / "framework").glob("*.yaml")}
@@ -41,6 +43,9 @@ SIZES = {
     "gpt2": {"batch": 2, "tokens": 8, "layers": 2, "width": 16, "heads": 2, "vocabulary": 50, "context": 8},
 }
 WORK = ("mlp", "mlp with inputs", "gpt2", "resnet18")
+# Of these torch.compile generates code. Of the others it would be hundreds of kernels, minutes for the C++ compiler;
+# `test_torch.py` has convolutions and norms.
+GENERATED = ("mlp", "mlp with inputs", "gpt2")
 COMPILED_SLOWLY = {"compile", "xla", "jit"}
 
 
@@ -96,9 +101,11 @@ def answers(program: Any) -> tuple[list[float], list[dict[str, np.ndarray]]]:
 
 def load(framework: str, execution: str, name: str) -> Loaded:
     adapter = adapter_of(framework)
-    program = loaded_program(adapter, name, execution)
     graph, _, expected = work(name)
-    return Loaded(adapter, program, graph, expected, *answers(program))
+    generates = execution != "compile" or name in GENERATED
+    with nullcontext() if generates else no_code_generation():
+        program = loaded_program(adapter, name, execution)
+        return Loaded(adapter, program, graph, expected, *answers(program))
 
 
 @functools.cache

@@ -253,8 +253,9 @@ class Convolutions:
         return {"x": draw.normal(2, 4, 4, 3), "labels": draw.integers(2, high=5)}
 
     def loss(self, ops, param, x, labels):
-        h = ops.relu(ops.conv2d(x, param("w1", draw.he(3, 3, 3, 8)), padding=1))
-        h = ops.conv2d(h, param("w2", draw.he(3, 3, 8, 64)), padding=1)
+        h = ops.conv2d(x, param("w1", draw.he(3, 3, 3, 8)), padding=1)
+        h = ops.relu(ops.batch_norm(h, param("scale", draw.scale(8)), param("shift", draw.bias(8)), eps=1e-5))
+        h = ops.conv2d(ops.max_pool(h, size=2, stride=2), param("w2", draw.he(3, 3, 8, 64)), padding=1)
         return ops.cross_entropy(ops.linear(ops.global_avg_pool(h), param("w3", draw.lecun(64, 5))), labels)
 
 graph = trace(Convolutions())
