@@ -56,7 +56,7 @@ def flops(record: Record, phases: Sequence[str]) -> Number:
 
 
 def time_ratio(records: Sequence[Record], of: Sequence[str], over: Sequence[str], calibration: Calibration) -> Number:
-    """Time of phases `of` over that of phases `over` (or itself, without) in one record, or its factor to a second's.
+    """Time of phases `of` over that of phases `over` in one record, or its factor to that in a second record.
 
     The interval is made as that of a record's `ratio`. Two records are two processes, each with its own offset. A
     disturbed record has none: what it would say does not come from its program alone.
@@ -71,7 +71,8 @@ def time_ratio(records: Sequence[Record], of: Sequence[str], over: Sequence[str]
     centres = np.array([[estimate.centre for estimate in estimates] for estimates in each])
     errors = np.array([[estimate.se for estimate in estimates] for estimates in each])
     differences = centres[0] - centres[1:].sum(axis=0)
-    sigma = math.sqrt(len(records)) * _sigma(of, over, calibration)
+    # What is known of how such a logarithm differs from process to process.
+    sigma = math.sqrt(len(records)) * calibration.sigma["marginal" if "inference" in over else "ratio"]
     estimate = stats.moderated(differences, np.sqrt((errors**2).sum(axis=0)), sigma, calibration.prior_df)
     half = estimate.half_width()
     if math.isnan(half):
@@ -82,11 +83,4 @@ def time_ratio(records: Sequence[Record], of: Sequence[str], over: Sequence[str]
 
 def _logs(seconds: dict[str, list[float]], of: Sequence[str], over: Sequence[str]) -> np.ndarray:
     top = np.sum([seconds[phase] for phase in of], axis=0)
-    return stats.log_ratio(top, np.sum([seconds[phase] for phase in over], axis=0)) if over else stats.log_times(top)
-
-
-def _sigma(of: Sequence[str], over: Sequence[str], calibration: Calibration) -> float:
-    """What is known of how such a logarithm differs from process to process."""
-    if over:
-        return calibration.sigma["marginal" if "inference" in over else "ratio"]
-    return max(calibration.sigma.get(phase, calibration.sigma["backward"]) for phase in of)
+    return stats.log_ratio(top, np.sum([seconds[phase] for phase in over], axis=0))

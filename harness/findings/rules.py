@@ -110,8 +110,8 @@ class _OfOver(_Banded):
     def __post_init__(self) -> None:
         super().__post_init__()
         _phases(*self.of, *self.over)
-        if not self.of:
-            raise ValueError("of=[]: must name a phase, such as backward")
+        if not (self.of and self.over):
+            raise ValueError("of and over: each must name a phase, such as backward and forward")
 
 
 @dataclass(frozen=True)
@@ -193,7 +193,7 @@ class AddedFlops(_Against):
 
 @dataclass(frozen=True)
 class TimeFactor(_Against):
-    """`Time` with the choice of `value` over that with the other; of times as they are, where `over` is empty."""
+    """`Time` with the choice of `value` over that with the other: `over` is the measure that both have in common."""
 
     kind: ClassVar[str] = TIMED
 

@@ -250,7 +250,7 @@ FACTOR = {
     "value": "all",
     "against": "store",
     "of": ["backward"],
-    "over": [],
+    "over": ["forward"],
     "low": 1,
     "high": 2,
 }
@@ -283,7 +283,7 @@ def test_a_good_claim_is_taken_with_what_its_rule_expects(plain):
         (f"{SAID}.expects.low", "2", "must be a number or null"),
         (f"{SAID}.expects.high", 1, "low=2, high=1: must be a band"),
         (f"{SAID}.expects.of", ["backwards"], "phase=backwards: not known; choose from inference"),
-        (f"{SAID}.expects.of", [], "must name a phase"),
+        (f"{SAID}.expects.of", [], "each must name a phase"),
         (f"{SAID}.expects.of", "backward", "must be a list"),
         (f"{SAID}.expects.per_parameter", 1.5, "must be a whole number"),
     ],
