@@ -1,4 +1,4 @@
-"""Entry point: `python -m harness model=mlp device=cpu`; `-m` sweeps. One Hydra job is one workload."""
+"""Entry point: `python -m harness model=mlp device=cpu`; `-m` sweeps. One Hydra job is one workload, or a study's."""
 
 from __future__ import annotations
 
@@ -7,19 +7,23 @@ import signal
 import sys
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from .callback import job_settings
 from .findings.console import Terminal
+from .jobs import jobs_of
 from .refusal import told
 from .sweep import run_job
 
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="config")
 def main(config: DictConfig) -> None:
-    """Measure one workload. `SweepCallback` has checked all of them before the first starts."""
+    """Measure what one Hydra job stands for. `SweepCallback` has checked all of them before the first starts."""
+    hydra_job = HydraConfig.get()
     try:
-        run_job(job_settings(config), Terminal())
+        for jobs in jobs_of(hydra_job.job.config_name, tuple(hydra_job.overrides.task)).values():
+            for job in jobs:
+                run_job(job, Terminal())
     except Exception as error:  # Hydra would keep it to itself, and the callback end the process
         sys.exit(told(error))
 

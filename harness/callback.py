@@ -7,57 +7,40 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from hydra import compose
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-from hydra.core.global_hydra import GlobalHydra
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf import DictConfig
 
 from . import preflight
-from .config import Settings, settings
-from .errors import UserError
+from .config import Settings
 from .findings.console import Terminal
+from .jobs import Overrides, jobs_of, spread
 from .lock import hold
-from .plan import Plan
+from .plan import Plan, begin
 from .refusal import told
-from .sweep import sum_up
+from .sweep import digest, sum_up
 
 
-def job_settings(config: DictConfig) -> Settings:
-    """The checked job of one composed config. Raises UserError."""
-    try:
-        ours = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
-        plain = OmegaConf.to_container(ours, resolve=True, throw_on_missing=True)
-    except OmegaConfBaseException as error:
-        why = str(error).splitlines()[0]
-        raise UserError(f"{error.full_key}: the configuration does not resolve ({why})") from error
-    assert isinstance(plain, dict)
-    return preflight.resolve(settings({str(key): value for key, value in plain.items()}))
-
-
-def composed_jobs(config: DictConfig) -> list[Settings]:
-    """Every job of the sweep that `config` starts, composed as Hydra's own sweeper will compose it."""
-    given = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
-    parsed = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader()).parse_overrides(
-        given + list(config.hydra.overrides.task)
-    )
-    (batch,) = BasicSweeper.split_arguments(parsed, max_batch_size=None)
-    return [job_settings(compose(config.hydra.job.config_name, overrides=list(job))) for job in batch]
+def sweeps(config_name: str, batch: Sequence[Overrides]) -> list[Plan]:
+    """The sweeps that Hydra's jobs stand for, one for each study, with all of their jobs."""
+    found: dict[str, list[Settings]] = {}
+    for overrides in batch:
+        for study, jobs in jobs_of(config_name, overrides).items():
+            found.setdefault(study, []).extend(jobs)
+    return [Plan.of(jobs) for jobs in found.values()]
 
 
 class SweepCallback(Callback):
     """Configured in `conf/config.yaml`."""
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
-        self._start(lambda: [job_settings(config)])
+        self._start(config, lambda: [tuple(config.hydra.overrides.task)])
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        self._start(lambda: composed_jobs(config))
+        swept = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
+        self._start(config, lambda: spread(swept + list(config.hydra.overrides.task)))
 
     def on_run_end(self, config: DictConfig, **kwargs: Any) -> None:
         self._end()
@@ -65,26 +48,26 @@ class SweepCallback(Callback):
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         self._end()
 
-    def _start(self, jobs: Callable[[], list[Settings]]) -> None:
+    def _start(self, config: DictConfig, batch: Callable[[], Sequence[Overrides]]) -> None:
         try:
-            found = jobs()
-            self.plan = Plan.of(found)
-            for job in {(job.variants, job.device): job for job in found}.values():
+            self.plans = sweeps(config.hydra.job.config_name, batch())
+            jobs = [job for plan in self.plans for job in plan.jobs]
+            for job in {(job.variants, job.device): job for job in jobs}.values():
                 preflight.check(job)
-            self.lock = hold(found[0].device.name, Terminal().say)
-            self.plan.begin()
-            for line in self.plan.announcement():
-                Terminal().say(line)
+            self.lock = hold(jobs[0].device.name, Terminal().say)
+            begin(self.plans, Terminal().say)
             self.start = time.monotonic()
         except Exception as error:
             sys.exit(told(error))
 
     def _end(self) -> None:
         try:
-            if planned := self.plan.seconds:
+            if planned := sum(plan.seconds for plan in self.plans):
                 took = (time.monotonic() - self.start) / 60
                 Terminal().say(f"took {took:.1f} minutes; planned were at most {planned / 60:.1f}")
-            code = sum_up(self.plan, Terminal())
+            code = max([sum_up(plan, Terminal()) for plan in self.plans])
+            for line in digest(self.plans):
+                Terminal().say(line)
         except Exception as error:
             code = told(error)
         sys.exit(code)

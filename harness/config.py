@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import re
-import types
-import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from adapters.base import CHOICES, DEFAULT, Choices
 
+from .checked import checked, file_name, listed, one_of
 from .errors import UserError
+from .findings.claims import Claim, Prediction
+from .findings.rules import RULES
+from .workload.models import MODELS
 from .workload.ops import WorkloadError
 from .workload.trace import GRADIENTS
 from .workload.workload import Workload
@@ -23,8 +24,6 @@ PRECISIONS = ("fp32", "tf32", "bf16")
 DEVICES = ("auto", "cpu", "cuda")
 MEMORY = ("kept", "returned")
 REDO = ("none", "failed", "all")
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -86,6 +85,8 @@ class _Config:
     """`conf/config.yaml`, key by key. Models and variants are checked against what there is of them."""
 
     study: _Named
+    jobs: tuple[str, ...]
+    claim: Any
     sweep: str | int
     redo: str
     seed: int
@@ -102,6 +103,22 @@ class _Config:
 
 
 @dataclass(frozen=True)
+class _Prediction:
+    says: str
+    rule: str
+    expects: dict[str, Any]
+    where: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Claim:
+    text: str
+    source: str
+    axis: tuple[str, ...]
+    predictions: dict[str, _Prediction]
+
+
+@dataclass(frozen=True)
 class Settings:
     """One job: a workload, a device, and the variants to measure on it."""
 
@@ -115,6 +132,7 @@ class Settings:
     frameworks: dict[str, Framework]
     results: Path
     redo: str = "none"
+    claim: Claim | None = None
 
     @property
     def folder(self) -> Path:
@@ -128,19 +146,19 @@ class Settings:
 
 def settings(config: Mapping[str, Any]) -> Settings:
     """The job that a resolved config describes. Raises UserError for the first value that cannot be."""
-    given = _checked(_Config, config)
+    given = checked(_Config, config)
     for name, value in dataclasses.asdict(given.measure).items():
         if not isinstance(value, str) and not 0 < value < 1e9:
             raise UserError(f"measure.{name}={value}: must be more than 0 and less than a billion")
-    _one_of("device.name", given.device.name, DEVICES)
-    _one_of("device.memory", given.device.memory, MEMORY)
+    one_of("device.name", given.device.name, DEVICES)
+    one_of("device.memory", given.device.memory, MEMORY)
     if given.device.threads is not None and given.device.threads < 1:
         raise UserError(f"device.threads={given.device.threads}: must be at least 1, or null for every CPU")
     if not given.results:
         raise UserError("results='': must be a folder")
     return Settings(
-        study=_file_name("study.name", given.study.name),
-        sweep=_file_name("sweep", given.sweep),
+        study=file_name("study.name", given.study.name),
+        sweep=file_name("sweep", given.sweep),
         workload=_workload(given),
         device=given.device,
         variants=_variants(given.variants, given.frameworks, _choices(given.choices)),
@@ -148,13 +166,14 @@ def settings(config: Mapping[str, Any]) -> Settings:
         tracking=given.tracking,
         frameworks=given.frameworks,
         results=Path(given.results),
-        redo=_one_of("redo", given.redo, REDO),
+        redo=one_of("redo", given.redo, REDO),
+        claim=None if given.claim is None else _claim(given.claim),
     )
 
 
 def _workload(given: _Config) -> Workload:
-    precision = _one_of("precision.name", given.precision.name, PRECISIONS)
-    gradients = _one_of("gradients", given.gradients, GRADIENTS)
+    precision = one_of("precision.name", given.precision.name, PRECISIONS)
+    gradients = one_of("gradients", given.gradients, GRADIENTS)
     if given.seed < 0:
         raise UserError(f"seed={given.seed}: must be a whole number, 0 or more")
     name = str(given.model.get("name"))
@@ -169,12 +188,39 @@ def _choices(given: Mapping[str, Any]) -> list[Choices]:
     """Every combination of the values given for each choice; one value may stand without a list."""
     lists = {name: value if isinstance(value, list) else [value] for name, value in given.items()}
     for name, values in lists.items():
-        _one_of("choices", name, tuple(CHOICES))
+        one_of("choices", name, tuple(CHOICES))
         if not values:
-            raise UserError(f"choices.{name}=[]: must have at least one of {_listed(CHOICES[name])}")
+            raise UserError(f"choices.{name}=[]: must have at least one of {listed(CHOICES[name])}")
         for value in values:
-            _one_of(f"choices.{name}", value, CHOICES[name])
+            one_of(f"choices.{name}", value, CHOICES[name])
     return [Choices(**dict(zip(lists, values, strict=True))) for values in product(*lists.values())]
+
+
+def _claim(data: Any) -> Claim:
+    """What a study is to find out; `expects` holds the parameters of a prediction's rule."""
+    given = checked(_Claim, data, "claim")
+    if not given.predictions:
+        raise UserError("claim.predictions={}: there must be one at least")
+    _facts("claim.axis", given.axis)
+    predictions = []
+    for name, said in given.predictions.items():
+        where = f"claim.predictions.{name}"
+        _facts(f"{where}.where", tuple(said.where))
+        kind: type[Any] = RULES[one_of(f"{where}.rule", said.rule, tuple(RULES))]
+        try:
+            rule = checked(kind, said.expects, f"{where}.expects")
+        except ValueError as error:
+            raise UserError(f"{where}.expects: {error}") from error
+        predictions.append(Prediction(str(name), said.says, said.where, rule))
+    return Claim(given.text, given.source, given.axis, tuple(predictions))
+
+
+def _facts(key: str, names: tuple[str, ...]) -> None:
+    """Raises UserError unless records have such a size, choice or other property."""
+    sizes = {f.name for model in MODELS.values() for f in dataclasses.fields(model)}
+    known = {"model", "framework", "execution", "precision", "gradients", *CHOICES, *sizes}
+    for name in names:
+        one_of(key, name, tuple(sorted(known)))
 
 
 def _variants(
@@ -182,75 +228,15 @@ def _variants(
 ) -> tuple[Variant, ...]:
     found = []
     for framework, executions in chosen.items():
-        _one_of("variants", framework, tuple(frameworks))
+        one_of("variants", framework, tuple(frameworks))
         if not isinstance(executions, list):
             raise UserError(f"variants.{framework}={executions!r}: must be a list, such as [eager]")
         for execution in executions:
-            _one_of(f"variants.{framework}", execution, frameworks[framework].executions)
-            names = _file_name("variants", framework), _file_name(f"variants.{framework}", execution)
+            one_of(f"variants.{framework}", execution, frameworks[framework].executions)
+            names = file_name("variants", framework), file_name(f"variants.{framework}", execution)
             found += [Variant(*names, choice) for choice in choices]
     if not found:
         raise UserError("variants: nothing to measure; choose at least one, such as variants=all")
     if len(set(found)) < len(found):
         raise UserError(f"variants and choices: {', '.join(map(str, found))} names one of them twice")
     return tuple(found)
-
-
-def _one_of(key: str, value: Any, allowed: tuple[T, ...]) -> T:
-    for known in allowed:
-        if type(value) is type(known) and value == known:
-            return known
-    raise UserError(f"{key}={value}: not known; choose from {_listed(allowed)}")
-
-
-def _listed(values: tuple[Any, ...]) -> str:
-    """As one types them: true, not True."""
-    return ", ".join(str(value).lower() if isinstance(value, bool) else str(value) for value in values)
-
-
-def _file_name(key: str, value: Any) -> str:
-    """A name that stays in its folder below the results: no slash, no leading dot."""
-    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", str(value)):
-        raise UserError(f"{key}={value!r}: must be a name of letters, digits, '_', '-' and '.', at most 100")
-    return str(value)
-
-
-def _checked(kind: type[T], data: Any, where: str = "") -> T:
-    """Build a dataclass from a mapping; whatever does not fit its fields is named."""
-    hints = typing.get_type_hints(kind)
-    if not isinstance(data, Mapping):
-        raise UserError(f"{where}={data!r}: must be a mapping with {', '.join(hints)}")
-    prefix = f"{where}." if where else ""
-    if missing := hints.keys() - data.keys():
-        raise UserError(f"{prefix}{min(missing)}: is missing; there must be {', '.join(hints)}")
-    if unknown := data.keys() - hints.keys():
-        raise UserError(f"{prefix}{min(map(str, unknown))}: no such key; there are {', '.join(hints)}")
-    return kind(**{key: _value(value, hints[key], prefix + key) for key, value in data.items()})
-
-
-def _value(value: Any, hint: Any, where: str) -> Any:
-    if dataclasses.is_dataclass(hint):
-        return _checked(typing.cast(type, hint), value, where)
-    if typing.get_origin(hint) is dict and isinstance(value, Mapping):
-        return {key: _value(item, typing.get_args(hint)[1], f"{where}.{key}") for key, item in value.items()}
-    if not _fits(value, hint):
-        raise UserError(f"{where}={value!r}: must be {_readable(hint)}")
-    return tuple(value) if typing.get_origin(hint) is tuple else value
-
-
-def _fits(value: Any, hint: Any) -> bool:
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin is types.UnionType:
-        return any(_fits(value, option) for option in arguments)
-    if origin is tuple:
-        return isinstance(value, list) and all(_fits(item, arguments[0]) for item in value)
-    if hint is float:
-        return type(value) in (int, float)
-    return hint is Any or type(value) is hint
-
-
-def _readable(hint: Any) -> str:
-    names = {int: "a whole number", float: "a number", str: "text", bool: "true or false", type(None): "null"}
-    if typing.get_origin(hint) is types.UnionType:
-        return " or ".join(_readable(option) for option in typing.get_args(hint))
-    return names.get(hint, "a list" if typing.get_origin(hint) is tuple else "a mapping")

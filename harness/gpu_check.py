@@ -17,9 +17,9 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
 from . import preflight
-from .callback import job_settings
 from .config import Settings, Variant
 from .errors import UserError
+from .jobs import job_settings
 from .measure.pool import MALLOC, ROOT, Worker
 from .measure.protocol import Failure
 from .sweep import conditions, launch

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +22,7 @@ HAND_OVER_S = 0.5  # at most, for a variant's process, record and MLflow run
 
 @dataclass(frozen=True)
 class Plan:
-    """The jobs of one sweep, in order. They share a study, a sweep and a results folder."""
+    """The jobs of one sweep, in order. They share a study, its claim, a sweep and a results folder."""
 
     jobs: tuple[Settings, ...]
 
@@ -31,9 +31,10 @@ class Plan:
         """Raises UserError where jobs do not belong to one sweep, or two are the same."""
         first = jobs[0]
         for job in jobs:
-            if (job.folder, job.tracking, job.redo) != (first.folder, first.tracking, first.redo):
+            if any(getattr(job, name) != getattr(first, name) for name in ("folder", "tracking", "redo", "claim")):
                 raise UserError(
-                    "study.name, sweep, results, tracking and redo cannot be swept; they belong to the sweep itself"
+                    "study.name, claim, sweep, results, tracking and redo cannot be swept; "
+                    "they belong to the sweep itself"
                 )
         plan = cls(tuple(jobs))
         if twice := sorted(cell for cell, count in Counter(plan.cells).items() if count > 1):
@@ -67,16 +68,17 @@ class Plan:
         """How long it takes: as before where all were measured the same way before, else at most."""
         return sum(self._job_seconds())
 
-    def begin(self) -> None:
-        """Write the plan beside the records, so that a job knows how long the later ones take. Raises UserError."""
+    def begin(self, later_s: float = 0.0) -> None:
+        """Write the plan beside the records, so that a job knows how long the later ones take, and then other sweeps
+        (`later_s`). Raises UserError.
+        """
         leftovers.remove(self.jobs[0].folder)
         planned = [
             {"first": job.cell(job.variants[0]), "planned_s": seconds}
             for job, seconds in zip(self.jobs, self._job_seconds(), strict=True)
         ]
-        write_json(
-            self.jobs[0].folder / "sweep.json", {"cells": self.cells, "planned_s": self.seconds, "jobs": planned}
-        )
+        plan = {"cells": self.cells, "planned_s": self.seconds, "jobs": planned, "later_s": later_s}
+        write_json(self.jobs[0].folder / "sweep.json", plan)
 
     def announcement(self) -> list[str]:
         """What is kept, what is measured again and why, and how long it takes: a line each."""
@@ -99,6 +101,18 @@ class Plan:
             _job_seconds(job, [self.earlier.get(job.cell(variant)) for variant in todo])
             for job, todo in zip(self.jobs, self.outstanding, strict=True)
         ]
+
+
+def begin(plans: Sequence[Plan], say: Callable[[str], None]) -> None:
+    """Begin sweeps that follow each other, and say what each will do and how long all take."""
+    left_s = sum(plan.seconds for plan in plans)
+    for plan in plans:
+        left_s -= plan.seconds
+        plan.begin(left_s)
+        for line in plan.announcement():
+            say(f"{plan.jobs[0].study}: {line}" if len(plans) > 1 else line)
+    if len(plans) > 1:
+        say(f"{len(plans)} studies: at most {sum(plan.seconds for plan in plans) / 60:.1f} minutes")
 
 
 def _job_seconds(job: Settings, earlier: Sequence[Record | None]) -> float:

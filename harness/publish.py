@@ -11,6 +11,7 @@ from .config import Settings, Variant
 from .findings import calibration
 from .findings.assess import record_of
 from .findings.console import Terminal
+from .findings.judged import judge_study, write
 from .findings.record import Record
 from .findings.tracking import Tracker
 from .measure import machine
@@ -52,14 +53,20 @@ class Publisher:
 
 
 def publish_summary(job: Settings, records: Sequence[Record], missing: Sequence[str], terminal: Terminal) -> None:
-    """The table and the answer, on the terminal and as a run of its own in MLflow."""
+    """The table, the answer and a claim's verdicts: on the terminal, in a file, and as a run of its own in MLflow."""
     terminal.table(records)
     for why in missing:
         terminal.say(f"missing: {why}")
+    judged = None
+    if job.claim:
+        known = calibration.load(job.results, machine.identity(machine.describe()))
+        judged = judge_study(job.claim, records, missing, known)
+        write(job.folder, judged)
+        terminal.verdicts(judged)
     try:
         if records and (tracker := connect(job)):
             tracker.catch_up(job.folder)
-            tracker.summarise(records)
+            tracker.summarise(records, judged)
     except Exception as error:  # as above
         terminal.say(f"MLflow did not take the summary ({_first_line(error)}); the records are in {job.folder}")
 
@@ -70,10 +77,10 @@ def connect(job: Settings) -> Tracker | None:
 
 
 def _later_jobs_s(job: Settings) -> float:
-    """Planned seconds of the jobs that come after this one in its sweep."""
-    jobs = json.loads((job.folder / "sweep.json").read_text())["jobs"]
-    number = [planned["first"] for planned in jobs].index(job.cell(job.variants[0]))
-    return sum(planned["planned_s"] for planned in jobs[number + 1 :])
+    """Planned seconds of the jobs that come after this one, in its sweep and in those behind it."""
+    plan = json.loads((job.folder / "sweep.json").read_text())
+    number = [planned["first"] for planned in plan["jobs"]].index(job.cell(job.variants[0]))
+    return sum((planned["planned_s"] for planned in plan["jobs"][number + 1 :]), plan["later_s"])
 
 
 def _readable(seconds: float) -> str:

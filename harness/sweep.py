@@ -11,7 +11,9 @@ from pathlib import Path
 from . import preflight
 from .config import Settings, Variant
 from .errors import UserError
+from .findings import claim_text
 from .findings.console import Terminal
+from .findings.judged import read as read_verdicts
 from .findings.record import read
 from .leftovers import temporary_folder
 from .measure import machine
@@ -58,6 +60,12 @@ def sum_up(plan: Plan, terminal: Terminal) -> int:
             missing.append(str(error) if path.exists() else f"{cell} was planned and has no record")
     publish_summary(job, found, missing, terminal)
     return int(bool(missing) or any(record.outcome not in SUCCESSES for record in found))
+
+
+def digest(plans: Sequence[Plan]) -> list[str]:
+    """Where several studies were summed up: the claim and verdicts of each that has one, in a line."""
+    judged = [read_verdicts(plan.jobs[0].folder) for plan in plans if plan.jobs[0].claim] if len(plans) > 1 else []
+    return ["", *(claim_text.digest(each) for each in judged if each)] if judged else []
 
 
 def _save(workload: Workload, folder: Path) -> Path:

@@ -9,7 +9,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from harness import gpu_check
-from harness.callback import job_settings
+from harness.jobs import job_settings
 from harness.measure.pool import ROOT
 
 

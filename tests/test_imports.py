@@ -29,7 +29,7 @@ def loaded_by(program):
 COMPOSE = """
 from pathlib import Path
 from hydra import compose, initialize_config_dir
-from harness.callback import job_settings
+from harness.jobs import job_settings
 from harness.errors import UserError
 conf = Path("conf").resolve()
 with initialize_config_dir(str(conf), version_base="1.3"):
@@ -97,7 +97,7 @@ def importers(package, folder="harness"):
 
 
 def test_only_the_entry_points_know_hydra():
-    entry_points = {"harness.__main__", "harness.callback", "harness.refusal", "harness.gpu_check"}
+    entry_points = {f"harness.{name}" for name in ("__main__", "callback", "jobs", "refusal", "gpu_check")}
     assert importers("hydra") | importers("omegaconf") <= entry_points
     assert not importers("hydra", "adapters")
 

@@ -7,10 +7,14 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
+from . import claim_text
+from .judged import Judged
 from .record import Record
 from .summary import COLUMNS, answer, execution, interval, remarks, row
 
-_TEXT_COLUMNS = ("model", "framework", "execution", "outcome")
+_TEXT_COLUMNS = ("model", "framework", "execution", "outcome", "prediction", "predicted")
+
+_WIDEST = 1000  # characters of a table
 
 
 class Terminal:
@@ -18,8 +22,6 @@ class Terminal:
 
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(highlight=False)
-        # A wide table that the terminal wraps is easier to read than one with folded cells.
-        self.console.width = max(self.console.width, 140)
 
     def say(self, text: str) -> None:
         """One line."""
@@ -38,14 +40,27 @@ class Terminal:
 
     def table(self, records: Sequence[Record]) -> None:
         """All variants of a sweep, what the table marks, and the answer."""
-        table = Table(*COLUMNS, box=None, pad_edge=False, header_style="bold")
+        self._table(COLUMNS, [row(record) for record in records])
+        for text in ("", *remarks(records), "", answer(records)):
+            self.say(text)
+
+    def verdicts(self, judged: Judged) -> None:
+        """A claim, what was found along its axis, and the verdict on each prediction."""
+        self.say(f"\n{claim_text.headline(judged)}")
+        self._table(*claim_text.table(judged))
+        for text in ("", *claim_text.sentences(judged)):
+            self.say(text)
+
+    def _table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        table = Table(*columns, box=None, pad_edge=False, header_style="bold")
         for column in table.columns:
             column.justify = "left" if column.header in _TEXT_COLUMNS else "right"
             column.no_wrap = column.header != "outcome"
             column.overflow = "fold"
-        for record in records:
-            table.add_row(*row(record))
+        for cells in rows:
+            table.add_row(*cells)
+        # A wide table that the terminal wraps is easier to read than one with folded cells.
+        needed = self.console.measure(table, options=self.console.options.update(max_width=_WIDEST)).maximum
+        self.console.width = max(self.console.width, needed)
         self.console.print()
         self.console.print(table, markup=False)
-        for text in ("", *remarks(records), "", answer(records)):
-            self.say(text)

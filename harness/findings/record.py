@@ -16,6 +16,7 @@ from ..config import Variant
 from ..errors import UserError
 from .schema import SCHEMA
 
+VERDICTS = "verdicts.json"  # stands beside the records of a study that has a claim
 _HEAD_BYTES = 2**17  # more than anything before the samples takes
 
 
@@ -142,4 +143,5 @@ def _unreadable(path: Path, error: OSError) -> UserError:
 
 def records(folder: Path) -> Iterator[Path]:
     """The record files of a sweep, in order of their names."""
-    return (path for path in sorted(folder.glob("*.json")) if path.name != "sweep.json" and path.name[0] != ".")
+    others = ("sweep.json", VERDICTS)
+    return (path for path in sorted(folder.glob("*.json")) if path.name not in others and path.name[0] != ".")

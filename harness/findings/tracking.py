@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlparse
 
+from . import claim_text
+from .judged import Judged
 from .record import Record, read, records
 from .summary import markdown
 
@@ -98,14 +100,18 @@ class Tracker:
             self.log(record, path)
         return len(late)
 
-    def summarise(self, records: Sequence[Record]) -> None:
-        """The run whose description is the sweep's table of findings; an earlier one of this sweep is replaced."""
+    def summarise(self, records: Sequence[Record], judged: Judged | None = None) -> None:
+        """The run whose description is the sweep's table of findings, and before it the verdicts on its study's claim;
+        an earlier one of this sweep is replaced.
+        """
         sweep = records[0].sweep
         for old in self.client.search_runs(
             [self.experiment], f"tags.kind = 'summary' and tags.sweep = '{sweep}'", max_results=100
         ):
             self.client.delete_run(old.info.run_id)
-        tags = {"kind": "summary", "mlflow.note.content": markdown(records)}
+        said = [claim_text.markdown(judged)] if judged else []
+        tags = {"kind": "summary", "mlflow.note.content": "\n\n".join([*said, markdown(records)])}
+        tags |= {f"verdict.{kind}": answer for kind, answer in judged["answers"].items()} if judged else {}
         self.client.set_terminated(self._start(records[-1], f"findings of {sweep}", tags))
 
     @staticmethod

@@ -12,6 +12,7 @@ import pytest
 from adapters.base import EXTRA_PHASES
 from harness.findings.record import read
 from harness.findings.schema import METRICS
+from tests.config.conftest import ROOT
 
 
 def assert_refused(result, results, *said):
@@ -145,6 +146,16 @@ def test_in_a_sweep_the_bad_job_is_refused_before_the_first_is_measured(type_in,
 def test_a_sweep_over_everything_in_a_group_is_checked_too(type_in):
     """`glob(*)` needs the list of options, which only Hydra has."""
     assert_refused_in_a_sentence(type_in("precision=glob(*)", flags=["-m"]), type_in.results, "precision=tf32")
+
+
+def test_help_is_the_choices_and_the_answer_as_it_stands_in_the_readme(type_in):
+    shown = type_in("study=smoke", flags=["--help"])
+    assert shown.returncode == 0
+    assert "study/why: " in shown.stdout and "model: alexnet" in shown.stdout
+    answer = shown.stdout[shown.stdout.index("A layer is one multiply") : shown.stdout.index("make sweep STUDY=why")]
+    assert len(answer.splitlines()) < 40, "one screen"
+    readme = {line.strip() for line in (ROOT / "README.md").read_text().splitlines()}
+    assert {line.strip() for line in answer.splitlines()} <= readme
 
 
 def test_a_good_run_ends_with_zero_and_a_record(type_in):

@@ -9,9 +9,10 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from harness.callback import job_settings
 from harness.config import Settings
+from harness.jobs import job_settings, jobs_of
 from harness.measure import machine
+from harness.plan import Plan
 
 CONF = Path(__file__).parents[2] / "conf"
 GROUPS = {
@@ -19,6 +20,7 @@ GROUPS = {
     for folder in sorted(CONF.iterdir())
     if folder.is_dir() and folder.name not in ("framework", "hydra")
 }
+STUDIES = sorted(str(path.relative_to(CONF / "study").with_suffix("")) for path in CONF.rglob("study/**/*.yaml"))
 OPTIONS = [(group, option) for group, options in GROUPS.items() for option in options]
 
 
@@ -42,6 +44,13 @@ def test_the_defaults_are_a_job(composed):
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
 def test_every_option_of_every_group_is_a_job(composed, group, option):
     assert isinstance(settings_of(composed, {group: option}), Settings)
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_every_study_is_a_sweep_of_jobs(composed, study):
+    composed()
+    for jobs in jobs_of("config", (f"study={study}", "device=cpu")).values():
+        assert Plan.of(jobs).cells
 
 
 @hypothesis_settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

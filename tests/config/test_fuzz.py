@@ -10,9 +10,9 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf, open_dict
 
-from harness.callback import job_settings
 from harness.config import settings
 from harness.errors import UserError
+from harness.jobs import job_settings
 from harness.measure import machine
 from harness.plan import Plan
 from harness.refusal import refusal

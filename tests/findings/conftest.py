@@ -8,7 +8,11 @@ from dataclasses import asdict, replace
 import pytest
 
 from adapters.base import DEFAULT
+from harness.findings import calibration
+from harness.findings.claims import Claim, Prediction
+from harness.findings.judged import judge_study
 from harness.findings.record import Record
+from harness.findings.rules import Flops, Matmuls, Time
 
 PLAIN = Record(
     id="0123",
@@ -76,3 +80,28 @@ def failed(record) -> Callable[..., Record]:
         return made
 
     return make
+
+
+BOTH = {"of": ("backward",), "over": ("forward",)}
+CLAIM = Claim(
+    "A layer takes two.",
+    "a comment",
+    ("depth",),
+    (
+        Prediction("backward", "It takes 2 L - 1.", {}, Matmuls("backward", 2, -1)),
+        Prediction("at_most", "It is at most 2.", {}, Flops(low=None, high=2, **BOTH)),
+        Prediction("clock", "It takes 1.5 at least.", {}, Time(low=1.5, high=None, **BOTH)),
+    ),
+)
+
+
+@pytest.fixture
+def judged(record):
+    """Verdicts on a claim: one of each kind of number, and one variant that is unsupported."""
+    made = [record(), record(framework="jax", execution="jit"), record(framework="tf", outcome="unsupported")]
+    for each, depth in zip(made, (3, 4, 3), strict=True):
+        each.workload = {**each.workload, "sizes": {"depth": depth}}
+        each.cell = each.framework
+        each.samples = [{"seconds": {"forward": [1.0] * 48, "backward": [2.0] * 48}}]
+        each.metrics |= {"executed_forward_flops": 3.0, "executed_backward_flops": 5.0, "parameters": 9.0}
+    return judge_study(CLAIM, made, ["x is missing"], calibration.assumed("here"))

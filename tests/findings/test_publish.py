@@ -177,7 +177,7 @@ def test_a_summary_that_mlflow_does_not_take_is_said(job, terminal, screen, reco
         def catch_up(self, folder: Path) -> int:
             return 0
 
-        def summarise(self, records) -> None:
+        def summarise(self, records, judged) -> None:
             raise ConnectionError("the server is away")
 
     monkeypatch.setattr(publish, "connect", lambda job: Away())

@@ -150,6 +150,6 @@ def test_a_record_that_is_not_there_is_a_users_mistake(tmp_path):
 def test_the_records_of_a_sweep_are_listed_by_name_without_its_plan_and_drafts(record, tmp_path):
     for cell in ("b", "a"):
         replace(record(), cell=cell).write(tmp_path)
-    for other in ("sweep.json", ".a.json.123", "notes.txt"):
+    for other in ("sweep.json", "verdicts.json", ".a.json.123", "notes.txt"):
         (tmp_path / other).write_text("{}")
     assert [path.name for path in records(tmp_path)] == ["a.json", "b.json"]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
+from harness.findings import claim_text
 from harness.findings.summary import markdown
 from harness.findings.tracking import Tracker
 
@@ -127,6 +128,14 @@ def test_the_summary_run_shows_the_findings_and_is_replaced_by_the_next(tracker,
     (run,) = runs("summary")
     assert run.data.tags["mlflow.note.content"] == markdown(later)
     assert run.info.run_name == "findings of main"
+
+
+def test_the_summary_of_a_claim_begins_with_its_verdicts(tracker, runs, record, judged):
+    tracker.summarise([record()], judged)
+    (run,) = runs("summary")
+    said = run.data.tags["mlflow.note.content"]
+    assert said == f"{claim_text.markdown(judged)}\n\n{markdown([record()])}"
+    assert (run.data.tags["verdict.counted"], run.data.tags["verdict.timed"]) == ("fails", "cannot tell")
 
 
 def test_each_sweep_of_a_study_keeps_its_own_summary(tracker, runs, record):
