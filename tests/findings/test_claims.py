@@ -100,7 +100,7 @@ def test_the_interval_is_that_of_the_records_ratio(variant):
     made = variant(2.0)
     seconds = made.samples[0]["seconds"]
     logs = stats.log_ratio(seconds["backward"], seconds["forward"])
-    expected = stats.log_interval([logs], spread.sigma["ratio"], spread.df)
+    expected = stats.log_interval([logs], calibration.ASSUMED.sigma["ratio"], calibration.ASSUMED.df)
     number = verdict(band(Time, 1.5, 2.5), made).findings[0].number
     assert (number.low, number.centre, number.high) == pytest.approx((expected.low, expected.centre, expected.high))
 
