@@ -115,7 +115,6 @@ LARGE = [
         ("eager", "both"),
         ("graph", "params"),
         ("graph", "both"),
-        ("xla", "params"),
     )
 ]
 

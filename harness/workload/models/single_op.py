@@ -117,6 +117,11 @@ def _conv_transpose2d(s: SingleOp) -> Recipe:
     return {"x": _image(s), "w": w, "b": draw.bias(s.channels)}, {"stride": s.stride}
 
 
+def _batch_norm_inference(s: SingleOp) -> Recipe:
+    arguments, attrs = _norm(_image)(s)
+    return arguments | {"mean": draw.running_mean(s.channels), "variance": draw.running_variance(s.channels)}, attrs
+
+
 def _group_norm(s: SingleOp) -> Recipe:
     arguments, attrs = _norm(_image)(s)
     return arguments, attrs | {"groups": s.groups}
@@ -158,6 +163,7 @@ RECIPES: dict[str, Callable[[SingleOp], Recipe]] = {
     "conv2d": _conv2d,
     "conv_transpose2d": _conv_transpose2d,
     "batch_norm": _norm(_image),
+    "batch_norm_inference": _batch_norm_inference,
     "layer_norm": _norm(_sequence),
     "group_norm": _group_norm,
     "rms_norm": _norm(_sequence, ("scale",)),
