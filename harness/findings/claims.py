@@ -5,8 +5,9 @@ fails where it lies outside with both, and cannot be told else. Counts have no w
 a whole if it holds for every variant, fails if it fails for one, and cannot be told else; so do a claim's predictions
 make up the claim, those from counts apart from those from the clock.
 
-A variant that its framework does not support says nothing, neither for nor against. One that failed, was disturbed
-(times only; its counts stand), has too few pairs or has no record cannot tell, and then the whole does not hold.
+A variant that its framework does not support says nothing, neither for nor against; nor does a count that leaves out
+what its program does not compute by multiplies. One that failed, was disturbed (times only; its counts stand), has too
+few pairs or has no record cannot tell, and then the whole does not hold.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Finding:
-    """One prediction for one variant; without an answer where the framework does not support it."""
+    """One prediction for one variant; without an answer where it says nothing, and then why: `number.silence`."""
 
     at: dict[str, Any]
     variant: str
@@ -124,12 +125,14 @@ def _finding(claim: Claim, rule: Rule, record: Record, records: Sequence[Record]
     at, variant = {name: known.get(name) for name in claim.axis}, f"{record.framework} {record.execution}"
     band = rule.band(record)
     if record.outcome == "unsupported":
-        return Finding(at, variant, None, Number(missing=record.reason), band, f"unsupported: {record.reason}")
+        number = Number(missing=record.reason, silence=record.outcome)
+        return Finding(at, variant, None, number, band, f"{record.outcome}: {record.reason}")
     if record.outcome != "ok":
         why = f"{record.outcome}: {record.reason}"
         return Finding(at, variant, Answer.CANNOT_TELL, Number(missing=why), band, why)
     number = rule.number(record, records, calibration)
-    return Finding(at, variant, judge(number, band), number, band, number.missing)
+    answer = None if number.silence else judge(number, band)
+    return Finding(at, variant, answer, number, band, number.missing)
 
 
 def _why(findings: Sequence[Finding], missing: Sequence[str]) -> str:
@@ -144,8 +147,9 @@ def _why(findings: Sequence[Finding], missing: Sequence[str]) -> str:
         if others := [finding for finding in asked if finding.answer is answer]:
             outside = "outside" if answer is Answer.FAILS else "cannot be told"
             said.append(f"{len(others)} {outside}, such as {described(others[0])}")
-    if unsupported := len(findings) - len(asked):
-        said.append(f"{unsupported} unsupported")
+    silent = [finding for finding in findings if not finding.answer]
+    for silence in dict.fromkeys(finding.number.silence for finding in silent):
+        said.append(f"{sum(finding.number.silence == silence for finding in silent)} {silence}")
     return ", ".join([*said, *missing])
 
 

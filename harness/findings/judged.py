@@ -57,7 +57,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
     return {
         "at": finding.at,
         "variant": finding.variant,
-        "answer": finding.answer or "unsupported",
+        "answer": finding.answer or finding.number.silence,
         "number": str(finding.number) if finding.number.known else "",
         "bounds": [finding.number.low, finding.number.high] if finding.number.known else None,
         "band": [None if math.isinf(end) else end for end in finding.band],

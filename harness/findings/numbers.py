@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +24,7 @@ class Number:
     centre: float = math.nan
     high: float = math.nan
     missing: str = ""
+    silence: str = ""  # what the missing number is, where that speaks neither for nor against a claim
 
     @classmethod
     def exact(cls, value: float) -> Number:
@@ -40,7 +41,7 @@ class Number:
         return f"{self.centre:.2f} [{self.low:.2f}, {self.high:.2f}]"
 
     def over(self, divisor: float) -> Number:
-        return Number(self.low / divisor, self.centre / divisor, self.high / divisor, self.missing)
+        return replace(self, low=self.low / divisor, centre=self.centre / divisor, high=self.high / divisor)
 
 
 def counted(record: Record, name: str) -> Number:
@@ -49,10 +50,18 @@ def counted(record: Record, name: str) -> Number:
 
 
 def flops(record: Record, phases: Sequence[str]) -> Number:
-    """FLOPs executed in these phases together."""
+    """FLOPs executed in these phases together.
+
+    They are those of multiplies alone. Where a phase has fewer than its trace, and the record notes why, its program
+    computes some otherwise (XLA a product with a dimension of one), and their count is not known.
+    """
     each = [counted(record, f"executed_{phase}_flops") for phase in phases]
-    missing = next((number.missing for number in each if number.missing), "")
-    return Number(missing=missing) if missing else Number.exact(sum(number.centre for number in each))
+    for phase, number in zip(phases, each, strict=True):
+        if number.missing:
+            return number
+        if phase in record.notes and number.centre < record.metrics.get(f"{phase}_flops", 0):
+            return Number(missing=record.notes[phase].rstrip("."), silence="not counted")
+    return Number.exact(sum(number.centre for number in each))
 
 
 def time_ratio(records: Sequence[Record], of: Sequence[str], over: Sequence[str], calibration: Calibration) -> Number:

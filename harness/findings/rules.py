@@ -123,8 +123,8 @@ class Flops(_OfOver):
 
     def number(self, record: Record, records: Sequence[Record], calibration: Calibration) -> Number:
         top, bottom = flops(record, self.of), flops(record, self.over)
-        if missing := top.missing or bottom.missing:
-            return Number(missing=missing)
+        if lacking := _lacking(top, bottom):
+            return lacking
         return Number.exact((top.centre + self.per_parameter * record.metrics["parameters"]) / bottom.centre)
 
 
@@ -146,8 +146,8 @@ class TimeOverFlops(_OfOver):
 
     def number(self, record: Record, records: Sequence[Record], calibration: Calibration) -> Number:
         top, bottom = flops(record, self.of), flops(record, self.over)
-        if missing := top.missing or bottom.missing:
-            return Number(missing=missing)
+        if lacking := _lacking(top, bottom):
+            return lacking
         return time_ratio([record], self.of, self.over, calibration).over(top.centre / bottom.centre)
 
 
@@ -186,8 +186,8 @@ class AddedFlops(_Against):
         if other is None:
             return Number(missing=f"{self.choice}={self.against} was not measured beside it")
         now, before, unit = flops(record, self.of), flops(other, self.of), flops(other, self.over)
-        if missing := now.missing or before.missing or unit.missing:
-            return Number(missing=missing)
+        if lacking := _lacking(now, before, unit):
+            return lacking
         return Number.exact((now.centre - before.centre) / unit.centre)
 
 
@@ -213,6 +213,10 @@ RULES: dict[str, type] = {
     "time_over_flops": TimeOverFlops,
     "time_factor": TimeFactor,
 }
+
+
+def _lacking(*numbers: Number) -> Number | None:
+    return next((number for number in numbers if number.missing), None)
 
 
 def _phases(*names: str) -> None:

@@ -166,6 +166,22 @@ def test_the_clock_is_compared_with_the_count(variant, backward, expected):
     assert answer(band(TimeOverFlops, 0.75, 1.25), variant(backward)) is CANNOT_TELL
 
 
+def test_a_count_that_leaves_something_out_says_nothing(variant):
+    """As XLA's of a product with a dimension of one; that torch recomputes is noted too, and is in its count."""
+    rule = band(Flops, 1.98, 2.02)
+    counts = flops(100, 150, forward_flops=100.0, backward_flops=200.0)
+    short = replace(variant(counts=counts, framework="jax"), notes={"backward": "It is computed otherwise."})
+    assert answer(rule, short) is CANNOT_TELL
+    assert answer(rule, variant(counts=flops(100, 200)), short) is HOLDS
+    assert answer(rule, variant(counts=flops(100, 300)), short) is FAILS
+    found = verdict(rule, variant(counts=flops(100, 200)), short)
+    assert [finding.answer for finding in found.findings] == [HOLDS, None]
+    assert "1 not counted" in found.why and "computed otherwise" in found.findings[1].why
+    more = replace(short, metrics=short.metrics | {"executed_backward_flops": 250.0})
+    assert answer(rule, more) is FAILS
+    assert answer(rule, replace(short, notes={})) is FAILS
+
+
 ALL = {"choice": "residuals", "value": "all", "against": "store"}
 
 
