@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from omegaconf import DictConfig
 
 from . import preflight
 from .config import Settings
+from .errors import UserError
 from .findings.console import Terminal
 from .jobs import Overrides, jobs_of, spread
 from .lock import hold
@@ -29,7 +31,11 @@ def sweeps(config_name: str, batch: Sequence[Overrides]) -> list[Plan]:
     for overrides in batch:
         for study, jobs in jobs_of(config_name, overrides).items():
             found.setdefault(study, []).extend(jobs)
-    return [Plan.of(jobs) for jobs in found.values()]
+    plans = [Plan.of(jobs) for jobs in found.values()]
+    for folder, count in Counter(plan.jobs[0].folder for plan in plans).items():
+        if count > 1:
+            raise UserError(f"study.name: {count} studies would write to {folder}; leave it out, or start one study")
+    return plans
 
 
 class SweepCallback(Callback):

@@ -89,7 +89,7 @@ def conditions(job: Settings) -> Conditions:
         precision=job.workload.precision,
         cpus=_cpus(job),
         memory=job.device.memory,
-        cache=_cache(job.results),
+        cache=cache_folder(job.results),
         target=job.measure.target,
         budget_s=job.measure.budget_s,
         warm_s=job.measure.warm_s,
@@ -102,7 +102,7 @@ def _cpus(job: Settings) -> Sequence[int]:
     return sorted(os.sched_getaffinity(0))[-(job.device.threads or 1) :]
 
 
-def _cache(results: Path) -> Path:
+def cache_folder(results: Path) -> Path:
     """Where frameworks keep what they compiled. The compiler that PyTorch calls does not stand a space in the path."""
     folder = (results / "cache").resolve()
     return Path(tempfile.gettempdir()) / f"twofold-{os.getuid()}-cache" if " " in str(folder) else folder

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from harness.errors import UserError
-from harness.findings import calibration
 from harness.measure.clock import Samples
 from harness.measure.rounds import Run
 from harness.measure.simulate import SimulatedWorker
@@ -101,20 +100,3 @@ def test_what_is_installed_is_checked_torch_first():
 def test_without_a_framework_numpy_is_checked(monkeypatch):
     monkeypatch.setattr(fresh, "find_spec", lambda name: None)
     assert installed_names() == ["numpy-by_hand"]
-
-
-def test_a_stored_self_check_is_used_on_its_machine_only_and_for_what_it_checked(tmp_path):
-    spread = calibration.Spread({"ratio": 0.01}, 20)
-    calibration.store(tmp_path, calibration.Calibration("this", "2026", {"torch-eager": spread}, "floor"))
-    found = calibration.load(tmp_path, "this")
-    assert found.of("torch", "eager", "cpu") == spread
-    assert spread.df == 19
-    assert found.of("jax", "jit", "cpu") == found.of("torch", "eager", "cuda") == calibration.ASSUMED
-    assert calibration.load(tmp_path, "other") == calibration.assumed("other")
-
-
-@pytest.mark.parametrize("content", ['{"machine": "th', "[]", '{"machine": "this", "sigma": {"ratio": 0.01}}'])
-def test_a_corrupt_or_older_self_check_is_named(tmp_path, content):
-    (tmp_path / "selfcheck.json").write_text(content)
-    with pytest.raises(UserError, match=r"selfcheck\.json: not a whole self-check"):
-        calibration.load(tmp_path, "this")

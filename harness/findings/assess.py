@@ -61,10 +61,9 @@ def record_of(
     if known.failure:
         record.outcome, record.reason = known.failure.outcome, known.failure.reason
     else:
-        record.floor = calibration.floor
-        metrics, record.interval = _timed(
-            known, work, calibration.of(variant.framework, variant.execution, job.device.name)
-        )
+        spread = calibration.of(record)
+        record.floor = calibration.floor if spread.processes else f"noise floor not known for {record.variant}"
+        metrics, record.interval = _timed(known, work, spread)
         record.noise = noise(known.trials, record.threads)
         record.metrics |= metrics | surroundings(known.trials, record.threads) | {"noisy": float(bool(record.noise))}
     return record

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from ..errors import UserError
-from .record import write_json
+from .record import Record, write_json
 
 # Where no self-check of this machine says otherwise. Between fresh processes of one program 1.2 to 2.1 % was seen
 # for the ratio on a shared two-core machine; times, unlike ratios, also follow the machine's load.
 ASSUMED_RATIO = 0.02
 ASSUMED_TIME = 0.05
 
-# How much an interval trusts these two, in degrees of freedom; with 4 it covers where they are wrong by a factor of 3.
+# How much an interval trusts figures that are not of the very program, in degrees of freedom: with 4 it covers where
+# they are wrong by a factor of 3.
 ASSUMED_DF = 4.0
 
 
@@ -22,16 +24,12 @@ ASSUMED_DF = 4.0
 class Spread:
     """Process-to-process standard deviations of logarithms, of `ratio`, `marginal` and each phase.
 
-    `processes` is how many they are from; 0 for an assumption.
+    `processes` is how many they are from, 0 for an assumption; `df` their weight in an interval, in degrees of freedom.
     """
 
     sigma: dict[str, float]
     processes: int
-
-    @property
-    def df(self) -> float:
-        """Weight of `sigma` in an interval, in degrees of freedom."""
-        return self.processes - 1 if self.processes else ASSUMED_DF
+    df: float
 
     @property
     def source(self) -> str:
@@ -47,32 +45,44 @@ ASSUMED = Spread(
         **dict.fromkeys(("inference", "forward", "backward", "gradient"), ASSUMED_TIME),
     },
     processes=0,
+    df=ASSUMED_DF,
 )
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """What the self-check found on the CPU of one machine, by framework and execution."""
+    """What the self-check found on the CPUs of one machine: how far processes of one workload differ, by variant."""
 
     machine: str
     created: str
+    workload: dict[str, Any]
+    threads: int
     spreads: dict[str, Spread]
     floor: str  # the machine's noise floor, in one line
 
-    def of(self, framework: str, execution: str, device: str) -> Spread:
-        """The spread of its processes, or the assumption where that was not checked."""
-        return self.spreads.get(f"{framework}-{execution}", ASSUMED) if device == "cpu" else ASSUMED
+    def of(self, record: Record) -> Spread:
+        """How far processes of the record's program differ, or the assumption where nothing like it was checked.
+
+        Another workload of the same framework and execution may differ more, so the figures weigh as an assumption.
+        """
+        found = self.spreads.get(f"{record.framework}-{record.execution}")
+        if not found or (record.device, record.memory, record.threads) != ("cpu", "kept", self.threads):
+            return ASSUMED
+        own = record.workload == self.workload and record.variant in self.spreads
+        return found if own else replace(found, df=min(found.df, ASSUMED_DF))
 
 
 def assumed(machine: str) -> Calibration:
     """What to go by without a self-check."""
-    return Calibration(machine, "", {}, "noise floor not known: run make selfcheck")
+    return Calibration(machine, "", {}, 0, {}, "noise floor not known: run make selfcheck")
 
 
 def load(results: Path, machine: str) -> Calibration:
     """The stored self-check if it is of this machine, else the assumption."""
     try:
         found = json.loads(_path(results).read_text())
+        if "spreads" not in found:  # of an older version of this program
+            return assumed(machine)
         spreads = {name: Spread(**spread) for name, spread in found.pop("spreads").items()}
         calibration = Calibration(**found, spreads=spreads)
     except FileNotFoundError:

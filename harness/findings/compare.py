@@ -78,7 +78,7 @@ def _differences(a: Record, b: Record) -> list[str]:
 def compare(a: Record, b: Record, calibration: Calibration) -> Comparison:
     """Verdicts for B against A. Their processes are not shared, so each counts its own offset."""
     verdicts = {}
-    spread = calibration.of(a.framework, a.execution, a.device)
+    spread = calibration.of(a)
     for quantity in QUANTITIES:
         old, new = _estimates(a, quantity), _estimates(b, quantity)
         trials = min(len(old), len(new))

@@ -82,3 +82,9 @@ def read(folder: Path) -> Judged | None:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path}: not a whole file of verdicts ({error}); run its study again to make it") from error
     return dict(judged)
+
+
+def verdicts_on(records: Sequence[Record], folder: Path) -> Judged | None:
+    """The verdicts of a sweep if they are on these records, and not on some that were measured again since."""
+    judged = read(folder)
+    return judged if judged and judged["records"] == {record.cell: record.id for record in records} else None

@@ -81,7 +81,7 @@ def time_ratio(records: Sequence[Record], of: Sequence[str], over: Sequence[str]
     errors = np.array([[estimate.se for estimate in estimates] for estimates in each])
     differences = centres[0] - centres[1:].sum(axis=0)
     # What is known of how such a logarithm differs from process to process.
-    spreads = [calibration.of(record.framework, record.execution, record.device) for record in records]
+    spreads = [calibration.of(record) for record in records]
     sigma = math.hypot(*(spread.sigma["marginal" if "inference" in over else "ratio"] for spread in spreads))
     weight = min(spread.df for spread in spreads)
     estimate = stats.moderated(differences, np.sqrt((errors**2).sum(axis=0)), sigma, weight)

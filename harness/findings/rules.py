@@ -123,7 +123,7 @@ class Flops(_OfOver):
 
     def number(self, record: Record, records: Sequence[Record], calibration: Calibration) -> Number:
         top, bottom = flops(record, self.of), flops(record, self.over)
-        if lacking := _lacking(top, bottom):
+        if lacking := _lacking(top, bottom) or _nothing(bottom):
             return lacking
         return Number.exact((top.centre + self.per_parameter * record.metrics["parameters"]) / bottom.centre)
 
@@ -147,6 +147,8 @@ class TimeOverFlops(_OfOver):
     def number(self, record: Record, records: Sequence[Record], calibration: Calibration) -> Number:
         top, bottom = flops(record, self.of), flops(record, self.over)
         if lacking := _lacking(top, bottom):
+            return lacking
+        if lacking := _nothing(top) or _nothing(bottom):
             return lacking
         return time_ratio([record], self.of, self.over, calibration).over(top.centre / bottom.centre)
 
@@ -186,7 +188,7 @@ class AddedFlops(_Against):
         if other is None:
             return Number(missing=f"{self.choice}={self.against} was not measured beside it")
         now, before, unit = flops(record, self.of), flops(other, self.of), flops(other, self.over)
-        if lacking := _lacking(now, before, unit):
+        if lacking := _lacking(now, before, unit) or _nothing(unit):
             return lacking
         return Number.exact((now.centre - before.centre) / unit.centre)
 
@@ -217,6 +219,11 @@ RULES: dict[str, type] = {
 
 def _lacking(*numbers: Number) -> Number | None:
     return next((number for number in numbers if number.missing), None)
+
+
+def _nothing(divisor: Number) -> Number | None:
+    """In place of a ratio to a count of zero."""
+    return None if divisor.centre else Number(missing="it executes no multiplies to compare with")
 
 
 def _phases(*names: str) -> None:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from ..errors import UserError
-from .judged import read as read_verdicts
+from .judged import verdicts_on
 from .record import read, records
 from .tracking import Tracker
 
@@ -23,7 +23,7 @@ def main(uri: str, results: Path) -> int:
             found = [read(path) for path in records(folder)]
             tracker = Tracker(uri, folder.parent.name, results)
             late = tracker.catch_up(folder)
-            tracker.summarise(found, read_verdicts(folder))
+            tracker.summarise(found, verdicts_on(found, folder))
             print(f"{folder.parent.name}/{folder.name}: {late} runs logged")
     except UserError as error:
         print(f"twofold: {error}", file=sys.stderr)

@@ -19,6 +19,7 @@ from ..measure import machine, stats
 from ..measure.clock import Samples
 from ..measure.pool import MALLOC, Worker
 from ..measure.rounds import Run, run_rounds
+from ..sweep import cache_folder
 
 DEADLINE_S = 300.0
 WARM_S = 5.0
@@ -55,7 +56,7 @@ def start(checked: Checked, folder: Path, results: Path, number: int) -> Iterato
     """A warm worker of the workload in `folder`, in a fresh process, and what its warm-up answered. Raises Failure."""
     cpus = machine.cpus()
     log = results / "logs" / "selfcheck" / f"{checked}-{number}.log"
-    environment = MALLOC["kept"] | {"TWOFOLD_CACHE_DIR": str((results / "cache").resolve())}
+    environment = MALLOC["kept"] | {"TWOFOLD_CACHE_DIR": str(cache_folder(results))}
     with Worker(sys.executable, cpus, log, environment) as worker:
         given = {"device": "cpu", "threads": len(cpus), "precision": "fp32"}
         worker.ask("open", DEADLINE_S, framework=checked.framework, **given)
@@ -92,7 +93,9 @@ def sigma_of(found: Sequence[stats.Estimate]) -> float:
 
 def spread(processes: Sequence[Samples]) -> Spread:
     """What differs between these processes of one program."""
-    return Spread({q: sigma_of(estimates(processes, q)) for q in (*QUANTITIES, *PHASES)}, len(processes))
+    return Spread(
+        {q: sigma_of(estimates(processes, q)) for q in (*QUANTITIES, *PHASES)}, len(processes), len(processes) - 1
+    )
 
 
 def ratio(process: Samples) -> float:

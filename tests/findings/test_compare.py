@@ -30,38 +30,41 @@ def measured(record):
     return make
 
 
-def sharp(quantity_sigma: float = 0.002):
-    """A self-check of a machine whose processes hardly differ."""
-    sigma = dict.fromkeys(("ratio", "marginal", "inference", "forward", "backward", "gradient"), quantity_sigma)
-    return Calibration("m", "2026", {"torch-eager": Spread(sigma, 20)}, "noise floor: low")
+@pytest.fixture
+def sharp(measured) -> Calibration:
+    """A self-check of that program on a machine whose processes hardly differ."""
+    checked = measured(1)
+    sigma = dict.fromkeys(("ratio", "marginal", "inference", "forward", "backward", "gradient"), 0.002)
+    spreads = {checked.variant: Spread(sigma, 20, 19)}
+    return Calibration("m", "2026", checked.workload, checked.threads, spreads, "noise floor: low")
 
 
-def test_the_same_program_is_the_same(measured):
-    verdicts = compare(measured(1), measured(2), sharp()).verdicts
+def test_the_same_program_is_the_same(measured, sharp):
+    verdicts = compare(measured(1), measured(2), sharp).verdicts
     assert {judged.answer for judged in verdicts.values()} == {Answer.SAME}
 
 
-def test_a_slower_backward_is_found_in_backward_and_ratio_only(measured):
-    verdicts = compare(measured(1), measured(2, slower=1.05), sharp()).verdicts
+def test_a_slower_backward_is_found_in_backward_and_ratio_only(measured, sharp):
+    verdicts = compare(measured(1), measured(2, slower=1.05), sharp).verdicts
     assert [verdicts[q].answer for q in ("forward", "backward", "ratio")] == [Answer.SAME, Answer.SLOWER, Answer.SLOWER]
     assert verdicts["backward"].change.centre == pytest.approx(1.05, abs=0.01)
 
 
-def test_a_faster_backward_is_found(measured):
-    assert compare(measured(1, slower=1.05), measured(2), sharp()).verdicts["backward"].answer is Answer.FASTER
+def test_a_faster_backward_is_found(measured, sharp):
+    assert compare(measured(1, slower=1.05), measured(2), sharp).verdicts["backward"].answer is Answer.FASTER
 
 
 def test_a_machine_of_unknown_noise_cannot_tell_two_percent(measured):
     assert compare(measured(1), measured(2, slower=1.02), QUIET).verdicts["backward"].answer is Answer.CANNOT_TELL
 
 
-def test_exit_code_is_one_only_if_something_is_slower(measured):
-    assert exit_code([compare(measured(1), measured(2, slower=1.05), sharp())]) == 1
-    assert exit_code([compare(measured(1, slower=1.05), measured(2), sharp())]) == 0
+def test_exit_code_is_one_only_if_something_is_slower(measured, sharp):
+    assert exit_code([compare(measured(1), measured(2, slower=1.05), sharp)]) == 1
+    assert exit_code([compare(measured(1, slower=1.05), measured(2), sharp)]) == 0
 
 
-def test_lines_show_every_quantity_and_the_geometric_mean(measured):
-    shown = "\n".join(lines([compare(measured(1), measured(2, slower=1.05), sharp())]))
+def test_lines_show_every_quantity_and_the_geometric_mean(measured, sharp):
+    shown = "\n".join(lines([compare(measured(1), measured(2, slower=1.05), sharp)]))
     assert "slower" in shown
     assert "geometric mean" in shown
     assert "+5." in shown or "+4." in shown
