@@ -81,7 +81,7 @@ def load(results: Path, machine: str) -> Calibration:
     """The stored self-check if it is of this machine, else the assumption."""
     try:
         found = json.loads(_path(results).read_text())
-        if "spreads" not in found:  # of an older version of this program
+        if isinstance(found, dict) and "spreads" not in found:  # of an older version of this program
             return assumed(machine)
         spreads = {name: Spread(**spread) for name, spread in found.pop("spreads").items()}
         calibration = Calibration(**found, spreads=spreads)
