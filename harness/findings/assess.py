@@ -24,6 +24,8 @@ from .record import Record
 
 _EXECUTED = ("matmuls", "flops")
 
+NOT_CHECKED = "noise floor not known of every variant: the self-check leaves some out"
+
 
 def record_of(
     job: Settings, variant: Variant, known: Measured, machine: dict[str, Any], calibration: Calibration
@@ -62,7 +64,7 @@ def record_of(
         record.outcome, record.reason = known.failure.outcome, known.failure.reason
     else:
         spread = calibration.of(record)
-        record.floor = calibration.floor if spread.processes else f"noise floor not known for {record.variant}"
+        record.floor = calibration.floor if spread.processes or not calibration.spreads else NOT_CHECKED
         metrics, record.interval = _timed(known, work, spread)
         record.noise = noise(known.trials, record.threads)
         record.metrics |= metrics | surroundings(known.trials, record.threads) | {"noisy": float(bool(record.noise))}
