@@ -49,7 +49,7 @@ compare: $(READY) ## faster, slower, same or cannot tell: make compare A=default
 
 test: $(READY) ## lint, types and all tests
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup --durations=10
 
 lint: $(READY) ## format and lint the code, check its types
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix . && $(BIN)/mypy
