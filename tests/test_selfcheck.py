@@ -85,6 +85,7 @@ def test_simulated_intervals_hold_the_truth_and_equal_is_called_the_same():
 def test_intervals_that_believe_in_a_quieter_machine_are_caught(monkeypatch):
     """Here processes differ three times as much as the self-check says."""
     monkeypatch.setattr(simulated, "sigma_of", lambda found: fresh.sigma_of(found) / 3)
+    monkeypatch.setattr(simulated, "TWICE", 1)  # not what this is about
     found = simulated.simulated_checks(sigma=0.015, pair=0.06, processes=8)
     assert [check.good for check in found if "coverage" in check.name] == [False]
 
