@@ -103,7 +103,9 @@ def _part(graph: tf.Graph, ops: set[tf.Operation]) -> Any:
         del node.input[:]
         node.input.extend(kept)
         node.attr.pop("_class", None)  # asks to be placed beside another op
-    result = tf.compat.v1.GraphDef(versions=part.versions, library=part.library)
+    result = tf.compat.v1.GraphDef()
+    result.CopyFrom(part)
+    del result.node[:]
     result.node.extend(nodes)
     return result
 
