@@ -37,18 +37,18 @@ while True:
 """
 
 
-def ours(folder: Path, number: int) -> tuple[float, str]:
-    """One trial of SECONDS in a fresh process: the ratio, and what disturbed it (empty if nothing)."""
+def ours(folder: Path, number: int, seconds: float = SECONDS) -> tuple[float, str]:
+    """One trial in a fresh process: the ratio, and what disturbed it (empty if nothing)."""
     with start(installed()[0], folder, RESULTS, number) as (worker, warm):
         run = Run(worker, warm["repeat"], warm["repeat"] * sum(warm["seconds"].values()))
-        run_rounds({0: run}, target=1e-9, budget_s=SECONDS, deadline_s=60, finished=lambda *ended: None)
+        run_rounds({0: run}, target=1e-9, budget_s=seconds, deadline_s=60, finished=lambda *ended: None)
     return math.exp(stats.within(run.log_ratios()).centre), noise([run.samples], len(machine.cpus()))
 
 
-def well_known() -> float:
+def well_known(seconds: float = SECONDS) -> float:
     """The same seconds by torch.utils.benchmark, in a fresh process."""
-    asked = [sys.executable, "-m", "tests.bench.well_known_timer", str(SECONDS)]
-    return float(subprocess.run(asked, capture_output=True, text=True, check=True).stdout)
+    asked = [sys.executable, "-m", "tests.bench.well_known_timer", str(seconds)]
+    return float(subprocess.run(asked, stdout=subprocess.PIPE, text=True, check=True).stdout)
 
 
 @contextlib.contextmanager

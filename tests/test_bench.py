@@ -1,0 +1,19 @@
+"""The benchmark of the instrument runs: both sides of it time the same network, briefly."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.workload.workload import Workload, save
+from tests.bench import spread
+
+SECONDS = 0.3  # too short for a figure, long enough for a sensible ratio
+
+
+@pytest.mark.slow
+def test_both_timers_find_a_ratio_of_the_check_workload(tmp_path, monkeypatch):
+    monkeypatch.setattr(spread, "RESULTS", tmp_path / "results")
+    folder = save(Workload.of("mlp", {}), tmp_path / "workload")
+    ratio, _ = spread.ours(folder, 1, SECONDS)
+    assert 0.5 < ratio < 8
+    assert 0.5 < spread.well_known(SECONDS) < 8
