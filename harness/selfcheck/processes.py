@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -52,12 +52,14 @@ def installed() -> list[Checked]:
 
 
 @contextmanager
-def start(checked: Checked, folder: Path, results: Path, number: int) -> Iterator[tuple[Worker, dict[str, Any]]]:
+def start(
+    checked: Checked, folder: Path, results: Path, number: int, environment: Mapping[str, str] = MALLOC["kept"]
+) -> Iterator[tuple[Worker, dict[str, Any]]]:
     """A warm worker of the workload in `folder`, in a fresh process, and what its warm-up answered. Raises Failure."""
     cpus = machine.cpus()
     log = results / "logs" / "selfcheck" / f"{checked}-{number}.log"
-    environment = MALLOC["kept"] | {"TWOFOLD_CACHE_DIR": str(cache_folder(results))}
-    with Worker(sys.executable, cpus, log, environment) as worker:
+    cache = {"TWOFOLD_CACHE_DIR": str(cache_folder(results))}
+    with Worker(sys.executable, cpus, log, dict(environment) | cache) as worker:
         given = {"device": "cpu", "threads": len(cpus), "precision": "fp32"}
         worker.ask("open", DEADLINE_S, framework=checked.framework, **given)
         worker.ask("load", DEADLINE_S, folder=str(folder), execution=checked.execution)
@@ -65,10 +67,16 @@ def start(checked: Checked, folder: Path, results: Path, number: int) -> Iterato
 
 
 def measure(
-    checked: Checked, folder: Path, results: Path, number: int, cells: dict[str, float], budget_s: float
+    checked: Checked,
+    folder: Path,
+    results: Path,
+    number: int,
+    cells: dict[str, float],
+    budget_s: float,
+    environment: Mapping[str, str] = MALLOC["kept"],
 ) -> dict[str, Samples]:
     """One fresh process: each cell, with backward prolonged by its share, for `budget_s`. Raises Failure."""
-    with start(checked, folder, results, number) as (worker, warm):
+    with start(checked, folder, results, number, environment) as (worker, warm):
         cycle_s = warm["repeat"] * sum(warm["seconds"].values())
         runs = {cell: Run(worker, warm["repeat"], cycle_s, stretch) for cell, stretch in cells.items()}
         run_rounds(runs, target=1e-9, budget_s=budget_s, deadline_s=DEADLINE_S, finished=lambda *ended: None)

@@ -10,7 +10,9 @@ BENCHMARKS = (
     ["tests.bench.keras_resnet", "jax"],
     ["tests.bench.keras_resnet", "tensorflow"],
     ["tests.bench.spread"],
+    ["tests.bench.between_processes"],
     ["tests.bench.overhead"],
+    ["tests.bench.resume"],
 )
 
 
