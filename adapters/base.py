@@ -28,6 +28,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, ClassVar, Protocol
 
@@ -78,7 +79,7 @@ class Choices:
     optimizer: str = "none"
     tangent: bool = False
 
-    @property
+    @cached_property
     def departing(self) -> dict[str, Any]:
         """What was chosen that is not the default, by name."""
         return {name: value for name, value in asdict(self).items() if value != getattr(DEFAULT, name)}

@@ -18,6 +18,7 @@ from . import preflight
 from .config import Settings
 from .errors import UserError
 from .findings.console import Terminal
+from .forecast import Forecast
 from .jobs import Overrides, jobs_of, spread
 from .lock import hold
 from .plan import Plan, begin
@@ -68,9 +69,9 @@ class SweepCallback(Callback):
 
     def _end(self) -> None:
         try:
-            if planned := sum(plan.seconds for plan in self.plans):
+            if (planned := sum((plan.forecast for plan in self.plans), Forecast())).seconds:
                 took = (time.monotonic() - self.start) / 60
-                Terminal().say(f"took {took:.1f} minutes; planned were at most {planned / 60:.1f}")
+                Terminal().say(f"took {took:.1f} minutes; planned were {planned}")
             code = max([sum_up(plan, Terminal()) for plan in self.plans])
             for line in digest(self.plans):
                 Terminal().say(line)

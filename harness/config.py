@@ -69,10 +69,14 @@ class Tracking:
 
 @dataclass(frozen=True)
 class Framework:
-    """What a framework can execute, and its Python for each device (None: the one that runs the harness)."""
+    """What a framework can execute, and its Python for each device (None: the one that runs the harness).
+
+    `cached` are the executions whose compiled programs a later process finds in a cache.
+    """
 
     executions: tuple[str, ...]
     interpreters: dict[str, str | None]
+    cached: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

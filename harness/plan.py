@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -12,12 +12,9 @@ from . import leftovers
 from .config import Settings, Variant
 from .errors import UserError
 from .findings.record import Record, read_head, write_json
+from .forecast import Forecast, forecast
 from .measure import machine
 from .resume import outstanding
-
-# For a variant of which no record says how long its import, compile and verification took; as seen on two cores.
-UNSEEN_S = 12.0
-HAND_OVER_S = 0.5  # at most, for a variant's process, record and MLflow run
 
 
 @dataclass(frozen=True)
@@ -53,20 +50,28 @@ class Plan:
         return [outstanding(job, described) for job in self.jobs]
 
     @cached_property
-    def earlier(self) -> dict[str, Record]:
-        """The newest record of each cell that is to be measured, of any sweep, where there is one that got so far."""
+    def earlier(self) -> dict[str, list[Record]]:
+        """The records of each cell that is to be measured, of any sweep, oldest first, that got as far as set up."""
         folders = sorted(self.jobs[0].results.glob("records/*/*"))
         found = {}
         for job, todo in zip(self.jobs, self.outstanding, strict=True):
             for cell in map(job.cell, todo):
                 if known := [r for folder in folders if (r := _prepared(folder / f"{cell}.json"))]:
-                    found[cell] = max(known, key=lambda record: record.created)
+                    found[cell] = sorted(known, key=lambda record: record.created)
         return found
 
+    @cached_property
+    def forecasts(self) -> list[Forecast]:
+        """How long each job takes."""
+        return [
+            forecast(job, {variant: self.earlier.get(job.cell(variant), []) for variant in todo})
+            for job, todo in zip(self.jobs, self.outstanding, strict=True)
+        ]
+
     @property
-    def seconds(self) -> float:
-        """How long it takes: as before where all were measured the same way before, else at most."""
-        return sum(self._job_seconds())
+    def forecast(self) -> Forecast:
+        """How long all jobs take."""
+        return sum(self.forecasts, Forecast())
 
     def begin(self, later_s: float = 0.0) -> None:
         """Write the plan beside the records, so that a job knows how long the later ones take, and then other sweeps
@@ -74,10 +79,10 @@ class Plan:
         """
         leftovers.remove(self.jobs[0].folder)
         planned = [
-            {"first": job.cell(job.variants[0]), "planned_s": seconds}
-            for job, seconds in zip(self.jobs, self._job_seconds(), strict=True)
+            {"first": job.cell(job.variants[0]), "planned_s": each.seconds}
+            for job, each in zip(self.jobs, self.forecasts, strict=True)
         ]
-        plan = {"cells": self.cells, "planned_s": self.seconds, "jobs": planned, "later_s": later_s}
+        plan = {"cells": self.cells, "planned_s": self.forecast.seconds, "jobs": planned, "later_s": later_s}
         write_json(self.jobs[0].folder / "sweep.json", plan)
 
     def announcement(self) -> list[str]:
@@ -89,49 +94,23 @@ class Plan:
             lines.append(f"{kept} of {len(self.cells)} variants are measured already and kept; redo=all measures again")
         lines += [f"{number} to measure again, {why}" for why, number in reasons.most_common() if why]
         if count:
-            unseen = count - len(self.earlier)
-            condition = f", and the first compile of {unseen} that were never measured" if unseen else ""
             workloads = sum(map(bool, self.outstanding))
-            minutes = f"at most {self.seconds / 60:.1f} minutes{condition}"
-            lines.append(f"{count} variants of {workloads} workloads: {minutes}")
+            lines.append(f"{count} variants of {workloads} workloads: {self.forecast}")
+            if unseen := count - len(self.earlier):
+                lines[-1] += f", and the first compile of {unseen} that were never measured"
         return lines
-
-    def _job_seconds(self) -> list[float]:
-        return [
-            _job_seconds(job, [self.earlier.get(job.cell(variant)) for variant in todo])
-            for job, todo in zip(self.jobs, self.outstanding, strict=True)
-        ]
 
 
 def begin(plans: Sequence[Plan], say: Callable[[str], None]) -> None:
     """Begin sweeps that follow each other, and say what each will do and how long all take."""
-    left_s = sum(plan.seconds for plan in plans)
+    left_s = sum(plan.forecast.seconds for plan in plans)
     for plan in plans:
-        left_s -= plan.seconds
+        left_s -= plan.forecast.seconds
         plan.begin(left_s)
         for line in plan.announcement():
             say(f"{plan.jobs[0].study}: {line}" if len(plans) > 1 else line)
     if len(plans) > 1:
-        say(f"{len(plans)} studies: at most {sum(plan.seconds for plan in plans) / 60:.1f} minutes")
-
-
-def _job_seconds(job: Settings, earlier: Sequence[Record | None]) -> float:
-    """Seconds that one job takes at most, given an earlier record of each variant to be measured."""
-    if not earlier:
-        return 0.0
-    set_up_s = [record.metrics["set_up_s"] if record else UNSEEN_S for record in earlier]
-    at_once = max(2, job.device.threads or 1)
-    # Graham's bound (1966) for tasks that are started in order by several hands.
-    together = (sum(set_up_s) + (at_once - 1) * max(set_up_s)) / at_once
-    measuring_s = sum(_measuring_s(job, record) for record in earlier)
-    return job.measure.trials * (together + len(earlier) * HAND_OVER_S) + measuring_s
-
-
-def _measuring_s(job: Settings, earlier: Record | None) -> float:
-    """Seconds of warm-up and rounds of one variant: as before, or as many as it may take."""
-    if earlier and earlier.measure == asdict(job.measure) and "measuring_s" in earlier.metrics:
-        return earlier.metrics["measuring_s"]
-    return job.measure.trials * (job.measure.warm_s + job.measure.budget_s)
+        say(f"{len(plans)} studies: {sum((plan.forecast for plan in plans), Forecast())}")
 
 
 def _prepared(path: Path) -> Record | None:

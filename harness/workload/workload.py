@@ -60,7 +60,7 @@ class Workload:
         """What a table calls the model: its name, or of a single op the op's."""
         return getattr(self.model, "label", self.name)
 
-    @property
+    @cached_property
     def id(self) -> str:
         """Short, stable, readable: the name and a digest of everything that defines the work."""
         defining = self.as_dict()

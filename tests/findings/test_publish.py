@@ -117,14 +117,14 @@ def test_time_left_includes_the_jobs_to_come(job, terminal, screen):
     publisher_of(later, terminal, ready(None)).publish(EAGER, failed(), 30.0)
     assert "(30 s left)" in screen.getvalue()
     publisher_of(job, terminal, ready(None)).publish(EAGER, failed(), 30.0)
-    assert f"({(30 + plan.seconds / 2) / 60:.0f} min left)" in screen.getvalue()
+    assert f"({(30 + plan.forecast.seconds / 2) / 60:.0f} min left)" in screen.getvalue()
 
 
 def test_the_plan_counts_every_variant_and_trial(job):
     one, two = Plan.of([job]), Plan.of([replace(job, measure=replace(job.measure, trials=2))])
     assert one.cells == [job.cell(EAGER), job.cell(JIT)]
-    assert one.seconds > 2 * (100 + 20)
-    assert two.seconds == 2 * one.seconds
+    assert one.forecast.seconds > 2 * (100 + 20)
+    assert two.forecast.seconds == 2 * one.forecast.seconds
 
 
 @pytest.mark.parametrize("change", [{"study": "other"}, {"sweep": "other"}, {"tracking": config.Tracking("x")}])

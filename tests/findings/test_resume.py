@@ -17,7 +17,7 @@ from harness.errors import UserError
 from harness.findings.record import NewerSchema, read
 from harness.findings.schema import SCHEMA
 from harness.measure import machine
-from harness.plan import UNSEEN_S, Plan
+from harness.plan import Plan
 from harness.resume import outstanding, versions
 
 EAGER, COMPILE = Variant("torch", "eager"), Variant("torch", "compile")
@@ -172,28 +172,16 @@ def test_a_version_is_known_without_importing_the_framework(tmp_path):
     assert preflight.framework_version("absent", str(python)) is None
 
 
-def test_the_planned_time_is_of_what_is_left_and_learns_from_earlier_records_of_any_sweep(job, finished):
-    each = 5.0 + 8.0
-    assert Plan.of([job]).seconds == pytest.approx(2 * each + 1.5 * UNSEEN_S, abs=2)
-    finished(EAGER, metrics={"set_up_s": 100.0})
-    assert Plan.of([job]).seconds == pytest.approx(each + UNSEEN_S, abs=2)
-    other = replace(job, sweep="other")
-    assert Plan.of([other]).seconds == pytest.approx(2 * each + 100 + UNSEEN_S / 2, abs=2)
-    assert "the first compile of 1 that were never measured" in Plan.of([other]).announcement()[-1]
-
-
-def test_the_planned_time_is_that_of_the_newest_record_measured_in_the_same_way(job, finished):
-    finished(EAGER, created="2026-01-02", metrics={"set_up_s": 4.0, "measuring_s": 3.0})
-    finished(COMPILE, created="2026-01-02", metrics={"set_up_s": 4.0, "measuring_s": 3.0})
-    for path in list(job.folder.glob("*.json")):  # the first time, it was compiled
-        data = json.loads(path.read_text()) | {"created": "2026-01-01", "metrics": {"set_up_s": 90.0}}
-        first = job.results / "records" / "study" / "first" / path.name
-        first.parent.mkdir(exist_ok=True)
-        first.write_text(json.dumps(data))
-    other = replace(job, sweep="other")
-    assert Plan.of([other]).seconds == pytest.approx(2 * 3 + 1.5 * 4, abs=2)
-    longer = replace(other, measure=replace(job.measure, budget_s=20.0))
-    assert Plan.of([longer]).seconds == pytest.approx(2 * 25 + 1.5 * 4, abs=2)
+def test_the_plan_knows_the_records_of_any_sweep_oldest_first(job, finished):
+    assert Plan.of([job]).earlier == {}
+    path = finished(EAGER, created="2026-01-02", metrics={"set_up_s": 4.0})
+    finished(COMPILE, outcome="crashed", metrics={})
+    first = job.results / "records" / "another" / "first" / path.name
+    first.parent.mkdir(parents=True)
+    first.write_text(json.dumps(json.loads(path.read_text()) | {"created": "2026-01-01"}))
+    (known,) = Plan.of([replace(job, sweep="other")]).earlier.items()
+    assert known[0] == job.cell(EAGER)
+    assert [record.created for record in known[1]] == ["2026-01-01", "2026-01-02"]
 
 
 def test_the_announcement_says_what_is_kept_and_why_the_rest_is_not(job, finished):
@@ -222,7 +210,7 @@ def test_deciding_over_ten_thousand_finished_cells_is_linear(job, finished):
         plan.begin()
         (kept,) = plan.announcement()
         assert kept.startswith(f"{2 * len(some)} of {2 * len(some)} variants are measured already")
-        assert plan.seconds == 0
+        assert plan.forecast.seconds == 0
         return time.process_time() - start
 
     few = seconds(jobs[:1000])
