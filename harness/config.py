@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -138,7 +139,7 @@ class Settings:
     redo: str = "none"
     claim: Claim | None = None
 
-    @property
+    @cached_property
     def folder(self) -> Path:
         """Where the records of this sweep go."""
         return self.results / "records" / self.study / self.sweep

@@ -66,13 +66,16 @@ class Record:
         return path
 
 
+_FIELDS = {f.name for f in fields(Record)}
+
+
 def write_json(path: Path, data: dict[str, Any]) -> None:
     """Replace the file at once: a reader sees the old content or the new. Raises UserError if it cannot."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with draft.open("w") as file:
-            json.dump(data, file, allow_nan=False)
+            file.write(json.dumps(data, allow_nan=False))
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)
@@ -124,9 +127,8 @@ def _record(path: Path, content: bytes) -> Record:
         raise NewerSchema(f"{path}: schema {data['schema']} is newer than this program's {SCHEMA}; update the program")
     if data["schema"] == 1 and isinstance(data.get("workload"), dict):
         data = _from_before_choices(data)
-    known = {f.name for f in fields(Record)}
-    if data.keys() != known:
-        raise UserError(f"{path}: {', '.join(sorted(data.keys() ^ known))} missing or unknown; delete the file")
+    if data.keys() != _FIELDS:
+        raise UserError(f"{path}: {', '.join(sorted(data.keys() ^ _FIELDS))} missing or unknown; delete the file")
     return Record(**data)
 
 
