@@ -26,6 +26,7 @@ from harness.workload.models import build
 from harness.workload.reference import Reference, reference
 from harness.workload.trace import Graph, trace
 from tests.adapters.inductor import no_code_generation
+from tests.adapters.tiny import answers, sample
 from tests.op_cases import CASES, TIES, OpsModel
 
 FRAMEWORK_FILES = {path.stem: path for path in (Path(__file__).parents[2] / "conf" / "framework").glob("*.yaml")}
@@ -61,7 +62,7 @@ def work(name: str) -> tuple[Graph, dict[str, np.ndarray], Reference]:
     else:
         model, _, inputs = name.partition(" with ")
         graph = trace(build(model, SIZES[model]), gradients="both" if inputs else "params")
-        arrays = {n: draw.sample(0, n) for n, draw in graph.draws.items()}
+        arrays = sample(graph)
     return graph, arrays, reference(graph, arrays)
 
 
@@ -89,14 +90,6 @@ class Loaded:
     expected: Reference
     losses: list[float]
     gradients: list[dict[str, np.ndarray]]
-
-
-def answers(program: Any) -> tuple[list[float], list[dict[str, np.ndarray]]]:
-    """Losses and gradients of all phases, in the order in which a worker calls them first."""
-    inferred, kept = program.inference(), program.forward()
-    split = program.export(program.backward(kept))
-    loss, fused = program.gradient()
-    return [float(inferred), float(kept[0]), float(loss)], [split, program.export(fused)]
 
 
 def load(framework: str, execution: str, name: str) -> Loaded:

@@ -9,6 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from harness.workload.models import build
 from harness.workload.trace import trace
+from tests.adapters.tiny import sample
 
 MLP = ("mlp", {"batch": 64, "depth": 3, "width": 64})
 ATTENTION = ("attention", {"batch": 2, "tokens": 16, "width": 32, "heads": 2})
@@ -19,7 +20,7 @@ CONVOLUTIONS = ("resnet18", {"batch": 2, "image": 32, "classes": 10})
 def program(framework, execution, work):
     name, sizes = work
     graph = trace(build(name, sizes))
-    arrays = {n: draw.sample(0, n) for n, draw in graph.draws.items()}
+    arrays = sample(graph)
     made = importlib.import_module(f"adapters.{framework}").Adapter("cpu", 1, "fp32").load(graph, arrays, execution)
     made.inference()
     made.backward(made.forward())

@@ -17,6 +17,7 @@ from adapters.base import Unsupported
 from harness.workload import draw
 from harness.workload.reference import reference
 from harness.workload.trace import trace
+from tests.adapters.tiny import sample
 
 BATCH, TOKENS, CLASSES = 2, 3, 5
 EPS = 1e-3
@@ -121,7 +122,7 @@ FRAMEWORKS = (("numpy", "by_hand"), ("torch", "eager"), ("jax", "jit"), ("tensor
 
 def answer(framework: str, execution: str, precision: str, model: Stack) -> tuple[float, dict[str, np.ndarray]]:
     graph = trace(model)
-    arrays = {name: d.sample(0, name) for name, d in graph.draws.items()}
+    arrays = sample(graph)
     adapter = importlib.import_module(f"adapters.{framework}").Adapter("cpu", 1, precision)
     program = adapter.load(graph, arrays, execution)
     loss, gradients = program.gradient()
@@ -130,7 +131,7 @@ def answer(framework: str, execution: str, precision: str, model: Stack) -> tupl
 
 def expected(model: Stack) -> Any:
     graph = trace(model)
-    return reference(graph, {name: d.sample(0, name) for name, d in graph.draws.items()})
+    return reference(graph, sample(graph))
 
 
 # Of the whole gradient's norm: behind two norms in a row a parameter's own gradient is nearly zero, and means nothing.

@@ -15,6 +15,7 @@ from harness.workload.cost import cost
 from harness.workload.models import build
 from harness.workload.reference import Reference, reference
 from harness.workload.trace import Graph, trace
+from tests.adapters.tiny import sample
 
 THREADS = 1  # as in the other tests: jax and TensorFlow keep their first number until the process ends
 EXECUTIONS = (("torch", "eager"), ("jax", "jit"), ("tensorflow", "graph"))
@@ -57,7 +58,7 @@ AIM, LIMIT = 1e-5, 1e-4  # of a gradient's norm: what 95 % of the programs keep,
 def work(family: str) -> tuple[Graph, dict[str, np.ndarray], Reference]:
     name, sizes = FAMILIES[family]
     graph = trace(build(name, sizes))
-    arrays = {n: draw.sample(0, n) for n, draw in graph.draws.items()}
+    arrays = sample(graph)
     return graph, arrays, reference(graph, arrays)
 
 

@@ -12,6 +12,7 @@ from harness.workload.models import build
 from harness.workload.ops import CATALOGUE, WorkloadError
 from harness.workload.reference import reference
 from harness.workload.trace import trace
+from tests.adapters.tiny import sample
 
 SMALL = {"batch": 3, "tokens": 4, "width": 8, "heads": 2, "image": 8, "channels": 4, "groups": 2, "entries": 9}
 
@@ -23,7 +24,7 @@ def single(op, gradients="params", **sizes):
 @pytest.mark.parametrize("op", CATALOGUE)
 def test_its_gradients_are_the_oracles(op):
     graph = single(op)
-    arrays = {name: draw.sample(0, name) for name, draw in graph.draws.items()}
+    arrays = sample(graph)
     program = Adapter("cpu", 1, "fp32").load(graph, arrays, "eager")
     loss, gradients = program.gradient()
     found = agreement([float(loss)], [program.export(gradients)], reference(graph, arrays))

@@ -18,17 +18,16 @@ from harness.measure.clock import first_calls  # noqa: E402
 from harness.workload import draw  # noqa: E402
 from harness.workload.agreement import agreement  # noqa: E402
 from harness.workload.cost import phase_work  # noqa: E402
-from harness.workload.models import GPT2, MLP, ResNet18  # noqa: E402
+from harness.workload.models import MLP, ResNet18  # noqa: E402
 from harness.workload.reference import reference  # noqa: E402
 from harness.workload.trace import trace  # noqa: E402
+from tests.adapters.tiny import TINY_GPT2, TINY_MLP, answers, sample  # noqa: E402
 
 THREADS = 1  # as in the other tests: TensorFlow keeps its first number until the process ends
 EXECUTIONS = Adapter.executions
 COMPILED = EXECUTIONS[1:]
 
-MLP_TINY = MLP(batch=4, depth=3, width=8)
-GPT2_TINY = GPT2(batch=2, tokens=8, layers=2, width=16, heads=2, vocabulary=50, context=8)
-RESNET_TINY = ResNet18(batch=2, image=33)
+TINY_RESNET = ResNet18(batch=2, image=33)
 
 
 @dataclass(frozen=True)
@@ -61,31 +60,21 @@ def loaded(model, execution, gradients="params", precision="fp32"):
 @cache
 def _loaded(model, execution, gradients, precision):
     graph = trace(model, gradients)
-    arrays = {name: d.sample(0, name) for name, d in graph.draws.items()}
+    arrays = sample(graph)
     program = adapter(precision).load(graph, arrays, execution)
-    run_all(program)
+    answers(program)
     return graph, arrays, program
 
 
 @cache
 def oracle(model, gradients="params"):
     graph = trace(model, gradients)
-    return reference(graph, {name: d.sample(0, name) for name, d in graph.draws.items()})
-
-
-def run_all(program):
-    """Every phase once: the three losses, and both answers to the gradient."""
-    inference = float(program.inference())
-    kept = program.forward()
-    split = program.export(program.backward(kept))
-    loss = kept[0]
-    fused_loss, fused = program.gradient()
-    return (inference, float(loss), float(fused_loss)), (split, program.export(fused))
+    return reference(graph, sample(graph))
 
 
 def check_answers(model, execution, gradients):
     program = loaded(model, execution, gradients)[2]
-    assert agreement(*run_all(program), oracle(model, gradients)).failure("fp32") is None
+    assert agreement(*answers(program), oracle(model, gradients)).failure("fp32") is None
 
 
 def check_counts(model, execution, gradients):
@@ -100,16 +89,16 @@ def check_counts(model, execution, gradients):
 SMALL = [
     (model, execution, gradients)
     for model, gradients in (
-        (MLP_TINY, "params"),
-        (MLP_TINY, "both"),
-        (GPT2_TINY, "params"),
+        (TINY_MLP, "params"),
+        (TINY_MLP, "both"),
+        (TINY_GPT2, "params"),
         (Images(), "params"),
         (Images(), "both"),
     )
     for execution in EXECUTIONS
 ]
 LARGE = [
-    pytest.param(RESNET_TINY, execution, gradients, marks=pytest.mark.slow)
+    pytest.param(TINY_RESNET, execution, gradients, marks=pytest.mark.slow)
     for execution, gradients in (
         ("eager", "params"),
         ("eager", "both"),
@@ -132,8 +121,8 @@ def test_the_multiplies_that_run_are_those_of_the_trace(model, execution, gradie
 
 @pytest.mark.parametrize("execution", EXECUTIONS)
 def test_bf16_stays_within_its_limits(execution):
-    program = loaded(MLP_TINY, execution, precision="bf16")[2]
-    assert agreement(*run_all(program), oracle(MLP_TINY)).failure("bf16") is None
+    program = loaded(TINY_MLP, execution, precision="bf16")[2]
+    assert agreement(*answers(program), oracle(TINY_MLP)).failure("bf16") is None
     assert program.inference().dtype == tf.float32
     assert {g.dtype for g in program.gradient()[1].values()} == {tf.bfloat16}
 
@@ -142,19 +131,19 @@ def test_bf16_stays_within_its_limits(execution):
 def test_later_calls_neither_trace_nor_compile(execution, monkeypatch):
     traced = []
     monkeypatch.setattr(ops, "linear", lambda *a, linear=ops.linear: traced.append(1) or linear(*a))
-    graph = trace(MLP_TINY)
-    program = adapter().load(graph, {name: d.sample(0, name) for name, d in graph.draws.items()}, execution)
-    first = {kind for _, kind in executed_ops(partial(run_all, program))}
-    assert len(traced) == 3 * MLP_TINY.depth  # inference, gradient, and forward and backward together
-    later = {kind for _, kind in executed_ops(lambda: [run_all(program) for _ in range(3)])}
-    assert len(traced) == 3 * MLP_TINY.depth
+    graph = trace(TINY_MLP)
+    program = adapter().load(graph, sample(graph), execution)
+    first = {kind for _, kind in executed_ops(partial(answers, program))}
+    assert len(traced) == 3 * TINY_MLP.depth  # inference, gradient, and forward and backward together
+    later = {kind for _, kind in executed_ops(lambda: [answers(program) for _ in range(3)])}
+    assert len(traced) == 3 * TINY_MLP.depth
     assert (":Compile" in first) == (execution == "xla")
     assert ":Compile" not in later
 
 
 @pytest.mark.parametrize("execution", COMPILED)
 def test_residuals_of_another_shape_are_refused_instead_of_traced(execution):
-    _, _, program = loaded(MLP_TINY, execution)
+    _, _, program = loaded(TINY_MLP, execution)
     _, _, other = loaded(MLP(batch=5, depth=3, width=8), execution)
     with pytest.raises((ValueError, tf.errors.InvalidArgumentError)):
         program.backward(other.forward())
@@ -163,11 +152,11 @@ def test_residuals_of_another_shape_are_refused_instead_of_traced(execution):
 
 @pytest.mark.parametrize("execution", EXECUTIONS)
 def test_repeated_and_alternating_calls_give_the_same_answers(execution):
-    _, _, program = loaded(MLP_TINY, execution)
-    losses, (split, fused) = run_all(program)
+    _, _, program = loaded(TINY_MLP, execution)
+    losses, (split, fused) = answers(program)
     for _ in range(2):
         program.gradient()
-        again, (split_again, fused_again) = run_all(program)
+        again, (split_again, fused_again) = answers(program)
         assert again == losses
         for name in split:
             np.testing.assert_array_equal(split_again[name], split[name])
@@ -200,19 +189,19 @@ def test_an_eager_tape_holds_activations_logits_and_the_gradient_of_the_loss():
 
 @pytest.mark.parametrize("execution", EXECUTIONS)
 def test_gradients_are_dense_even_of_a_tied_table(execution):
-    _, _, program = loaded(GPT2_TINY, execution)
+    _, _, program = loaded(TINY_GPT2, execution)
     for gradients in (program.backward(program.forward()), program.gradient()[1]):
         assert all(isinstance(g, tf.Tensor) for g in gradients.values())
 
 
 def test_parameters_are_not_folded_into_the_program():
     """TensorFlow turns a captured tensor of up to 128 elements into a constant."""
-    graph, arrays, _ = loaded(MLP_TINY, "graph")
+    graph, arrays, _ = loaded(TINY_MLP, "graph")
     for execution in COMPILED:
         program = adapter().load(graph, arrays, execution)
-        before = run_all(program)[0]
+        before = answers(program)[0]
         program._variables["b3"].assign_add(np.arange(8, dtype=np.float32))
-        after = run_all(program)[0]
+        after = answers(program)[0]
         assert all(a != b for a, b in zip(before, after, strict=True))
 
 
@@ -263,7 +252,7 @@ def test_denormals_are_flushed(execution):
 
 
 def test_settings_that_cannot_be_had_are_unsupported(monkeypatch):
-    adapter().wait(adapter().load(*loaded(MLP_TINY, "eager")[:2], "eager").inference())
+    adapter().wait(adapter().load(*loaded(TINY_MLP, "eager")[:2], "eager").inference())
     with pytest.raises(Unsupported, match="already runs"):
         Adapter("cpu", THREADS + 1, "fp32")
     with pytest.raises(Unsupported, match="tf32"):
@@ -274,7 +263,7 @@ def test_settings_that_cannot_be_had_are_unsupported(monkeypatch):
     with pytest.raises(Unsupported, match="no CUDA device"):
         Adapter("cuda", THREADS, "fp32")
     with pytest.raises(Unsupported, match="no execution"):
-        adapter().load(*loaded(MLP_TINY, "eager")[:2], "jit")
+        adapter().load(*loaded(TINY_MLP, "eager")[:2], "jit")
 
 
 def test_gpu_memory_is_not_taken_whole():
@@ -282,7 +271,7 @@ def test_gpu_memory_is_not_taken_whole():
 
 
 def test_wait_takes_nested_values_and_no_device_clock_is_claimed():
-    program = loaded(MLP_TINY, "graph")[2]
+    program = loaded(TINY_MLP, "graph")[2]
     adapter().wait((program.gradient(), [program.forward()]))
     result, seconds = adapter().device_seconds(program.inference)
     assert float(result) == float(program.inference()) and seconds is None

@@ -1,13 +1,8 @@
-"""The torch adapter: its answers, the multiplies that it runs, and one test for each trap that torch sets."""
+"""The torch adapter: its answers, the multiplies that it runs, and one test for each trap in these."""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,11 +19,10 @@ from harness.measure.clock import first_calls as every_phase  # noqa: E402
 from harness.workload import draw  # noqa: E402
 from harness.workload.agreement import agreement  # noqa: E402
 from harness.workload.cost import cost  # noqa: E402
-from harness.workload.models import GPT2, MLP, ResNet18  # noqa: E402
+from harness.workload.models import MLP, ResNet18  # noqa: E402
 from harness.workload.reference import reference  # noqa: E402
 from harness.workload.trace import trace  # noqa: E402
-
-ROOT = Path(__file__).parents[2]
+from tests.adapters.tiny import TINY_GPT2, TINY_MLP, answers, sample  # noqa: E402
 
 
 @dataclass(frozen=True)
@@ -74,8 +68,6 @@ class Clash:
         return ops.cross_entropy(ops.tied_linear(ops.linear(x, w), w), labels)
 
 
-TINY_MLP = MLP(batch=4, depth=3, width=8)
-TINY_GPT2 = GPT2(batch=2, tokens=8, layers=2, width=16, heads=2, vocabulary=50, context=8)
 MODELS = {
     "mlp": TINY_MLP,
     "gpt2": TINY_GPT2,
@@ -97,18 +89,8 @@ CASES = [
 ]
 
 
-# Code generation has a test below.
+# `test_torch_settings.py` tests generated code.
 pytestmark = pytest.mark.usefixtures("no_code_generation")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def settings():
-    """Puts torch's process-wide settings back, for the tests of others."""
-    threads, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
-    yield
-    torch.set_num_threads(threads)
-    torch.set_float32_matmul_precision(precision)
-    torch.set_flush_denormal(False)
 
 
 @pytest.fixture(scope="module")
@@ -120,22 +102,6 @@ def programs(no_code_generation):
 def load(model, execution="eager", gradients="params", precision="fp32"):
     graph = trace(model, gradients)
     return Adapter("cpu", 1, precision).load(graph, sample(graph), execution), graph
-
-
-def sample(graph):
-    """Arrays as the worker has them: mapped from disk, not to be written."""
-    arrays = {name: draw.sample(0, name) for name, draw in graph.draws.items()}
-    for array in arrays.values():
-        array.flags.writeable = False
-    return arrays
-
-
-def answers(program):
-    """Losses, and gradients in canonical layout, of all phases."""
-    inferred, kept = program.inference(), program.forward()
-    split = program.export(program.backward(kept))
-    loss, fused = program.gradient()
-    return [float(inferred), float(kept[0]), float(loss)], [split, program.export(fused)]
 
 
 def first_calls(program):
@@ -240,91 +206,6 @@ def test_later_calls_check_the_grad_mode(programs):
         programs["compile"].forward()
 
 
-GENERATED_CODE = """
-import json
-from adapters.base import Choices
-from adapters.torch import Adapter
-from harness.workload import draw
-from harness.workload.agreement import agreement
-from harness.workload.reference import reference
-from harness.workload.trace import trace
-
-class Convolutions:
-    def batch_arrays(self):
-        return {"x": draw.normal(2, 4, 4, 3), "labels": draw.integers(2, high=5)}
-
-    def loss(self, ops, param, x, labels):
-        h = ops.conv2d(x, param("w1", draw.he(3, 3, 3, 8)), padding=1)
-        h = ops.relu(ops.batch_norm(h, param("scale", draw.scale(8)), param("shift", draw.bias(8)), eps=1e-5))
-        h = ops.conv2d(ops.max_pool(h, size=2, stride=2), param("w2", draw.he(3, 3, 8, 64)), padding=1)
-        return ops.cross_entropy(ops.linear(ops.global_avg_pool(h), param("w3", draw.lecun(64, 5))), labels)
-
-graph = trace(Convolutions())
-arrays = {name: draw.sample(0, name) for name, draw in graph.draws.items()}
-adapter = Adapter("cpu", 1, "fp32")
-program = adapter.load(graph, arrays, "compile")
-inferred, kept = program.inference(), program.forward()
-copied = program.residual_bytes(kept) >= arrays["w2"].nbytes
-split = program.export(program.backward(kept))
-loss, fused = program.gradient()
-by_hand = adapter.load(graph, arrays, "compile", Choices(autodiff="by_hand"))
-again, by_rules = by_hand.gradient()
-losses = [float(inferred), float(kept[0]), float(loss), float(again)]
-gradients = [split, program.export(fused), by_hand.export(by_rules)]
-found = agreement(losses, gradients, reference(graph, arrays))
-counts = [executed.matmuls for executed in program.executed().values()]
-from torch._dynamo.utils import counters
-print(json.dumps([found.failure("fp32"), copied, counts, counters["inductor"]["fxgraph_cache_hit"]]))
-"""
-
-
-def python(code, **variables):
-    """What `code` prints, run in a fresh Python in the repository."""
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, env=os.environ | variables, capture_output=True, text=True, check=True
-    )
-    return done.stdout
-
-
-@pytest.mark.slow
-def test_generated_code_and_its_cache(tmp_path):
-    """Its answers are right, its residuals hold no copy of a weight, and a warm cache hides no multiply."""
-    cold, warm = (json.loads(python(GENERATED_CODE, TWOFOLD_CACHE_DIR=str(tmp_path))) for _ in range(2))
-    assert cold == [None, False, [3, 3, 5, 8], 0]
-    assert warm == [None, False, [3, 3, 5, 8], 5]
-    assert [folder.name for folder in tmp_path.iterdir()] == ["torchinductor"]
-
-
-DENORMALS = """
-import torch
-from adapters.torch import Adapter
-Adapter("cpu", 2, "fp32")
-x = torch.full((1 << 20,), 1e-40)
-print(int((x * 1.0).count_nonzero()), int((x.reshape(1 << 10, -1) @ torch.eye(1 << 10)).count_nonzero()))
-"""
-
-
-def test_denormals_are_flushed_in_every_thread():
-    assert python(DENORMALS).split() == ["0", "0"]
-
-
-def test_settings_are_set_and_described():
-    torch.set_float32_matmul_precision("medium")
-    torch.backends.cudnn.allow_tf32 = True
-    described = Adapter("cpu", 1, "fp32").describe()
-    assert torch.get_float32_matmul_precision() == described["float32_matmul_precision"] == "highest"
-    assert not torch.backends.cudnn.allow_tf32
-    assert str(torch.get_num_threads()) == described["threads"] == "1"
-    assert described["denormals"] == "flushed"
-    assert torch.__version__ == described["torch"]
-
-
-def test_bf16_without_instructions_is_unsupported(monkeypatch):
-    monkeypatch.setattr(adapter, "_fast_bf16", lambda: False)
-    with pytest.raises(Unsupported, match="bf16"):
-        Adapter("cpu", 2, "bf16")
-
-
 @pytest.mark.parametrize("name", ["mlp", "gpt2"])
 def test_bf16(monkeypatch, name):
     monkeypatch.setattr(adapter, "_fast_bf16", lambda: True)
@@ -333,13 +214,6 @@ def test_bf16(monkeypatch, name):
     assert loss.dtype == torch.float32
     assert {g.dtype for g in gradients.values()} == {torch.bfloat16}
     assert agreement(*answers(program), reference(graph, sample(graph))).failure("bf16") is None
-
-
-@pytest.mark.parametrize(("device", "precision"), [("cpu", "tf32"), ("cuda", "fp32"), ("tpu", "fp32"), ("cpu", "fp8")])
-def test_unsupported(monkeypatch, device, precision):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(Unsupported, match="torch: "):
-        Adapter(device, 2, precision)
 
 
 def test_unsupported_workloads():
@@ -358,9 +232,3 @@ def test_a_multiply_that_inductor_writes_elementwise_is_noted():
 def test_an_unknown_multiply_is_not_skipped():
     with pytest.raises(NotImplementedError, match="_scaled_mm"):
         Tally().add(torch.ops.aten._scaled_mm.default, (), None)
-
-
-def test_a_cpu_has_no_clock_of_its_own():
-    ours = Adapter("cpu", 1, "fp32")
-    assert ours.device_seconds(lambda: 3) == (3, None)
-    ours.wait([torch.zeros(1), {"a": torch.zeros(1)}])

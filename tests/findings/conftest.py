@@ -13,6 +13,7 @@ from harness.findings.claims import Claim, Prediction
 from harness.findings.judged import judge_study
 from harness.findings.record import Record
 from harness.findings.rules import Flops, Matmuls, Time
+from tests.findings.asking import times
 
 PLAIN = Record(
     id="0123",
@@ -105,3 +106,18 @@ def judged(record):
         each.samples = [{"seconds": {"forward": [1.0] * 48, "backward": [2.0] * 48}}]
         each.metrics |= {"executed_forward_flops": 3.0, "executed_backward_flops": 5.0, "parameters": 9.0}
     return judge_study(CLAIM, made, ["x is missing"], calibration.assumed("here"))
+
+
+@pytest.fixture
+def variant(record):
+    """A record of a network of so many layers, with times and counts of its own, and choices."""
+
+    def make(backward=2.0, depth=3, framework="torch", counts=None, samples=None, outcome="ok", noise="", **choices):
+        made = record(framework=framework, outcome=outcome, noise=noise, metrics=counts)
+        made.workload = {**made.workload, "sizes": {"batch": 32, "depth": depth, "width": 64}}
+        made.choices = asdict(DEFAULT) | choices
+        made.samples = times(backward) if samples is None else samples
+        made.cell = f"mlp-{depth}.cpu.{made.variant}"
+        return made
+
+    return make

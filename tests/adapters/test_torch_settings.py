@@ -1,0 +1,116 @@
+"""What the torch adapter sets for its process: threads, precision, denormals, caches; and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from adapters.base import Unsupported  # noqa: E402
+from adapters.torch import Adapter, adapter  # noqa: E402
+
+ROOT = Path(__file__).parents[2]
+
+
+GENERATED_CODE = """
+import json
+from adapters.base import Choices
+from adapters.torch import Adapter
+from harness.workload import draw
+from harness.workload.agreement import agreement
+from harness.workload.reference import reference
+from harness.workload.trace import trace
+
+class Convolutions:
+    def batch_arrays(self):
+        return {"x": draw.normal(2, 4, 4, 3), "labels": draw.integers(2, high=5)}
+
+    def loss(self, ops, param, x, labels):
+        h = ops.conv2d(x, param("w1", draw.he(3, 3, 3, 8)), padding=1)
+        h = ops.relu(ops.batch_norm(h, param("scale", draw.scale(8)), param("shift", draw.bias(8)), eps=1e-5))
+        h = ops.conv2d(ops.max_pool(h, size=2, stride=2), param("w2", draw.he(3, 3, 8, 64)), padding=1)
+        return ops.cross_entropy(ops.linear(ops.global_avg_pool(h), param("w3", draw.lecun(64, 5))), labels)
+
+graph = trace(Convolutions())
+arrays = {name: draw.sample(0, name) for name, draw in graph.draws.items()}
+adapter = Adapter("cpu", 1, "fp32")
+program = adapter.load(graph, arrays, "compile")
+inferred, kept = program.inference(), program.forward()
+copied = program.residual_bytes(kept) >= arrays["w2"].nbytes
+split = program.export(program.backward(kept))
+loss, fused = program.gradient()
+by_hand = adapter.load(graph, arrays, "compile", Choices(autodiff="by_hand"))
+again, by_rules = by_hand.gradient()
+losses = [float(inferred), float(kept[0]), float(loss), float(again)]
+gradients = [split, program.export(fused), by_hand.export(by_rules)]
+found = agreement(losses, gradients, reference(graph, arrays))
+counts = [executed.matmuls for executed in program.executed().values()]
+from torch._dynamo.utils import counters
+print(json.dumps([found.failure("fp32"), copied, counts, counters["inductor"]["fxgraph_cache_hit"]]))
+"""
+
+
+def python(code, **variables):
+    """What `code` prints, run in a fresh Python in the repository."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=os.environ | variables, capture_output=True, text=True, check=True
+    )
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_generated_code_and_its_cache(tmp_path):
+    """Its answers are right, its residuals hold no copy of a weight, and a warm cache hides no multiply."""
+    cold, warm = (json.loads(python(GENERATED_CODE, TWOFOLD_CACHE_DIR=str(tmp_path))) for _ in range(2))
+    assert cold == [None, False, [3, 3, 5, 8], 0]
+    assert warm == [None, False, [3, 3, 5, 8], 5]
+    assert [folder.name for folder in tmp_path.iterdir()] == ["torchinductor"]
+
+
+DENORMALS = """
+import torch
+from adapters.torch import Adapter
+Adapter("cpu", 2, "fp32")
+x = torch.full((1 << 20,), 1e-40)
+print(int((x * 1.0).count_nonzero()), int((x.reshape(1 << 10, -1) @ torch.eye(1 << 10)).count_nonzero()))
+"""
+
+
+def test_denormals_are_flushed_in_every_thread():
+    assert python(DENORMALS).split() == ["0", "0"]
+
+
+def test_settings_are_set_and_described():
+    torch.set_float32_matmul_precision("medium")
+    torch.backends.cudnn.allow_tf32 = True
+    described = Adapter("cpu", 1, "fp32").describe()
+    assert torch.get_float32_matmul_precision() == described["float32_matmul_precision"] == "highest"
+    assert not torch.backends.cudnn.allow_tf32
+    assert str(torch.get_num_threads()) == described["threads"] == "1"
+    assert described["denormals"] == "flushed"
+    assert torch.__version__ == described["torch"]
+
+
+def test_bf16_without_instructions_is_unsupported(monkeypatch):
+    monkeypatch.setattr(adapter, "_fast_bf16", lambda: False)
+    with pytest.raises(Unsupported, match="bf16"):
+        Adapter("cpu", 2, "bf16")
+
+
+@pytest.mark.parametrize(("device", "precision"), [("cpu", "tf32"), ("cuda", "fp32"), ("tpu", "fp32"), ("cpu", "fp8")])
+def test_unsupported(monkeypatch, device, precision):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(Unsupported, match="torch: "):
+        Adapter(device, 2, precision)
+
+
+def test_a_cpu_has_no_clock_of_its_own():
+    ours = Adapter("cpu", 1, "fp32")
+    assert ours.device_seconds(lambda: 3) == (3, None)
+    ours.wait([torch.zeros(1), {"a": torch.zeros(1)}])
