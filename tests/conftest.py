@@ -49,6 +49,7 @@ def tiny_folder(tiny, tmp_path_factory) -> Path:
     return save(tiny, tmp_path_factory.mktemp("workload"))
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in its own
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run in several processes (`-n 2 --dist loadgroup`), the tests of a file share what they load."""
     for item in items:
