@@ -18,10 +18,9 @@ from . import preflight
 from .config import Settings
 from .errors import UserError
 from .findings.console import Terminal
-from .forecast import Forecast
 from .jobs import Overrides, jobs_of, spread
 from .lock import hold
-from .plan import Plan, begin
+from .plan import Plan, begin, forecast_of
 from .refusal import told
 from .sweep import digest, sum_up
 
@@ -69,7 +68,7 @@ class SweepCallback(Callback):
 
     def _end(self) -> None:
         try:
-            if (planned := sum((plan.forecast for plan in self.plans), Forecast())).seconds:
+            if (planned := forecast_of(self.plans)).seconds:
                 took = (time.monotonic() - self.start) / 60
                 Terminal().say(f"took {took:.1f} minutes; planned were {planned}")
             code = max([sum_up(plan, Terminal()) for plan in self.plans])

@@ -42,8 +42,7 @@ def spread(overrides: Sequence[str]) -> list[Overrides]:
     return [tuple(job) for job in batch]
 
 
-@cache
-def jobs_of(config_name: str, overrides: Overrides) -> dict[str, list[Settings]]:
+def jobs_of(config_name: str | None, overrides: Overrides) -> dict[str, list[Settings]]:
     """The jobs that one Hydra job stands for: itself, or those of its study; by the study they belong to."""
     found: dict[str, list[Settings]] = {}
     for own in _lines(config_name, overrides):
@@ -55,7 +54,7 @@ def jobs_of(config_name: str, overrides: Overrides) -> dict[str, list[Settings]]
     return found
 
 
-def _lines(config_name: str, overrides: Overrides) -> list[Overrides]:
+def _lines(config_name: str | None, overrides: Overrides) -> list[Overrides]:
     """The overrides of each job that a config's `jobs` ask for; those given alone where it asks for none."""
     _, lines = _composed(config_name, overrides)
     found = []
@@ -69,7 +68,7 @@ def _lines(config_name: str, overrides: Overrides) -> list[Overrides]:
 
 
 @cache
-def _composed(config_name: str, overrides: Overrides) -> tuple[Settings, tuple[str, ...]]:
+def _composed(config_name: str | None, overrides: Overrides) -> tuple[Settings, tuple[str, ...]]:
     """The checked job of a config, and its `jobs`. Hydra takes a tenth of a second: once for each is enough."""
     config = compose(config_name, overrides=list(overrides))
     job = job_settings(config)  # its mistakes are told as such, and `jobs` are texts from here on

@@ -101,16 +101,21 @@ class Plan:
         return lines
 
 
+def forecast_of(plans: Sequence[Plan]) -> Forecast:
+    """How long all of them take."""
+    return sum((plan.forecast for plan in plans), Forecast())
+
+
 def begin(plans: Sequence[Plan], say: Callable[[str], None]) -> None:
     """Begin sweeps that follow each other, and say what each will do and how long all take."""
-    left_s = sum(plan.forecast.seconds for plan in plans)
+    left_s = forecast_of(plans).seconds
     for plan in plans:
         left_s -= plan.forecast.seconds
         plan.begin(left_s)
         for line in plan.announcement():
             say(f"{plan.jobs[0].study}: {line}" if len(plans) > 1 else line)
     if len(plans) > 1:
-        say(f"{len(plans)} studies: {sum((plan.forecast for plan in plans), Forecast())}")
+        say(f"{len(plans)} studies: {forecast_of(plans)}")
 
 
 def _prepared(path: Path) -> Record | None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 
 from harness.workload.workload import Workload, save
 from tests.bench import spread
 
-SECONDS = 0.3  # too short for a figure: beside another test the ratio may be anything
+SECONDS = 1.0  # beside two processes that take both cores, 9 of 9 ratios were 1.2 to 2.1; with 0.3 s, 0.2 to 7.6
 
 
 @pytest.mark.slow
@@ -17,5 +15,5 @@ def test_both_timers_find_a_ratio_of_the_check_workload(tmp_path, monkeypatch):
     monkeypatch.setattr(spread, "RESULTS", tmp_path / "results")
     folder = save(Workload.of("mlp", {}), tmp_path / "workload")
     ratio, _ = spread.ours(folder, 1, SECONDS)
-    assert 0 < ratio < math.inf
-    assert 0 < spread.well_known(SECONDS) < math.inf
+    assert 0.5 < ratio < 8
+    assert 0.5 < spread.well_known(SECONDS) < 8

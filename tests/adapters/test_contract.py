@@ -207,8 +207,7 @@ def test_every_op_agrees_with_the_oracle_forward_and_in_every_gradient(framework
 def test_parameters_and_inputs_are_no_residuals(framework, execution):
     """1.6 MB of parameters, 24 kB of activations."""
     graph = trace(build("mlp", {"batch": 4, "depth": 6, "width": 256}))
-    arrays = {name: draw.sample(0, name) for name, draw in graph.draws.items()}
-    program = adapter_of(framework).load(graph, arrays, execution)
+    program = adapter_of(framework).load(graph, sample(graph), execution)
     activations = 4 * sum(graph.specs[n].size for call in graph.calls for n in call.outputs)
     assert 0 < program.residual_bytes(program.forward()) <= 2 * activations
     assert 2 * activations < graph.parameter_count * 4 / 10

@@ -14,48 +14,7 @@ from harness.findings.judged import judge_study
 from harness.findings.record import Record
 from harness.findings.rules import Flops, Matmuls, Time
 from tests.findings.asking import times
-
-PLAIN = Record(
-    id="0123",
-    created="2026-01-02T03:04:05.678+00:00",
-    study="study",
-    sweep="main",
-    cell="mlp-00000000.cpu.torch-eager",
-    model="mlp",
-    workload={
-        "name": "mlp",
-        "sizes": {"batch": 32, "depth": 3, "width": 64, "inputs": None},
-        "precision": "fp32",
-        "seed": 7,
-        "gradients": "params",
-    },
-    device="cpu",
-    threads=2,
-    memory="kept",
-    framework="torch",
-    execution="eager",
-    choices=asdict(DEFAULT),
-    outcome="ok",
-    metrics={
-        "ratio": 1.8125,
-        "ratio_low": 1.75,
-        "ratio_high": 1.875,
-        "ratio_flops": 5 / 3,
-        "ratio_marginal": 1.9375,
-        "forward_ms": 1.234,
-        "backward_ms": 2.345,
-        "gradient_error": 2.5e-7,
-        "executed_forward_matmuls": 3.0,
-        "executed_backward_matmuls": 5.0,
-    },
-    interval="process to process",
-    stop=["target"],
-    described={"torch": "2.13"},
-    machine={"cpu": "Quick 3000", "cpus": 2, "memory_gib": 8.0, "system": "Linux 6", "gpus": []},
-    harness={"version": "0.1.0", "commit": "c0ffee"},
-    measure={"name": "quick", "trials": 1},
-    samples=[{"seconds": {"forward": [0.001, 0.002]}, "wall": [0.1, 0.2]}],
-)
+from tests.jobs import PLAIN
 
 
 @pytest.fixture

@@ -6,27 +6,16 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from harness import config
 from harness.config import Settings, Variant
 from harness.forecast import CACHED_SHARE, HAND_OVER_S, UNSEEN_S, Forecast, forecast
+from tests.jobs import COMPILE, EAGER, job_of
 
-EAGER, COMPILE = Variant("torch", "eager"), Variant("torch", "compile")
 EACH_S = 5.0 + 8.0  # warm-up and rounds at most
 
 
 @pytest.fixture
 def job(tiny, tmp_path) -> Settings:
-    return Settings(
-        study="study",
-        sweep="main",
-        workload=tiny,
-        device=config.Device("cpu", 2, "kept"),
-        variants=(EAGER, COMPILE),
-        measure=config.Measure("quick", 1, 0.02, 8.0, 5.0, 600.0),
-        tracking=config.Tracking(None),
-        frameworks={"torch": config.Framework(("eager", "compile"), {}, cached=("compile",))},
-        results=tmp_path,
-    )
+    return job_of(tiny, tmp_path)
 
 
 @pytest.fixture

@@ -22,23 +22,13 @@ from harness.plan import Plan
 from harness.publish import Publisher, publish_summary
 from harness.sweep import sum_up
 from harness.workload.workload import Workload
-
-EAGER, JIT = Variant("torch", "eager"), Variant("jax", "jit")
+from tests.jobs import EAGER, JIT, job_of
 
 
 @pytest.fixture
 def job(tiny, tmp_path) -> Settings:
-    return Settings(
-        study="study",
-        sweep="main",
-        workload=tiny,
-        device=config.Device("cpu", 1, "kept"),
-        variants=(EAGER, JIT),
-        measure=config.Measure("test", 1, 0.02, 100.0, 20.0, 60.0),
-        tracking=config.Tracking(None),
-        frameworks={name: config.Framework(("eager", "jit"), {}) for name in ("torch", "jax")},
-        results=tmp_path,
-    )
+    measure = config.Measure("test", 1, 0.02, 100.0, 20.0, 60.0)
+    return job_of(tiny, tmp_path, variants=(EAGER, JIT), measure=measure)
 
 
 @pytest.fixture

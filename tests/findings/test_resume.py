@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,24 +17,15 @@ from harness.findings.record import NewerSchema, read
 from harness.findings.schema import SCHEMA
 from harness.measure import machine
 from harness.plan import Plan
-from harness.resume import outstanding, versions
-
-EAGER, COMPILE = Variant("torch", "eager"), Variant("torch", "compile")
+from harness.resume import outstanding
+from tests import jobs
+from tests.bench import resume as resume_bench
+from tests.jobs import COMPILE, EAGER, job_of
 
 
 @pytest.fixture
 def job(tiny, tmp_path) -> Settings:
-    return Settings(
-        study="study",
-        sweep="main",
-        workload=tiny,
-        device=config.Device("cpu", 2, "kept"),
-        variants=(EAGER, COMPILE),
-        measure=config.Measure("quick", 1, 0.02, 8.0, 5.0, 600.0),
-        tracking=config.Tracking(None),
-        frameworks={"torch": config.Framework(("eager", "compile"), {}), "jax": config.Framework(("jit",), {})},
-        results=tmp_path,
-    )
+    return job_of(tiny, tmp_path)
 
 
 @pytest.fixture
@@ -43,14 +33,8 @@ def finished(job, record):
     """`finished(variant, **changes)`: writes the record of a variant as the job leaves it; returns its path."""
 
     def write(variant: Variant = EAGER, **changes) -> Path:
-        fields = {
-            "cell": job.cell(variant),
-            "measure": asdict(job.measure),
-            "threads": job.device.threads,
-            "machine": machine.describe(),
-            "versions": versions(job, variant),
-        }
-        return record(**(fields | changes)).write(job.folder)
+        known = changes.pop("metrics", None)
+        return replace(jobs.finished(job, variant, record(metrics=known)), **changes).write(job.folder)
 
     return write
 
@@ -195,26 +179,20 @@ def test_the_announcement_says_what_is_kept_and_why_the_rest_is_not(job, finishe
     assert left.startswith("1 variants of 1 workloads: at most ")
 
 
-def test_deciding_over_ten_thousand_finished_cells_is_linear(job, finished):
+def test_deciding_over_ten_thousand_finished_cells_is_linear(tmp_path):
     """Five times the cells take five times as long; quadratic would be 25. Processor seconds, for neighbours' sake."""
-    many = [{"seconds": {phase: [0.001234567] * 160 for phase in ("forward", "backward")}, "wall": [0.1] * 160}]
-    path = finished(EAGER, samples=many)
-    jobs = [replace(job, workload=replace(job.workload, seed=seed)) for seed in range(1, 5001)]
-    for other in jobs:
-        for variant in other.variants:
-            os.link(path, job.folder / f"{other.cell(variant)}.json")
+    many = resume_bench.jobs(tmp_path, 10_000)
+    resume_bench.finish(many)
 
     def seconds(some: list[Settings]) -> float:
         start = time.process_time()
-        plan = Plan.of(some)
-        plan.begin()
-        (kept,) = plan.announcement()
-        assert kept.startswith(f"{2 * len(some)} of {2 * len(some)} variants are measured already")
+        plan, (kept,) = resume_bench.decide(some)
+        assert kept.startswith(f"{len(some)} of {len(some)} variants are measured already")
         assert plan.forecast.seconds == 0
         return time.process_time() - start
 
-    few = seconds(jobs[:1000])
-    assert seconds(jobs) <= 10 * few
+    few = seconds(many[:2000])
+    assert seconds(many) <= 10 * few
 
 
 def test_a_sweep_that_goes_on_is_still_refused_where_jobs_differ_in_what_belongs_to_the_sweep(job):

@@ -12,6 +12,7 @@ import pytest
 from harness.workload.models import build
 from harness.workload.reference import reference
 from harness.workload.trace import trace
+from tests.adapters.tiny import sample
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers", reason="the extra `identity` is not installed")
@@ -25,7 +26,7 @@ BERT = GPT2 | {"classes": 3}
 
 def oracle(name, sizes):
     graph = trace(build(name, sizes))
-    arrays = {n: draw.sample(0, n) for n, draw in graph.draws.items()}
+    arrays = sample(graph)
     return arrays, reference(graph, arrays)
 
 
