@@ -49,6 +49,16 @@ def tiny_folder(tiny, tmp_path_factory) -> Path:
     return save(tiny, tmp_path_factory.mktemp("workload"))
 
 
+@pytest.hookimpl(optionalhook=True)  # without pytest-xdist there is nothing to schedule
+def pytest_xdist_make_scheduler(config, log):
+    """Groups of tests, and a crash that costs one of them."""
+    if config.getvalue("dist") != "loadgroup":
+        return None
+    from tests.scheduling import CrashProofScheduling
+
+    return CrashProofScheduling(config, log)
+
+
 @pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in its own
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run in several processes (`-n 2 --dist loadgroup`), the tests of a file share what they load."""
