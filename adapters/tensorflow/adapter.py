@@ -77,10 +77,11 @@ class Adapter:
         along = {name: self._convert(array) for name, array in directions.items()}
 
         def make(part: Graph) -> Program:
-            rule = (Reverse if choices.autodiff == "reverse" else ByHand)(part, choices)
+            xla = execution == "xla"
+            rule = Reverse(part, choices, xla) if choices.autodiff == "reverse" else ByHand(part, choices)
             if execution == "eager":
                 return EagerProgram(part, rule, values, choices, along)
-            return CompiledProgram(part, rule, values, choices, along, jit=execution == "xla")
+            return CompiledProgram(part, rule, values, choices, along, jit=xla)
 
         program = with_sides(graph, make)
         if choices.optimizer == "none":

@@ -86,24 +86,37 @@ def conv2d(x: Tensor, w: Tensor, stride: int, padding: int, groups: int) -> Tens
 
 
 def conv2d_dx(grad: Tensor, w: Tensor, x_shape: Sequence[int], stride: int, padding: int, groups: int) -> Tensor:
-    strides, pads, shape = [1, stride, stride, 1], _pads(padding), list(x_shape)
+    n, height, width, channels = x_shape
+    if padding and not all(ops.same_padding(x_shape[axis], w.shape[axis - 1], stride, padding) for axis in (1, 2)):
+        larger = (n, height + 2 * padding, width + 2 * padding, channels)
+        return _cropped(conv2d_dx(grad, w, larger, stride, 0, groups), padding)
+    strides, pads, shape = [1, stride, stride, 1], "SAME" if padding else "VALID", list(x_shape)
     if groups == 1:
         return tf.compat.v1.nn.conv2d_backprop_input(shape, w, grad, strides, pads)
-    if groups == shape[-1]:
+    if groups == channels:
         return tf.nn.depthwise_conv2d_backprop_input(shape, _depthwise(w, groups), grad, strides, pads)
-    each = [*shape[:3], shape[3] // groups]
+    each = [n, height, width, channels // groups]
     return _by_group(lambda g, part: conv2d_dx(g, part, each, stride, padding, 1), groups, grad, w)
 
 
 def conv2d_dw(grad: Tensor, x: Tensor, w_shape: Sequence[int], stride: int, padding: int, groups: int) -> Tensor:
-    strides, pads, shape = [1, stride, stride, 1], _pads(padding), list(w_shape)
+    x, pads = ops.padded(x, w_shape, stride, padding)
+    strides, shape = [1, stride, stride, 1], list(w_shape)
     if groups == 1:
         return tf.compat.v1.nn.conv2d_backprop_filter(x, shape, grad, strides, pads)
     if groups == x.shape[-1]:
         kernel = [*shape[:2], groups, shape[3] // groups]
         return tf.reshape(tf.nn.depthwise_conv2d_backprop_filter(x, kernel, grad, strides, pads), shape)
     each = [*shape[:3], shape[3] // groups]
-    return _by_group(lambda g, part: conv2d_dw(g, part, each, stride, padding, 1), groups, grad, x)
+    return _by_group(
+        lambda g, part: tf.compat.v1.nn.conv2d_backprop_filter(part, each, g, strides, pads), groups, grad, x
+    )
+
+
+def _cropped(x: Tensor, padding: int) -> Tensor:
+    """An image without its padding."""
+    _, height, width, _ = x.shape
+    return x[:, padding : height - padding, padding : width - padding]
 
 
 def _by_group(function: Callable[[Tensor, Tensor], Tensor], groups: int, a: Tensor, b: Tensor) -> Tensor:
@@ -117,22 +130,15 @@ def _depthwise(w: Tensor, groups: int) -> Tensor:
     return tf.reshape(w, (kh, kw, groups, out // groups))
 
 
-def _pads(padding: int) -> list[list[int]]:
-    return [[0, 0], [padding, padding], [padding, padding], [0, 0]]
-
-
 def max_pool2d(x: Tensor, size: int, stride: int, padding: int) -> Tensor:
     return ops.max_pool(x, size=size, stride=stride, padding=padding)
 
 
 def max_pool2d_dx(grad: Tensor, x: Tensor, y: Tensor, size: int, stride: int, padding: int) -> Tensor:
-    padded = tf.pad(x, _pads(padding), constant_values=x.dtype.min) if padding else x
-    window, strides = [1, size, size, 1], [1, stride, stride, 1]
-    dx = tf.raw_ops.MaxPoolGrad(
-        orig_input=padded, orig_output=y, grad=grad, ksize=window, strides=strides, padding="VALID"
-    )
-    _, height, width, _ = x.shape
-    return dx[:, padding : padding + height, padding : padding + width]
+    padded = tf.pad(x, ops.margins(padding), constant_values=x.dtype.min) if padding else x
+    if not tf.executing_eagerly():
+        y = tf.nn.max_pool2d(padded, size, stride, "VALID")  # as `ops.max_pool` has it
+    return _cropped(ops.max_pool_gradient(padded, y, grad, size, stride), padding)
 
 
 def avg_pool2d(x: Tensor, size: int, stride: int) -> Tensor:

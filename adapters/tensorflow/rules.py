@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from itertools import compress
+from types import SimpleNamespace
 from typing import Any
 
 import tensorflow as tf
@@ -27,10 +28,13 @@ Values = Mapping[str, tf.Tensor]
 class Reverse:
     """TensorFlow's own: a gradient tape."""
 
-    def __init__(self, graph: Graph, choices: Choices) -> None:
+    def __init__(self, graph: Graph, choices: Choices, xla: bool) -> None:
         self._sources = tuple(graph.sources)
-        self._plain: Callable[..., tf.Tensor] = interpreter(graph, ops)
-        self._loss: Callable[..., tf.Tensor] = interpreter(graph, ops, choices.residuals, _checkpoint)
+        without_resize = SimpleNamespace(**vars(ops) | {"upsample": ops.upsample_by_broadcast})
+        catalogue: Any = without_resize if xla else ops
+        self._plain: Callable[..., tf.Tensor] = interpreter(graph, catalogue)
+        self._loss: Callable[..., tf.Tensor] = interpreter(graph, catalogue, choices.residuals, _checkpoint)
+        self._forward_mode: Callable[..., tf.Tensor] = interpreter(graph, without_resize)
 
     def infer(self, values: Values) -> tf.Tensor:
         return self._plain(values, values)
@@ -50,7 +54,7 @@ class Reverse:
         """The loss, and its derivative along `directions`."""
         sources = [values[name] for name in self._sources]
         with tf.autodiff.ForwardAccumulator(sources, [directions[name] for name in self._sources]) as accumulator:
-            loss = self._plain(values, values)
+            loss = self._forward_mode(values, values)
         return loss, accumulator.jvp(loss)
 
 
