@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.sweeps import TINY
+
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
 CONVOLUTION = ["device=cpu", "model=op", "model.op=conv2d", "model.batch=4", "model.image=16", "model.channels=32"]
@@ -39,9 +41,25 @@ def test_a_choice_of_kernels_is_what_computes_and_what_the_record_says(sweep, mo
             computes = "primitive,exec,cpu,convolution," in said
             assert record.described["onednn"] == ("on" if computes else "off")
             assert kernels == "native" or computes == (kernels == "onednn")
-            assert record.environment == {"ONEDNN_VERBOSE": "1"}
+            assert record.environment and record.environment["ONEDNN_VERBOSE"] == "1"
             if "info,cpu,isa:" in said:
                 assert record.described["onednn_instructions"] == level_announced(said)
+
+
+def test_a_sweep_in_another_environment_measures_again_and_says_why(sweep, monkeypatch):
+    def announced() -> str:
+        code, printed = sweep.run("variants=numpy", *TINY, "tracking=off")
+        assert code == 0, printed
+        return printed
+
+    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
+    announced()
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    why = "because TF_ENABLE_ONEDNN_OPTS was not set and is 0"
+    assert f"1 to measure again, {why}" in announced()
+    (record,) = sweep.records().values()
+    assert record.remeasured == why
+    assert "1 of 1 variants are measured already and kept" in announced()
 
 
 def level_announced(said: str) -> str:

@@ -70,6 +70,7 @@ def test_a_change_of_what_a_timing_depends_on_is_named(job, finished, field, cha
 
 
 def test_a_change_of_the_environment_is_named_by_its_variable(job, finished, monkeypatch):
+    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
     finished(EAGER)
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
     assert decided(job)[EAGER] == "because TF_ENABLE_ONEDNN_OPTS was not set and is 0"

@@ -56,4 +56,5 @@ def test_instructions_and_model_make_another_machine_and_stepping_none(on):
 def test_the_level_of_onednn_follows_the_cpu_and_its_variable(monkeypatch, known, asked, level):
     monkeypatch.setattr(cpu, "described", lambda: known)
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", asked)
+    monkeypatch.delenv("DNNL_MAX_CPU_ISA", raising=False)
     assert cpu.onednn_level() == level
