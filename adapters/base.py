@@ -10,7 +10,7 @@ adapter keeps, so that equal results are also equal work (each sentence is a tes
 2. **Same maths, native ops.** `harness.workload.interpret.interpreter(graph, ops)` runs the trace with the
    framework's own ops, as a good user of that framework would write them: fused where it has fused.
 3. **Precision is set, not inherited.** fp32 means full fp32 multiplies, tf32 and bf16 what they say; threads are
-   as many as asked for; denormals are flushed. `describe` reports what is in force.
+   as many as asked for; denormals are flushed. `describe` reports what is in force, kernels included.
 4. **Every phase is whole.** `inference` records nothing for a gradient. `forward` keeps what backward needs and
    returns no copies of parameters or inputs. `backward` computes all gradients that the graph asks for
    (`graph.sources`) and no other; each call gets the residuals of a fresh `forward`. `gradient` is loss and
@@ -54,6 +54,8 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "attention": ("native", "fused", "unfused"),
     "optimizer": ("none", "sgd", "adam"),
     "tangent": (False, True),
+    "kernels": ("native", "onednn", "plain"),
+    "fusion": ("native", "single"),
 }
 
 
@@ -69,7 +71,9 @@ class Choices:
     `autodiff`: the framework's own reverse mode; the catalogue's rules in the framework's ops, with local gradients
     cached in forward or recomputed in backward; or explicit Jacobians of layers. `layout`: of images in memory.
     `attention`: one fused kernel or separate multiplies. `optimizer`: adds the phase `update`. `tangent`: adds that
-    phase, forward mode along one direction.
+    phase, forward mode along one direction. `kernels`: of a CPU, with oneDNN's operations or with the framework's own
+    (`plain`); `native` is what the framework does on this CPU if nobody chooses. `fusion`: XLA's kernels for a CPU as
+    jax makes them, or with a `single` multiply each.
     """
 
     residuals: str = "store"
@@ -78,6 +82,8 @@ class Choices:
     attention: str = "native"
     optimizer: str = "none"
     tangent: bool = False
+    kernels: str = "native"
+    fusion: str = "native"
 
     @cached_property
     def departing(self) -> dict[str, Any]:
@@ -151,7 +157,10 @@ class Adapter(Protocol):
         """`device` is cpu or cuda, `precision` fp32, tf32 or bf16. Raises Unsupported."""
 
     def describe(self) -> dict[str, str]:
-        """Framework and library versions, device name, and the settings in force, as short strings."""
+        """Framework and library versions, device name, and the settings in force, as short strings.
+
+        Asked when a program is loaded, since choices are settings too.
+        """
 
     def load(
         self,

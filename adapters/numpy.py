@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -29,7 +31,7 @@ class Adapter:
             raise Unsupported(f"NumPy runs on the CPU in fp32, not on {device} in {precision}")
 
     def describe(self) -> dict[str, str]:
-        return {"numpy": np.__version__}
+        return {"numpy": np.__version__, "blas": _blas()}
 
     def load(
         self,
@@ -42,7 +44,7 @@ class Adapter:
         if execution not in self.executions:
             raise Unsupported(f"numpy: no execution {execution!r}; it has {', '.join(self.executions)}")
         check(graph, choices, "fp32")
-        choices.refuse("NumPy", "residuals", "layout", "attention", "optimizer", "tangent")
+        choices.refuse("NumPy", "residuals", "layout", "attention", "optimizer", "tangent", "kernels", "fusion")
         own = {name: np.array(array) for name, array in arrays.items()}
         return with_sides(graph, lambda part: Program(part, own, choices.autodiff))
 
@@ -51,6 +53,18 @@ class Adapter:
 
     def device_seconds(self, call: Callable[[], Any]) -> tuple[Any, None]:
         return call(), None
+
+
+def _blas() -> str:
+    """The library of matrix multiplies that NumPy was built with, and which of its kernels this CPU has of OpenBLAS."""
+    built = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    named = f"{built['name']} {built['version']}"
+    for path in {line.split()[-1] for line in Path("/proc/self/maps").read_text().splitlines() if "openblas" in line}:
+        for corename in ("scipy_openblas_get_corename64_", "openblas_get_corename64_", "openblas_get_corename"):
+            if asked := getattr(ctypes.CDLL(path), corename, None):
+                asked.restype = ctypes.c_char_p
+                return f"{named}, {asked().decode()}"
+    return named
 
 
 class Program:

@@ -12,6 +12,7 @@ from . import preflight
 from .config import Settings, Variant
 from .errors import UserError
 from .findings.record import NewerSchema, Record, read_head
+from .measure import environment
 from .measure.pool import ROOT
 
 SUCCESSES = ("ok", "unsupported")  # outcomes that redo=failed leaves alone
@@ -71,8 +72,9 @@ def _why_again(job: Settings, variant: Variant, record: Record, machine: Mapping
         record.measure, {"threads": record.threads, "memory": record.memory}, record.machine, record.versions
     )
     now = _depends_on(asdict(job.measure), device, machine, versions(job, variant))
-    changed = [key for key in now if was.get(key) != now[key]]
-    return "; ".join(f"{key} was {was.get(key, 'not known')} and is {now[key]}" for key in changed)
+    changed = [(key, was.get(key, "not known"), now[key]) for key in now if was.get(key) != now[key]]
+    changed += environment.differences(record.environment, environment.that_matters())
+    return "; ".join(f"{key} was {before} and is {after}" for key, before, after in changed)
 
 
 def _depends_on(

@@ -11,6 +11,7 @@ from harness import config
 from harness.config import Settings, Variant
 from harness.findings.record import Record
 from harness.measure import machine
+from harness.measure.environment import that_matters
 from harness.resume import versions
 from harness.workload.workload import Workload
 
@@ -50,7 +51,14 @@ PLAIN = Record(
     interval="process to process",
     stop=["target"],
     described={"torch": "2.13"},
-    machine={"cpu": "Quick 3000", "cpus": 2, "memory_gib": 8.0, "system": "Linux 6", "gpus": []},
+    machine={
+        "cpu": "Quick 3000",
+        "instructions": "avx avx2",
+        "cpus": 2,
+        "memory_gib": 8.0,
+        "system": "Linux 6",
+        "gpus": [],
+    },
     harness={"version": "0.1.0", "commit": "c0ffee"},
     measure={"name": "quick", "trials": 1},
     samples=[{"seconds": {"forward": [0.001, 0.002]}, "wall": [0.1, 0.2]}],
@@ -86,5 +94,6 @@ def finished(job: Settings, variant: Variant, record: Record) -> Record:
         measure=asdict(job.measure),
         threads=job.device.threads,
         machine=machine.describe(),
+        environment=that_matters(),
         versions=versions(job, variant),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
@@ -32,13 +33,13 @@ if cache := os.environ.get("TWOFOLD_CACHE_DIR"):
 # For both matrix multiplies and convolutions. On a GPU, anything below "highest" lets XLA use TF32 for fp32 arrays.
 _MULTIPLY = {"fp32": "highest", "tf32": "tensorfloat32", "bf16": "default"}
 
-# By default XLA's CPU compiler may put several multiplies into one YNN kernel, or more than a multiply: the inference
-# of a network with a mean square loss then takes five times longer, a convolution's weight gradient up to twice.
-# Without YNN kernels, gradients of linear layers take up to twice as long.
-COMPILER = {
-    "cpu": {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT"},
-    "cuda": {},
+# The compiler's options, by the choice `fusion`. By default XLA's CPU compiler may put several multiplies into one YNN
+# kernel: the inference of a network with a mean square loss takes five times longer then, and most models gain.
+FUSION = {
+    "native": {},
+    "single": {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT"},
 }
+_DEVICES = ("cpu", "cuda")
 
 _PROGRAMS = {"jit": JitProgram}
 
@@ -49,14 +50,14 @@ class Adapter:
     executions: ClassVar[tuple[str, ...]] = tuple(_PROGRAMS)
 
     def __init__(self, device: str, threads: int, precision: str) -> None:
-        if device not in COMPILER:
-            raise Unsupported(f"jax runs here on {' and '.join(COMPILER)}, not on {device!r}")
+        if device not in _DEVICES:
+            raise Unsupported(f"jax runs here on {' and '.join(_DEVICES)}, not on {device!r}")
         if precision == "tf32" and device != "cuda":
             raise Unsupported(f"jax: tf32 multiplies need a cuda device, not {device}")
         self._device = _start(device, threads)
         self._threads = threads
         self._precision = precision
-        self._options = COMPILER[device]
+        self._options = FUSION["native"]
 
     def describe(self) -> dict[str, str]:
         return {
@@ -66,7 +67,8 @@ class Adapter:
             "platform": self._device.client.platform_version,
             "precision": self._precision,
             "multiply_precision": _MULTIPLY[self._precision],
-            "compiler_options": " ".join(f"{key}={value}" for key, value in self._options.items()) or "default",
+            "compiler_options": " ".join(f"{key}={value}" for key, value in self._options.items()) or "none",
+            "target": self._target(),
             "threads": str(self._threads),
             "layout": "NHWC",
             "denormals": "flushed",
@@ -87,6 +89,11 @@ class Adapter:
             raise Unsupported("jax's fused attention is cuDNN's, for arrays of 16 bits on a GPU; choose native")
         if choices.layout == "nchw":
             raise Unsupported("jax's images are NHWC here, and XLA lays them out in memory; choose layout=native")
+        if choices.kernels != "native":
+            raise Unsupported("jax has no kernels but XLA's; choose kernels=native")
+        if choices.fusion != "native" and self._device.platform != "cpu":
+            raise Unsupported("fusion=single is about XLA's kernels for a CPU; choose fusion=native on a GPU")
+        self._options = FUSION[choices.fusion]
         # Copies run behind; the first call is not to wait for them.
         on_device = jax.block_until_ready({name: self._put(array) for name, array in arrays.items()})
         along = jax.block_until_ready({name: self._put(array) for name, array in directions.items()})
@@ -104,6 +111,18 @@ class Adapter:
     def device_seconds(self, call: Callable[[], Any]) -> tuple[Any, None]:
         """jax gives no access to the device's clock."""
         return call(), None
+
+    def _target(self) -> str:
+        """The CPU that XLA compiles for, and its vector instructions, read from a program that it compiled."""
+        if self._device.platform != "cpu":
+            return self._device.device_kind
+        with jax.default_device(self._device):
+            compiled = jax.jit(jnp.negative).lower(jnp.float32(1)).compile().runtime_executable().serialize()
+        found = re.search(rb"([a-z0-9._-]+)[\x00-\x1f].{1,2}?((?:[+-][a-z0-9._-]+,)+)", compiled, re.DOTALL)
+        if found is None:
+            return "not known"
+        vectors = re.findall(r"\+((?:avx|amx|fma|sve|neon)[^,]*)", found[2].decode())
+        return f"{found[1].decode()}, {' '.join(vectors)}"
 
     def _put(self, array: np.ndarray) -> jax.Array:
         narrow = self._precision == "bf16" and array.dtype.kind == "f"

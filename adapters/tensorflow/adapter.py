@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.util import _pywrap_util_port
 
+from adapters import cpu
 from adapters.base import DEFAULT, NO_DIRECTIONS, Choices, Program, Unsupported
 from adapters.compatible import check
 from adapters.extend import Extended, with_sides
@@ -47,8 +48,8 @@ class Adapter:
             "inter_op_threads": str(tf.config.threading.get_inter_op_parallelism_threads()),
             "tf32": "on" if tf.config.experimental.tensor_float_32_execution_enabled() else "off",
             "denormals": "flushed",
-            "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"),
-            "xla_flags": os.environ.get("XLA_FLAGS", ""),
+            "onednn": "on" if _onednn_on() else "off",
+            "onednn_instructions": cpu.onednn_level(),  # with it off as well: Eigen calls oneDNN's sgemm
         }
         if self._gpu:
             described |= {name: str(build.get(f"{name}_version", "")) for name in ("cuda", "cudnn")}
@@ -65,6 +66,8 @@ class Adapter:
         if execution not in self.executions:
             raise Unsupported(f"tensorflow runs {', '.join(self.executions)}; it has no execution {execution!r}.")
         check(graph, choices, self.precision)
+        choices.refuse("TensorFlow", "fusion")
+        self._check_kernels(choices.kernels, execution)
         if choices.attention == "fused":
             raise Unsupported("TensorFlow has no fused attention kernel; choose attention=native")
         if choices.layout == "nchw":
@@ -89,6 +92,19 @@ class Adapter:
         update = Update(choices.optimizer, program.parameters(), execution)
         return Extended(program, {"update": update}, lambda: {"update": update.executed(program.gradient())})
 
+    def _check_kernels(self, kernels: str, execution: str) -> None:
+        """Raise Unsupported unless the kernels that were chosen are those in force."""
+        if kernels == "native":
+            return
+        if self._gpu or execution == "xla":
+            raise Unsupported(f"kernels={kernels} switches neither a GPU's kernels nor XLA's; choose kernels=native")
+        if _onednn_on() != (kernels == "onednn"):
+            is_on = "on" if _onednn_on() else "off"
+            raise Unsupported(
+                f"TensorFlow was imported with oneDNN {is_on}, and kernels={kernels} cannot change that; "
+                "import it with TF_ENABLE_ONEDNN_OPTS=1 or 0"
+            )
+
     def wait(self, value: Any) -> None:
         """On a CPU everything is computed when a call returns, and this is short; on a GPU it waits for all streams."""
         tf.test.experimental.sync_devices()
@@ -104,6 +120,11 @@ class Adapter:
             return tf.constant(array)
         # On a GPU, TensorFlow keeps int32 in host memory, to be copied in every call; int64 lives on the device.
         return tf.constant(array, tf.int64 if self._gpu else tf.int32)
+
+
+def _onednn_on() -> bool:
+    """Whether TensorFlow computes with oneDNN's operations: by TF_ENABLE_ONEDNN_OPTS, else by what the CPU has."""
+    return _pywrap_util_port.IsMklEnabled()
 
 
 def _choose_device(device: str) -> str:

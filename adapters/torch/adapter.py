@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable, Mapping
 from types import SimpleNamespace
@@ -12,6 +13,7 @@ import torch
 
 from harness.workload.trace import Graph
 
+from .. import cpu
 from ..base import DEFAULT, NO_DIRECTIONS, Choices, Program, Unsupported
 from ..compatible import check
 from ..extend import Extended, with_sides
@@ -48,7 +50,11 @@ class Adapter:
             "float32_matmul_precision": torch.get_float32_matmul_precision(),
             "denormals": "kept" if torch.tensor(1e-40).mul(1).item() else "flushed",
             "layout": "NCHW",
-            "mkldnn": str(torch.backends.mkldnn.is_available()),
+            "onednn": "on" if torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled else "off",
+            "onednn_version": _built_with(r"MKL-DNN (v[\w.]+)"),
+            "onednn_instructions": cpu.onednn_level(),
+            "blas": _built_with(r"BLAS_INFO=(\w+)"),
+            "mkl_version": _built_with(r"Math Kernel Library Version ([\d.]+)"),
         }
         if self._device.type == "cuda":
             facts |= {
@@ -72,6 +78,8 @@ class Adapter:
         if execution not in self.executions:
             raise Unsupported(f"torch has no execution {execution!r}; it has {', '.join(self.executions)}")
         check(graph, choices, self._precision)
+        choices.refuse("torch", "fusion")
+        self._use_onednn(choices.kernels)
         ops_used = {call.op for call in graph.calls}
         if choices.tangent and choices.attention != "unfused" and "attention" in ops_used:
             raise Unsupported("torch's fused attention has no forward mode; choose attention=unfused")
@@ -111,6 +119,16 @@ class Adapter:
         image_format = torch.channels_last if nhwc else torch.contiguous_format
         return program(graph, arrays, *where, image_format, namespace, choices.residuals, directions)
 
+    def _use_onednn(self, kernels: str) -> None:
+        """Switch oneDNN for all that is computed from now on."""
+        if kernels != "native" and self._device.type != "cpu":
+            raise Unsupported(f"kernels={kernels} is about a CPU's kernels; choose kernels=native on a GPU")
+        if kernels == "onednn" and not torch.backends.mkldnn.is_available():
+            raise Unsupported("this build of torch has no oneDNN; choose kernels=native")
+        if kernels == "plain" and self._precision == "bf16":
+            raise Unsupported("torch: without oneDNN a bf16 multiply takes 150 times as long; choose kernels=native")
+        torch.backends.mkldnn.enabled = kernels != "plain"
+
     def wait(self, value: Any) -> None:
         # On a CPU an op returns when its result is computed.
         if self._device.type == "cuda":
@@ -143,6 +161,12 @@ def _require(device: str, precision: str) -> None:
         raise Unsupported("torch: no CUDA device was found, or this build of torch is for CPUs alone")
     if precision != "fp32" and torch.cuda.get_device_capability() < (8, 0):
         raise Unsupported(f"torch: {precision} needs compute capability 8.0; {torch.cuda.get_device_name()} is older")
+
+
+def _built_with(pattern: str) -> str:
+    """What torch says of its own build; empty where it does not."""
+    found = re.search(pattern, torch.__config__.show())
+    return found[1] if found else ""
 
 
 def _fast_bf16() -> bool:

@@ -14,6 +14,7 @@ import numpy as np
 from .. import __version__
 from ..config import Settings, Variant
 from ..measure import stats
+from ..measure.environment import that_matters
 from ..measure.pool import ROOT
 from ..measure.protocol import Outcome
 from ..measure.trial import Measured
@@ -52,6 +53,7 @@ def record_of(
         stop=known.stops,
         described=known.described,
         machine=machine,
+        environment=that_matters(),
         harness={"version": __version__, "commit": commit()},
         measure=asdict(job.measure),
         samples=[trial.as_dict() for trial in known.trials],

@@ -17,6 +17,7 @@ import numpy as np
 
 from ..errors import UserError
 from ..measure import machine, stats
+from ..measure.environment import differences
 from ..measure.verdict import Answer, Verdict, verdict
 from .calibration import Calibration, load
 from .record import Record
@@ -37,7 +38,7 @@ def match(before: Sequence[Record], after: Sequence[Record], force: bool) -> lis
     """Pairs of records of the same cell that can be compared.
 
     Raises UserError, naming what differs, where a model and variant that stands once on each side differs in
-    machine, sizes, precision, device or threads, unless `force`; and where nothing matches.
+    machine, sizes, precision, choices, device or threads, unless `force`; and where nothing matches.
     """
     old = {record.cell: record for record in before if record.samples and record.outcome == "ok"}
     new = {record.cell: record for record in after if record.samples and record.outcome == "ok"}
@@ -66,13 +67,28 @@ def _single(records: Iterable[Record]) -> dict[tuple[str, str], Record]:
 
 
 def _differences(a: Record, b: Record) -> list[str]:
-    """What makes two records incomparable, in words."""
+    """What makes two records incomparable, in words. What one side does not know may differ."""
     sizes_a, sizes_b = a.workload["sizes"], b.workload["sizes"]
     sides = [(f"model.{key}", sizes_a.get(key), sizes_b.get(key)) for key in sizes_a | sizes_b]
     sides += [(key, a.workload[key], b.workload[key]) for key in ("precision", "seed", "gradients")]
     sides += [("device", a.device, b.device), ("threads", a.threads, b.threads), ("memory", a.memory, b.memory)]
-    sides += [(f"machine.{key}", a.machine.get(key), b.machine.get(key)) for key in a.machine | b.machine]
-    return [f"{name} is {x} in A and {y} in B" for name, x, y in sides if x != y]
+    sides += [(f"choices.{key}", value, b.choices[key]) for key, value in a.choices.items()]
+    keys = a.machine | b.machine
+    sides += [(f"machine.{key}", a.machine.get(key, "not known"), b.machine.get(key, "not known")) for key in keys]
+    return [_differs(*side) for side in sides if side[1] != side[2]]
+
+
+def _differs(name: str, in_a: object, in_b: object) -> str:
+    return f"{name} is {in_a} in A and {in_b} in B"
+
+
+def remarks(pairs: Iterable[tuple[Record, Record]]) -> list[str]:
+    """What differs between the two sides and is compared all the same, each once: the environment may be the point."""
+    found: dict[str, None] = {}
+    for a, b in pairs:
+        environment = (_differs(*side) for side in differences(a.environment, b.environment))
+        found |= dict.fromkeys([*_differences(a, b), *environment])
+    return list(found)
 
 
 def compare(a: Record, b: Record, calibration: Calibration) -> Comparison:
@@ -132,12 +148,13 @@ def main(arguments: Sequence[str]) -> int:
     try:
         before, after = open_sweep(given.a, given.results), open_sweep(given.b, given.results)
         calibration = load(given.results, machine.identity(machine.describe()))
-        comparisons = [compare(a, b, calibration) for a, b in match(before, after, given.force)]
+        pairs = match(before, after, given.force)
+        comparisons = [compare(a, b, calibration) for a, b in pairs]
     except UserError as error:
         print(f"twofold: {error}", file=sys.stderr)
         return 2
     print(f"B = {given.b} against A = {given.a}; {calibration.floor}")
-    print("\n".join(lines(comparisons)))
+    print("\n".join([*remarks(pairs), *lines(comparisons)]))
     return exit_code(comparisons)
 
 

@@ -48,6 +48,7 @@ class Record:
     gradient_errors: dict[str, float] = field(default_factory=dict)
     described: dict[str, str] = field(default_factory=dict)
     machine: dict[str, Any] = field(default_factory=dict)
+    environment: dict[str, str] | None = field(default_factory=dict)  # None where it was not recorded
     harness: dict[str, str] = field(default_factory=dict)
     measure: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
@@ -127,6 +128,8 @@ def _record(path: Path, content: bytes) -> Record:
         raise NewerSchema(f"{path}: schema {data['schema']} is newer than this program's {SCHEMA}; update the program")
     if data["schema"] == 1 and isinstance(data.get("workload"), dict):
         data = _from_before_choices(data)
+    if data["schema"] == 2 and isinstance(data.get("choices"), dict) and isinstance(data.get("described"), dict):
+        data = _from_before_kernels(data)
     if data.keys() != _FIELDS:
         raise UserError(f"{path}: {', '.join(sorted(data.keys() ^ _FIELDS))} missing or unknown; delete the file")
     return Record(**data)
@@ -136,7 +139,17 @@ def _from_before_choices(data: dict[str, Any]) -> dict[str, Any]:
     """A record of schema 1: everything was as it is by default, but for one question, to have inputs' gradients too."""
     workload = dict(data["workload"])
     workload["gradients"] = "both" if workload.pop("wants_inputs", False) else "params"
-    return data | {"choices": asdict(DEFAULT), "workload": workload, "schema": SCHEMA}
+    return data | {"choices": {}, "workload": workload, "schema": 2}
+
+
+def _from_before_kernels(data: dict[str, Any]) -> dict[str, Any]:
+    """A record of schema 2: nobody could choose kernels, jax had a compiler option, and the environment is unknown."""
+    fusion = "single" if "INDIVIDUAL_DOT" in data["described"].get("compiler_options", "") else DEFAULT.fusion
+    return data | {
+        "choices": asdict(DEFAULT) | data["choices"] | {"fusion": fusion},
+        "environment": None,
+        "schema": SCHEMA,
+    }
 
 
 def _unreadable(path: Path, error: OSError) -> UserError:

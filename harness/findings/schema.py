@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-SCHEMA = 2  # raise it when a field is added or changes its meaning; a reader refuses what is newer than itself
+SCHEMA = 3  # raise it when a field is added or changes its meaning; a reader refuses what is newer than itself
 
 
 class Quantity(NamedTuple):
@@ -111,7 +111,8 @@ FIELDS: dict[str, str] = {
     "notes": "Stated reasons where executed multiplies differ from the trace's, by phase.",
     "gradient_errors": "Relative error of each gradient, norm-wise, by parameter.",
     "described": "Versions and settings in force, as the adapter reports them, and the CPUs that the process may use.",
-    "machine": "Processor, cores, memory, kernel, GPUs.",
+    "machine": "Processor, its vector instructions, cores, memory, kernel, GPUs.",
+    "environment": "The variables that change kernels, as they were set; null in a record from before schema 3.",
     "harness": "Version and commit of this program.",
     "measure": "The measuring settings.",
     "versions": "Digest of the code that defines the work, and the framework's installed version.",

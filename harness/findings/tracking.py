@@ -70,6 +70,7 @@ class Tracker:
             "stop": ", ".join(record.stop),
             **{f"version.{k}": v for k, v in (record.versions | record.described).items()},
             **{f"machine.{k}": str(v) for k, v in record.machine.items()},
+            **{f"environment.{k}": v for k, v in (record.environment or {}).items()},
         }
         run = self._start(record, f"{record.model} {record.variant}", tags)
         when = _milliseconds(record)

@@ -8,16 +8,26 @@ import os
 import platform
 import shutil
 import subprocess
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
+from adapters import cpu
+
+# Of x86 and of ARM, as Linux begins their names.
+_VECTOR = ("sse4", "avx", "fma", "f16c", "amx", "asimd", "sve", "sme", "bf16", "i8mm")
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def describe() -> dict[str, Any]:
-    """What defines the machine for a comparison: processor, cores, memory, kernel, GPUs."""
+    """What defines the machine for a comparison: processor, its vector instructions, cores, memory, kernel, GPUs.
+
+    Libraries choose their kernels by what the processor is, and can; its name alone may be "AMD EPYC".
+    """
+    known = cpu.described()
     return {
-        "cpu": _cpu_model(),
+        "cpu": known.get("model name") or platform.processor() or platform.machine(),
+        "processor": _processor(known),
+        "instructions": " ".join(sorted(name for name in cpu.instructions() if name.startswith(_VECTOR))),
         "cpus": len(cpus()),
         "memory_gib": round(memory_bytes() / 2**30, 1),
         "system": f"{platform.system()} {platform.release()}",
@@ -57,8 +67,8 @@ def busy_s() -> float:
     return (user + nice + system + irq + softirq + steal) / _TICKS
 
 
-def _cpu_model() -> str:
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+def _processor(known: Mapping[str, str]) -> str:
+    """Maker, family and model, by number; not the stepping, which changes no kernel by itself."""
+    maker = known.get("vendor_id") or known.get("CPU implementer", "of unknown make")
+    numbers = known.get("cpu family", "-"), known.get("model") or known.get("CPU part", "-")
+    return f"{maker}, family {numbers[0]}, model {numbers[1]}"

@@ -3,8 +3,9 @@
 The parent asks `{"ask": name, ...}`; the worker answers `{"answer": {...}}` or
 `{"failed": outcome, "reason": sentence, "details": traceback}`. Asks, in the order they come:
 
-- `open` (framework, device, threads, precision): import the adapter; answers its description.
-- `load` (folder, execution, choices): arrays to the device, first call of each phase; answers their seconds.
+- `open` (framework, device, threads, precision): import the adapter.
+- `load` (folder, execution, choices): arrays to the device, first call of each phase; answers their seconds, and the
+  adapter's description of what is in force.
 - `verify`: loss and every gradient against the oracle; answers the errors, or fails as `invalid`.
 - `count`: multiplies in each phase of the executed program.
 - `warm` (limit_s): cycles until the times are stable; answers seconds per phase.

@@ -76,7 +76,11 @@ def run_trial(
     with ExitStack() as stack:
         workers: dict[Key, Worker] = {}
         for name, launch in launches.items():
-            environment = MALLOC[conditions.memory] | {"TWOFOLD_CACHE_DIR": str(conditions.cache.resolve())}
+            environment = {
+                **MALLOC[conditions.memory],
+                "TWOFOLD_CACHE_DIR": str(conditions.cache.resolve()),
+                "TWOFOLD_KERNELS": launch.choices.get("kernels", "native"),  # TensorFlow wants to know when imported
+            }
             workers[name] = stack.enter_context(Worker(launch.interpreter, conditions.cpus, launch.log, environment))
         _prepare(workers, launches, measured, conditions, workload)
         settle()
@@ -140,7 +144,7 @@ def _load_and_verify(
     worker: Worker, launch: Launch, known: Measured, conditions: Conditions, workload: Future[Path]
 ) -> None:
     deadline_s, start = conditions.deadline_s, time.monotonic()
-    opened = worker.ask(
+    worker.ask(
         "open",
         deadline_s,
         framework=launch.framework,
@@ -153,7 +157,7 @@ def _load_and_verify(
     start += time.monotonic() - ready  # waiting for the arrays is not this variant's time
     loaded = worker.ask("load", deadline_s, folder=folder, execution=launch.execution, choices=launch.choices)
     if not known.first_call_s:  # a later trial finds the compile cache warm
-        known.described = opened["described"]
+        known.described = loaded["described"]
         known.first_call_s = loaded["first_call_s"]
     known.verified = worker.ask("verify", deadline_s)
     if not known.executed:

@@ -37,8 +37,7 @@ class Session:
         except ModuleNotFoundError as error:
             wanted = f"{framework} is not installed for {sys.executable} (no module {error.name!r})"
             raise Failure(Outcome.UNSUPPORTED, wanted) from error
-        cpus = ",".join(map(str, sorted(os.sched_getaffinity(0))))
-        return {"described": self.adapter.describe() | {"cpus": cpus}}
+        return {}
 
     def load(self, folder: str, execution: str, choices: dict[str, Any] | None = None) -> dict[str, Any]:
         from adapters.base import Choices, Unsupported
@@ -52,9 +51,11 @@ class Session:
         directions = self.workload.directions() if chosen.tangent else {}
         try:
             self.program = self.adapter.load(self.workload.graph, arrays, execution, chosen, directions)
-            return {"first_call_s": first_calls(self.adapter, self.program)}
+            first_call_s = first_calls(self.adapter, self.program)
         except Unsupported as error:
             raise Failure(Outcome.UNSUPPORTED, str(error)) from error
+        cpus = ",".join(map(str, sorted(os.sched_getaffinity(0))))
+        return {"first_call_s": first_call_s, "described": self.adapter.describe() | {"cpus": cpus}}
 
     def verify(self) -> dict[str, Any]:
         from .verify import verify

@@ -13,8 +13,8 @@ jax = pytest.importorskip("jax")
 
 import jax.numpy as jnp  # noqa: E402
 
-from adapters.base import PHASES, Executed  # noqa: E402
-from adapters.jax import COMPILER, Adapter, ops  # noqa: E402
+from adapters.base import PHASES, Choices, Executed  # noqa: E402
+from adapters.jax import FUSION, Adapter, ops  # noqa: E402
 from adapters.jax.phase import Phase  # noqa: E402
 from harness.measure.clock import first_calls  # noqa: E402
 from harness.workload import draw  # noqa: E402
@@ -177,7 +177,7 @@ def test_wait_waits_for_every_array():
     assert all(array.is_ready() for array in jax.tree.leaves(pending))
 
 
-def test_no_kernel_holds_several_multiplies():
+def test_a_single_fusion_puts_no_two_multiplies_into_a_kernel():
     """XLA's default for a CPU puts the whole inference of this network into one slow kernel."""
 
     def mean_square(weights, x):
@@ -190,10 +190,30 @@ def test_no_kernel_holds_several_multiplies():
         phase([jnp.ones((256, 256))] * 4, jnp.ones((64, 256)))
         return _dots_per_kernel(phase.hlo())
 
-    assert dots(COMPILER["cpu"]) == 1
-    assert dots({}) > 1, "XLA's default is sound now; drop the compiler option"
-    for model in (TINY_MLP, TINY_GPT2):
-        assert {_dots_per_kernel(text) for text in hlo(loaded(model)[1]).values()} == {1}
+    assert dots(FUSION["single"]) == 1
+    assert dots(FUSION["native"]) > 1, "XLA's default does this by itself now; drop the choice"
+
+
+class Squares:
+    """Layers with a mean square error, which XLA puts into one kernel."""
+
+    def batch_arrays(self):
+        return {"x": draw.normal(64, 256), "target": draw.normal(64, 256)}
+
+    def loss(self, ops, param, x, target):
+        for i in range(3):
+            x = ops.relu(ops.linear(x, param(f"w{i}", draw.he(256, 256)), param(f"b{i}", draw.bias(256))))
+        return ops.mse(x, target)
+
+
+def test_the_choice_of_fusion_reaches_the_compiler_and_is_described():
+    graph = trace(Squares())
+    adapter = Adapter("cpu", THREADS, "fp32")
+    for fusion, said in (("single", "INDIVIDUAL_DOT"), ("native", "none")):
+        program = adapter.load(graph, sample(graph), "jit", Choices(fusion=fusion))
+        answers(program)
+        assert said in adapter.describe()["compiler_options"]
+        assert (max(map(_dots_per_kernel, hlo(program).values())) == 1) == (fusion == "single")
 
 
 def _dots_per_kernel(text: str) -> int:

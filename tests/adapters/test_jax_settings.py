@@ -53,7 +53,7 @@ def test_describes_what_is_in_force():
     described = Adapter("cpu", THREADS, "fp32").describe()
     assert described["jax"] == jax.__version__
     assert described["multiply_precision"] == "highest"
-    assert "INDIVIDUAL_DOT" in described["compiler_options"]
+    assert described["compiler_options"] == "none"
 
 
 def _child(script: str, **environment: str) -> str:
@@ -88,6 +88,15 @@ def test_threads_are_as_many_as_asked_for():
         NPROC="2",
     )
     assert names.count("XLAEigen") == 3
+
+
+def test_the_target_of_the_compiler_is_described():
+    """The CPU that XLA compiles for, which a flag may lower."""
+    if not (said := Adapter("cpu", THREADS, "fp32").describe()["target"].split()) or "avx2" not in said:
+        pytest.skip("this CPU has no AVX2 to be left out")
+    assert said[0].endswith(",")
+    lowered = _child("print(Adapter('cpu', 1, 'fp32').describe()['target'])", XLA_FLAGS="--xla_cpu_max_isa=AVX")
+    assert "avx2" not in lowered.split() and "avx" in lowered.split()
 
 
 def test_gpu_memory_is_not_taken_in_advance_and_no_cache_is_set_by_default():

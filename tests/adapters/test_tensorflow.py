@@ -11,7 +11,7 @@ import pytest
 
 tf = pytest.importorskip("tensorflow")
 
-from adapters.base import Unsupported  # noqa: E402
+from adapters.base import Choices, Unsupported  # noqa: E402
 from adapters.tensorflow import Adapter, ops  # noqa: E402
 from adapters.tensorflow.counting import count_eager, count_graph, executed_ops  # noqa: E402
 from harness.measure.clock import first_calls  # noqa: E402
@@ -230,6 +230,20 @@ def test_grouped_convolutions_agree_and_say_why_they_count_differently(execution
     depthwise = loaded(Images(4), execution)[2].executed()
     assert ("pairs" in depthwise["backward"].note) == (execution == "xla")
     assert depthwise["forward"].note == ""
+
+
+@pytest.mark.parametrize(
+    ("execution", "kernels", "said"),
+    [("xla", "plain", "XLA"), ("graph", "the other", "cannot change that")],
+)
+def test_kernels_that_cannot_be_switched_any_more_are_unsupported(execution, kernels, said):
+    """Whether oneDNN is on was decided when TensorFlow was imported; real workers: `tests/test_kernels.py`."""
+    is_on = Adapter("cpu", THREADS, "fp32").describe()["onednn"] == "on"
+    other, same = ("plain", "onednn") if is_on else ("onednn", "plain")
+    chosen = Choices(kernels=other if kernels == "the other" else kernels)
+    with pytest.raises(Unsupported, match=said):
+        adapter().load(*loaded(TINY_MLP, "eager")[:2], execution, chosen)
+    assert adapter().load(*loaded(TINY_MLP, "eager")[:2], "graph", Choices(kernels=same))
 
 
 def test_tf32_is_switched_off_for_fp32_and_execution_is_synchronous():

@@ -12,8 +12,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from adapters.base import Unsupported  # noqa: E402
+from adapters.base import Choices, Unsupported  # noqa: E402
 from adapters.torch import Adapter, adapter  # noqa: E402
+from harness.workload.trace import trace  # noqa: E402
+from tests.adapters.tiny import TINY_MLP, sample  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 
@@ -95,6 +97,49 @@ def test_settings_are_set_and_described():
     assert str(torch.get_num_threads()) == described["threads"] == "1"
     assert described["denormals"] == "flushed"
     assert torch.__version__ == described["torch"]
+
+
+ONEDNN = """
+import torch
+from adapters.torch import Adapter
+print(Adapter("cpu", 1, "fp32").describe()["onednn_instructions"])
+with torch.backends.mkldnn.verbose(torch.backends.mkldnn.VERBOSE_ON):
+    torch.nn.functional.conv2d(torch.ones(4, 32, 16, 16), torch.ones(32, 32, 3, 3))
+"""
+
+
+@pytest.mark.parametrize("variable", ["ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"])
+def test_the_instructions_that_onednn_may_use_are_described(variable, monkeypatch):
+    """It announces them itself."""
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
+    described, *announced = python(ONEDNN, **{variable: "avx2"}).splitlines()
+    if described:  # an x86
+        assert described == "AVX2"
+        assert any("info,cpu,isa:Intel AVX2" in line for line in announced)
+
+
+def test_a_choice_of_kernels_switches_onednn_for_all_that_follows():
+    ours, (graph, arrays) = Adapter("cpu", 1, "fp32"), tiny_mlp()
+    for kernels, said in (("plain", "off"), ("onednn", "on"), ("plain", "off"), ("native", "on")):
+        ours.load(graph, arrays, "eager", Choices(kernels=kernels))
+        assert ours.describe()["onednn"] == said
+        assert torch.backends.mkldnn.enabled == (said == "on")
+
+
+def test_kernels_without_onednn_are_unsupported_where_they_are_hopeless_or_no_choice(monkeypatch):
+    graph, arrays = tiny_mlp()
+    monkeypatch.setattr(adapter, "_fast_bf16", lambda: True)
+    with pytest.raises(Unsupported, match="bf16"):
+        Adapter("cpu", 1, "bf16").load(graph, arrays, "eager", Choices(kernels="plain"))
+    ours = Adapter("cpu", 1, "fp32")
+    ours._device = torch.device("cuda")
+    with pytest.raises(Unsupported, match="on a GPU"):
+        ours.load(graph, arrays, "eager", Choices(kernels="onednn"))
+
+
+def tiny_mlp():
+    graph = trace(TINY_MLP)
+    return graph, sample(graph)
 
 
 def test_bf16_without_instructions_is_unsupported(monkeypatch):

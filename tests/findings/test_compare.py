@@ -7,8 +7,9 @@ import pytest
 
 from harness.errors import UserError
 from harness.findings.calibration import Calibration, Spread, assumed
-from harness.findings.compare import compare, exit_code, lines, main, match
+from harness.findings.compare import compare, exit_code, lines, main, match, remarks
 from harness.measure.verdict import Answer
+from tests.jobs import PLAIN
 
 QUIET = assumed("anywhere")
 
@@ -74,6 +75,9 @@ def test_lines_show_every_quantity_and_the_geometric_mean(measured, sharp):
     ("changes", "named"),
     [
         ({"machine": {"cpu": "Other 1"}}, "machine.cpu is Quick 3000 in A and Other 1 in B"),
+        ({"machine": PLAIN.machine | {"instructions": "avx"}}, "machine.instructions is avx avx2 in A and avx in B"),
+        ({"machine": {"cpu": "Quick 3000"}}, "machine.instructions is avx avx2 in A and not known in B"),
+        ({"choices": PLAIN.choices | {"fusion": "single"}}, "choices.fusion is native in A and single in B"),
         ({"threads": 1}, "threads is 2 in A and 1 in B"),
         ({"memory": "returned"}, "memory is kept in A and returned in B"),
         ({"device": "cuda", "cell": "other"}, "device is cpu in A and cuda in B"),
@@ -84,6 +88,16 @@ def test_what_differs_is_refused_by_name_unless_forced(measured, changes, named)
     with pytest.raises(UserError, match=named):
         match([a], [b], force=False)
     assert match([a], [b], force=True) == [(a, b)]
+    assert any(named in remark for remark in remarks([(a, b), (a, b)]))
+
+
+def test_another_environment_is_compared_and_named_once(measured):
+    before = [measured(1, environment={}), measured(1, environment={"OMP_NUM_THREADS": "1"}, cell="other")]
+    after = [measured(2, environment={"TF_X": "0"}), measured(2, environment={"OMP_NUM_THREADS": "1"}, cell="other")]
+    pairs = match(before, after, force=False)
+    assert remarks(pairs + pairs) == ["TF_X is not set in A and 0 in B"]
+    assert remarks([(measured(1, environment=None), after[0])]) == ["environment is not known in A and known in B"]
+    assert remarks([(measured(1, environment=None), measured(2, environment=None))]) == []
 
 
 def test_other_sizes_are_refused_by_name(measured):
@@ -103,6 +117,9 @@ def test_two_folders_as_a_user_compares_them(measured, tmp_path, capsys):
         measured(3, slower=slower).write(tmp_path / "records" / "default" / name)
     assert main(["before", "default/after", "--results", str(tmp_path)]) == 1
     assert "slower" in capsys.readouterr().out
+    measured(3, environment={"TF_X": "0"}).write(tmp_path / "records" / "default" / "after")
+    assert main(["before", "default/after", "--results", str(tmp_path)]) == 0
+    assert "TF_X is not set in A and 0 in B" in capsys.readouterr().out
 
 
 def test_a_sweep_that_is_not_there_is_named_beside_those_that_are(measured, tmp_path, capsys):

@@ -135,11 +135,22 @@ def test_a_file_that_is_no_record_is_refused_with_its_name_and_what_to_do(record
 def test_a_record_from_before_choices_had_the_defaults(record, tmp_path, wanted, gradients):
     now = record()
     old = asdict(now) | {"schema": 1, "workload": {"name": "mlp", "seed": 3, "wants_inputs": wanted}}
-    del old["choices"]
+    del old["choices"], old["environment"]
     path = tmp_path / "cell.json"
     path.write_text(json.dumps(old))
-    assert read(path) == replace(now, workload={"name": "mlp", "seed": 3, "gradients": gradients})
+    workload = {"name": "mlp", "seed": 3, "gradients": gradients}
+    assert read(path) == replace(now, workload=workload, environment=None)
     assert read(path).choices == asdict(DEFAULT)
+
+
+@pytest.mark.parametrize(("options", "fusion"), [("x=LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT", "single"), ("", "native")])
+def test_a_record_from_before_kernels_has_the_fusion_it_was_compiled_with(record, tmp_path, options, fusion):
+    now = record(described={"compiler_options": options}, choices=asdict(DEFAULT) | {"layout": "nchw"})
+    old = asdict(now) | {"schema": 2}
+    del old["environment"], old["choices"]["kernels"], old["choices"]["fusion"]
+    path = tmp_path / "cell.json"
+    path.write_text(json.dumps(old))
+    assert read(path) == replace(now, environment=None, choices=now.choices | {"fusion": fusion})
 
 
 def test_a_record_that_is_not_there_is_a_users_mistake(tmp_path):

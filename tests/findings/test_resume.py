@@ -57,6 +57,7 @@ def test_what_has_no_record_is_measured_and_what_is_finished_is_kept(job, finish
         ("measure", {"trials": 3}, "measure.trials was 3 and is 1"),
         ("measure", {"budget_s": 1.0}, "measure.budget_s was 1.0 and is 8.0"),
         ("machine", {"cpu": "Quick 3000"}, "machine.cpu was Quick 3000 and is"),
+        ("machine", {"instructions": "avx avx2"}, "machine.instructions was avx avx2 and is"),
         ("machine", {"gpus": ["A GPU"]}, "machine.gpus was ['A GPU'] and is []"),
         ("versions", {"torch": "1.0"}, "torch was 1.0 and is 2."),
         ("versions", {"code": "0123"}, "code was 0123 and is"),
@@ -66,6 +67,28 @@ def test_a_change_of_what_a_timing_depends_on_is_named(job, finished, field, cha
     whole = read(finished(EAGER))
     finished(EAGER, **{field: getattr(whole, field) | change})
     assert decided(job)[EAGER].startswith(f"because {said}")
+
+
+def test_a_change_of_the_environment_is_named_by_its_variable(job, finished, monkeypatch):
+    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
+    finished(EAGER)
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    assert decided(job)[EAGER] == "because TF_ENABLE_ONEDNN_OPTS was not set and is 0"
+    finished(EAGER)
+    assert EAGER not in decided(job)
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "1")
+    assert decided(job)[EAGER] == "because TF_ENABLE_ONEDNN_OPTS was 0 and is 1"
+    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS")
+    assert decided(job)[EAGER] == "because TF_ENABLE_ONEDNN_OPTS was 0 and is not set"
+    monkeypatch.setenv("PATH", "/elsewhere")
+    finished(EAGER)
+    monkeypatch.undo()
+    assert EAGER not in decided(job)
+
+
+def test_a_record_that_knows_no_environment_does_not_stand_for_one(job, finished):
+    finished(EAGER, environment=None)
+    assert decided(job)[EAGER] == "because environment was not known and is known"
 
 
 def test_other_threads_are_a_change_and_another_name_is_none(job, finished):

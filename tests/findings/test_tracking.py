@@ -48,7 +48,7 @@ def runs(uri, study):
 
 
 def test_a_record_becomes_one_finished_run_with_flat_metrics_params_and_tags(tracker, runs, record, tmp_path):
-    made = record(noise="a neighbour")
+    made = record(noise="a neighbour", environment={"OMP_NUM_THREADS": "1"})
     tracker.log(made, made.write(tmp_path))
     (run,) = runs("variant")
     assert run.info.status == "FINISHED"
@@ -73,6 +73,8 @@ def test_a_record_becomes_one_finished_run_with_flat_metrics_params_and_tags(tra
         "attention": "native",
         "optimizer": "none",
         "tangent": "False",
+        "kernels": "native",
+        "fusion": "native",
     }
     wanted = {
         "study": "study",
@@ -84,6 +86,7 @@ def test_a_record_becomes_one_finished_run_with_flat_metrics_params_and_tags(tra
         "stop": "target",
         "version.torch": "2.13",
         "machine.cpu": "Quick 3000",
+        "environment.OMP_NUM_THREADS": "1",
         "mlflow.source.git.commit": "c0ffee",
     }
     assert wanted.items() <= run.data.tags.items()
