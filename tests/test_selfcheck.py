@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -88,6 +90,21 @@ def test_intervals_that_believe_in_a_quieter_machine_are_caught(monkeypatch):
     monkeypatch.setattr(simulated, "TWICE", 1)  # not what this is about
     found = simulated.simulated_checks(sigma=0.015, pair=0.06, processes=8)
     assert [check.good for check in found if "coverage" in check.name] == [False]
+
+
+def test_a_noisy_machine_is_told_how_many_processes_call_equal_equal(monkeypatch):
+    monkeypatch.setattr(simulated, "REPEATS", 20)  # not what this is about
+    same = simulated.simulated_checks(sigma=0.015, pair=0.16, processes=8)[-1]
+    assert same.good, same
+    few, more = (int(share) for share in re.findall(r"in (\d+)%", same.seen))
+    assert few < 95 <= more
+    assert "measure.trials" in same.seen
+
+
+def test_a_machine_that_never_calls_equal_equal_fails(monkeypatch):
+    monkeypatch.setattr(simulated, "REPEATS", 20)
+    monkeypatch.setattr(simulated, "MOST_PROCESSES", 6)
+    assert not simulated.simulated_checks(sigma=0.015, pair=0.3, processes=8)[-1].good
 
 
 def installed_names() -> list[str]:

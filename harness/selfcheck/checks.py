@@ -35,11 +35,15 @@ class Check:
 
 def judge(processes: Sequence[Process], other: str) -> tuple[Answer, float, float]:
     """Verdict for a cell against "once" within the same processes; the change found, and its half-width."""
-    old, new = (estimates([p[cell] for p in processes], "ratio") for cell in ("once", other))
-    differences = [b.centre - a.centre for a, b in zip(old, new, strict=True)]
-    errors = [math.hypot(a.se, b.se) for a, b in zip(old, new, strict=True)]
-    found = verdict(differences, errors, sigma=0.0)
+    found = verdict(*differences(processes, other), sigma=0.0)
     return found.answer, found.change.centre - 1, (found.change.high - found.change.low) / 2
+
+
+def differences(processes: Sequence[Process], other: str) -> tuple[list[float], list[float]]:
+    """By how much a cell's logarithm of the ratio exceeds that of "once" in each process, and its standard errors."""
+    old, new = (estimates([p[cell] for p in processes], "ratio") for cell in ("once", other))
+    pairs = list(zip(old, new, strict=True))
+    return [b.centre - a.centre for a, b in pairs], [math.hypot(a.se, b.se) for a, b in pairs]
 
 
 def real_checks(processes: Sequence[Process]) -> list[Check]:
