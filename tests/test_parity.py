@@ -137,7 +137,8 @@ def test_the_table_names_what_failed_and_what_is_faster_by_design():
         (lines.Line("tensorflow", "graph", "lstm"), result),
         (lines.Line("tensorflow", "graph", "convnext"), {"failed": "the process was killed by SIGABRT"}),
     ]
-    written = table.markdown(rows, "a CPU", {"tensorflow": {"tensorflow": "2.21"}})
+    written = table.markdown(rows, {"cpu": "a CPU of that name", "cpus": 2})
+    assert written.startswith("a CPU of that name, 2 CPUs; tensorflow ")
     assert "0.70 [0.65, 0.75]\\* | 0.70 | ok |" in written
     assert "a Keras user pays more" in written
     assert "FAILED: the process was killed by SIGABRT" in written

@@ -28,19 +28,15 @@ def main(words: list[str], seconds: float, write: Path | None) -> int:
         return 2
     start = time.perf_counter()
     rows: list[table.Row] = []
-    described: dict[str, dict[str, str]] = {}
     logs = Path(tempfile.mkdtemp(prefix="parity-"))
     for (framework, execution), members in groupby(lines, lambda line: (line.framework, line.execution)):
         command = group.command(framework, execution, seconds)
         log = logs / f"{framework}-{execution}.log"
         for result in group.answers(command, [line.what for line in members], log):
-            if "described" in result:
-                described[framework] = result["described"]
-                continue
             rows.append((Line(framework, execution, result["what"]), result))
             print(table.text(*rows[-1]), flush=True)
     if write:
-        write.write_text(table.markdown(rows, machine.describe()["cpu"], described))
+        write.write_text(table.markdown(rows, machine.describe()))
     above = [row for row in rows if not row[1].get("good")]
     print(f"{len(rows)} lines in {(time.perf_counter() - start) / 60:.1f} minutes, {len(above)} above theirs or failed")
     for row in above:
@@ -51,7 +47,7 @@ def main(words: list[str], seconds: float, write: Path | None) -> int:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m tests.parity", description=__doc__.splitlines()[0])
     parser.add_argument("words", nargs="*", help="frameworks, executions, models, ops, names; none for all")
-    parser.add_argument("--seconds", type=float, default=0.6, help="of pairs, for each phase (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=0.4, help="of pairs, for each phase (default: %(default)s)")
     parser.add_argument("--write", type=Path, metavar="FILE", help="write the Markdown table there")
     arguments = parser.parse_args()
     sys.exit(main(arguments.words, arguments.seconds, arguments.write))

@@ -8,11 +8,10 @@ from typing import Any
 from adapters.base import AFTER
 from harness.workload.trace import Graph
 
-from .pairs import Call, Pairs, Prepare, interleaved, ratio, verdict
+from .pairs import AGAIN, FEWEST, Call, Pairs, Prepare, interleaved, ratio, verdict
 from .side import Side, differs, more_parameters
 
 WARM_UP = 2
-AGAIN = 3  # times as long, for a line that is above the limit
 
 Result = dict[str, Any]
 
@@ -32,9 +31,9 @@ def compare(
         for _ in range(WARM_UP):
             for prepare in sides:
                 prepare()()
-        result = _result(interleaved(*sides, seconds))
+        result = _result(interleaved(*sides, seconds, FEWEST))
         if not result["good"]:
-            result = _result(interleaved(*sides, AGAIN * seconds)) | {"again": True}
+            result = _result(interleaved(*sides, AGAIN * seconds, AGAIN * FEWEST)) | {"again": True}
         yield {"phase": phase, "library": theirs.library, "parameters": known} | result
 
 

@@ -30,12 +30,13 @@ def side(graph: Graph, arrays: Mapping[str, np.ndarray], execution: str) -> Side
 
     trained = [variable.value for variable in model.trainable_variables]
     sources = trained + [named[name] for name in own]
+    training = all(step.call.op != "batch_norm_inference" for step in steps(graph))
 
     def loss() -> Any:
         if execution == "eager":
-            return model(named, training=True)
+            return model(named, training=training)
         # New running averages are not used, so that the graph does not compute them.
-        return model.stateless_call(trained, fixed, named, training=True)[0]
+        return model.stateless_call(trained, fixed, named, training=training)[0]
 
     def forward() -> Any:
         with tf.GradientTape() as tape:
@@ -156,7 +157,6 @@ def _tied(layer: Any, x: Any) -> Any:
 # How a layer is called, where it is not `layer(x)`.
 USES: dict[str, Callable[..., Any]] = {
     "tied_linear": _tied,
-    "batch_norm_inference": lambda layer, x: layer(x, training=False),
     "lstm": lambda layer, x, h, c: layer(x, initial_state=[h, c]),
     "gru": lambda layer, x, h: layer(x, initial_state=h),
 }

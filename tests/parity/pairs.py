@@ -14,7 +14,8 @@ LIMIT = 1.05
 WIDE = 0.05  # half of an interval, in logarithms; beyond it CPU time decides
 WIDE_LIMIT = 1.10  # of wall time, where both intervals are wide
 FLOOR_S = 1e-3  # shorter phases are mostly the cost of a call from Python
-FEWEST, MOST = 11, 200
+FEWEST, MOST = 9, 200
+AGAIN = 3  # times as long and as many, for a line that is above the limit; the second answer stands
 
 Call = Callable[[], Any]
 Prepare = Callable[[], Call]
@@ -58,11 +59,11 @@ def timed(call: Call) -> tuple[float, float]:
     return time.perf_counter() - wall, time.process_time() - cpu
 
 
-def interleaved(ours: Prepare, theirs: Prepare, seconds: float) -> Pairs:
-    """Pairs in alternating order for so many seconds, but FEWEST at least. What `Prepare` does is not timed."""
+def interleaved(ours: Prepare, theirs: Prepare, seconds: float, fewest: int) -> Pairs:
+    """Pairs in alternating order for so many seconds, and that many at least. What `Prepare` does is not timed."""
     wall, cpu = [], []
     end = time.perf_counter() + seconds
-    while len(wall) < FEWEST or (time.perf_counter() < end and len(wall) < MOST):
+    while len(wall) < fewest or (time.perf_counter() < end and len(wall) < MOST):
         order = (0, 1) if len(wall) % 2 else (1, 0)
         found = {side: timed((ours, theirs)[side]()) for side in order}
         wall.append((found[0][0], found[1][0]))

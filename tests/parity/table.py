@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from typing import Any
 
 from .lines import Line
@@ -16,6 +17,8 @@ NOTES = {
     ("torch", "lstm"): "theirs has two biases",
     ("jax", "gru"): "theirs has four biases of our six",
 }
+
+PACKAGES = {"torch": ("torch", "transformers"), "jax": ("jax", "flax"), "tensorflow": ("tensorflow", "keras")}
 
 HEAD = "| framework | execution | what | theirs | phase | ours ms | ours / theirs | by CPU time | verdict |"
 
@@ -31,11 +34,18 @@ def text(line: Line, result: Mapping[str, Any]) -> str:
     )
 
 
-def markdown(rows: Sequence[Row], cpu: str, described: Mapping[str, Mapping[str, str]]) -> str:
+def markdown(rows: Sequence[Row], machine: Mapping[str, Any]) -> str:
     """The table with what it was measured on, and without a date."""
-    versions = ", ".join(f"{name} {facts[name]}" for name, facts in sorted(described.items()))
+    frameworks = dict.fromkeys(line.framework for line, _ in rows)
+    packages = [package for framework in frameworks for package in PACKAGES[framework]]
+    versions = ", ".join(f"{package} {version(package)}" for package in packages)
     star = "\\*"
-    out = [f"On {cpu}, with {versions}. An interval is of 95 %; beside it the ratio of CPU times.", "", HEAD]
+    out = [
+        f"{machine['cpu']}, {machine['cpus']} CPUs; {versions}.",
+        "Intervals are of 95 %; a line of up to 1.05 keeps to the limit.",
+        "",
+        HEAD,
+    ]
     out.append("|" + "---|" * (HEAD.count("|") - 1))
     notes: dict[str, None] = {}
     for line, result in rows:

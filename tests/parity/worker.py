@@ -27,7 +27,6 @@ LIBRARIES = {"torch": "torch_nn", "jax": "flax_linen", "tensorflow": "keras_laye
 def main(framework: str, execution: str, seconds: float, whats: list[str], answer: Callable[[Result], None]) -> None:
     """What was begun, a result for each phase, or in a sentence why there is none."""
     adapter = importlib.import_module(f"adapters.{framework}").Adapter("cpu", len(machine.cpus()), "fp32")
-    answer({"described": adapter.describe()})
     for what in whats:
         answer({"what": what})
         try:
