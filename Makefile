@@ -8,7 +8,7 @@ BIN   := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-gpu sweep ui track selfcheck compare test lint bench gpu-check clean
+.PHONY: help setup setup-gpu sweep ui track selfcheck compare test lint bench parity gpu-check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,8 +54,11 @@ test: $(READY) ## lint, types and all tests
 lint: $(READY) ## format and lint the code, check its types
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix . && $(BIN)/mypy
 
-bench: $(READY) ## the instrument and the adapters against well-known tools, side by side (minutes)
+bench: $(READY) ## the instrument against well-known tools, side by side (minutes)
 	@$(BIN)/python -m tests.bench
+
+parity: $(READY) ## the adapters against each framework's own library: make parity ARGS="tensorflow graph resnet18"
+	@$(BIN)/python -m tests.parity $(ARGS)
 
 gpu-check: $(READY) ## on a GPU machine: identity, precision, clocks, and the table (after make setup-gpu)
 	@$(BIN)/python -m harness.gpu_check

@@ -6,9 +6,6 @@ import subprocess
 import sys
 
 BENCHMARKS = (
-    ["tests.bench.keras_resnet", "torch"],
-    ["tests.bench.keras_resnet", "jax"],
-    ["tests.bench.keras_resnet", "tensorflow"],
     ["tests.bench.spread"],
     ["tests.bench.between_processes"],
     ["tests.bench.overhead"],
