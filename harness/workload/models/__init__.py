@@ -8,6 +8,10 @@ A model is a frozen dataclass whose fields are its sizes, with two methods:
   is given for good (`draw.running_mean`) makes an input of it.
   What it computes inside `with ops.block(name)` is one block to checkpointing.
 
+Each model's docstring says where it departs from the published one. None has what a recipe adds around a network when
+it trains: weight decay, label smoothing, augmentation. Labels are data of their own, also where a language model's
+would be its tokens, shifted by one.
+
 Raises WorkloadError, by name and value, for sizes that cannot be built.
 """
 

@@ -11,7 +11,9 @@ from .images import classify, conv, dense, labelled_images, require_image
 class AlexNet:
     """Five convolutions and three linear layers; 61,100,840 parameters with 1000 classes at an image of 224.
 
-    `hidden` is the width of the linear layers. The first of them has as many inputs as the last image has elements.
+    `hidden` is the width of the linear layers. The first of them has as many inputs as the last image has elements:
+    torchvision brings it to 6x6 first, which changes nothing at 224. The dropout before both hidden layers is left
+    out. The network of 2012 also had local response normalisation, and convolutions in two groups.
     """
 
     batch: int = 128

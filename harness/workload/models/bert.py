@@ -16,7 +16,8 @@ class BERT:
     """Fine-tuning of a classifier of sequences; base has 109,482,240 parameters and the head 769 for each class.
 
     `context` is the number of learned positions. `dropout` is the rate after the embeddings and after each half of
-    a block; there is none on attention weights.
+    a block; the published model also has it on attention weights and before the classifier, where there is none here.
+    The gelu is exact, as in `transformers`.
     """
 
     batch: int = 32

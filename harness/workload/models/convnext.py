@@ -1,4 +1,4 @@
-"""ConvNeXt (Liu et al. 2022), with stochastic depth off."""
+"""ConvNeXt (Liu et al. 2022)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ EPS = 1e-6
 class ConvNeXt:
     """Four stages of 1, 1, 3 and 1 times `blocks` blocks, `width` to 8 `width` channels.
 
-    The published tiny size (3 blocks, 96 wide) has 28,589,128 parameters with 1000 classes.
+    The published tiny size (3 blocks, 96 wide) has 28,589,128 parameters with 1000 classes. The stochastic depth that
+    the published model trains with is off, and layer scales are around one, where training starts them at 1e-6.
     """
 
     batch: int = 32

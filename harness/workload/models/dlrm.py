@@ -11,7 +11,9 @@ from .. import draw
 class DLRM:
     """Clicks from 13 numbers and `tables` categories. The loss is the cross-entropy of two classes.
 
-    `width` is that of an embedding; both perceptrons have layers of `hidden` and half of it.
+    `width` is that of an embedding; both perceptrons have layers of `hidden` and half of it. The published model adds
+    up the rows of several ids for each table, where one is looked up here; its gradients of tables are sparse, and
+    here dense; and it has one output, with a sigmoid.
     """
 
     batch: int = 2048

@@ -15,7 +15,8 @@ EPS = 1e-5
 class GPT2:
     """A language model; the published small size (12, 768, 12) has 124,439,808 parameters.
 
-    `tokens` is the length of each sequence, `context` the number of learned positions. Dropout is off.
+    `tokens` is the length of each sequence, `context` the number of learned positions. The dropout
+    that the published model has after the embeddings, on attention weights and after each half of a block is left out.
     """
 
     batch: int = 8

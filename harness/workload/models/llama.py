@@ -14,7 +14,11 @@ BASE = 10_000
 
 @dataclass(frozen=True)
 class Llama:
-    """A language model; the defaults are TinyLlama's sizes (Zhang et al. 2024), 1,100,048,384 parameters."""
+    """A language model; the defaults are TinyLlama's sizes (Zhang et al. 2024), 1,100,048,384 parameters.
+
+    Rotary embedding turns the two halves of a head against each other, as in `transformers`; the authors' code turns
+    neighbours, which is the same with other columns of the weights. Cosines and sines are data in float32.
+    """
 
     batch: int = 1
     tokens: int = 2048

@@ -14,7 +14,11 @@ EPS = 1e-6
 
 @dataclass(frozen=True)
 class Mixer:
-    """A classifier; B/16 has 59,880,472 parameters."""
+    """A classifier; B/16 has 59,880,472 parameters.
+
+    The gelu is the tanh approximation, as in the authors' code; that of timm is exact. Dropout and stochastic depth,
+    with which the published model may be trained, are left out.
+    """
 
     batch: int = 8
     image: int = 224

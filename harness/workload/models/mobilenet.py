@@ -1,4 +1,4 @@
-"""MobileNetV2 (Sandler et al. 2018), with batch norm in training mode and dropout off."""
+"""MobileNetV2 (Sandler et al. 2018), with batch norm in training mode."""
 
 from __future__ import annotations
 
@@ -20,7 +20,11 @@ STAGES = (
 
 @dataclass(frozen=True)
 class MobileNetV2:
-    """Seventeen inverted residual blocks of depthwise convolutions; 3,504,872 parameters with 1000 classes."""
+    """Seventeen inverted residual blocks of depthwise convolutions; 3,504,872 parameters with 1000 classes.
+
+    The dropout before the classifier is left out, and running statistics are not updated. Padding is symmetric and the
+    epsilon of norms 1e-5, as in torchvision; the authors' code pads as TensorFlow does and has 1e-3.
+    """
 
     batch: int = 32
     image: int = 224

@@ -15,8 +15,10 @@ LOOPS = ("native", "unrolled")
 class _Recurrent:
     """The defaults are the published medium size, about 20 million parameters.
 
-    The state before each sequence is data, as in training that carries it over. `loop` is `native`: each
-    framework's own loop over the tokens; or `unrolled`: a cell for each token, as separate ops.
+    The dropout around layers, by half, with which that size was published, is left out. GRU layers are not in that
+    paper; these reset after the product, as cuDNN's do, and those of Cho et al. 2014 before. The state before each
+    sequence is data, as in training that carries it over. `loop` is `native`: each framework's own loop over the
+    tokens; or `unrolled`: a cell for each token, as separate ops.
     """
 
     op: ClassVar[str]

@@ -13,7 +13,9 @@ from .images import BRANCH, classify, labelled_images
 class ResNet18:
     """Four stages of two basic blocks, 64 to 512 channels; 11,689,512 parameters with 1000 classes.
 
-    `batch_norm` is training (the batch's own statistics) or inference (running ones, which are given).
+    `batch_norm` is training (the batch's own statistics) or inference (running ones, which are given). In training, the
+    published model also updates its running statistics; here that is left out. A shortcut of another shape is a 1x1
+    convolution, as in torchvision; of the paper's choices that is B.
     """
 
     batch: int = 32

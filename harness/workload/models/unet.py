@@ -14,7 +14,8 @@ class UNet:
     """Four times down and up again, `width` to 16 `width` channels; from one channel to a class for each pixel.
 
     The published width of 64 with two classes has 31,030,658 parameters. An up-convolution is a transposed
-    convolution of 2x2 at stride 2.
+    convolution of 2x2 at stride 2. The published network has dropout at the end of the way down, and weighs each pixel
+    in the loss; here there is no dropout, and all pixels count alike.
     """
 
     batch: int = 1

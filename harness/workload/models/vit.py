@@ -13,7 +13,12 @@ EPS = 1e-6
 
 @dataclass(frozen=True)
 class ViT:
-    """A classifier by a class token; base/16 has 86,567,656 parameters, tiny/16 (192 wide, 3 heads) 5,717,416."""
+    """A classifier by a class token; base/16 has 86,567,656 parameters, tiny/16 (192 wide, 3 heads) 5,717,416.
+
+    The dropout after the positions and after linear layers, with which the published model may be trained, is left
+    out. The head is one linear layer, as in fine-tuning. The gelu is exact, as in timm and `transformers`; the
+    authors' code takes the tanh approximation.
+    """
 
     batch: int = 8
     image: int = 224
