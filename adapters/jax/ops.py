@@ -78,12 +78,19 @@ def layer_norm(x: Array, scale: Array, shift: Array, *, eps: float) -> Array:
 
 @functools.partial(keeps_statistics, static_argnums=(3, 4))
 def _normalise(x: Array, scale: Array, shift: Array, axes: tuple[int, ...], eps: float) -> Array:
-    # Statistics in float32 whatever the precision, as flax has them.
     wide = x.astype(jnp.float32)
+    mean, factor = _statistics(wide, axes, eps)
+    return ((wide - mean) * (factor * scale) + shift).astype(x.dtype)
+
+
+def _statistics(wide: Array, axes: tuple[int, ...], eps: float) -> tuple[Array, Array]:
+    """Mean and 1 / standard deviation of a float32 array along `axes`, as flax has them: in one pass over it.
+
+    The variance of what is left after the mean takes another pass: up to 40 % more of a norm's forward.
+    """
     mean = statistic(jnp.mean(wide, axes, keepdims=True))
-    centred = wide - mean
-    deviation = statistic(lax.rsqrt(jnp.mean(centred * centred, axes, keepdims=True) + eps))
-    return (centred * (deviation * scale) + shift).astype(x.dtype)
+    variance = jnp.maximum(jnp.mean(wide * wide, axes, keepdims=True) - mean * mean, 0)
+    return mean, statistic(lax.rsqrt(variance + eps))
 
 
 def attention(
@@ -98,21 +105,22 @@ def attention(
 ) -> Array:
     # Einsums as in flax: jax.nn.dot_product_attention maps over groups of heads, which costs a third more time on
     # a CPU, and keeps seven arrays.
-    groups = kv_heads or heads
-    width = q.shape[-1]
-    q = q.reshape(*q.shape[:-1], groups, heads // groups, width // heads)
+    groups, shape = kv_heads or heads, q.shape
     k, v = (x.reshape(*x.shape[:-1], groups, -1) for x in (k, v))
-    scores = jnp.einsum("bqhgd,bkhd->bhgqk", q, k)
+    # An axis of one head for each group of keys would keep XLA from fusing: 2.4 times as long in inference.
+    shared = () if groups == heads else (heads // groups,)
+    queries, scored = ("bqhgd", "bhgqk") if shared else ("bqhd", "bhqk")
+    q = q.reshape(*shape[:-1], groups, *shared, shape[-1] // heads)
+    scores = jnp.einsum(f"{queries},bkhd->{scored}", q, k)
     # A scalar of the same type is a literal; a Python number would be one more array to keep.
     scores *= scores.dtype.type(1 / math.sqrt(q.shape[-1]))
     if causal:
         scores += _barred(jnp.tri(scores.shape[-2], dtype=jnp.bool_), scores.dtype)
     elif mask is not None and mask.ndim == 2:
-        scores += _barred(mask, scores.dtype)[:, None, None, None]
+        scores += jnp.expand_dims(_barred(mask, scores.dtype), tuple(range(1, scores.ndim - 1)))
     elif mask is not None:
-        scores += mask.reshape(groups, heads // groups, *mask.shape[1:])
-    y = jnp.einsum("bhgqk,bkhd->bqhgd", _softmax(scores), v)
-    return y.reshape(*y.shape[:2], width)
+        scores += mask.reshape(groups, *shared, *mask.shape[1:])
+    return jnp.einsum(f"{scored},bkhd->{queries}", _softmax(scores), v).reshape(shape)
 
 
 def _barred(seen: Array, dtype: jnp.dtype) -> Array:
@@ -207,9 +215,16 @@ def conv_transpose2d(x: Array, w: Array, b: Array | None = None, *, stride: int)
     return y if b is None else y + b
 
 
+@functools.partial(keeps_statistics, static_argnums=(3, 4))
+def _group_norm(x: Array, scale: Array, shift: Array, groups: int, eps: float) -> Array:
+    grouped = x.astype(jnp.float32).reshape(*x.shape[:-1], groups, -1)
+    mean, factor = _statistics(grouped, (1, 2, 4), eps)
+    # Scaled in the image's own shape: by group, its gradient took twice as long.
+    return (((grouped - mean) * factor).reshape(x.shape) * scale + shift).astype(x.dtype)
+
+
 def group_norm(x: Array, scale: Array, shift: Array, *, groups: int, eps: float) -> Array:
-    grouped, scale, shift = (a.reshape(*a.shape[:-1], groups, -1) for a in (x, scale, shift))
-    return _normalise(grouped, scale, shift, (1, 2, 4), eps).reshape(x.shape)
+    return _group_norm(x, scale, shift, groups, eps)
 
 
 relu6 = from_output(jax.nn.relu6, lambda y, tangent: _where((y > 0) & (y < 6), tangent))

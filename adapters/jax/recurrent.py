@@ -1,6 +1,8 @@
 """Recurrent ops in jax: cells, and `lax.scan` over a sequence.
 
-A step keeps its gates before their functions, which the backward pass repeats, and its states, as cuDNN does.
+jax keeps what it likes of a step: to keep the gates alone and to repeat their functions in backward, as cuDNN does,
+took a tenth longer. The products of all inputs come before the loop, as in cuDNN and Keras. flax has them inside, for
+each gate: a GRU's inference then takes 17 to 25 % less, its backward pass 16 to 50 % more.
 """
 
 from __future__ import annotations
@@ -9,17 +11,13 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from .keep import recompute
 
-
-@recompute
 def _lstm_state(gates: Array, c: Array) -> tuple[Array, Array]:
     i, f, g, o = jnp.split(gates, 4, axis=-1)
     c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
     return jax.nn.sigmoid(o) * jnp.tanh(c), c
 
 
-@recompute
 def _gru_state(inner: Array, outer: Array, h: Array) -> Array:
     (r, z, n), (hr, hz, hn) = jnp.split(inner, 3, axis=-1), jnp.split(outer, 3, axis=-1)
     n = jnp.tanh(n + jax.nn.sigmoid(r + hr) * hn)
