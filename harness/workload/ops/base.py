@@ -72,7 +72,7 @@ def _without_multiplies(op: Op, inputs: tuple[Spec, ...], outputs: tuple[Spec, .
 
 
 class Op:
-    """One operation. Subclasses are final, and define the first three attributes as methods, and `cost` if they multiply.
+    """One operation. Subclasses are final. They define the first three attributes as methods; `cost` if they multiply.
 
     Rules are written over `xp`, a small set of array primitives (`harness/workload/primitives.py` is
     NumPy's), so that the same rule is the float64 oracle and a framework's hand-written backward pass.
