@@ -20,6 +20,7 @@ from ..extend import Extended, with_sides
 from . import ops
 from .by_hand import ByHand
 from .eager import Eager
+from .toolchain import require_compiler
 from .update import Update
 
 
@@ -106,6 +107,8 @@ class Adapter:
         where = self._device, self._dtype
         nhwc = choices.layout == "nhwc"
         if execution == "compile":
+            if self._device.type == "cpu":
+                require_compiler()
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", DeprecationWarning)  # the compiler still uses torch.jit
                 from . import compiled, compiled_by_hand  # seconds that eager need not wait for

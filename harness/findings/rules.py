@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from adapters.base import CHOICES, EXTRA_PHASES, PHASES
 
-from ..workload.ops import CATALOGUE
+from ..workload.backprop import wants
+from ..workload.operations import count
 from ..workload.workload import Workload
 from .numbers import Number, counted, flops, time_ratio
 
@@ -85,7 +86,7 @@ class _Banded:
 
 @dataclass(frozen=True)
 class Operations(_Banded):
-    """Operations of a single op's gradient over those of its forward, as the catalogue counts them."""
+    """Operations of a single op's gradient over those of its forward, counted as its rules perform them."""
 
     kind: ClassVar[str] = COUNTED
 
@@ -95,11 +96,11 @@ class Operations(_Banded):
     def number(self, record: Record, records: Sequence[Record], calibration: Calibration) -> Number:
         graph = Workload.from_dict(record.workload).graph
         call = graph.calls[0]
-        inputs, outputs = (tuple(graph.specs[n] for n in numbers) for numbers in (call.inputs, call.outputs))
-        cost = CATALOGUE[call.op].cost(inputs, outputs, **call.attrs)
-        if not cost.forward.elementwise:
+        inputs = [graph.specs[number] for number in call.inputs]
+        found = count(call.op, inputs, wants(graph, call), **call.attrs)
+        if not found.forward:
             return Number(missing=f"{call.op} has no operations on single elements")
-        return Number.exact(sum(work.elementwise for work in cost.gradients) / cost.forward.elementwise)
+        return Number.exact(found.backward / found.forward)
 
 
 @dataclass(frozen=True)

@@ -98,14 +98,14 @@ class attention(Op):
         batch, positions, width = inputs[0].shape
         scores = batch * heads * positions * positions
         # A causal mask is not taken off: the multiply computes every score, as torch's counter says.
-        product = Work(1, 2 * batch * positions * positions * width, 0, elements(*inputs[:2]) + scores)
-        softmax = Work(elementwise=5 * scores, elements=2 * scores)
+        product = Work(1, 2 * batch * positions * positions * width, elements(*inputs[:2]) + scores)
+        softmax = Work(elements=2 * scores)
         masked, summed = Work(), []
         if len(inputs) == 4:
-            masked = Work(elementwise=scores, elements=inputs[3].size)
-            summed = [Work(elementwise=scores, elements=scores + inputs[3].size)]
+            masked = Work(elements=inputs[3].size)
+            summed = [Work(elements=scores + inputs[3].size)]
         # dscores needs grad vᵀ first; it is counted with dq.
         return Cost(
             product + product + softmax + masked,
-            (product + product + softmax, product, Work(1, product.flops, 0, elements(inputs[2]) + scores), *summed),
+            (product + product + softmax, product, Work(1, product.flops, elements(inputs[2]) + scores), *summed),
         )

@@ -36,20 +36,19 @@ class Work:
     """Arithmetic of one step.
 
     `matmuls` counts matrix multiplies and convolutions (a batched multiply is one), `flops` their
-    floating-point operations (a multiply and an add are two), `elementwise` the operations of all else,
-    `elements` the array elements that must be read or written at least once (times the item size: bytes).
+    floating-point operations (a multiply and an add are two), `elements` the array elements that must be read or
+    written at least once (times the item size: bytes). Operations on single elements are not priced by formulas:
+    `harness.workload.operations` counts them where a rule performs them.
     """
 
     matmuls: int = 0
     flops: int = 0
-    elementwise: int = 0
     elements: int = 0
 
     def __add__(self, other: Work) -> Work:
         return Work(
             self.matmuls + other.matmuls,
             self.flops + other.flops,
-            self.elementwise + other.elementwise,
             self.elements + other.elements,
         )
 
@@ -62,12 +61,22 @@ class Cost:
     gradients: tuple[Work, ...]
 
 
+def _without_multiplies(op: Op, inputs: tuple[Spec, ...], outputs: tuple[Spec, ...], **attrs: Any) -> Cost:
+    """The work of an op that multiplies no matrices.
+
+    Every input and output is read or written once forward; a gradient reads the output's gradient and
+    one array of the output's size (the local gradient), and writes an array of the input's size.
+    """
+    out = elements(*outputs)
+    return Cost(Work(elements=elements(*inputs) + out), tuple(Work(elements=2 * out + spec.size) for spec in inputs))
+
+
 class Op:
-    """One operation. Subclasses are final, and define each of the four attributes below as a method.
+    """One operation. Subclasses are final. They define the first three attributes as methods; `cost` if they multiply.
 
     Rules are written over `xp`, a small set of array primitives (`harness/workload/primitives.py` is
     NumPy's), so that the same rule is the float64 oracle and a framework's hand-written backward pass.
-    `attrs` are the op's keywords (stride, heads, ...), the same for all four.
+    `attrs` are the op's keywords (stride, heads, ...), the same for all.
     """
 
     shape: Callable[..., Spec | tuple[Spec, ...]]
@@ -86,7 +95,7 @@ class Op:
     `wants` says for which inputs; the others may be None.
     """
 
-    cost: Callable[..., Cost]
+    cost: Callable[..., Cost] = _without_multiplies
     """(inputs, outputs, **attrs), as tuples of shapes: the work of forward and of each input's gradient."""
 
     caches = True
@@ -116,24 +125,6 @@ def nothing() -> tuple[Array, ...]:
 def elements(*specs: Spec) -> int:
     """How many elements the given arrays hold together."""
     return sum(spec.size for spec in specs)
-
-
-def elementwise_cost(
-    inputs: tuple[Spec, ...], outputs: tuple[Spec, ...], forward: int, gradients: Sequence[int]
-) -> Cost:
-    """Cost of an op without multiplies: operations of the forward pass and of each input's gradient.
-
-    Every input and output is read or written once forward; a gradient reads the output's gradient and
-    one array of the output's size (the local gradient), and writes an array of the input's size.
-    """
-    out = elements(*outputs)
-    return Cost(
-        Work(elementwise=forward, elements=elements(*inputs) + out),
-        tuple(
-            Work(elementwise=operations, elements=2 * out + spec.size)
-            for operations, spec in zip(gradients, inputs, strict=True)
-        ),
-    )
 
 
 def require(condition: bool, op: str, message: str) -> None:

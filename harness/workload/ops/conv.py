@@ -53,10 +53,10 @@ class conv2d(Op):
         (y,) = outputs
         kh, kw, channels, _ = inputs[1].shape
         # Taps that fall on padding count, as in every published table.
-        product = Work(1, 2 * y.size * kh * kw * channels, 0, elements(inputs[0], inputs[1], y))
+        product = Work(1, 2 * y.size * kh * kw * channels, elements(inputs[0], inputs[1], y))
         if len(inputs) == 2:
             return Cost(product, (product, product))
-        bias = Work(elementwise=y.size, elements=elements(y, inputs[2]))
+        bias = Work(elements=elements(y, inputs[2]))
         return Cost(product + bias, (product, product, bias))
 
 
@@ -96,8 +96,8 @@ class conv_transpose2d(Op):
     def cost(self, inputs, outputs, *, stride):
         x, w = inputs[:2]
         (y,) = outputs
-        product = Work(1, 2 * x.size * math.prod(w.shape[:3]), 0, elements(x, w, y))
+        product = Work(1, 2 * x.size * math.prod(w.shape[:3]), elements(x, w, y))
         if len(inputs) == 2:
             return Cost(product, (product, product))
-        bias = Work(elementwise=y.size, elements=elements(y, inputs[2]))
+        bias = Work(elements=elements(y, inputs[2]))
         return Cost(product + bias, (product, product, bias))

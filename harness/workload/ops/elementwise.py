@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from .base import Spec, Unread, WorkloadError, elementwise_cost, nothing
+from .base import Spec, Unread, WorkloadError, nothing
 
 _GELU = math.sqrt(2 / math.pi)  # tanh form of Hendrycks & Gimpel 2016, as in GPT-2
 _CUBIC = 0.044715
@@ -21,10 +21,6 @@ class relu(Unread):
 
     def backward(self, xp, grad, local, inputs, wants):
         return (grad * local[0],)
-
-    def cost(self, inputs, outputs):
-        n = inputs[0].size
-        return elementwise_cost(inputs, outputs, n, [n])
 
 
 class gelu(Unread):
@@ -51,11 +47,6 @@ class gelu(Unread):
     def backward(self, xp, grad, local, inputs, wants, *, approximate=True):
         return (grad * local[0],)
 
-    def cost(self, inputs, outputs, *, approximate=True):
-        n = inputs[0].size
-        forward, gradient = (9, 12) if approximate else (5, 7)
-        return elementwise_cost(inputs, outputs, forward * n, [gradient * n])
-
 
 class add(Unread):
     """a + b, where b may lack leading axes of a (as position embeddings do)."""
@@ -74,8 +65,3 @@ class add(Unread):
         a, b = inputs
         leading = tuple(range(len(a.shape) - len(b.shape)))
         return grad, (xp.sum(grad, axis=leading) if wants[1] and leading else grad)
-
-    def cost(self, inputs, outputs):
-        a, b = inputs
-        # The gradient is passed on as it is; only a broadcast operand costs a sum.
-        return elementwise_cost(inputs, outputs, a.size, [0, a.size if b.size < a.size else 0])

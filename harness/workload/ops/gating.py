@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .base import Op, Spec, Unread, elementwise_cost, nothing, require
+from .base import Op, Spec, Unread, nothing, require
 
 
 def logistic(xp, x):
@@ -23,10 +23,6 @@ class sigmoid(Unread):
     def backward(self, xp, grad, local, inputs, wants):
         return (grad * local[0],)
 
-    def cost(self, inputs, outputs):
-        n = inputs[0].size
-        return elementwise_cost(inputs, outputs, 4 * n, [3 * n])
-
 
 class tanh(Unread):
     """Hyperbolic tangent. Its derivative is 1 - y²."""
@@ -41,10 +37,6 @@ class tanh(Unread):
     def backward(self, xp, grad, local, inputs, wants):
         return (grad * local[0],)
 
-    def cost(self, inputs, outputs):
-        n = inputs[0].size
-        return elementwise_cost(inputs, outputs, n, [3 * n])
-
 
 class silu(Unread):
     """x sigmoid(x), also called swish (Elfwing et al. 2017)."""
@@ -58,10 +50,6 @@ class silu(Unread):
 
     def backward(self, xp, grad, local, inputs, wants):
         return (grad * local[0],)
-
-    def cost(self, inputs, outputs):
-        n = inputs[0].size
-        return elementwise_cost(inputs, outputs, 5 * n, [5 * n])
 
 
 class multiply(Op):
@@ -88,10 +76,6 @@ class multiply(Op):
     def reads(self, wants):
         return [position for position, other in ((0, 1), (1, 0)) if wants[other]]
 
-    def cost(self, inputs, outputs):
-        a, b = inputs
-        return elementwise_cost(inputs, outputs, a.size, [a.size, a.size * (2 if b.size < a.size else 1)])
-
 
 class dropout(Op):
     """x / (1 - rate) where mask holds, else 0 (Srivastava et al. 2014). The mask is data, so that all drop the same."""
@@ -112,7 +96,3 @@ class dropout(Op):
 
     def reads(self, wants):
         return (1,)
-
-    def cost(self, inputs, outputs, *, rate):
-        n = inputs[0].size
-        return elementwise_cost(inputs, outputs, 2 * n, [2 * n, 0])

@@ -34,7 +34,7 @@ class dot_interaction(Unread):
     def cost(self, inputs, outputs):
         batch, width = inputs[0].shape
         n = len(inputs)
-        product = Work(1, 2 * batch * n * n * width, 0, elements(*inputs) + batch * n * n)
+        product = Work(1, 2 * batch * n * n * width, elements(*inputs) + batch * n * n)
         # Both products of the backward pass are for all vectors together; they are counted with the first.
-        gathered = Work(elementwise=2 * elements(*inputs), elements=elements(*inputs, *outputs))
+        gathered = Work(elements=elements(*inputs, *outputs))
         return Cost(product + Work(elements=elements(*outputs)), (product + product + gathered, *([Work()] * (n - 1))))

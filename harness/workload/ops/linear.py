@@ -50,7 +50,7 @@ class linear(Op):
         product = _multiply(y.size // y.shape[-1], inputs[1].shape[0], inputs[1].shape[1])
         if len(inputs) == 2:
             return Cost(product, (product, product))
-        bias = Work(elementwise=y.size, elements=elements(y, inputs[2]))
+        bias = Work(elements=elements(y, inputs[2]))
         return Cost(product + bias, (product, product, bias))
 
 

@@ -30,10 +30,7 @@ class cross_entropy(Unread):
 
     def cost(self, inputs, outputs):
         n = inputs[0].size
-        return Cost(
-            Work(elementwise=5 * n, elements=n),
-            (Work(elementwise=3 * n, elements=2 * n), Work()),
-        )
+        return Cost(Work(elements=n), (Work(elements=2 * n), Work()))
 
 
 class mse(Unread):
@@ -54,7 +51,4 @@ class mse(Unread):
 
     def cost(self, inputs, outputs):
         n = inputs[0].size
-        return Cost(
-            Work(elementwise=3 * n, elements=2 * n),
-            (Work(elementwise=3 * n, elements=3 * n), Work(elementwise=n, elements=2 * n)),
-        )
+        return Cost(Work(elements=2 * n), (Work(elements=3 * n), Work(elements=2 * n)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .base import Op, elementwise_cost, require
+from .base import Op, require
 
 
 def _normalise(xp, x, axes, eps):
@@ -31,20 +31,12 @@ def _shape(op, x, scale, shift):
     return x
 
 
-def _cost(inputs, outputs):
-    n = inputs[0].size
-    return elementwise_cost(inputs, outputs, 8 * n, [8 * n, 2 * n, n])
-
-
 class _Norm(Op):
     def shape(self, x, scale, shift, *, eps):
         return _shape(self.name, x, scale, shift)
 
     def reads(self, wants):
         return (1,) if wants[0] else ()
-
-    def cost(self, inputs, outputs, *, eps):
-        return _cost(inputs, outputs)
 
 
 class layer_norm(_Norm):
@@ -98,10 +90,6 @@ class rms_norm(Op):
     def reads(self, wants):
         return (1,) if wants[0] else ()
 
-    def cost(self, inputs, outputs, *, eps):
-        n = inputs[0].size
-        return elementwise_cost(inputs, outputs, 4 * n, [6 * n, 2 * n])
-
 
 class batch_norm_inference(Op):
     """(x - mean) / sqrt(variance + eps) * scale + shift over the last axis of x [..., n]; all others are [n].
@@ -130,10 +118,6 @@ class batch_norm_inference(Op):
     def reads(self, wants):
         return (1,) if wants[0] else ()
 
-    def cost(self, inputs, outputs, *, eps):
-        n = inputs[0].size
-        return elementwise_cost(inputs, outputs, 2 * n, [n, 3 * n, n, 0, 0])
-
 
 class group_norm(Op):
     """The same over height, width and each of `groups` groups of channels of an image (Wu & He 2018)."""
@@ -156,9 +140,6 @@ class group_norm(Op):
 
     def reads(self, wants):
         return (1,)
-
-    def cost(self, inputs, outputs, *, groups, eps):
-        return _cost(inputs, outputs)
 
 
 def _grouped(xp, x, groups):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .base import Op, Spec, Unread, elementwise_cost, nothing, require
+from .base import Op, Spec, Unread, nothing, require
 from .conv import window_output
 
 
@@ -23,10 +23,6 @@ class max_pool(Op):
     def backward(self, xp, grad, local, inputs, wants, *, size, stride, padding=0):
         return (xp.max_pool2d_dx(grad, inputs[0], local[0], size, stride, padding),)
 
-    def cost(self, inputs, outputs, *, size, stride, padding=0):
-        n = outputs[0].size
-        return elementwise_cost(inputs, outputs, n * (size * size - 1), [n])
-
 
 class global_avg_pool(Unread):
     """Mean over height and width: [N, H, W, C] to [N, C]."""
@@ -45,10 +41,6 @@ class global_avg_pool(Unread):
         each = xp.reshape(grad, (n, 1, 1, channels)) / (height * width)
         return (xp.broadcast_to(each, (n, height, width, channels)),)
 
-    def cost(self, inputs, outputs):
-        n = inputs[0].size
-        return elementwise_cost(inputs, outputs, n, [n])
-
 
 class avg_pool(Unread):
     """Mean of each window, without padding."""
@@ -65,10 +57,6 @@ class avg_pool(Unread):
 
     def backward(self, xp, grad, local, inputs, wants, *, size, stride):
         return (xp.avg_pool2d_dx(grad, inputs[0].shape, size, stride),)
-
-    def cost(self, inputs, outputs, *, size, stride):
-        n = outputs[0].size * size * size
-        return elementwise_cost(inputs, outputs, n, [n])
 
 
 class upsample(Unread):
@@ -91,6 +79,3 @@ class upsample(Unread):
     def backward(self, xp, grad, local, inputs, wants, *, factor):
         n, height, width, channels = inputs[0].shape
         return (xp.sum(xp.reshape(grad, (n, height, factor, width, factor, channels)), axis=(2, 4)),)
-
-    def cost(self, inputs, outputs, *, factor):
-        return elementwise_cost(inputs, outputs, 0, [outputs[0].size])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .base import Unread, elementwise_cost, require
+from .base import Unread, require
 
 
 class relu6(Unread):
@@ -16,10 +16,6 @@ class relu6(Unread):
 
     def backward(self, xp, grad, local, inputs, wants):
         return (grad * local[0],)
-
-    def cost(self, inputs, outputs):
-        n = inputs[0].size
-        return elementwise_cost(inputs, outputs, 2 * n, [n])
 
 
 class leaky_relu(Unread):
@@ -35,10 +31,6 @@ class leaky_relu(Unread):
     def backward(self, xp, grad, local, inputs, wants, *, slope):
         return (grad * local[0],)
 
-    def cost(self, inputs, outputs, *, slope):
-        n = inputs[0].size
-        return elementwise_cost(inputs, outputs, 2 * n, [n])
-
 
 class hard_swish(Unread):
     """x min(max(x + 3, 0), 6) / 6, as in MobileNetV3 (Howard et al. 2019)."""
@@ -52,7 +44,3 @@ class hard_swish(Unread):
 
     def backward(self, xp, grad, local, inputs, wants):
         return (grad * local[0],)
-
-    def cost(self, inputs, outputs):
-        n = inputs[0].size
-        return elementwise_cost(inputs, outputs, 5 * n, [4 * n])

@@ -11,12 +11,10 @@ from .gating import logistic
 
 
 class _Recurrent(Op):
-    """`gates` blocks of the state's width; `states` arrays [batch, width]; operations per element of the state."""
+    """`gates` blocks of the state's width; `states` arrays [batch, width]."""
 
     gates: int
     states: int
-    forward_operations: int
-    backward_operations: int
 
     def _require(self, axes: tuple[str, ...], x: Spec, *rest: Spec) -> None:
         states, (w, u, *biases) = rest[: self.states], rest[self.states :]
@@ -40,14 +38,14 @@ class _Recurrent(Op):
         w, u, *biases = inputs[1 + self.states :]
         rows, steps = x.size // x.shape[-1], 1 if len(x.shape) == 2 else x.shape[1]
         gates = rows * w.shape[1]
-        once = Work(1, 2 * rows * w.size, 0, elements(x, w) + gates)
-        step = Work(1, 2 * states[0].shape[0] * u.size, 0, elements(states[0], u) + gates // steps)
+        once = Work(1, 2 * rows * w.size, elements(x, w) + gates)
+        step = Work(1, 2 * states[0].shape[0] * u.size, elements(states[0], u) + gates // steps)
         hidden = rows * states[0].shape[1]
-        forward = Work(0, 0, self.forward_operations * hidden, 2 * gates + 2 * hidden)
-        backward = Work(0, 0, self.backward_operations * hidden, 3 * gates + 4 * hidden)
+        forward = Work(elements=2 * gates + 2 * hidden)
+        backward = Work(elements=3 * gates + 4 * hidden)
         # The way back through the states is counted with u; the step before the first is h's own gradient.
         through = sum([step] * (2 * steps - 1), backward)
-        bias = Work(elementwise=gates, elements=gates)
+        bias = Work(elements=gates)
         return Cost(
             sum([step] * steps, once + forward),
             (once, step, *[Work()] * (self.states - 1), once, through, *[bias] * len(biases)),
@@ -106,12 +104,10 @@ def _input_gradients(xp, dgates, x, w, wants_x, wants_w, wants_b):
 
 class _LSTM(_Recurrent):
     gates, states = 4, 2
-    forward_operations, backward_operations = 30, 30
 
 
 class _GRU(_Recurrent):
     gates, states = 3, 1
-    forward_operations, backward_operations = 20, 25
 
 
 class lstm_cell(_LSTM):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .base import Op, elementwise_cost, nothing, require
+from .base import Op, nothing, require
 
 
 def _halves(xp, x, heads):
@@ -45,7 +45,3 @@ class rotary(Op):
 
     def reads(self, wants):
         return (1, 2)
-
-    def cost(self, inputs, outputs, *, heads):
-        n = inputs[0].size
-        return elementwise_cost(inputs, outputs, 3 * n, [3 * n, 0, 0])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .base import Cost, Spec, Unread, Work, elementwise_cost, nothing, require
+from .base import Cost, Spec, Unread, Work, nothing, require
 
 
 def _require_sequence(op: str, x: Spec) -> None:
@@ -67,10 +67,6 @@ class mean_tokens(Unread):
         batch, tokens, width = inputs[0].shape
         return (xp.broadcast_to(xp.reshape(grad / tokens, (batch, 1, width)), (batch, tokens, width)),)
 
-    def cost(self, inputs, outputs):
-        n = inputs[0].size
-        return elementwise_cost(inputs, outputs, n, [n])
-
 
 class class_token(Unread):
     """Puts a learned token [width] before each sequence: [batch, tokens + 1, width] (Devlin et al. 2018)."""
@@ -93,7 +89,7 @@ class class_token(Unread):
     def cost(self, inputs, outputs):
         x, token = inputs
         y = outputs[0]
-        summed = Work(elementwise=y.shape[0] * token.size, elements=(y.shape[0] + 1) * token.size)
+        summed = Work(elements=(y.shape[0] + 1) * token.size)
         return Cost(Work(elements=x.size + token.size + y.size), (Work(elements=2 * x.size), summed))
 
 

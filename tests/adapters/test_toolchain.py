@@ -1,0 +1,78 @@
+"""Torch.compile without a C++ compiler that works, in real worker processes: unsupported, and with what to install."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+
+from harness.measure.pool import Worker
+from harness.measure.protocol import Failure, Outcome
+
+
+@pytest.fixture
+def load(tmp_path, tiny_folder, monkeypatch):
+    """What a worker of torch says to a small network, on a PATH of one folder and with CXX, where given."""
+    monkeypatch.delenv("CXX", raising=False)
+    empty = tmp_path / "bin"
+    empty.mkdir()
+
+    def ask(execution: str, path: Path = empty, **environment: str) -> Failure | None:
+        environment |= {"PATH": str(path), "TWOFOLD_CACHE_DIR": str(tmp_path / "cache")}
+        with Worker(sys.executable, sorted(os.sched_getaffinity(0)), tmp_path / "log", environment) as worker:
+            worker.ask("open", 120, framework="torch", device="cpu", threads=1, precision="fp32")
+            try:
+                worker.ask("load", 300, folder=str(tiny_folder), execution=execution)
+            except Failure as failure:
+                assert not list((tmp_path / "cache").rglob("*.cpp")), failure
+                return failure
+        return None
+
+    return ask
+
+
+def script(path: Path, body: str) -> str:
+    path.write_text(f"#!/bin/sh\n{body}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_without_a_compiler_it_is_unsupported_and_says_what_to_install(load):
+    failure = load("compile")
+    assert failure is not None and failure.outcome is Outcome.UNSUPPORTED
+    assert "g++ does not run; install g++, or set CXX" in failure.reason
+
+
+def test_eager_needs_none(load):
+    assert load("eager") is None
+
+
+def test_a_compiler_that_is_named_and_not_there_is_named_again(load):
+    failure = load("compile", CXX="/nowhere/c++")
+    assert failure is not None and failure.outcome is Outcome.UNSUPPORTED
+    assert "/nowhere/c++ does not run" in failure.reason
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ('[ "$1" = --version ] && exit 0; echo "x.cpp:2: fatal error: Python.h: No such file" >&2; exit 1', "Python.h"),
+        ("exit 0", "exit code 0"),  # and has written nothing
+    ],
+    ids=["an error", "nothing written"],
+)
+def test_a_compiler_that_cannot_compile_is_unsupported_with_what_it_said(load, tmp_path, body, said):
+    failure = load("compile", CXX=script(tmp_path / "broken", body))
+    assert failure is not None and failure.outcome is Outcome.UNSUPPORTED
+    assert said in failure.reason and "install g++ and Python's headers" in failure.reason
+
+
+def test_a_compiler_that_works_is_used_wherever_it_is(load, tmp_path):
+    """Nothing else on the PATH is needed, not even openssl."""
+    wrapper = script(tmp_path / "g++", f'echo "$*" >>"{tmp_path}/calls"; PATH={os.environ["PATH"]} exec g++ "$@"')
+    assert load("compile", CXX=wrapper) is None
+    assert "torchinductor" in (tmp_path / "calls").read_text()
