@@ -142,6 +142,8 @@ def test_the_table_names_what_failed_and_what_is_faster_by_design():
     assert "0.70 [0.65, 0.75]\\* | 0.70 | ok |" in written
     assert "a Keras user pays more" in written
     assert "FAILED: the process was killed by SIGABRT" in written
+    slower = result | {"centre": 1.4, "low": 1.3, "high": 1.5}
+    assert "pays more" not in table.markdown([(rows[0][0], slower)], {"cpu": "a CPU", "cpus": 2})
 
 
 def test_more_parameters_are_told_apart_from_missing_work():

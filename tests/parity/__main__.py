@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
@@ -41,10 +42,13 @@ def main(words: list[str], seconds: float, write: Path | None) -> int:
     print(f"{len(rows)} lines in {(time.perf_counter() - start) / 60:.1f} minutes, {len(above)} above theirs or failed")
     for row in above:
         print(f"  {table.text(*row)}")
+    if above:
+        print(f"what the processes said is in {logs}")
     return int(bool(above))
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the worker ends as well
     parser = argparse.ArgumentParser(prog="python -m tests.parity", description=__doc__.splitlines()[0])
     parser.add_argument("words", nargs="*", help="frameworks, executions, models, ops, names; none for all")
     parser.add_argument("--seconds", type=float, default=0.4, help="of pairs, for each phase (default: %(default)s)")

@@ -40,7 +40,7 @@ def answers(
         if not why:
             return
         begun = begun or left[0]
-        yield {"what": begun, "failed": f"{why}; see {log}"}
+        yield {"what": begun, "failed": why}
         left = left[left.index(begun) + 1 :]
 
 
