@@ -49,8 +49,8 @@ def linear(x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
 
 
 def tied_linear(x: Tensor, table: Tensor) -> Tensor:
-    # Not x tableᵀ: Eigen's multiply with a wide transposed right side took twice as long.
-    return _like(tf.transpose(tf.matmul(table, _rows(x), transpose_b=True)), x)
+    # `table xᵀ`, transposed, took a quarter longer, where oneDNN is on.
+    return _like(tf.matmul(_rows(x), table, transpose_b=True), x)
 
 
 def _rows(x: Tensor) -> Tensor:
@@ -327,11 +327,14 @@ def conv_transpose2d(x: Tensor, w: Tensor, b: Tensor | None = None, *, stride: i
 
 
 def group_norm(x: Tensor, scale: Tensor, shift: Tensor, *, groups: int, eps: float) -> Tensor:
-    # As `layer_norm`, over other axes.
+    # As Keras's layer has it, with `tf.nn.moments` written out, which is 3 % less. The form of `layer_norm`, scaled in
+    # the image's own shape, took a quarter longer with its gradient.
     grouped = tf.reshape(x, (*x.shape[:3], groups, x.shape[3] // groups))
-    centred = grouped - tf.reduce_mean(grouped, axis=(1, 2, 4), keepdims=True)
-    variance = tf.reduce_mean(tf.square(centred), axis=(1, 2, 4), keepdims=True)
-    return tf.reshape(centred * tf.math.rsqrt(variance + eps), x.shape) * scale + shift
+    mean = tf.reduce_mean(grouped, axis=(1, 2, 4), keepdims=True)
+    distances = tf.math.squared_difference(grouped, tf.stop_gradient(mean))
+    factor = tf.math.rsqrt(tf.reduce_mean(distances, axis=(1, 2, 4), keepdims=True) + eps)
+    factor *= tf.reshape(scale, (groups, -1))
+    return tf.reshape(grouped * factor + (tf.reshape(shift, (groups, -1)) - mean * factor), x.shape)
 
 
 def leaky_relu(x: Tensor, *, slope: float) -> Tensor:
