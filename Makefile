@@ -60,8 +60,15 @@ bench: $(READY) ## the instrument against well-known tools, side by side (minute
 parity: $(READY) ## the adapters against each framework's own library: make parity ARGS="tensorflow graph resnet18"
 	@$(BIN)/python -m tests.parity $(ARGS)
 
-gpu-check: $(READY) ## on a GPU machine: identity, precision, clocks, and the table (after make setup-gpu)
-	@$(BIN)/python -m harness.gpu_check
+# With a framework's interpreter given (make gpu-check TORCH=python3 JAX=python3) nothing is installed, .venv neither.
+GPU_PYTHON = $(or $(wildcard $(BIN)/python),$(PYTHON))
+INTERPRETER = $(if $(2),frameworks.$(1).interpreters.cuda=$(2) frameworks.$(1).interpreters.cpu=$(2))
+
+gpu-check: $(if $(TORCH)$(JAX)$(TENSORFLOW),,$(READY)) ## on a GPU machine, after make setup-gpu: all that only it can show (LIMIT=seconds TORCH=python ...)
+	@$(GPU_PYTHON) -c 'import hydra, numpy, omegaconf, rich' || { \
+	  echo "twofold: $(GPU_PYTHON) lacks a package; install hydra-core, numpy and rich, or put their wheels on PYTHONPATH" >&2; exit 2; }
+	@$(GPU_PYTHON) -m harness.gpu_check $(if $(LIMIT),--limit $(LIMIT)) \
+	  $(call INTERPRETER,torch,$(TORCH)) $(call INTERPRETER,jax,$(JAX)) $(call INTERPRETER,tensorflow,$(TENSORFLOW)) $(ARGS)
 
 clean: ## remove environments and caches, not results
 	rm -rf .venv .venv-cuda-* .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -58,8 +58,8 @@ class SweepCallback(Callback):
         try:
             self.plans = sweeps(config.hydra.job.config_name, batch())
             jobs = [job for plan in self.plans for job in plan.jobs]
-            for job in {(job.variants, job.device): job for job in jobs}.values():
-                preflight.check(job)
+            for lacking in preflight.check(jobs):
+                Terminal().say(f"{lacking} (its cells are unsupported; what was measured of it before is kept)")
             self.lock = hold(jobs[0].device.name, Terminal().say)
             begin(self.plans, Terminal().say)
             self.start = time.monotonic()

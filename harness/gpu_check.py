@@ -1,125 +1,200 @@
 """Everything that only a GPU machine can show, in one command: `make gpu-check`.
 
-Identity on the device, precision in force, the device's clock against the host's, then the table of a study.
-Prints a line for each check and ends with exit code 1 if one fails.
+The parts come in the order of their worth, so that a time limit cuts off what is worth least: gradients, precision and
+clocks on the device, small models, lower precisions, then larger work up to published sizes. All that was printed and
+every record and log go into one file, which is written anew after each part.
 """
 
 from __future__ import annotations
 
-import dataclasses
+import argparse
+import signal
 import subprocess
 import sys
+import tarfile
 import tempfile
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Timer
 
 from hydra import compose, initialize_config_dir
-from omegaconf import DictConfig
 
 from . import preflight
-from .config import Settings, Variant
-from .errors import UserError
+from .config import Settings
+from .device_checks import check_variant
 from .jobs import job_settings
-from .measure.pool import MALLOC, ROOT, Worker
-from .measure.protocol import Failure
-from .sweep import conditions, launch
+from .measure import machine
+from .measure.pool import ROOT
+from .refusal import refusal
 from .workload.workload import save
 
 MODELS = ("mlp", "resnet18", "gpt2")
+LEAST_S = 15  # a part with less time than this shows nothing
+ENDING_S = 10  # from Ctrl-C to the end of a sweep, in which it sums up
+INTERRUPTED = 130  # its exit code
 
-# TF32 keeps 10 bits of the fraction: multiplies that really use it are off by more than this, fp32's by less.
-TF32_SHOWS = 3e-5
-
-# The host's clock includes the launch; below this share of it the two clocks do not see the same work.
-LEAST_SHARE = 0.5
-MOST_SHARE = 1.02
-
-
-@dataclasses.dataclass(frozen=True)
-class Finding:
-    """One check of one variant: what was seen, and whether that is as it should be."""
-
-    name: str
-    good: bool
-    seen: str
-
-
-def identity(errors: dict[str, float], precision: str) -> Finding:
-    """Gradients agree with the oracle, to the precision asked for and no better than it could."""
-    worst = max(errors.values())
-    shown = worst > TF32_SHOWS
-    good = shown if precision == "tf32" else not shown
-    return Finding(f"{precision} multiplies in force", good, f"largest gradient error {worst:.1e}")
+# Checks of each model in a precision, or a sweep; and how many seconds it may take.
+CHECK, SWEEP = "check", "sweep"
+PARTS: tuple[tuple[str, float, str], ...] = (
+    (CHECK, 240, "precision=fp32"),
+    (SWEEP, 170, "study.name=gpu_small model=mlp,resnet18,gpt2 measure.budget_s=2 measure.warm_s=1"),
+    (CHECK, 240, "precision=tf32"),
+    (SWEEP, 60, "study.name=gpu_precision model=mlp,resnet18 precision=tf32,bf16 measure.budget_s=2 measure.warm_s=1"),
+    (SWEEP, 70, "study.name=gpu_large_mlp model=mlp model.width=4096 model.batch=4096 measure.budget_s=3"),
+    (SWEEP, 90, "study.name=gpu_gpt2 model=gpt2_small model.batch=2 precision=fp32,tf32,bf16 measure.budget_s=4"),
+    (SWEEP, 90, "study.name=gpu_resnet model=resnet18_imagenet model.batch=8 precision=fp32,tf32 measure.budget_s=4"),
+    (SWEEP, 3600, "study=gpu"),
+)
 
 
-def clocks(host_s: dict[str, float], device_s: dict[str, float]) -> list[Finding]:
-    """The device's own time of each phase is most of the host's, and never more."""
-    return [
-        Finding(f"{phase}: device time within host time", LEAST_SHARE <= share <= MOST_SHARE, f"share {share:.2f}")
-        for phase, seconds in device_s.items()
-        if (share := seconds / host_s[phase]) is not None
-    ]
+@dataclass
+class Contact:
+    """One run of the parts: what the user chose, when it must end, and where everything goes."""
+
+    overrides: tuple[str, ...]
+    limit_s: float
+    folder: Path
+    file: Path
+    begun: float = field(default_factory=time.monotonic)
+
+    @property
+    def left_s(self) -> float:
+        return self.limit_s - (time.monotonic() - self.begun)
+
+    def say(self, line: str) -> None:
+        """On the terminal and into the log."""
+        print(line, flush=True)
+        with (self.folder / "log.txt").open("a") as log:
+            log.write(f"{line}\n")
+
+    def keep(self) -> None:
+        """Write the file that holds everything up to now."""
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        half = self.file.with_name(f"{self.file.name}.part")
+        with tarfile.open(half, "w:gz") as archive:
+            for path in sorted(self.folder.iterdir()):
+                archive.add(path, path.name, filter=_worth_keeping)
+        half.replace(self.file)
+
+    def asked(self, part: str) -> list[str]:
+        """The overrides of a part; what the user gave stands instead of its own."""
+        own = ["device=cuda", "tracking=off", *part.split(), *self.overrides]
+        merged = {override.partition("=")[0].lstrip("+~"): override for override in own}
+        return [*merged.values(), f"results='{self.folder / 'results'}'"]
 
 
-def check_variant(job: Settings, variant: Variant, folder: Path) -> list[Finding]:
-    """All checks of one variant in a worker of its own."""
-    start, with_all = launch(job, variant), conditions(job)
-    with Worker(start.interpreter, with_all.cpus, start.log, MALLOC[with_all.memory]) as worker:
-        try:
-            worker.ask(
-                "open",
-                with_all.deadline_s,
-                framework=variant.framework,
-                device="cuda",
-                threads=len(with_all.cpus),
-                precision=job.workload.precision,
-            )
-            asked = {"execution": start.execution, "choices": start.choices}
-            worker.ask("load", with_all.deadline_s, folder=str(folder), **asked)
-            verified = worker.ask("verify", with_all.deadline_s)
-            timed = worker.ask("device_clock", with_all.deadline_s)
-        except Failure as failure:
-            return [Finding(failure.outcome, failure.outcome == "unsupported", failure.reason)]
-    return [
-        identity(verified["gradient_errors"], job.workload.precision),
-        *clocks(timed["host_s"], timed["device_s"]),
-    ]
+def _worth_keeping(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    """Not what frameworks compiled."""
+    return None if member.name == "results/cache" else member
 
 
-def check_models(compose_job: Callable[[Sequence[str]], Settings]) -> bool:
-    """Every model in fp32 and tf32, every variant. True if all is as it should be."""
-    good = True
-    for model in MODELS:
-        for precision in ("fp32", "tf32"):
-            job = compose_job([f"model={model}", f"precision={precision}", "device=cuda", "study.name=gpu_check"])
-            with tempfile.TemporaryDirectory(prefix="twofold-") as temporary:
-                folder = save(job.workload, Path(temporary) / "workload")
-                for variant in job.variants:
-                    for found in check_variant(job, variant, folder):
-                        mark = "ok  " if found.good else "FAIL"
-                        print(f"{mark} {model} {precision} {variant}: {found.name}: {found.seen}", flush=True)
-                        good &= found.good
+def check(contact: Contact, part: str, most_s: float) -> bool:
+    """Check every model in every variant while there is time. True if all that was seen is as it should be."""
+    end, good = time.monotonic() + most_s, True
+    jobs = [_composed(contact, f"model={model} {part} study.name=gpu_check") for model in MODELS]
+    for job in {job.workload.id: job for job in jobs}.values():  # the user may have chosen the model
+        with tempfile.TemporaryDirectory(prefix="twofold-") as temporary:
+            folder = save(job.workload, Path(temporary) / "workload")
+            for variant in job.variants:
+                if end - time.monotonic() < LEAST_S:
+                    contact.say("== no time left for the other checks of this part")
+                    return good
+                for found in check_variant(job, variant, folder, end):
+                    mark = "ok  " if found.good else "FAIL"
+                    named = f"{job.workload.label} {job.workload.precision} {variant}"
+                    contact.say(f"{mark} {named}: {found.name}: {found.seen}")
+                    good &= found.good
     return good
 
 
-def main() -> int:
-    """Exit code 0 if all checks hold and the study ends well, 1 if not, 2 without a GPU."""
+def sweep(contact: Contact, part: str, most_s: float) -> bool:
+    """Measure; interrupt it in order when its time is over, which is no failure. False for a bad end."""
+    asked = [sys.executable, "-m", "harness", "-m", *contact.asked(part)]
+    process = subprocess.Popen(asked, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    with process, _called_off(process, most_s):
+        assert process.stdout is not None
+        for line in process.stdout:
+            contact.say(line.rstrip())
+    if process.returncode in (INTERRUPTED, -signal.SIGINT, -signal.SIGKILL):
+        contact.say("== cut short, its time is over")
+        return True
+    return process.returncode == 0
 
-    def compose_job(overrides: Sequence[str]) -> Settings:
-        config: DictConfig = compose("config", overrides=list(overrides))
-        job = job_settings(config)
-        preflight.check(job)
-        return job
 
+@contextmanager
+def _called_off(process: subprocess.Popen[str], most_s: float) -> Iterator[None]:
+    timers = [
+        Timer(max(1.0, most_s - ENDING_S), process.send_signal, [signal.SIGINT]),
+        Timer(max(1.0, most_s), process.kill),
+    ]
+    for timer in timers:
+        timer.start()
     try:
-        with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-            good = check_models(compose_job)
-    except UserError as error:
-        print(f"twofold: {error}", file=sys.stderr)
-        return 2
-    table = subprocess.run([sys.executable, "-m", "harness", "-m", "study=gpu"], check=False)
-    return int(not good or table.returncode != 0)
+        yield
+    finally:
+        for timer in timers:
+            timer.cancel()
+
+
+def _composed(contact: Contact, part: str) -> Settings:
+    return job_settings(compose("config", overrides=contact.asked(part)))
+
+
+def contact_device(contact: Contact) -> int:
+    """All parts, as far as time goes. Exit code 0 if all that was seen is good, 1 if not. Raises UserError."""
+    for line in preflight.check([_composed(contact, "model=mlp study.name=gpu_check")]):
+        contact.say(f"{line} (its cells are unsupported)")
+    contact.say(f"machine: {machine.describe()}")
+    good = True
+    for kind, most_s, part in PARTS:
+        left_s = min(most_s, contact.left_s)
+        if left_s < LEAST_S:
+            contact.say(f"== skipped, no time left: {kind} {part}")
+            continue
+        contact.say(f"== {kind} {part}: at most {left_s:.0f} s")
+        begun = time.monotonic()
+        try:
+            ended_well = (check if kind == CHECK else sweep)(contact, part, left_s)
+        except Exception as error:
+            said = refusal(error)
+            if said is None:
+                raise
+            contact.say(f"== not possible here: {said}")
+            ended_well = True
+        good &= ended_well
+        contact.say(f"== {'good' if ended_well else 'NOT GOOD'} after {time.monotonic() - begun:.0f} s")
+        contact.keep()
+    return int(not good)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Exit code 0 if all is good, 1 if not, 2 without a GPU or without any framework."""
+    parser = argparse.ArgumentParser(prog="python -m harness.gpu_check", description=__doc__)
+    parser.add_argument("--limit", type=float, default=7200, metavar="SECONDS", help="for everything together")
+    parser.add_argument("--file", type=Path, default=Path("results/gpu-check.tar.gz"), help="where everything goes")
+    parser.add_argument("overrides", nargs="*", help="as for python -m harness, such as device=cpu model.batch=8")
+    given = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory(prefix="twofold-") as temporary:
+        contact = Contact(tuple(given.overrides), given.limit, Path(temporary), given.file)
+        try:
+            with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+                code = contact_device(contact)
+        except KeyboardInterrupt:
+            contact.say("== interrupted")
+            code = INTERRUPTED
+        except Exception as error:
+            said = refusal(error)
+            if said is None:
+                raise
+            print(f"twofold: {said}", file=sys.stderr)
+            return 2
+        contact.say(f"== done after {time.monotonic() - contact.begun:.0f} s; everything is in {given.file}")
+        contact.keep()
+    return code
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -14,6 +14,7 @@ from .errors import UserError
 from .findings.record import Record, read_head, write_json
 from .forecast import Forecast, forecast
 from .measure import machine
+from .preflight import lacking
 from .resume import outstanding
 
 
@@ -64,9 +65,15 @@ class Plan:
     def forecasts(self) -> list[Forecast]:
         """How long each job takes."""
         return [
-            forecast(job, {variant: self.earlier.get(job.cell(variant), []) for variant in todo})
+            forecast(job, {v: self.earlier.get(job.cell(v), []) for v in todo if not lacking(job, v.framework)})
             for job, todo in zip(self.jobs, self.outstanding, strict=True)
         ]
+
+    @property
+    def _absent(self) -> int:
+        """How many of the outstanding cells lack their framework."""
+        todo = zip(self.jobs, self.outstanding, strict=True)
+        return sum(bool(lacking(job, variant.framework)) for job, variants in todo for variant in variants)
 
     @property
     def forecast(self) -> Forecast:
@@ -96,7 +103,7 @@ class Plan:
         if count:
             workloads = sum(map(bool, self.outstanding))
             lines.append(f"{count} variants of {workloads} workloads: {self.forecast}")
-            if unseen := count - len(self.earlier):
+            if unseen := count - len(self.earlier) - self._absent:
                 lines[-1] += f", and the first compile of {unseen} that were never measured"
         return lines
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import http.client
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ import sys
 import tempfile
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -53,28 +55,42 @@ def interpreter(job: Settings, framework: str) -> str:
     return job.frameworks[framework].interpreters.get(job.device.name) or sys.executable
 
 
-def check(job: Settings) -> None:
-    """Raises UserError where a framework, the results folder or MLflow cannot be had."""
-    for framework in dict.fromkeys(variant.framework for variant in job.variants):
-        _check_framework(framework, interpreter(job, framework), job.device.name)
-    _check_writable(job.results)
-    if job.tracking.uri and job.tracking.uri.startswith("http"):
-        _check_answers(job.tracking.uri)
+def check(jobs: Sequence[Settings]) -> list[str]:
+    """A sentence for each framework that is not there, whose cells are then `unsupported`.
+
+    Raises UserError where none is there, or the results folder or MLflow cannot be had.
+    """
+    found = [lacking(job, variant.framework) for job in jobs for variant in job.variants]
+    sentences = list(dict.fromkeys(filter(None, found)))
+    if all(found):
+        raise UserError("; ".join(sentences))
+    for folder in {job.results for job in jobs}:
+        _check_writable(folder)
+    for uri in {job.tracking.uri for job in jobs}:
+        _check_tracking(uri)
+    return sentences
 
 
-def _check_framework(framework: str, python: str, device: str) -> None:
+def lacking(job: Settings, framework: str) -> str:
+    """Why a framework cannot be measured on the job's device, with what to do; empty where it is installed."""
+    return _lacking(framework, interpreter(job, framework), job.device.name)
+
+
+@cache
+def _lacking(framework: str, python: str, device: str) -> str:
     remedy = f"set frameworks.{framework}.interpreters.{device}"
     if shutil.which(python) is None:
         remedy = "run make setup-gpu" if device == "cuda" else remedy
-        raise UserError(f"{framework}: its interpreter {python} is not there; {remedy}")
+        return f"{framework}: its interpreter {python} is not there; {remedy}"
     try:
         version = framework_version(framework, python)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise UserError(f"{framework}: its interpreter {python} does not run ({error}); {remedy}") from error
+        return f"{framework}: its interpreter {python} does not run ({error}); {remedy}"
     if version is None:
-        raise UserError(
+        return (
             f"{framework} is not installed for {python}; run make setup, or leave it out with 'variants.{framework}=[]'"
         )
+    return ""
 
 
 @cache
@@ -109,7 +125,15 @@ def _check_writable(folder: Path) -> None:
         raise UserError(f"results={folder}: cannot be written ({error.strerror}); choose another folder") from error
 
 
-def _check_answers(uri: str) -> None:
+def _check_tracking(uri: str | None) -> None:
+    if uri is None:
+        return
+    if importlib.util.find_spec("mlflow") is None:
+        raise UserError(
+            f"tracking.uri={uri}: MLflow is not installed for {sys.executable}; install mlflow, or choose tracking=off"
+        )
+    if not uri.startswith("http"):
+        return
     try:
         urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=_ANSWER_WITHIN_S).close()
     except (OSError, ValueError, http.client.HTTPException) as error:

@@ -43,7 +43,8 @@ def outstanding(job: Settings, machine: Mapping[str, Any]) -> dict[Variant, str]
 def versions(job: Settings, variant: Variant) -> dict[str, str]:
     """Of the code that defines the work, and of the framework, without importing it."""
     name = variant.framework
-    version = preflight.framework_version(name, preflight.interpreter(job, name))
+    absent = preflight.lacking(job, name)
+    version = None if absent else preflight.framework_version(name, preflight.interpreter(job, name))
     return {"code": code_digest(name, frozenset(job.frameworks)), name: version or "not installed"}
 
 
@@ -62,7 +63,9 @@ def code_digest(framework: str, frameworks: frozenset[str]) -> str:
 
 
 def _why_again(job: Settings, variant: Variant, record: Record, machine: Mapping[str, Any]) -> str:
-    """Why a record does not stand for its variant any more; empty if it does."""
+    """Why a record does not stand for its variant any more; empty if it does, or if its framework is not there now."""
+    if preflight.lacking(job, variant.framework):
+        return ""
     if job.redo == "all":
         return "of redo=all"
     if job.redo == "failed" and record.outcome not in SUCCESSES:

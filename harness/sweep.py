@@ -17,6 +17,7 @@ from .findings.judged import read as read_verdicts
 from .findings.record import read
 from .leftovers import temporary_folder
 from .measure import machine
+from .measure.protocol import Failure, Outcome
 from .measure.trial import Conditions, Launch, Measured, run_trial
 from .plan import Plan
 from .publish import Publisher, connect, publish_summary
@@ -30,12 +31,15 @@ def run_job(job: Settings, terminal: Terminal) -> None:
     todo = outstanding(job, described)
     if not todo:
         return
-    measured = {variant: Measured() for variant in todo}
+    measured = {variant: Measured(failure=_absence(job, variant)) for variant in todo}
     with temporary_folder() as temporary, ThreadPoolExecutor(2) as background:
         terminal.say(f"{job.workload.id}: {len(todo)} variants on {job.device.name}, {job.device.threads} threads")
         workload = background.submit(_save, job.workload, Path(temporary) / "workload")
         tracker = background.submit(connect, job)
         publisher = Publisher(job, terminal, tracker, described, todo)
+        for variant, known in measured.items():
+            if known.failure:
+                publisher.publish(variant, known, len(measured) * job.measure.budget_s)
         for trial in range(1, job.measure.trials + 1):
             last = trial == job.measure.trials
 
@@ -66,6 +70,12 @@ def digest(plans: Sequence[Plan]) -> list[str]:
     """Where several studies were summed up: the claim and verdicts of each that has one, in a line."""
     judged = [read_verdicts(plan.jobs[0].folder) for plan in plans if plan.jobs[0].claim] if len(plans) > 1 else []
     return ["", *(claim_text.digest(each) for each in judged if each)] if judged else []
+
+
+def _absence(job: Settings, variant: Variant) -> Failure | None:
+    """How a variant ends whose framework is not there."""
+    why = preflight.lacking(job, variant.framework)
+    return Failure(Outcome.UNSUPPORTED, why) if why else None
 
 
 def _save(workload: Workload, folder: Path) -> Path:

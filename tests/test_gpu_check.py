@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
+import tarfile
 
 import pytest
 from hydra import compose, initialize_config_dir
 
-from harness import gpu_check
+from harness import device_checks, gpu_check
 from harness.jobs import job_settings
 from harness.measure.pool import ROOT
 
@@ -39,7 +41,7 @@ def job(driver, fake_python, tmp_path):
 
 
 def checked(job, folder):
-    return gpu_check.check_variant(job, job.variants[0], folder)
+    return device_checks.check_variant(job, job.variants[0], folder)
 
 
 def test_an_exact_framework_passes_in_fp32(job, tiny_folder):
@@ -68,9 +70,22 @@ def test_what_a_framework_cannot_do_is_no_failure(job, tiny_folder):
     assert finding.name == "unsupported"
 
 
+def test_a_framework_that_is_missing_is_no_failure(job, tiny_folder):
+    there = job("fp32", "plain")
+    gone = dataclasses.replace(there.frameworks["fake"], interpreters={"cuda": "/nowhere/python"})
+    (finding,) = checked(dataclasses.replace(there, frameworks={"fake": gone}), tiny_folder)
+    assert finding.good and "/nowhere/python is not there" in finding.seen
+
+
+def test_a_variant_that_has_no_time_left_is_not_called_wrong(job, tiny_folder):
+    there = job("fp32", "plain")
+    (finding,) = device_checks.check_variant(there, there.variants[0], tiny_folder, end=0.0)
+    assert finding.good and finding.name == "not checked"
+
+
 @pytest.mark.parametrize(("device_s", "good"), [(0.9, True), (1.2, False), (0.3, False)])
 def test_the_device_clock_must_see_the_work_that_the_host_sees(device_s, good):
-    (finding,) = gpu_check.clocks({"forward": 1.0}, {"forward": device_s})
+    (finding,) = device_checks.clocks({"forward": 1.0}, {"forward": device_s})
     assert finding.good is good
 
 
@@ -79,3 +94,58 @@ def test_without_a_gpu_it_says_so_and_checks_nothing():
     assert ended.returncode == 2
     assert "no NVIDIA GPU answers here" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+@pytest.fixture
+def contact(driver, fake_python, tmp_path, monkeypatch):
+    """`contact(execution, *parts, limit=...)`: exit code, what was printed, and the names in the file of it all."""
+
+    def run(capsys, execution, *parts, limit=300, python=fake_python):
+        monkeypatch.setattr(gpu_check, "PARTS", parts)
+        file = tmp_path / "out" / "everything.tar.gz"
+        overrides = [
+            *("variants=numpy", "variants.numpy=[]", "model=mlp", "model.batch=2", "model.depth=2", "model.width=4"),
+            *(f"+frameworks.fake.executions=[{execution}]", f"+frameworks.fake.interpreters.cuda='{python}'"),
+            *(f"+variants.fake=[{execution}]", "measure.warm_s=0.2"),
+        ]
+        code = gpu_check.main(["--limit", str(limit), "--file", str(file), *overrides])
+        if not file.exists():
+            return code, capsys.readouterr().err, ""
+        with tarfile.open(file) as archive:
+            return code, archive.extractfile("log.txt").read().decode(), " ".join(archive.getnames())
+
+    return run
+
+
+QUICK = ("sweep", 200, "study.name=quick model=gpt2 measure.budget_s=0.2")
+
+
+def test_everything_is_in_one_file_and_what_the_user_chose_counts(contact, capsys):
+    code, log, names = contact(capsys, "plain", ("check", 100, "precision=fp32"), QUICK)
+    assert code == 0, log
+    assert "machine: " in log and log.count("ok   mlp fp32 fake-plain: fp32 multiplies in force") == 1
+    assert "gpt2" not in log.replace(QUICK[2], "")
+    assert "results/records/quick/main/mlp-" in names and "results/logs/gpu_check/main/mlp-" in names
+
+
+def test_what_is_worth_less_is_left_out_when_the_time_is_over(contact, capsys):
+    code, log, names = contact(capsys, "plain", ("check", 100, "precision=fp32"), QUICK, limit=1)
+    assert code == 0
+    assert log.count("== skipped, no time left") == 2 and "records" not in names
+
+
+def test_a_sweep_that_takes_too_long_is_ended_and_is_no_failure(contact, capsys):
+    code, log, _ = contact(capsys, "plain", ("sweep", 20, "study.name=long measure.budget_s=500 measure.target=1e-9"))
+    assert code == 0
+    assert "cut short" in log and "NOT GOOD" not in log
+
+
+def test_a_wrong_answer_is_the_exit_code(contact, capsys):
+    code, log, _ = contact(capsys, "off", QUICK)
+    assert code == 1 and "NOT GOOD" in log
+
+
+def test_without_any_framework_it_says_so(contact, capsys):
+    code, said, _ = contact(capsys, "plain", QUICK, python="/nowhere/python")
+    assert code == 2
+    assert said == "twofold: fake: its interpreter /nowhere/python is not there; run make setup-gpu\n"

@@ -117,8 +117,17 @@ def test_an_mlflow_that_stops_answering_loses_nothing(sweep, deaf_mlflow):
     assert "Traceback" not in printed
 
 
+def test_a_framework_that_is_missing_stops_no_sweep(sweep):
+    code, printed = sweep.run(*TINY, "variants=jax,numpy", "frameworks.jax.interpreters.cpu=/no/python", "tracking=off")
+    why = "jax: its interpreter /no/python is not there; set frameworks.jax.interpreters.cpu"
+    assert code == 0, printed
+    assert printed.startswith(f"{why} (its cells are unsupported")
+    outcomes = {record.framework: (record.outcome, record.reason) for record in sweep.records().values()}
+    assert outcomes == {"jax": ("unsupported", why), "numpy": ("ok", "")}
+
+
 def test_every_job_is_checked_before_the_first_starts(sweep):
-    code, printed = sweep.run(*TINY, "variants=jax,numpy", "frameworks.jax.interpreters.cpu=/no/python")
+    code, printed = sweep.run(*TINY, "variants=jax", "frameworks.jax.interpreters.cpu=/no/python")
     assert code == 2
     assert printed == "twofold: jax: its interpreter /no/python is not there; set frameworks.jax.interpreters.cpu\n"
     assert not (sweep.results / "records").exists()

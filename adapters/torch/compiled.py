@@ -6,12 +6,14 @@ raises FailOnRecompileLimitHit; torch's default would be up to seven recompilati
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from types import FunctionType
 from typing import Any
 
 import numpy as np
 import torch
+import torch._dynamo.config as dynamo_config
 import torch._functorch.config as functorch_config
 from torch import Tensor, fx
 from torch._inductor.compile_fx import compile_fx, compile_fx_inner
@@ -115,14 +117,19 @@ def compiled(function: Any, backend: Inductor) -> Callable[..., Any]:
     fresh = FunctionType(
         function.__code__.replace(), function.__globals__, function.__name__, None, function.__closure__
     )
-    return torch.compile(
-        fresh,
-        fullgraph=True,
-        dynamic=False,
-        backend=backend,
-        recompile_limit=1,
-        options={"guard_filter_fn": _guards_worth_checking},
-    )
+    options = {"guard_filter_fn": _guards_worth_checking}
+    return torch.compile(fresh, fullgraph=True, dynamic=False, backend=backend, options=options, **_ONCE)
+
+
+def _once() -> dict[str, Any]:
+    """Keywords of torch.compile by which a function may compile once. Torch 2.11 has none: there the process may."""
+    if "recompile_limit" in inspect.signature(torch.compile).parameters:
+        return {"recompile_limit": 1}
+    dynamo_config.recompile_limit = 1
+    return {}
+
+
+_ONCE = _once()
 
 
 # Tensors, grad mode, threads. Guards on the interpreter's list of steps, which a model written by hand would not

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import sys
 import threading
 import venv
 
 import pytest
 
 from adapters.base import EXTRA_PHASES
+from harness import preflight
+from harness.errors import UserError
 from harness.findings.record import read
 from harness.findings.schema import METRICS
+from harness.jobs import job_settings
 from tests.config.conftest import ROOT
 
 
@@ -87,7 +91,10 @@ MISTAKES = (
     (["model.width=???"], "model.width"),
     (["frameworks.numpy.interpreters.cpu=/nowhere/bin/python"], "/nowhere/bin/python"),
     (["frameworks.numpy.interpreters.cpu=/etc/hostname"], "/etc/hostname"),
-    (["+frameworks.absent={executions: [eager], interpreters: {}}", "+variants.absent=[eager]"], "absent is not inst"),
+    (
+        ["+frameworks.absent={executions: [eager], interpreters: {}}", "variants.numpy=[]", "+variants.absent=[eager]"],
+        "absent is n",
+    ),
     (["tracking=server", "tracking.uri=http://host:port"], "tracking.uri=http://host:port"),
     (["tracking=server", "tracking.uri=http://"], "tracking.uri=http://"),
     (["tracking=server", "tracking.uri='http://a b'"], "tracking.uri=http://a b"),
@@ -133,7 +140,6 @@ def test_what_hydra_finds_stays_readable(type_in, typed, said):
         (["device=auto,cpu"], "measured twice"),
         (["study.name=a,b"], "cannot be swept"),
         (["results=a,b"], "cannot be swept"),
-        (["variants=numpy,torch", "frameworks.torch.interpreters.cpu=/nowhere/python"], "/nowhere/python"),
         (["model.depth=2,3", "tracking=server", "tracking.uri=http://127.0.0.1:1"], "does not answer"),
         (["model.depth=range(1,"], "range(1,"),
     ],
@@ -209,6 +215,21 @@ def test_an_interpreter_without_the_framework_is_refused(type_in, tmp_path):
     python = tmp_path / "bare" / "bin" / "python"
     result = type_in("variants=torch", f"frameworks.torch.interpreters.cpu={python}")
     assert_refused_in_a_sentence(result, type_in.results, f"torch is not installed for {python}", "variants.torch=[]")
+
+
+def test_where_no_wanted_framework_is_there_it_says_so_of_each(type_in):
+    missing = [f"frameworks.{name}.interpreters.cpu=/nowhere/{name}" for name in ("torch", "jax")]
+    result = type_in("variants=torch,jax", *missing, flags=["-m"])
+    assert_refused_in_a_sentence(result, type_in.results, "torch: its interpreter /nowhere/torch", "jax: its interp")
+
+
+def test_mlflow_that_is_not_installed_is_refused_only_where_it_is_asked_for(composed, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "mlflow", None)
+    asked = ("variants=numpy", "device=cpu", f"results={tmp_path}")
+    assert preflight.check([job_settings(composed(*asked, "tracking=off"))]) == []
+    for tracking in ("local", "server"):
+        with pytest.raises(UserError, match=r"MLflow is not installed for .*; install mlflow, or choose tracking=off"):
+            preflight.check([job_settings(composed(*asked, f"tracking={tracking}"))])
 
 
 def test_an_interpreter_that_does_not_start_is_refused(type_in, tmp_path):

@@ -107,6 +107,16 @@ def test_a_failed_outcome_stays_unless_failures_are_asked_for(job, finished, out
     assert decided(replace(job, redo="failed")) == {EAGER: f"because it was {outcome}, and redo=failed"}
 
 
+def test_a_record_is_kept_where_its_framework_is_not_there_any_more(job, finished):
+    """Whatever has changed, nothing can be measured in its place; what has no record ends as unsupported."""
+    finished(EAGER, versions={"torch": "1.0"})
+    gone = replace(job.frameworks["torch"], interpreters={"cpu": "/nowhere/python"})
+    without = replace(job, redo="all", frameworks=job.frameworks | {"torch": gone})
+    assert decided(without) == {COMPILE: ""}
+    plan = Plan.of([without])
+    assert plan.forecast.seconds == 0 and "never measured" not in plan.announcement()[-1]
+
+
 def test_all_is_all(job, finished):
     finished(EAGER)
     assert decided(replace(job, redo="all")) == {EAGER: "because of redo=all", COMPILE: ""}
