@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from adapters.base import Program
-from harness.workload.agreement import GRADIENT_LIMIT, Agreement, agreement
+from harness.workload.agreement import WHOLE_LIMIT, Agreement, agreement
 from harness.workload.optimizer import step_error
 from harness.workload.reference import Reference
 from harness.workload.workload import Workload
@@ -58,7 +58,7 @@ def _tangent(program: Any, workload: Workload, expected: Reference) -> str | Non
     """The derivative along the directions, against the oracle's gradient times them."""
     _, derivative = program.tangent()
     error = abs(float(derivative) - expected.along(workload.directions())) / expected.norm
-    limit = GRADIENT_LIMIT[workload.precision]
+    limit = WHOLE_LIMIT[workload.precision]
     return None if error <= limit else f"the tangent is off by {error:.2g} of the gradient's norm; {limit:g} is allowed"
 
 
@@ -73,7 +73,7 @@ def _update(program: Any, precision: str, optimizer: str) -> str | None:
 
     (before, _), (after, gradients) = step(), step()
     error = step_error(optimizer, before, after, gradients)
-    limit = GRADIENT_LIMIT[precision]
+    limit = WHOLE_LIMIT[precision]
     return (
         None if error <= limit else f"a step of {optimizer} is off by {error:.2g} of its length; {limit:g} is allowed"
     )

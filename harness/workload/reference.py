@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from . import primitives
+from . import primitives, rounding
 from .backprop import run_backward, run_forward
+from .rounding import Errors
 from .trace import Graph
+
+# A gradient below this share of the whole is zero in exact arithmetic; what is left is float64 noise.
+STRUCTURAL_ZERO = 1e-12
 
 
 @dataclass(frozen=True)
 class Reference:
-    """What every framework must agree with: the loss, and the gradient of each source by name."""
+    """What every framework must agree with: the loss, and the gradient of each source by name.
+
+    `allowed` is how far a correct float32 program may be off; a gradient that it does not name has the least.
+    """
 
     loss: float
     gradients: dict[str, np.ndarray]
+    allowed: Errors = field(default_factory=Errors)
 
     def of(self, names: Iterable[str]) -> Reference:
         """The same with those gradients alone."""
-        return Reference(self.loss, {name: self.gradients[name] for name in names})
+        return replace(self, gradients={name: self.gradients[name] for name in names})
 
     def along(self, directions: Mapping[str, np.ndarray]) -> float:
         """The derivative of the loss along `directions`: the gradient times them."""
@@ -32,9 +40,34 @@ class Reference:
         """Of the whole gradient."""
         return float(np.linalg.norm([np.linalg.norm(gradient) for gradient in self.gradients.values()]))
 
+    def loss_error(self, loss: float) -> float:
+        """How far a loss is off, relative to this one."""
+        return abs(loss - self.loss) / (abs(self.loss) or 1.0)
+
+    def gradient_errors(self, gradients: Mapping[str, np.ndarray]) -> dict[str, float]:
+        """How far each gradient is off: |g - r| / |r| in the Euclidean norm.
+
+        Where r is zero in exact arithmetic (a bias before a batch norm), its norm is replaced by that of the whole
+        gradient. Raises ValueError where names or shapes differ.
+        """
+        if set(gradients) != set(self.gradients):
+            raise ValueError(f"gradients differ in name: {sorted(set(gradients) ^ set(self.gradients))}")
+        total, errors = self.norm, {}
+        for name, wanted in self.gradients.items():
+            if gradients[name].shape != wanted.shape:
+                raise ValueError(f"gradient of {name}: shape {gradients[name].shape}, expected {wanted.shape}")
+            norm = float(np.linalg.norm(wanted))
+            scale = norm if norm > STRUCTURAL_ZERO * total else total
+            difference = float(np.linalg.norm(np.asarray(gradients[name], np.float64) - wanted))
+            errors[name] = difference / (scale or 1.0)
+        return errors
+
 
 def reference(graph: Graph, arrays: Mapping[str, np.ndarray]) -> Reference:
     """Loss and float64 gradients of `graph` for the named parameters and inputs in `arrays`."""
     doubles = {name: array.astype(np.float64) if array.dtype.kind == "f" else array for name, array in arrays.items()}
     loss, steps = run_forward(primitives, graph, doubles)
-    return Reference(float(loss), run_backward(primitives, graph, steps, np.float64(1.0)))
+    exact = Reference(float(loss), run_backward(primitives, graph, steps, np.float64(1.0)))
+    loss, gradients = rounding.answer_in_float32(graph, arrays)
+    own = Errors(exact.loss_error(loss), exact.gradient_errors(gradients))
+    return replace(exact, allowed=rounding.allowed(graph, own))

@@ -16,6 +16,7 @@ import numpy as np
 from .draw import normal
 from .models import Model, build, sizes
 from .reference import Reference, reference
+from .rounding import Errors
 from .settle import settle
 from .trace import Graph, trace
 
@@ -85,7 +86,7 @@ def save(workload: Workload, folder: Path) -> Path:
     expected = reference(workload.graph, arrays)
     _write(folder / "arrays", arrays)
     _write(folder / "gradients", expected.gradients)
-    description = workload.as_dict() | {"loss": expected.loss}
+    description = workload.as_dict() | {"loss": expected.loss, "allowed": dataclasses.asdict(expected.allowed)}
     (folder / "workload.json").write_text(json.dumps(description, indent=2))
     return folder
 
@@ -93,10 +94,10 @@ def save(workload: Workload, folder: Path) -> Path:
 def load(folder: Path) -> tuple[Workload, dict[str, np.ndarray], Reference]:
     """The inverse of `save`; arrays are mapped from disk, not read."""
     description = json.loads((folder / "workload.json").read_text())
-    loss = description.pop("loss")
+    loss, allowed = description.pop("loss"), Errors(**description.pop("allowed"))
     workload = Workload.from_dict(description)
     arrays = _read(folder / "arrays", workload.graph.draws)
-    return workload, arrays, Reference(loss, _read(folder / "gradients", workload.graph.sources))
+    return workload, arrays, Reference(loss, _read(folder / "gradients", workload.graph.sources), allowed)
 
 
 def _write(folder: Path, arrays: Mapping[str, np.ndarray]) -> None:

@@ -28,8 +28,7 @@ def test_its_gradients_are_the_oracles(op):
     program = Adapter("cpu", 1, "fp32").load(graph, arrays, "eager")
     loss, gradients = program.gradient()
     found = agreement([float(loss)], [program.export(gradients)], reference(graph, arrays))
-    assert found.loss < 1e-5
-    assert found.worst[1] < 1e-5
+    assert found.failure("fp32") is None
 
 
 @pytest.mark.parametrize("op", CATALOGUE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from harness.workload.agreement import GRADIENT_LIMIT, LOSS_LIMIT, agreement
 from harness.workload.reference import Reference, reference
+from harness.workload.rounding import Errors
 
 
 @pytest.fixture
@@ -25,7 +27,10 @@ def rounded(expected):
     return {name: gradient.astype(np.float32) for name, gradient in expected.gradients.items()}
 
 
-@pytest.mark.parametrize("precision", LOSS_LIMIT)
+PRECISIONS = ("fp32", *LOSS_LIMIT)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
 def test_the_oracle_rounded_to_float32_agrees(expected, precision):
     found = agreement([np.float32(expected.loss)], [rounded(expected)], expected)
     assert found.failure(precision) is None
@@ -105,14 +110,34 @@ def test_a_missing_strange_or_reshaped_gradient_is_refused(small, answer, said):
         agreement([2.0], [answer], small)
 
 
-@pytest.mark.parametrize("precision", LOSS_LIMIT)
-def test_limits_are_sharp(small, precision):
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_limits_are_sharp_and_in_fp32_the_workloads_own(small, precision):
     def shifted(by):
         return {"w": small.gradients["w"] * (1 + by), "b": small.gradients["b"]}
 
-    limit = GRADIENT_LIMIT[precision]
-    assert agreement([2.0], [shifted(0.99 * limit)], small).failure(precision) is None
-    assert "w" in agreement([2.0], [shifted(1.01 * limit)], small).failure(precision)
-    limit = LOSS_LIMIT[precision]
-    assert agreement([2.0 * (1 + 0.99 * limit)], [small.gradients], small).failure(precision) is None
-    assert "loss" in agreement([2.0 * (1 + 1.01 * limit)], [small.gradients], small).failure(precision)
+    own = dataclasses.replace(small, allowed=Errors(1e-3, {"w": 3e-6, "b": 2e-6}))
+    limit = GRADIENT_LIMIT.get(precision, 3e-6)
+    assert agreement([2.0], [shifted(0.99 * limit)], own).failure(precision) is None
+    assert "gradient of w" in agreement([2.0], [shifted(1.01 * limit)], own).failure(precision)
+    limit = LOSS_LIMIT.get(precision, 1e-3)
+    assert agreement([2.0 * (1 + 0.99 * limit)], [own.gradients], own).failure(precision) is None
+    assert "loss" in agreement([2.0 * (1 + 1.01 * limit)], [own.gradients], own).failure(precision)
+
+
+def test_a_long_sum_has_its_limit_in_every_precision(small):
+    """Sums are float32 in all of them."""
+    long = dataclasses.replace(small, allowed=Errors(0.5))
+    assert all(agreement([2.9], [small.gradients], long).failure(precision) is None for precision in PRECISIONS)
+
+
+def test_the_gradient_furthest_outside_its_own_limit_is_named(small):
+    own = dataclasses.replace(small, allowed=Errors(1e-5, {"w": 1e-3, "b": 1e-6}))
+    answer = {"w": small.gradients["w"] * 1.0009, "b": small.gradients["b"] * (1 + 2e-6)}
+    found = agreement([2.0], [answer], own)
+    assert found.worst[0] == "w"
+    assert "gradient of b" in found.failure("fp32")
+
+
+def test_of_one_side_the_limits_are_those_of_the_whole(small):
+    own = dataclasses.replace(small, allowed=Errors(1e-3, {"w": 3e-4, "b": 2e-6}))
+    assert agreement([2.0], [{"w": small.gradients["w"] * 1.0002}], own.of(["w"])).failure("fp32") is None

@@ -26,6 +26,7 @@ def test_what_is_saved_is_what_is_loaded(tiny, tmp_path):
         assert arrays[name].dtype == array.dtype
     wanted = reference(tiny.graph, tiny.sample())
     assert expected.loss == wanted.loss
+    assert expected.allowed == wanted.allowed
     assert expected.gradients.keys() == wanted.gradients.keys()
     for name, gradient in wanted.gradients.items():
         np.testing.assert_array_equal(expected.gradients[name], gradient)
