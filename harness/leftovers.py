@@ -1,4 +1,4 @@
-"""What a killed sweep leaves behind: half-written records, and arrays in the folder for temporary files."""
+"""What a killed sweep leaves behind: half-written records, half a database, and arrays among temporary files."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ def temporary_folder() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="twofold-", suffix=f".{os.getpid()}")
 
 
-def remove(records: Path) -> None:
+def remove(results: Path, records: Path) -> None:
     """Remove what bears the number of a process that runs no more."""
-    for path in (*Path(tempfile.gettempdir()).glob("twofold-*.*"), *records.glob(".*.json.*")):
+    temporary = Path(tempfile.gettempdir()).glob("twofold-*.*")
+    for path in (*temporary, *results.glob(".mlflow-*.*"), *records.glob(".*.json.*")):
         owner = path.suffix[1:]
         if owner.isdigit() and not Path(f"/proc/{owner}").exists():
             shutil.rmtree(path, ignore_errors=True)

@@ -84,7 +84,7 @@ class Plan:
         """Write the plan beside the records, so that a job knows how long the later ones take, and then other sweeps
         (`later_s`). Raises UserError.
         """
-        leftovers.remove(self.jobs[0].folder)
+        leftovers.remove(self.jobs[0].results, self.jobs[0].folder)
         planned = [
             {"first": job.cell(job.variants[0]), "planned_s": each.seconds}
             for job, each in zip(self.jobs, self.forecasts, strict=True)

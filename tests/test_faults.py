@@ -15,9 +15,10 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 
 from harness.findings.record import read, records
-from harness.measure.pool import ROOT
+from tests.forked_sweeps import ForkedSweeps
 from tests.processes import children, eventually, gone
 from tests.sweeps import TINY
 
@@ -25,31 +26,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationW
 
 KILLS = 20
 BRIEF = ["device=cpu", "variants=numpy", "variants.numpy=[]", "measure.budget_s=0.2", "measure.warm_s=0.05"]
-
-# A sweep without Hydra, which keeps nothing and takes most of the time.
-SWEEP = """
-import sys
-from pathlib import Path
-from harness import config
-from harness.config import Settings, Variant
-from harness.findings.console import Terminal
-from harness.plan import Plan
-from harness.sweep import run_job, sum_up
-from harness.workload.workload import Workload
-names = ("a", "b", "c")
-jobs = [
-    Settings("study", "main", Workload.of("mlp", {"batch": 2, "depth": 2, "width": 4}, seed=seed),
-             config.Device("cpu", 1, "kept"), tuple(Variant("fake", name) for name in names),
-             config.Measure("brief", 1, 0.02, 0.15, 0.05, 60.0), config.Tracking(None),
-             {"fake": config.Framework(names, {"cpu": sys.argv[1]})}, Path(sys.argv[2]))
-    for seed in range(20)
-]
-plan = Plan.of(jobs)
-plan.begin()
-for job in jobs:
-    run_job(job, Terminal())
-sys.exit(sum_up(plan, Terminal()))
-"""
 
 
 def finished(results: Path) -> dict[str, str]:
@@ -74,30 +50,41 @@ def workers_started_by(pid: int) -> list[int]:
     return found
 
 
-def test_a_sweep_killed_at_twenty_random_moments_loses_nothing_and_measures_nothing_twice(fake_python, tmp_path):
-    generator, results, known = random.Random(20), tmp_path / "results", {}
-    command = [sys.executable, "-c", SWEEP, fake_python, str(results)]
-    environment = os.environ | {"TMPDIR": str(tmp_path)}
+@pytest.fixture
+def sweeps(fake_python, tmp_path):
+    made = ForkedSweeps(fake_python, tmp_path)
+    yield made
+    made.end()
+
+
+def test_a_sweep_killed_at_twenty_random_moments_loses_nothing_and_measures_and_logs_nothing_twice(sweeps, tmp_path):
+    generator, results, known = random.Random(20), sweeps.results, {}
     for number in range(KILLS):
-        with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL) as process:
-            if number % 2:  # wherever it is by then; else around the end of a job, however slow the machine
-                time.sleep(generator.uniform(0, 1))
-            else:
-                eventually(partial(has_more_records, results, len(known)))
-                time.sleep(generator.uniform(0, 0.5))
-            process.kill()
-        assert process.returncode == -9, "it must not have come to its end"
-        eventually(lambda pid=process.pid: not workers_started_by(pid), 10)
+        pid = sweeps.start()
+        if number % 2:  # wherever it is by then; else around the end of a job, however slow the machine
+            time.sleep(generator.uniform(0, 1))
+        else:
+            eventually(partial(has_more_records, results, len(known)))
+            time.sleep(generator.uniform(0, 0.5))
+        os.kill(pid, 9)
+        assert sweeps.exit_code() == -9, "it must not have come to its end"
+        eventually(lambda pid=pid: not workers_started_by(pid), 10)
         now = finished(results)
         assert known.items() <= now.items(), "a finished cell is lost or was measured again"
         known = now
-    assert KILLS / 2 <= len(known) < 60
-    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert KILLS / 2 <= len(known) < ForkedSweeps.CELLS
+    sweeps.start()
+    assert sweeps.exit_code() == 0, sweeps.printed()
     now = finished(results)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert len(now) == 60 and known.items() <= now.items()
+    assert len(now) == ForkedSweeps.CELLS and known.items() <= now.items()
+    client = MlflowClient(f"sqlite:///{results}/mlflow.db")
+    every = client.search_runs([client.get_experiment_by_name("study").experiment_id])
+    runs = [run for run in every if run.data.tags.get("kind") != "summary"]
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    assert sorted(run.data.tags["record"] for run in runs) == sorted(now.values())
     assert not list(tmp_path.glob("twofold-*.*")), "arrays of killed sweeps are left"
     assert not list(results.glob("records/*/*/.*")), "halves of records are left"
+    assert not list(results.glob(".*")), "halves of databases are left"
 
 
 def test_after_an_interrupt_the_same_command_goes_on(sweep):

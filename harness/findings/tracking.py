@@ -5,9 +5,10 @@ from __future__ import annotations
 import getpass
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 from urllib.parse import urlparse
 
@@ -18,11 +19,15 @@ from .summary import markdown
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 # Before MLflow is imported: no thread that phones home, and no minutes of retries on a server that went away.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+
+_LOCAL = "sqlite:///"
+_WHOLE = ("FINISHED", "FAILED")  # statuses of runs that hold all of their record
 
 
 class Tracker:
@@ -32,6 +37,8 @@ class Tracker:
         from mlflow import MlflowClient
 
         logging.getLogger("mlflow").setLevel(logging.WARNING)  # it announces every table it creates
+        if uri.startswith(_LOCAL):
+            _make_database(Path(uri.removeprefix(_LOCAL).partition("?")[0]))
         self.client: MlflowClient = MlflowClient(uri)
         found = self.client.get_experiment_by_name(study)
         if found:
@@ -43,7 +50,7 @@ class Tracker:
 
     def log(self, record: Record, path: Path) -> None:
         """One run: sizes as params and as metrics, numbers as metrics, versions and machine as tags."""
-        from mlflow.entities import Metric, Param, RunTag
+        from mlflow.entities import Metric, Param
 
         sizes = {k: v for k, v in record.workload["sizes"].items() if v is not None}
         params = sizes | {
@@ -60,6 +67,7 @@ class Tracker:
         }
         numbers = {k: v for k, v in sizes.items() if isinstance(v, (int, float))} | record.metrics
         tags = {
+            "kind": "variant",
             "outcome": record.outcome,
             "reason": record.reason,
             "noise": record.noise,
@@ -78,28 +86,37 @@ class Tracker:
             run,
             metrics=[Metric(name, float(value), when, 0) for name, value in numbers.items()],
             params=[Param(name, str(value)) for name, value in params.items()],
-            tags=[RunTag("kind", "variant")],
         )
         self.client.log_artifact(run, str(path))
         self.client.set_terminated(run, "FINISHED" if record.outcome == "ok" else "FAILED")
 
     def catch_up(self, folder: Path) -> int:
-        """Log the records of a sweep that this experiment does not have; returns how many."""
-        query = f"tags.kind != 'summary' and tags.sweep = '{folder.name}'"
-        logged, halves, page = set(), {}, None
-        while page is None or page.token:
-            page = self.client.search_runs([self.experiment], query, page_token=page and page.token)
-            for run in page:
-                if run.info.status == "RUNNING":  # its logger was killed, or MLflow went away
-                    halves[run.data.tags["record"]] = run.info.run_id
-                else:
-                    logged.add(run.data.tags["record"])
-        late = [(record, path) for path in records(folder) if (record := read(path)).id not in logged]
-        for record in halves.keys() & {record.id for record, _ in late}:
-            self.client.delete_run(halves[record])
+        """Log the records of a sweep of which this experiment has no whole run; returns how many.
+
+        A run that did not end, because its process was killed or MLflow went away, is removed if it is of one of these
+        records or of an earlier measurement of its cell. One that was started later is being logged by somebody else.
+        """
+        ours = {record.cell: (record, path) for path in records(folder) for record in [read(path)]}
+        whole, halves = set(), []
+        for run in self._variants(folder.name):
+            cell = run.data.tags["cell"]
+            if run.info.status in _WHOLE:
+                whole.add(run.data.tags["record"])
+            elif cell in ours and run.info.start_time <= _milliseconds(ours[cell][0]):
+                halves.append(run.info.run_id)
+        for half in halves:
+            self.client.delete_run(half)
+        late = [(record, path) for record, path in ours.values() if record.id not in whole]
         for record, path in late:
             self.log(record, path)
         return len(late)
+
+    def _variants(self, sweep: str) -> Iterator[Run]:
+        """The runs of a sweep's variants. Those that an older version left half done have no kind."""
+        page = None
+        while page is None or page.token:
+            page = self.client.search_runs([self.experiment], f"tags.sweep = '{sweep}'", page_token=page and page.token)
+            yield from (run for run in page if run.data.tags.get("kind") != "summary")
 
     def summarise(self, records: Sequence[Record], judged: Judged | None = None) -> None:
         """The run whose description is the sweep's table of findings, and before it the verdicts on its study's claim;
@@ -151,7 +168,8 @@ def download_records(uri: str, experiment: str, folder: Path) -> list[Path]:
     if found is None:
         return []
     newest = {}
-    for run in client.search_runs([found.experiment_id], "tags.kind = 'variant'", order_by=["attributes.start_time"]):
+    whole = "tags.kind = 'variant' and attributes.status != 'RUNNING'"
+    for run in client.search_runs([found.experiment_id], whole, order_by=["attributes.start_time"]):
         newest[run.data.tags["cell"]] = run.info.run_id
     paths = []
     for run_id in newest.values():
@@ -161,6 +179,19 @@ def download_records(uri: str, experiment: str, folder: Path) -> list[Path]:
             Path(client.download_artifacts(run_id, item.path, str(target))) for item in client.list_artifacts(run_id)
         ]
     return paths
+
+
+def _make_database(path: Path) -> None:
+    """Make the file if it is not there, whole or not at all: MLflow cannot use one whose making was cut short."""
+    if path.exists():
+        return
+    from mlflow import MlflowClient
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=".mlflow-", suffix=f".{os.getpid()}", dir=path.parent) as folder:
+        draft = Path(folder) / path.name
+        MlflowClient(f"{_LOCAL}{draft}").search_experiments(max_results=1)
+        draft.replace(path)
 
 
 def _user() -> str:

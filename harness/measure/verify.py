@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,13 +17,16 @@ from .protocol import Failure, Outcome
 
 
 def verify(program: Program, workload: Workload, expected: Reference, optimizer: str = "none") -> dict[str, Any]:
-    """Errors of loss and gradients, the worst of all phases. Raises Failure where one is outside its limit."""
-    inferred, kept = program.inference(), program.forward()
-    residual_bytes = program.residual_bytes(kept)
-    split = program.export(program.backward(kept))
-    loss, fused = program.gradient()
-    losses = [float(inferred), float(kept[0]), float(loss)]
-    found = [agreement(losses, [split, program.export(fused)], expected)]
+    """Errors of loss and gradients, the worst of two calls of every phase.
+
+    Raises Failure where one is outside its limit, and where a second call hands out what the first one computed.
+    """
+    residual_bytes = program.residual_bytes(program.forward())
+    inferred = _twice(program, "inference", "", lambda: (program.inference(), {}))
+    split = _pair(program)
+    fused = _twice(program, "gradient", "gradient", program.gradient)
+    losses = [*inferred.losses, *split.losses, *fused.losses]
+    found = [agreement(losses, [*split.gradients, *fused.gradients], expected)]
     found += [_one_side(program, workload, expected, side) for side in ("inputs", "params") if _has(program, side)]
     for each in found:
         _require(each.failure(workload.precision))
@@ -39,6 +42,40 @@ def verify(program: Program, workload: Workload, expected: Reference, optimizer:
     }
 
 
+class Answers(NamedTuple):
+    """Of several calls."""
+
+    losses: list[float]
+    gradients: list[Mapping[str, np.ndarray]]
+
+
+def _twice(program: Program, forward: str, backward: str, call: Callable[[], tuple[Any, Mapping[str, Any]]]) -> Answers:
+    """What two calls answer: the loss of phase `forward`, the gradients of phase `backward`.
+
+    Raises Failure where the second call hands out an array of the first, or one in its memory. The first answer is
+    held until then, so that no new array can take its place.
+    """
+    (first, one), (second, two) = call(), call()
+    gradients, again = program.export(one), program.export(two)
+    if first is second:
+        _require(f"{forward} computes nothing when it is called again: its answer is the earlier one")
+    for name in one.keys() & two.keys():
+        if one[name] is two[name] or np.may_share_memory(gradients[name], again[name]):
+            _require(f"{backward} computes nothing when it is called again: its answer is the earlier one")
+    return Answers([float(first), float(second)], [gradients, again])
+
+
+def _pair(program: Any, side: str = "") -> Answers:
+    """Of forward and backward, or of the pair for one side's gradients."""
+    forward, backward = (f"{phase}_{side}" if side else phase for phase in ("forward", "backward"))
+
+    def call() -> tuple[Any, Mapping[str, Any]]:
+        kept = getattr(program, forward)()
+        return kept[0], getattr(program, backward)(kept)
+
+    return _twice(program, forward, backward, call)
+
+
 def _require(reason: str | None) -> None:
     if reason:
         raise Failure(Outcome.INVALID, reason)
@@ -49,15 +86,13 @@ def _has(program: Program, side: str) -> bool:
 
 
 def _one_side(program: Any, workload: Workload, expected: Reference, side: str) -> Agreement:
-    kept = getattr(program, f"forward_{side}")()
-    gradients = program.export(getattr(program, f"backward_{side}")(kept))
-    return agreement([float(kept[0])], [gradients], expected.of(workload.graph.side(side).sources))
+    return agreement(*_pair(program, side), expected.of(workload.graph.side(side).sources))
 
 
 def _tangent(program: Any, workload: Workload, expected: Reference) -> str | None:
     """The derivative along the directions, against the oracle's gradient times them."""
-    _, derivative = program.tangent()
-    error = abs(float(derivative) - expected.along(workload.directions())) / expected.norm
+    derivatives = _twice(program, "tangent", "", lambda: (program.tangent()[1], {})).losses
+    error = float(np.abs(np.subtract(derivatives, expected.along(workload.directions()))).max()) / expected.norm
     limit = WHOLE_LIMIT[workload.precision]
     return None if error <= limit else f"the tangent is off by {error:.2g} of the gradient's norm; {limit:g} is allowed"
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from adapters.base import PHASES
 from harness.errors import UserError
 from harness.findings import calibration
 from harness.findings.calibration import ASSUMED, ASSUMED_DF, Calibration, Spread
+from harness.measure.pool import ROOT
+from harness.measure.stats import moderated
 
 
 @pytest.fixture
@@ -55,3 +59,20 @@ def test_a_corrupt_one_is_named(tmp_path, content):
     (tmp_path / "selfcheck.json").write_text(content)
     with pytest.raises(UserError, match=r"selfcheck\.json: not a whole self-check"):
         calibration.load(tmp_path, "this")
+
+
+@pytest.mark.parametrize("processes", [1, 3, 5])
+def test_the_assumption_covers_processes_that_differ_as_much_as_was_seen(processes):
+    """2.1 % between fresh processes of one program, on a shared machine; each is known to 0.3 % by itself."""
+    generator, inside = np.random.default_rng(11), 0.003
+    found = [
+        moderated(centres, [inside] * processes, ASSUMED.sigma["ratio"], ASSUMED.df)
+        for centres in generator.normal(0, np.hypot(0.021, inside), (2000, processes))
+    ]
+    assert np.mean([abs(estimate.centre) <= estimate.half_width() for estimate in found]) >= 0.945
+
+
+def test_the_assumption_is_the_one_that_is_told():
+    assert ASSUMED.sigma == {"ratio": 0.02, "marginal": 0.02} | dict.fromkeys(PHASES, 0.05)
+    assert "an assumption of 2 %" in (ROOT / "README.md").read_text().replace("\n", " ")
+    assert "assumed" in ASSUMED.source

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -12,16 +12,29 @@ from mlflow import MlflowClient
 
 from harness.findings import claim_text
 from harness.findings.summary import markdown
-from harness.findings.tracking import Tracker
+from harness.findings.tracking import Tracker, download_records
+from tests.findings.killed_loggers import LOGGING, MAKING, kill_loggers
+from tests.jobs import PLAIN
 
 # MLflow's own use of SQLAlchemy.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
 @pytest.fixture(scope="module")
-def uri(tmp_path_factory) -> str:
+def killed(tmp_path_factory) -> tuple[str, Path]:
+    """A database, and the records of study `killed`: the process that logged one was killed, each at another moment."""
+    uri, folder = f"sqlite:///{tmp_path_factory.mktemp('mlflow')}/mlflow.db", tmp_path_factory.mktemp("main")
+    moments = (MAKING, *LOGGING)
+    for number, _ in enumerate(moments):
+        replace(PLAIN, id=f"id-{number}", cell=f"cell-{number}", sweep=folder.name).write(folder)
+    kill_loggers(uri, "killed", folder, moments)
+    return uri, folder
+
+
+@pytest.fixture(scope="module")
+def uri(killed) -> str:
     """A database; making one takes seconds."""
-    return f"sqlite:///{tmp_path_factory.mktemp('mlflow')}/mlflow.db"
+    return killed[0]
 
 
 @pytest.fixture
@@ -39,12 +52,30 @@ def tracker(uri, study, tmp_path) -> Tracker:
 def runs(uri, study):
     """The runs of the experiment, as another process would see them."""
 
-    def found(kind: str) -> list:
-        client = MlflowClient(uri)
-        experiment = client.get_experiment_by_name(study)
-        return client.search_runs([experiment.experiment_id], f"tags.kind = '{kind}'")
+    return lambda kind: runs_of(uri, study, kind)
 
-    return found
+
+def runs_of(uri: str, study: str, kind: str) -> list:
+    client = MlflowClient(uri)
+    experiment = client.get_experiment_by_name(study)
+    return client.search_runs([experiment.experiment_id], f"tags.kind = '{kind}'")
+
+
+@pytest.fixture
+def log_half(tracker, monkeypatch, tmp_path):
+    """Logs a record as far as its run is made, as if MLflow went away then."""
+
+    def log(record) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(tracker.client, "log_batch", lambda *_, **__: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                tracker.log(record, tmp_path)
+
+    return log
+
+
+def is_half(run) -> bool:
+    return run.info.status == "RUNNING"
 
 
 def test_a_record_becomes_one_finished_run_with_flat_metrics_params_and_tags(tracker, runs, record, tmp_path):
@@ -166,3 +197,46 @@ def test_a_user_without_a_name_can_still_log(tracker, runs, record, tmp_path, mo
     monkeypatch.setattr("os.getuid", lambda: 54321)
     tracker.log(record(), record().write(tmp_path))
     assert len(runs("variant")) == 1
+
+
+def test_runs_whose_process_was_killed_are_made_whole_once(killed, tmp_path):
+    uri, folder = killed
+    halves = runs_of(uri, "killed", "variant")
+    assert sorted(run.data.tags["record"] for run in halves if is_half(run)) == ["id-1", "id-2", "id-3"]
+    for late in (4, 0):
+        assert Tracker(uri, "killed", tmp_path).catch_up(folder) == late
+        whole = runs_of(uri, "killed", "variant")
+        assert {run.info.status for run in whole} == {"FINISHED"}
+        assert sorted(run.data.tags["record"] for run in whole) == ["id-0", "id-1", "id-2", "id-3"]
+        assert all(run.data.metrics["ratio"] == PLAIN.metrics["ratio"] for run in whole)
+
+
+def test_half_a_run_is_removed_beside_a_whole_one_and_after_a_later_measurement(
+    tracker, runs, record, tmp_path, log_half
+):
+    made = record(id="now")
+    path = made.write(tmp_path / "main")
+    log_half(record(id="before", created="2026-01-01T00:00:00+00:00"))
+    log_half(made)
+    older = tracker.client.create_run(  # as an older version left it: without a kind
+        tracker.experiment, start_time=1, tags={"sweep": "main", "cell": made.cell, "record": made.id}
+    )
+    tracker.log(made, path)
+    assert tracker.catch_up(path.parent) == 0
+    (whole,) = runs("variant")
+    assert (whole.info.status, whole.data.tags["record"]) == ("FINISHED", "now")
+    assert tracker.client.get_run(older.info.run_id).info.lifecycle_stage == "deleted"
+
+
+def test_half_a_run_that_somebody_else_logs_is_left_alone_and_is_no_record_yet(
+    tracker, runs, record, tmp_path, log_half, uri, study
+):
+    made = record()
+    path = made.write(tmp_path / "main")
+    log_half(record(id="later", created="2026-01-03T00:00:00+00:00"))
+    log_half(record(id="other", cell="a cell of another sweep of this name"))
+    assert tracker.catch_up(path.parent) == 1
+    assert sorted(run.data.tags["record"] for run in runs("variant") if is_half(run)) == ["later", "other"]
+    (tmp_path / "copies").mkdir()
+    (copy,) = download_records(uri, study, tmp_path / "copies")
+    assert json.loads(copy.read_text())["id"] == made.id

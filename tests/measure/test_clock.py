@@ -97,6 +97,25 @@ def test_an_asynchronous_call_is_timed_until_it_is_done(fake, repeat):
     assert samples.enqueue == {phase: [pytest.approx(seconds / 4)] * 2 for phase, seconds in SECONDS.items()}
 
 
+@pytest.mark.parametrize("repeat", [1, 2])
+def test_each_time_stands_in_the_entry_of_the_cycle_that_took_it(fake, repeat):
+    """The n-th cycle takes n times as long, so that a phase paired with that of another cycle would show."""
+    program = fake(enqueue=0.5)
+    run = program.run
+
+    def slower(phase):
+        program.seconds[phase] = SECONDS[phase] * (program.calls.count(phase) // repeat + 1)
+        return run(phase)
+
+    program.run = slower
+    samples = measure(program, program, cycles=2, repeat=repeat)
+    samples.extend(measure(program, program, cycles=2, repeat=repeat))
+    taken = {phase: [pytest.approx(n * seconds) for n in (1, 2, 3, 4)] for phase, seconds in SECONDS.items()}
+    assert samples.seconds == taken
+    assert samples.enqueue == {phase: [pytest.approx(s.expected / 2) for s in each] for phase, each in taken.items()}
+    assert samples.wall == [pytest.approx(n * repeat * sum(SECONDS.values())) for n in (1, 2, 3, 4)]
+
+
 def test_a_synchronous_call_is_enqueued_when_it_is_done(fake):
     program = fake(enqueue=1.0)
     samples = measure(program, program, cycles=1, repeat=2)

@@ -1,11 +1,12 @@
-"""What is wrong is not measured: the phases beside the four, each spoilt in turn."""
+"""What is wrong is not measured: the loss and every gradient of each phase, each spoilt in turn."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 import pytest
 
-from adapters.extend import Extended
 from adapters.numpy import Adapter
 from harness.measure.protocol import Failure
 from harness.measure.verify import verify
@@ -13,6 +14,26 @@ from harness.workload.reference import reference
 from harness.workload.workload import Workload
 
 WORKLOAD = Workload.of("mlp", {"batch": 4, "depth": 3, "width": 8}, gradients="both")
+OFF, SLIGHTLY_OFF = 1.01, 1 + 2e-6  # rounding is about 1e-7
+
+LOSSES = ("inference", "forward", "gradient", "forward_inputs", "forward_params")
+GRADIENTS = ("backward", "gradient", "backward_inputs", "backward_params")
+SOURCES = WORKLOAD.graph.sources
+SOURCES_OF = dict.fromkeys(GRADIENTS, SOURCES) | {
+    f"backward_{side}": WORKLOAD.graph.side(side).sources for side in ("inputs", "params")
+}
+
+
+class Spoilt:
+    """NumPy's program, where some phases answer something else: `changes` has a call for each, made of the program."""
+
+    def __init__(self, **changes):
+        self._program = Adapter("cpu", 1, "fp32").load(WORKLOAD.graph, WORKLOAD.sample(), "by_hand")
+        self._calls = {phase: change(self._program) for phase, change in changes.items()}
+        self.phases = tuple(dict.fromkeys((*self._program.phases, *changes)))
+
+    def __getattr__(self, name):
+        return self._calls[name] if name in self._calls else getattr(self._program, name)
 
 
 @pytest.fixture(scope="module")
@@ -20,27 +41,169 @@ def expected():
     return reference(WORKLOAD.graph, WORKLOAD.sample())
 
 
-def spoilt(phase, change):
-    """NumPy's program with one more phase, or one that answers something else."""
-    program = Adapter("cpu", 1, "fp32").load(WORKLOAD.graph, WORKLOAD.sample(), "by_hand")
-    return Extended(program, {phase: change(program)}, dict)
+def judge(program, expected, words=""):
+    """Verified if there are no words; else refused, and with these."""
+    if not words:
+        return verify(program, WORKLOAD, expected, "sgd")
+    with pytest.raises(Failure, match=words) as refusal:
+        verify(program, WORKLOAD, expected, "sgd")
+    assert refusal.value.outcome == "invalid"
+    return None
 
 
-@pytest.mark.parametrize(("factor", "good"), [(1.0, True), (1.01, False)])
-def test_a_tangent(expected, factor, good):
-    derivative = factor * expected.along(WORKLOAD.directions())
-    program = spoilt("tangent", lambda program: lambda: (program.inference(), derivative))
-    judge(program, expected, good, "tangent")
+def off_loss(phase, factor):
+    """The phase with another loss, and the same gradients or residuals."""
+
+    def change(program):
+        def call():
+            answer = getattr(program, phase)()
+            return factor * answer if phase == "inference" else (factor * answer[0], answer[1])
+
+        return call
+
+    return {phase: change}
 
 
-def test_a_wrong_gradient_of_one_side_is_invalid(expected):
-    def off(program):
-        return lambda kept: {name: 1.01 * array for name, array in program.backward_inputs(kept).items()}
+def off_gradient(phase, source, factor):
+    """The phase with another gradient of one source, and the same loss."""
 
-    judge(spoilt("backward_inputs", off), expected, False, "gradient of x")
+    def changed(gradients):
+        return {name: factor * array if name == source else array for name, array in gradients.items()}
+
+    def change(program):
+        call = getattr(program, phase)
+        if phase != "gradient":
+            return lambda kept: changed(call(kept))
+        return lambda: (lambda loss, gradients: (loss, changed(gradients)))(*call())
+
+    return {phase: change}
 
 
-@pytest.mark.parametrize(("rate", "good"), [(1e-2, True), (1.01e-2, False)])
+def in_second_call(changed):
+    """As a program that goes wrong after its first call."""
+
+    def change(phase, spoil):
+        def made(program):
+            right, wrong, calls = getattr(program, phase), spoil(program), []
+
+            def call(*given):
+                calls.append(phase)
+                return (wrong if len(calls) > 1 else right)(*given)
+
+            return call
+
+        return made
+
+    return {phase: change(phase, spoil) for phase, spoil in changed.items()}
+
+
+def test_what_is_right_is_verified_with_its_numbers(expected):
+    program = Spoilt()
+    found = judge(program, expected)
+    assert found["loss"] == pytest.approx(expected.loss, rel=1e-6)
+    assert 0 <= found["loss_error"] < 1e-6
+    assert found["gradient_errors"].keys() == SOURCES.keys()
+    assert all(0 < error < 1e-6 for error in found["gradient_errors"].values())
+    assert found["residual_bytes"] == program.residual_bytes(program.forward()) > 0
+
+
+@pytest.mark.parametrize("phase", LOSSES)
+@pytest.mark.parametrize("factor", [OFF, math.nan], ids=["off", "nan"])
+def test_a_wrong_loss_of_any_phase_is_invalid(expected, phase, factor):
+    wrong = off_loss(phase, factor)
+    judge(Spoilt(**wrong), expected, "the loss is off by")
+    judge(Spoilt(**in_second_call(wrong)), expected, "the loss is off by")
+
+
+@pytest.mark.parametrize(("phase", "source"), [(phase, source) for phase in GRADIENTS for source in SOURCES_OF[phase]])
+def test_a_wrong_gradient_of_any_phase_is_invalid(expected, phase, source):
+    for factor in (OFF, -1, math.nan):
+        judge(Spoilt(**off_gradient(phase, source, factor)), expected, f"the gradient of {source} is off by")
+    wrong = off_gradient(phase, source, OFF)
+    judge(Spoilt(**in_second_call(wrong)), expected, f"the gradient of {source} is off by")
+
+
+@pytest.mark.parametrize("phase", LOSSES)
+def test_the_error_of_the_loss_is_the_worst_of_all_phases(expected, phase):
+    found = judge(Spoilt(**off_loss(phase, SLIGHTLY_OFF)), expected)
+    assert found["loss_error"] == pytest.approx(2e-6, rel=0.2)
+
+
+@pytest.mark.parametrize("phase", GRADIENTS)
+def test_the_error_of_each_gradient_is_the_worst_of_all_phases(expected, phase):
+    source = next(iter(SOURCES_OF[phase]))
+    errors = judge(Spoilt(**off_gradient(phase, source, SLIGHTLY_OFF)), expected)["gradient_errors"]
+    assert errors.pop(source) == pytest.approx(2e-6, rel=0.2)
+    assert max(errors.values()) < 1e-6
+
+
+def cached(phase):
+    """A phase that computes once, and then hands out what it has."""
+
+    def change(program):
+        answers = []
+
+        def call(*given):
+            if not answers:
+                answers.append(getattr(program, phase)(*given))
+            if phase.startswith("forward"):  # backward uses up the list
+                return answers[0][0], list(answers[0][1])
+            return answers[0]
+
+        return call
+
+    return {phase: change}
+
+
+def cached_views(phase):
+    """As `cached`, in new objects around the same memory."""
+
+    def change(program):
+        call = cached(phase)[phase](program)
+        views = lambda gradients: {name: array[...] for name, array in gradients.items()}  # noqa: E731
+        if phase != "gradient":
+            return lambda kept: views(call(kept))
+        return lambda: (np.float32(call()[0]), views(call()[1]))
+
+    return {phase: change}
+
+
+@pytest.mark.parametrize("phase", dict.fromkeys((*LOSSES, *GRADIENTS)))
+def test_a_phase_that_hands_out_a_cached_answer_is_invalid(expected, phase):
+    judge(Spoilt(**cached(phase)), expected, f"^{phase} computes nothing when it is called again")
+
+
+@pytest.mark.parametrize("phase", GRADIENTS)
+def test_new_objects_around_cached_gradients_do_not_hide_them(expected, phase):
+    judge(Spoilt(**cached_views(phase)), expected, f"^{phase} computes nothing when it is called again")
+
+
+def with_tangent(expected, factor):
+    """The program with a tangent, off by a factor."""
+
+    def change(program):
+        return lambda: (program.inference(), factor * expected.along(WORKLOAD.directions()))
+
+    return {"tangent": change}
+
+
+def test_a_right_tangent_is_verified(expected):
+    judge(Spoilt(**with_tangent(expected, 1.0)), expected)
+
+
+@pytest.mark.parametrize("factor", [OFF, 0.99, -1.0, math.nan])
+def test_a_wrong_tangent_is_invalid(expected, factor):
+    judge(Spoilt(**with_tangent(expected, factor)), expected, "the tangent is off by")
+
+
+def test_a_cached_tangent_is_invalid(expected):
+    derivative = expected.along(WORKLOAD.directions())
+    judge(
+        Spoilt(tangent=lambda program: lambda: (program.inference(), derivative)), expected, "tangent computes nothing"
+    )
+
+
+@pytest.mark.parametrize(("rate", "good"), [(1e-2, True), (1.01e-2, False), (-1e-2, False), (0.0, False)])
 def test_a_step(expected, rate, good):
     def update(program):
         copies = {name: array.copy() for name, array in program.arrays.items() if array.dtype == np.float32}
@@ -52,12 +215,4 @@ def test_a_step(expected, rate, good):
 
         return step
 
-    judge(spoilt("update", update), expected, good, "step of sgd")
-
-
-def judge(program, expected, good, words):
-    if good:
-        verify(program, WORKLOAD, expected, "sgd")
-    else:
-        with pytest.raises(Failure, match=words):
-            verify(program, WORKLOAD, expected, "sgd")
+    judge(Spoilt(update=update), expected, "" if good else "a step of sgd is off by")

@@ -181,7 +181,7 @@ class Program:
         return self.gradients.items()
 
     def export(self, gradients):
-        return {name: array.value for name, array in gradients.items()}
+        return {name: np.array(array.value) for name, array in gradients.items()}
 
     def residual_bytes(self, kept):
         return 2**20
