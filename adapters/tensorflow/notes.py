@@ -10,7 +10,7 @@ from adapters.notes import fewer, has_groups, has_loops
 from harness.workload.cost import phase_work
 from harness.workload.trace import Graph
 
-from .ops import splits_groups
+from .images import splits_groups
 
 _PER_GROUP = "TensorFlow has no gradient of a grouped convolution on a CPU, so each group is a convolution of its own."
 _AFTER_THE_LOOP = "The gradient for a loop's weight is one multiply after the loop, not one in each step."

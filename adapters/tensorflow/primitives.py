@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from . import ops
+from . import images, ops
 
 Tensor = Any
 
@@ -87,7 +87,7 @@ def conv2d(x: Tensor, w: Tensor, stride: int, padding: int, groups: int) -> Tens
 
 def conv2d_dx(grad: Tensor, w: Tensor, x_shape: Sequence[int], stride: int, padding: int, groups: int) -> Tensor:
     n, height, width, channels = x_shape
-    if padding and not all(ops.same_padding(x_shape[axis], w.shape[axis - 1], stride, padding) for axis in (1, 2)):
+    if padding and not all(images.same_padding(x_shape[axis], w.shape[axis - 1], stride, padding) for axis in (1, 2)):
         larger = (n, height + 2 * padding, width + 2 * padding, channels)
         return _cropped(conv2d_dx(grad, w, larger, stride, 0, groups), padding)
     strides, pads, shape = [1, stride, stride, 1], "SAME" if padding else "VALID", list(x_shape)
@@ -100,7 +100,7 @@ def conv2d_dx(grad: Tensor, w: Tensor, x_shape: Sequence[int], stride: int, padd
 
 
 def conv2d_dw(grad: Tensor, x: Tensor, w_shape: Sequence[int], stride: int, padding: int, groups: int) -> Tensor:
-    x, pads = ops.padded(x, w_shape, stride, padding)
+    x, pads = images.padded(x, w_shape, stride, padding)
     strides, shape = [1, stride, stride, 1], list(w_shape)
     if groups == 1:
         return tf.compat.v1.nn.conv2d_backprop_filter(x, shape, grad, strides, pads)
@@ -135,10 +135,10 @@ def max_pool2d(x: Tensor, size: int, stride: int, padding: int) -> Tensor:
 
 
 def max_pool2d_dx(grad: Tensor, x: Tensor, y: Tensor, size: int, stride: int, padding: int) -> Tensor:
-    padded = tf.pad(x, ops.margins(padding), constant_values=x.dtype.min) if padding else x
+    padded = tf.pad(x, images.margins(padding), constant_values=x.dtype.min) if padding else x
     if not tf.executing_eagerly():
         y = tf.nn.max_pool2d(padded, size, stride, "VALID")  # as `ops.max_pool` has it
-    return _cropped(ops.max_pool_gradient(padded, y, grad, size, stride), padding)
+    return _cropped(images.max_pool_gradient(padded, y, grad, size, stride), padding)
 
 
 def avg_pool2d(x: Tensor, size: int, stride: int) -> Tensor:

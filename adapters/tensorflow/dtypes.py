@@ -1,0 +1,14 @@
+"""Types of tensors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+Tensor = Any
+
+
+def float32(x: Tensor) -> Tensor:
+    """The tensor in float32, itself if it is."""
+    return x if x.dtype == tf.float32 else tf.cast(x, tf.float32)
