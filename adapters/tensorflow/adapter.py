@@ -11,10 +11,12 @@ import tensorflow as tf
 
 from adapters.base import DEFAULT, NO_DIRECTIONS, Choices, Program, Unsupported
 from adapters.compatible import check
+from adapters.departures import LOOPS
 from adapters.extend import Extended, with_sides
-from adapters.notes import has_loops
+from harness.workload.expected import Departures
 from harness.workload.trace import Graph
 
+from . import departures
 from .compiled import CompiledProgram
 from .eager import EagerProgram
 from .rules import ByHand, Reverse
@@ -69,7 +71,7 @@ class Adapter:
             raise Unsupported("TensorFlow has no fused attention kernel; choose attention=native")
         if choices.layout == "nchw":
             raise Unsupported("TensorFlow's images are NHWC here, as its kernels for a CPU want them; choose native")
-        if choices.tangent and has_loops(graph):
+        if choices.tangent and any(call.op in LOOPS for call in graph.calls):
             raise Unsupported(
                 "TensorFlow's loops here have a gradient, but no forward mode; choose model.loop=unrolled"
             )
@@ -88,6 +90,9 @@ class Adapter:
             return program
         update = Update(choices.optimizer, program.parameters(), execution)
         return Extended(program, {"update": update}, lambda: {"update": update.executed(program.gradient())})
+
+    def departures(self, execution: str, choices: Choices) -> Departures:
+        return departures.departures(execution, choices)
 
     def wait(self, value: Any) -> None:
         """On a CPU everything is computed when a call returns, and this is short; on a GPU it waits for all streams."""

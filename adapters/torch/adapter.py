@@ -10,12 +10,13 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
+from harness.workload.expected import Departures
 from harness.workload.trace import Graph
 
 from ..base import DEFAULT, NO_DIRECTIONS, Choices, Program, Unsupported
 from ..compatible import check
 from ..extend import Extended, with_sides
-from . import ops
+from . import departures, ops
 from .by_hand import ByHand
 from .eager import Eager
 from .update import Update
@@ -110,6 +111,9 @@ class Adapter:
         program = compiled.Compiled if execution == "compile" else Eager
         image_format = torch.channels_last if nhwc else torch.contiguous_format
         return program(graph, arrays, *where, image_format, namespace, choices.residuals, directions)
+
+    def departures(self, execution: str, choices: Choices) -> Departures:
+        return departures.departures(execution, choices)
 
     def wait(self, value: Any) -> None:
         # On a CPU an op returns when its result is computed.
