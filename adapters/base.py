@@ -19,7 +19,8 @@ adapter keeps, so that equal results are also equal work (each sentence is a tes
 5. **First calls are apart.** The first call of a phase may trace, compile and tune; later calls never do, and
    raise rather than fall back to something slower.
 6. **`wait` is the truth.** After `wait(x)` every array in x is computed. Phases themselves need not wait.
-7. **What runs is counted.** `executed` looks into the program that really runs, not into the trace.
+7. **What runs is counted.** `executed` looks into the program that really runs, not into the trace. It must be what
+   was asked, but for what `departures` computes: a count that they do not come to makes the variant invalid.
 
 What a framework cannot do raises `Unsupported` with one sentence; the sweep goes on.
 """
@@ -34,6 +35,7 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
+from harness.workload.expected import Departures
 from harness.workload.trace import Graph
 
 PHASES: tuple[str, ...] = ("inference", "forward", "backward", "gradient")
@@ -105,15 +107,14 @@ NO_DIRECTIONS: Mapping[str, np.ndarray] = MappingProxyType({})
 class Executed:
     """Matrix multiplies and convolutions in one phase of an executed program.
 
-    `flops` counts 2 per multiply-add; `note` says in one sentence why the count differs from the trace's
-    where the framework itself causes a difference (a fused kernel that recomputes), else it is empty. `seen` is
-    what the framework's own counter says instead of `flops`; None where it has none.
+    `flops` counts 2 per multiply-add. `seen` is what the framework's own counter says instead of `flops`; None where
+    it has none. `recomputed` are those multiplies and their FLOPs that a compiler has marked as computed once more.
     """
 
     matmuls: int
     flops: int
-    note: str = ""
     seen: int | None = field(default=None, compare=False)
+    recomputed: tuple[int, int] | None = field(default=None, compare=False)
 
 
 class Program(Protocol):
@@ -174,6 +175,9 @@ class Adapter(Protocol):
 
         `directions` has an array for each source of the graph, where a tangent is chosen.
         """
+
+    def departures(self, execution: str, choices: Choices) -> Departures:
+        """How the multiplies that run depart from those that the trace and the choices ask for."""
 
     def wait(self, value: Any) -> None:
         """Block until every array in `value` (nested tuples, lists, mappings) is computed."""

@@ -108,8 +108,8 @@ def _operands(text: str) -> tuple[str, ...]:
 def _count(name: str, computations: dict[str, _Computation]) -> list[Multiply]:
     found = []
     computation = computations[name]
-    for instruction in computation.values():
-        if multiply := _multiply(instruction, computation, computations):
+    for label, instruction in computation.items():
+        if multiply := _multiply(label, instruction, computation, computations):
             found.append(multiply)
             continue
         inner = [m for called in _CALLED.findall(instruction.attributes) for m in _count(called, computations)]
@@ -126,7 +126,7 @@ def _count(name: str, computations: dict[str, _Computation]) -> list[Multiply]:
 
 
 def _multiply(
-    instruction: _Instruction, computation: _Computation, computations: dict[str, _Computation]
+    name: str, instruction: _Instruction, computation: _Computation, computations: dict[str, _Computation]
 ) -> Multiply | None:
     """The multiply that one instruction is, if it is one."""
     attributes = instruction.attributes
@@ -147,6 +147,7 @@ def _multiply(
         left, right, out = (_pixels(shape, label) for shape, label in zip(arrays, labels, strict=True))
         flops = _convolution_flops(instruction.shapes[0], operand(1), labels[1])
         reversals = [_reversed(name, computation, computations) for name in instruction.operands[:2]]
+        reversals.append(_reversed_after(name, computation, computations))
         met = {"left": out * right, "right": left * out, "out": left * right}[_image(attributes, *reversals)]
         return Multiply("convolution", flops * met // (out * right))
     if instruction.opcode != "custom-call":
@@ -188,14 +189,16 @@ def _pixels(shape: Shape, labels: str) -> int:
     return math.prod(size for size, label in zip(shape, labels, strict=True) if label.isdigit())
 
 
-def _image(attributes: str, left_reversed: bool, right_reversed: bool) -> str:
+def _image(attributes: str, left_reversed: bool, right_reversed: bool, out_reversed: bool) -> str:
     """Which of the three arrays of a convolution is the layer's input, whose positions are sums of the others'.
 
     The work is a multiply-add for each pair of pixels of the other two: the layer's output and kernel. XLA's
     convolution reads the left array at output + window position. Reversing the right makes the output the sum
-    (dX); reversing both makes it the right one (a dW with its operands swapped).
+    (dX); reversing both makes it the right one (a dW with its operands swapped). To reverse all three changes nothing.
     """
     right_reversed ^= "rhs_reversal=" in attributes
+    if out_reversed:
+        left_reversed, right_reversed = not left_reversed, not right_reversed
     if left_reversed and right_reversed:
         return "right"
     # Kernels of one pixel are not reversed; a dilated left array is a strided layer's gradient all the same.
@@ -210,3 +213,19 @@ def _reversed(name: str, computation: _Computation, computations: dict[str, _Com
         return before != (instruction.opcode == "reverse")
     called = _CALLED.findall(instruction.attributes) if instruction.opcode in ("fusion", "call") else []
     return sum(inner.opcode == "reverse" for c in called for inner in computations[c].values()) % 2 == 1
+
+
+def _reversed_after(name: str, computation: _Computation, computations: dict[str, _Computation]) -> bool:
+    """Whether all that is done with a result is to move it, and to reverse it once: a dW in mirror writing."""
+    users = [(label, user) for label, user in computation.items() if name in user.operands]
+    if len(users) != 1:
+        return False
+    label, user = users[0]
+    if user.opcode in _MOVES or user.opcode == "reverse":
+        return _reversed_after(label, computation, computations) != (user.opcode == "reverse")
+    if user.opcode not in ("fusion", "call"):
+        return False
+    inner = [i for called in _CALLED.findall(user.attributes) for i in computations[called].values()]
+    if any(i.opcode not in (*_MOVES, "reverse", "parameter") for i in inner):
+        return False
+    return _reversed_after(label, computation, computations) != (sum(i.opcode == "reverse" for i in inner) % 2 == 1)

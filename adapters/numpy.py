@@ -13,6 +13,7 @@ import numpy as np
 
 from harness.workload import primitives
 from harness.workload.backprop import Step, run_backward, run_forward
+from harness.workload.expected import Departures
 from harness.workload.jacobian import run_backward_by_jacobians
 from harness.workload.trace import Graph
 
@@ -47,6 +48,9 @@ class Adapter:
         choices.refuse("NumPy", "residuals", "layout", "attention", "optimizer", "tangent", "kernels", "fusion")
         own = {name: np.array(array) for name, array in arrays.items()}
         return with_sides(graph, lambda part: Program(part, own, choices.autodiff))
+
+    def departures(self, execution: str, choices: Choices) -> Departures:
+        return Departures()
 
     def wait(self, value: Any) -> None:
         """NumPy returns when it is done."""

@@ -41,6 +41,7 @@ PLAIN = Record(
         "ratio_low": 1.75,
         "ratio_high": 1.875,
         "ratio_flops": 5 / 3,
+        "ratio_flops_asked": 5 / 3,
         "ratio_marginal": 1.9375,
         "forward_ms": 1.234,
         "backward_ms": 2.345,

@@ -16,11 +16,13 @@ import jax.numpy as jnp
 import jaxlib
 import numpy as np
 
+from harness.workload.expected import Departures
 from harness.workload.trace import Graph
 
 from ..base import DEFAULT, NO_DIRECTIONS, Choices, Program, Unsupported
 from ..compatible import check
 from ..extend import Extended, with_sides
+from . import departures
 from .phase import Phase
 from .program import JitProgram
 from .update import Update
@@ -103,6 +105,9 @@ class Adapter:
             return program
         update = Update(choices.optimizer, program.parameters(), compiled)
         return Extended(program, {"update": update}, lambda: {"update": update.executed()})
+
+    def departures(self, execution: str, choices: Choices) -> Departures:
+        return departures.departures(self._device.platform, choices)
 
     def wait(self, value: Any) -> None:
         # An array that was donated is computed before the one that took its place.

@@ -204,7 +204,13 @@ def rms_norm(x: Array, scale: Array, *, eps: float) -> Array:
 
 
 def conv_transpose2d(x: Array, w: Array, b: Array | None = None, *, stride: int) -> Array:
-    y = lax.conv_transpose(
+    y = _conv_transpose(x, w, stride)
+    return y if b is None else y + b
+
+
+@functools.partial(recompute, static_argnums=(2,))  # else backward keeps the kernel's mirror image, a copy of w
+def _conv_transpose(x: Array, w: Array, stride: int) -> Array:
+    return lax.conv_transpose(
         x,
         w,
         strides=(stride, stride),
@@ -212,7 +218,6 @@ def conv_transpose2d(x: Array, w: Array, b: Array | None = None, *, stride: int)
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
         transpose_kernel=True,
     )
-    return y if b is None else y + b
 
 
 @functools.partial(keeps_statistics, static_argnums=(3, 4))

@@ -14,7 +14,6 @@ from harness.workload.trace import Graph
 
 from .. import hlo
 from ..base import PHASES, Choices, Executed
-from ..notes import annotated
 from . import ops, rules
 from .phase import Phase
 
@@ -31,7 +30,6 @@ class JitProgram:
         directions: dict[str, Array],
     ) -> None:
         self._graph = graph
-        self._choices = choices
         self.phases = (*PHASES, "tangent") if directions else PHASES
         rule = rules.reverse(graph, ops, choices) if choices.autodiff == "reverse" else rules.by_hand(graph, choices)
         sources = {name: arrays[name] for name in graph.sources}
@@ -72,5 +70,4 @@ class JitProgram:
 
     def executed(self) -> dict[str, Executed]:
         phases: dict[str, Phase] = {name: getattr(self, f"_{name}") for name in self.phases}
-        counted = {name: replace(hlo.executed(phase.hlo()), seen=phase.seen_flops()) for name, phase in phases.items()}
-        return annotated(counted, self._graph, self._choices)
+        return {name: replace(hlo.executed(phase.hlo()), seen=phase.seen_flops()) for name, phase in phases.items()}

@@ -12,10 +12,12 @@ from tensorflow.python.util import _pywrap_util_port
 from adapters import cpu
 from adapters.base import DEFAULT, NO_DIRECTIONS, Choices, Program, Unsupported
 from adapters.compatible import check
+from adapters.departures import LOOPS
 from adapters.extend import Extended, with_sides
-from adapters.notes import has_loops
+from harness.workload.expected import Departures
 from harness.workload.trace import Graph
 
+from . import departures
 from .compiled import CompiledProgram
 from .eager import EagerProgram
 from .rules import ByHand, Reverse
@@ -72,7 +74,7 @@ class Adapter:
             raise Unsupported("TensorFlow has no fused attention kernel; choose attention=native")
         if choices.layout == "nchw":
             raise Unsupported("TensorFlow's images are NHWC here, as its kernels for a CPU want them; choose native")
-        if choices.tangent and has_loops(graph):
+        if choices.tangent and any(call.op in LOOPS for call in graph.calls):
             raise Unsupported(
                 "TensorFlow's loops here have a gradient, but no forward mode; choose model.loop=unrolled"
             )
@@ -104,6 +106,9 @@ class Adapter:
                 f"TensorFlow was imported with oneDNN {is_on}, and kernels={kernels} cannot change that; "
                 "import it with TF_ENABLE_ONEDNN_OPTS=1 or 0"
             )
+
+    def departures(self, execution: str, choices: Choices) -> Departures:
+        return departures.departures(execution, choices)
 
     def wait(self, value: Any) -> None:
         """On a CPU everything is computed when a call returns, and this is short; on a GPU it waits for all streams."""

@@ -14,7 +14,6 @@ from adapters.base import PHASES, Choices, Executed
 from harness.workload.trace import Graph
 
 from .counting import count_graph
-from .notes import annotated
 from .split import Split, split
 
 
@@ -54,7 +53,6 @@ class CompiledProgram:
         self.phases = (*PHASES, "tangent") if directions else PHASES
         self._graph = graph
         self._rule = rule
-        self._choices = choices
         self._jit = jit
         self._variables = _variables(values)
         self._directions = _variables(directions)
@@ -97,7 +95,7 @@ class CompiledProgram:
                 counted[phase] = hlo.executed(compiled.hlo(*given))
             else:
                 counted[phase] = count_graph(compiled.concrete.graph, partial(compiled, *given))
-        return annotated(counted, self._graph, "xla" if self._jit else "graph", self._choices)
+        return counted
 
     # Each is traced in its phase's first call, not when the workload is loaded.
 

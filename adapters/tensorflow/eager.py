@@ -13,7 +13,6 @@ from adapters.base import AFTER, PHASES, Choices, Executed
 from harness.workload.trace import Graph
 
 from .counting import count_eager, observed_ops
-from .notes import annotated
 from .survivors import Survivors
 
 
@@ -32,7 +31,6 @@ class EagerProgram:
         self._graph = graph
         self._rule = rule
         self._values = values
-        self._choices = choices
         self._directions = directions
         self._names = tuple(graph.sources)
 
@@ -73,4 +71,4 @@ class EagerProgram:
         for phase in self.phases:
             given = [getattr(self, AFTER[phase])()] if phase in AFTER else []
             counted[phase] = count_eager(partial(getattr(self, phase), *given))
-        return annotated(counted, self._graph, "eager", self._choices)
+        return counted

@@ -11,13 +11,14 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
+from harness.workload.expected import Departures
 from harness.workload.trace import Graph
 
 from .. import cpu
 from ..base import DEFAULT, NO_DIRECTIONS, Choices, Program, Unsupported
 from ..compatible import check
 from ..extend import Extended, with_sides
-from . import ops
+from . import departures, ops
 from .by_hand import ByHand
 from .eager import Eager
 from .toolchain import require_compiler
@@ -131,6 +132,9 @@ class Adapter:
         if kernels == "plain" and self._precision == "bf16":
             raise Unsupported("torch: without oneDNN a bf16 multiply takes 150 times as long; choose kernels=native")
         torch.backends.mkldnn.enabled = kernels != "plain"
+
+    def departures(self, execution: str, choices: Choices) -> Departures:
+        return departures.departures(execution, choices)
 
     def wait(self, value: Any) -> None:
         # On a CPU an op returns when its result is computed.

@@ -21,7 +21,7 @@ from torch._inductor.compile_fx import compile_fx, compile_fx_inner
 from harness.workload.trace import Graph
 
 from ..base import Executed
-from .counting import annotated, count_graph, total
+from .counting import count_graph, total
 from .eager import Eager
 
 
@@ -86,7 +86,7 @@ class Compiled(Eager):
         counted["backward"] = graphs["forward"].backward
         if self._checkpoints:
             counted["gradient"] = total(counted["forward"], counted["backward"])
-        return annotated({phase: counted[phase] for phase in self.phases}, self._graph, self._residuals, "reverse")
+        return {phase: counted[phase] for phase in self.phases}
 
 
 class Inductor:

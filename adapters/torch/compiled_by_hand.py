@@ -14,7 +14,6 @@ from harness.workload.backprop import Step
 from ..base import Executed
 from .by_hand import ByHand
 from .compiled import Inductor, compiled
-from .counting import annotated
 from .residuals import storage_bytes
 
 _Kept = tuple[Tensor, ...]
@@ -66,8 +65,7 @@ class CompiledByHand(ByHand):
         return storage_bytes(kept[1], self._arrays.values())
 
     def executed(self) -> dict[str, Executed]:
-        counted = {phase: self._inductor[phase].forward for phase in self.phases}
-        return annotated(counted, self._graph, "store", self._autodiff)
+        return {phase: self._inductor[phase].forward for phase in self.phases}
 
 
 def _pack(steps: list[Step]) -> _Kept:

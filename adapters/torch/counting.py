@@ -8,26 +8,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx
+from torch._prims.rng_prims import run_and_save_rng_state, run_with_rng_state
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
-
-from harness.workload.cost import phase_work
-from harness.workload.trace import Graph
 
 from ..base import AFTER, Executed, Program
 
 aten = torch.ops.aten
-
-ELEMENTWISE = "Inductor computes multiplies of a single row or column elementwise; they are not counted."
-RECOMPUTES = (
-    "torch's fused attention computes q kᵀ again in the backward pass: five multiplies for attention, not four."
-)
-FIRST_STATE = "torch's fused LSTM also computes the gradient of its first state."
-
-ZERO_TANGENT = "torch's forward mode also multiplies the tangent of an input that has none, which is zero."
-KEEPS = "torch.compile keeps some results of a checkpointed part instead of computing them again."
-
-DELETES = "torch.compile deletes what is recomputed beside a local gradient, or merges it with what is already there."
 
 
 def _product(a: Tensor, b: Tensor) -> tuple[int, int]:
@@ -97,7 +84,6 @@ class Tally:
 
     def __init__(self) -> None:
         self.matmuls = self.flops = self.seen = 0
-        self.notes: set[str] = set()
 
     def add(self, op: Any, arguments: Sequence[Any], out: Any) -> None:
         packet = _packet(op)
@@ -108,15 +94,11 @@ class Tally:
             matmuls, flops = _COUNTS[packet](out, *arguments)
             self.matmuls += matmuls
             self.flops += flops
-            if _COUNTS[packet] is _attention_backward:
-                self.notes.add(RECOMPUTES)
-            if _COUNTS[packet] is _lstm_backward:
-                self.notes.add(FIRST_STATE)
         elif packet in flop_registry:
             raise NotImplementedError(f"torch ran {packet}, a multiply that adapters/torch/counting.py does not count")
 
     def executed(self) -> Executed:
-        return Executed(self.matmuls, self.flops, " ".join(sorted(self.notes)), self.seen)
+        return Executed(self.matmuls, self.flops, self.seen)
 
 
 class CountDispatched(TorchDispatchMode):
@@ -145,30 +127,50 @@ def count_phases(program: Program) -> dict[str, Executed]:
 
 def total(*parts: Executed) -> Executed:
     """Several programs that run one after the other."""
-    notes = {note: None for part in parts for note in [part.note] if note}
-    seen = sum(part.seen or 0 for part in parts)
-    return Executed(sum(p.matmuls for p in parts), sum(p.flops for p in parts), " ".join(notes), seen)
-
-
-def annotated(executed: dict[str, Executed], graph: Graph, residuals: str, autodiff: str) -> dict[str, Executed]:
-    """The counts, with a note where one differs from what the trace and the choice lead to."""
-    expected, noted = phase_work(graph, residuals, autodiff), dict(executed)
-    for phase, found in executed.items():
-        if phase == "tangent" and found.flops > expected[phase].flops:
-            noted[phase] = replace(found, note=f"{found.note} {ZERO_TANGENT}".strip())
-        elif residuals != "store" and found.flops < expected[phase].flops:
-            noted[phase] = replace(found, note=f"{found.note} {KEEPS}".strip())
-        elif autodiff == "by_hand_recomputed" and found.flops < expected[phase].flops:
-            noted[phase] = replace(found, note=f"{found.note} {DELETES}".strip())
-    return noted
+    recomputed = [part.recomputed or (0, 0) for part in parts]
+    return Executed(
+        sum(part.matmuls for part in parts),
+        sum(part.flops for part in parts),
+        sum(part.seen or 0 for part in parts),
+        (sum(matmuls for matmuls, _ in recomputed), sum(flops for _, flops in recomputed)),
+    )
 
 
 def count_graph(graph: fx.Graph) -> Executed:
-    """The multiplies of an AOT graph, whose nodes carry fake tensors."""
-    tally = Tally()
+    """The multiplies of an AOT graph, whose nodes carry fake tensors; in a backward graph, how many are recomputed."""
+    tally, recomputed = Tally(), Tally()
     for node in graph.nodes:
-        if node.op == "call_function":
-            tally.add(node.target, fx.map_arg(node.args, lambda n: n.meta.get("val")), node.meta.get("val"))
-            if _packet(node.target) is aten.mul and _packet(node.meta.get("original_aten")) in _COUNTS:
-                tally.notes.add(ELEMENTWISE)
-    return tally.executed()
+        if node.op != "call_function":
+            continue
+        op, arguments, out = _called(node)
+        tallies = [tally, recomputed] if _is_recomputed(node) else [tally]
+        for each in tallies:
+            if _is_elementwise(node):
+                each.matmuls += 1
+                each.flops += 2 * out.numel()
+            else:
+                each.add(op, arguments, out)
+    return replace(tally.executed(), recomputed=(recomputed.matmuls, recomputed.flops))
+
+
+def _called(node: fx.Node) -> tuple[Any, Sequence[Any], Any]:
+    """The op of a node, its arguments and result: of a random one in a checkpoint, what is inside its wrapper."""
+    arguments, out = fx.map_arg(node.args, lambda n: n.meta.get("val")), node.meta.get("val")
+    if node.target is run_and_save_rng_state:
+        return arguments[0], arguments[1:], out[1]
+    if node.target is run_with_rng_state:
+        return arguments[1], arguments[2:], out
+    return node.target, arguments, out
+
+
+def _is_recomputed(node: fx.Node) -> bool:
+    """Whether a node of a backward graph belongs to forward, which autograd's partition runs once more."""
+    return node.target is run_with_rng_state or (
+        node.meta.get("partitioner_tag") == "is_forward" and node.meta.get("autograd_backward", False)
+    )
+
+
+def _is_elementwise(node: fx.Node) -> bool:
+    """Whether a product of arrays is what inductor has made of a small multiply: it has as many multiply-adds."""
+    of_multiply = _packet(node.target) is aten.mul and _packet(node.meta.get("original_aten")) in _COUNTS
+    return of_multiply and all(isinstance(argument, fx.Node) for argument in node.args)

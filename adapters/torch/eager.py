@@ -17,7 +17,7 @@ from harness.workload.trace import Graph
 from ..base import NO_DIRECTIONS, PHASES, Executed
 from . import layout
 from . import ops as native_ops
-from .counting import annotated, count_phases
+from .counting import count_phases
 from .residuals import bytes_kept_by, residual_bytes
 
 
@@ -52,7 +52,6 @@ class Eager:
             for name in graph.sources
             if name in directions
         }
-        self._graph, self._residuals = graph, residuals
         self._checkpoints = residuals != "store"
         self._infer: Callable[..., Tensor] = interpreter(graph, ops)
         self._loss: Callable[..., Tensor] = interpreter(graph, ops, residuals, _checkpoint)
@@ -93,7 +92,7 @@ class Eager:
         return bytes_kept_by(self.forward, given) if self._checkpoints else residual_bytes(kept[1], given)
 
     def executed(self) -> dict[str, Executed]:
-        return annotated(count_phases(self), self._graph, self._residuals, "reverse")
+        return count_phases(self)
 
 
 def _checkpoint(function: Callable[..., Any]) -> Callable[..., Any]:

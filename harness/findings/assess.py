@@ -19,6 +19,7 @@ from ..measure.pool import ROOT
 from ..measure.protocol import Outcome
 from ..measure.trial import Measured
 from ..workload.cost import CostTable, cost
+from . import flops
 from .calibration import Calibration, Spread
 from .noise import noise, surroundings
 from .record import Record
@@ -62,12 +63,13 @@ def record_of(
         record.metrics |= _verified(known)
         record.gradient_errors = known.verified["gradient_errors"]
         record.notes = {phase: found["note"] for phase, found in known.executed.items() if found["note"]}
+    record.metrics |= flops.ratios(record.metrics)
     if known.failure:
         record.outcome, record.reason = known.failure.outcome, known.failure.reason
     else:
         spread = calibration.of(record)
         record.floor = calibration.floor if spread.processes or not calibration.spreads else NOT_CHECKED
-        metrics, record.interval = _timed(known, work, spread)
+        metrics, record.interval = _timed(known, record.metrics, spread)
         record.noise = noise(known.trials, record.threads)
         record.metrics |= metrics | surroundings(known.trials, record.threads) | {"noisy": float(bool(record.noise))}
     return record
@@ -86,14 +88,13 @@ def commit() -> str:
 
 def _counted(cost: CostTable, parameters: int) -> dict[str, float]:
     """Numbers that need no measurement."""
-    counted = {
+    return {
         "parameters": parameters,
         "forward_flops": cost.forward.flops,
         "backward_flops": cost.backward.flops,
         "forward_matmuls": cost.forward.matmuls,
         "backward_matmuls": cost.backward.matmuls,
     }
-    return counted | ({"ratio_flops": cost.flops_ratio} if cost.forward.flops else {})
 
 
 def _verified(known: Measured) -> dict[str, float]:
@@ -111,7 +112,7 @@ def _verified(known: Measured) -> dict[str, float]:
     }
 
 
-def _timed(known: Measured, work: CostTable, spread: Spread) -> tuple[dict[str, float], str]:
+def _timed(known: Measured, counts: dict[str, float], spread: Spread) -> tuple[dict[str, float], str]:
     """Numbers from the samples of each trial, and the sentence that says what the intervals contain."""
     trials = known.trials
 
@@ -120,6 +121,9 @@ def _timed(known: Measured, work: CostTable, spread: Spread) -> tuple[dict[str, 
         return stats.log_interval(logs, spread.sigma[name], spread.df)
 
     ratio, growth = interval("ratio", "backward", "forward"), interval("marginal", "gradient", "inference")
+    apart = [np.add(t.seconds["forward"], t.seconds["backward"]) for t in trials]
+    splits = [stats.log_ratio(both, t.seconds["gradient"]) for both, t in zip(apart, trials, strict=True)]
+    split = stats.log_interval(splits, spread.sigma["marginal"], spread.df)
     seconds = {
         phase: float(np.exp(np.mean([stats.trimmed_mean(stats.log_times(t.seconds[phase])) for t in trials])))
         for phase in trials[0].seconds
@@ -132,9 +136,12 @@ def _timed(known: Measured, work: CostTable, spread: Spread) -> tuple[dict[str, 
         "ratio_marginal": growth.centre - 1,
         "ratio_marginal_low": growth.low - 1,
         "ratio_marginal_high": growth.high - 1,
+        "split_over_gradient": split.centre,
+        "split_over_gradient_low": split.low,
+        "split_over_gradient_high": split.high,
         **{f"{phase}_ms": 1000 * value for phase, value in seconds.items()},
-        "forward_gflops": work.forward.flops / seconds["forward"] / 1e9,
-        "backward_gflops": work.backward.flops / seconds["backward"] / 1e9,
+        "forward_gflops": flops.executed(counts, "forward") / seconds["forward"] / 1e9,
+        "backward_gflops": flops.executed(counts, "backward") / seconds["backward"] / 1e9,
         "dispatch_share": sum(sum(t.enqueue["forward"]) for t in trials) / sum(every["forward"]),
         "pairs": len(every["forward"]),
         "trials": len(trials),

@@ -14,6 +14,7 @@ from adapters.base import DEFAULT, Choices
 
 from ..config import Variant
 from ..errors import UserError
+from . import flops
 from .schema import SCHEMA
 
 VERDICTS = "verdicts.json"  # stands beside the records of a study that has a claim
@@ -128,8 +129,8 @@ def _record(path: Path, content: bytes) -> Record:
         raise NewerSchema(f"{path}: schema {data['schema']} is newer than this program's {SCHEMA}; update the program")
     if data["schema"] == 1 and isinstance(data.get("workload"), dict):
         data = _from_before_choices(data)
-    if data["schema"] == 2 and isinstance(data.get("choices"), dict) and isinstance(data.get("described"), dict):
-        data = _from_before_kernels(data)
+    if data["schema"] == 2 and all(isinstance(data.get(field), dict) for field in ("choices", "described", "metrics")):
+        data = _from_before_kernels(_from_before_executed(data))
     if data.keys() != _FIELDS:
         raise UserError(f"{path}: {', '.join(sorted(data.keys() ^ _FIELDS))} missing or unknown; delete the file")
     return Record(**data)
@@ -140,6 +141,15 @@ def _from_before_choices(data: dict[str, Any]) -> dict[str, Any]:
     workload = dict(data["workload"])
     workload["gradients"] = "both" if workload.pop("wants_inputs", False) else "params"
     return data | {"choices": {}, "workload": workload, "schema": 2}
+
+
+def _from_before_executed(data: dict[str, Any]) -> dict[str, Any]:
+    """A record of schema 2: its `ratio_flops` and `*_gflops` were of the FLOPs asked for, beside those that ran."""
+    metrics = data["metrics"] | flops.ratios(data["metrics"])
+    for phase in ("forward", "backward"):
+        if metrics.get(f"{phase}_flops") and f"{phase}_gflops" in metrics:
+            metrics[f"{phase}_gflops"] *= flops.executed(metrics, phase) / metrics[f"{phase}_flops"]
+    return data | {"metrics": metrics}
 
 
 def _from_before_kernels(data: dict[str, Any]) -> dict[str, Any]:

@@ -34,9 +34,21 @@ METRICS: dict[str, Quantity] = {
     "ratio_marginal": Quantity("1", "(gradient - inference) / inference: what training adds to inference."),
     "ratio_marginal_low": Quantity("1", "Lower end of the 95 % interval of `ratio_marginal`."),
     "ratio_marginal_high": Quantity("1", "Upper end of the 95 % interval of `ratio_marginal`."),
-    "ratio_flops": Quantity("1", "FLOPs of backward over forward, multiplies and convolutions, counted in the trace."),
-    "forward_gflops": Quantity("GFLOP/s", "Counted FLOPs of forward over its time."),
-    "backward_gflops": Quantity("GFLOP/s", "Counted FLOPs of backward over its time."),
+    "split_over_gradient": Quantity(
+        "1",
+        "(forward + backward) / gradient, each measured apart, from cycles: outside 0.9 to 1.15, with its interval and "
+        "by more than 0.25 ms, the split is not what a training step runs, and the cell is marked.",
+    ),
+    "split_over_gradient_low": Quantity("1", "Lower end of the 95 % interval of `split_over_gradient`."),
+    "split_over_gradient_high": Quantity("1", "Upper end of the 95 % interval of `split_over_gradient`."),
+    "ratio_flops": Quantity(
+        "1",
+        "FLOPs of backward over forward, multiplies and convolutions, in the programs that run; of a pass that was not "
+        "counted, or executes fewer as multiplies than its trace asks for (XLA), those of the trace.",
+    ),
+    "ratio_flops_asked": Quantity("1", "The same as the trace asks for it, whatever is recomputed."),
+    "forward_gflops": Quantity("GFLOP/s", "FLOPs of forward, as in `ratio_flops`, over its time."),
+    "backward_gflops": Quantity("GFLOP/s", "FLOPs of backward, as in `ratio_flops`, over its time."),
     "forward_flops": Quantity("FLOP", "FLOPs of forward, multiplies and convolutions, counted in the trace."),
     "backward_flops": Quantity("FLOP", "FLOPs of backward, multiplies and convolutions, counted in the trace."),
     "forward_matmuls": Quantity("1", "Multiplies and convolutions of forward in the trace."),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from adapters.base import Choices
 
+from . import split
 from .record import Record
 
 COLUMNS = (
@@ -38,9 +39,9 @@ def row(record: Record) -> list[str]:
         execution(record),
         number("forward_ms", ".3g"),
         number("backward_ms", ".3g"),
-        number("ratio", ".2f"),
+        number("ratio", ".2f") + ("†" if split.differs(record) else ""),
         interval(record),
-        number("ratio_flops", ".2f"),
+        by_flops(record),
         number("ratio_marginal", ".2f"),
         number("gradient_error", ".1e"),
         " / ".join(counts) + ("*" if record.notes else "") if any(counts) else "",
@@ -62,13 +63,20 @@ def interval(record: Record) -> str:
     return "too few pairs" if "ratio" in m else ""
 
 
+def by_flops(record: Record) -> str:
+    """The ratio of the FLOPs that ran, and that of those asked for where it is another."""
+    shown = [f"{record.metrics[n]:.2f}" for n in ("ratio_flops", "ratio_flops_asked") if n in record.metrics]
+    return f"{shown[0]} ({shown[1]})" if len(set(shown)) == 2 else "".join(shown[:1])
+
+
 def _outcome(record: Record) -> str:
     return f"{record.outcome}, noisy" if record.noise else record.outcome
 
 
 def remarks(records: Sequence[Record]) -> list[str]:
-    """What the table marks and does not say: failures, differing counts, noise; and the machine's noise floor. A line
-    each, in order of the table.
+    """What the table marks and does not say, a line each in its order; last the machine's noise floor.
+
+    That is failures, differing counts, splits that differ, and noise.
     """
     found = []
     for record in records:
@@ -76,6 +84,8 @@ def remarks(records: Sequence[Record]) -> list[str]:
         if record.reason:
             found.append(f"{name} is {record.outcome}: {record.reason}")
         found += [f"* {name}, {phase}: {note}" for phase, note in record.notes.items()]
+        if split.differs(record):
+            found.append(f"† {name}: {split.remark(record)}")
         if record.noise:
             found.append(f"{name} is noisy: {record.noise}")
     return found + list(dict.fromkeys(record.floor for record in records if record.floor))
@@ -101,12 +111,17 @@ def answer(records: Sequence[Record]) -> str:
 
 
 def _by_flops(measured: Sequence[Record]) -> str:
-    """What the counted FLOPs answer; an op without multiplies has none."""
-    ratios = sorted(r.metrics["ratio_flops"] for r in measured if "ratio_flops" in r.metrics)
-    if not ratios:
+    """What the FLOPs that ran answer, and those asked for where they are others; an op without multiplies has none."""
+    executed, asked = (_between(measured, name) for name in ("ratio_flops", "ratio_flops_asked"))
+    if not executed:
         return "it cannot be told, for there are none"
-    low, high = (f"{ratio:.2f}" for ratio in (ratios[0], ratios[-1]))
-    return f"it is {low} times" if low == high else f"it is {low} to {high} times"
+    return f"it is {executed} times" + (f" ({asked} as asked)" if asked and asked != executed else "")
+
+
+def _between(measured: Sequence[Record], name: str) -> str:
+    """A number in all records: 1.83, or 1.83 to 2.50."""
+    found = [r.metrics[name] for r in measured if name in r.metrics]
+    return " to ".join(dict.fromkeys(f"{n:.2f}" for n in (min(found), max(found)))) if found else ""
 
 
 def markdown(records: Sequence[Record]) -> str:

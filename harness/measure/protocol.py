@@ -7,7 +7,7 @@ The parent asks `{"ask": name, ...}`; the worker answers `{"answer": {...}}` or
 - `load` (folder, execution, choices): arrays to the device, first call of each phase; answers their seconds, and the
   adapter's description of what is in force.
 - `verify`: loss and every gradient against the oracle; answers the errors, or fails as `invalid`.
-- `count`: multiplies in each phase of the executed program.
+- `count`: multiplies in each phase of the executed program; fails as `invalid` where they are not those expected.
 - `warm` (limit_s): cycles until the times are stable; answers seconds per phase.
 - `measure` (cycles, repeat, stretch): timed cycles; answers the samples (see `clock.py`).
 - `device_clock`: each phase by the host's clock and by the device's own (`make gpu-check`).
@@ -27,7 +27,7 @@ class Outcome(StrEnum):
     """How a variant ended. Each is a result, and the sweep goes on after it."""
 
     OK = "ok"
-    INVALID = "invalid"  # computes something else than the oracle
+    INVALID = "invalid"  # computes something else than the oracle, or by other multiplies than asked
     UNSUPPORTED = "unsupported"  # the framework cannot do it
     OOM = "oom"  # out of memory
     TIMEOUT = "timeout"  # no answer by the deadline

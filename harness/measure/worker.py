@@ -46,8 +46,8 @@ class Session:
         from .clock import first_calls
 
         self.workload, arrays, self.expected = load(Path(folder))
-        chosen = Choices(**(choices or {}))
-        self.optimizer = chosen.optimizer
+        self.choices = chosen = Choices(**(choices or {}))
+        self.execution = execution
         directions = self.workload.directions() if chosen.tangent else {}
         try:
             self.program = self.adapter.load(self.workload.graph, arrays, execution, chosen, directions)
@@ -60,10 +60,13 @@ class Session:
     def verify(self) -> dict[str, Any]:
         from .verify import verify
 
-        return verify(self.program, self.workload, self.expected, self.optimizer)
+        return verify(self.program, self.workload, self.expected, self.choices.optimizer)
 
     def count(self) -> dict[str, Any]:
-        return {"executed": {phase: vars(found) for phase, found in self.program.executed().items()}}
+        from .counted import counted
+
+        departures = self.adapter.departures(self.execution, self.choices)
+        return {"executed": counted(self.program, self.workload.graph, departures, self.choices)}
 
     def device_clock(self) -> dict[str, Any]:
         from .clock import device_clock

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
+from .backprop import wants
 from .checkpoint import recomputed_calls
 from .ops import CATALOGUE, Cost, Work
 from .trace import Call, Graph
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -28,15 +33,27 @@ class CostTable:
         return self.backward.flops / self.forward.flops if self.forward.flops else math.nan
 
 
+@dataclass(frozen=True)
+class Parts:
+    """Work of one call in each pass over it; `again` is what runs once more where backward recomputes it."""
+
+    forward: Work
+    backward: Work
+    tangent: Work
+    again: Work
+
+
 def cost(graph: Graph) -> CostTable:
     """Work of forward and backward; a gradient that nobody needs (the first layer's dX) costs nothing."""
     forward, dx, dw = Work(), Work(), Work()
     parameters = set(graph.params.values())
     for call in graph.calls:
-        priced = _price(graph, call)
+        priced, wanting = price(graph, call), wants(graph, call)
         forward += priced.forward
-        for number, work in zip(call.inputs, priced.gradients, strict=True):
-            if number not in graph.needs_gradient:
+        if any(wanting):
+            dx += priced.shared
+        for number, wanted, work in zip(call.inputs, wanting, priced.gradients, strict=True):
+            if not wanted:
                 continue
             if number in parameters:
                 dw += work
@@ -45,34 +62,56 @@ def cost(graph: Graph) -> CostTable:
     return CostTable(forward, dx, dw)
 
 
-def phase_work(graph: Graph, residuals: str = "store", autodiff: str = "reverse") -> dict[str, Work]:
-    """Work of each phase that a program may have, under these choices of how to differentiate.
+def parts(graph: Graph, call: Call) -> Parts:
+    """What a call is asked to compute.
 
-    Recomputation is added to backward. A tangent computes, for each product, the product and that of each factor's
-    tangent with the other factor: as much as forward and backward together.
+    A tangent takes, for each product, the product and that of each factor's tangent with the other factor: as much as
+    forward and backward together.
     """
-    table = cost(graph)
+    priced, wanting = price(graph, call), wants(graph, call)
+    wanted = [work for work, needed in zip(priced.gradients, wanting, strict=True) if needed]
+    backward = sum(wanted, priced.shared if wanted else Work())
+    return Parts(priced.forward, backward, priced.forward + backward, priced.forward)
+
+
+def again(graph: Graph, residuals: str, autodiff: str) -> Sequence[Call]:
+    """The calls that backward computes once more, under these choices of how to differentiate."""
     if autodiff == "by_hand_recomputed":
-        again = [call for call in graph.calls if CATALOGUE[call.op].caches]
-    else:
-        again = recomputed_calls(graph, residuals)
-    backward = sum((_price(graph, call).forward for call in again), table.backward)
-    found = {
-        "inference": table.forward,
-        "forward": table.forward,
+        return [call for call in graph.calls if CATALOGUE[call.op].caches and any(wants(graph, call))]
+    return recomputed_calls(graph, residuals)
+
+
+def phase_work(graph: Graph, residuals: str = "store", autodiff: str = "reverse") -> dict[str, Work]:
+    """Work of each phase that a program may have, under these choices of how to differentiate."""
+    repeated = [parts(graph, call) for call in again(graph, residuals, autodiff)]
+    found = work_of_phases([parts(graph, call) for call in graph.calls], repeated)
+    return found | of_sides(graph, lambda side: phase_work(side, residuals, autodiff))
+
+
+def work_of_phases(calls: Sequence[Parts], recomputed: Sequence[Parts]) -> dict[str, Work]:
+    """Work of each phase from that of its calls, and of those that backward recomputes."""
+    forward = sum((call.forward for call in calls), Work())
+    backward = sum((call.backward for call in calls), sum((call.again for call in recomputed), Work()))
+    return {
+        "inference": forward,
+        "forward": forward,
         "backward": backward,
-        "gradient": table.forward + backward,
+        "gradient": forward + backward,
         "update": Work(),
-        "tangent": table.forward + table.backward,
+        "tangent": sum((call.tangent for call in calls), Work()),
     }
-    if graph.gradients == "both":
-        for side in ("inputs", "params"):
-            alone = phase_work(graph.side(side), residuals, autodiff)
-            found |= {f"{phase}_{side}": alone[phase] for phase in ("forward", "backward")}
-    return found
 
 
-def _price(graph: Graph, call: Call) -> Cost:
+def of_sides(graph: Graph, find: Callable[[Graph], dict[str, Found]]) -> dict[str, Found]:
+    """What is found of the phases of each side's gradients, by their names; nothing unless the graph wants both."""
+    if graph.gradients != "both":
+        return {}
+    sides = {side: find(graph.side(side)) for side in ("inputs", "params")}
+    return {f"{phase}_{side}": found[phase] for side, found in sides.items() for phase in ("forward", "backward")}
+
+
+def price(graph: Graph, call: Call) -> Cost:
+    """The catalogue's price of a call, whether its gradients are needed or not."""
     inputs = tuple(graph.specs[n] for n in call.inputs)
     outputs = tuple(graph.specs[n] for n in call.outputs)
     return CATALOGUE[call.op].cost(inputs, outputs, **call.attrs)

@@ -10,10 +10,10 @@ import numpy as np
 from adapters.base import Choices, Executed
 from harness.measure.clock import first_calls
 from harness.measure.verify import verify
-from harness.workload.cost import phase_work
 from harness.workload.reference import Reference, reference
 from harness.workload.workload import Workload
 from tests.adapters.test_contract import EXECUTIONS, adapter_of
+from tests.adapters.tiny import counts
 
 LAYERS = 3
 MODELS = {
@@ -42,9 +42,9 @@ def work(model: str, gradients: str = "params") -> tuple[Workload, dict[str, np.
 def run(
     framework: str, execution: str, model: str, gradients: str = "params", **chosen: Any
 ) -> tuple[Any, dict[str, Any], dict[str, Executed], set[str]]:
-    """The program; what `verify` found; what each phase executes; and the phases where that is not what it should be.
+    """The program; what `verify` found; what each phase executes; and the phases where that is not what is asked.
 
-    Each of those must say why.
+    Each of those must be what the adapter's departures come to.
     """
     workload, arrays, expected = work(model, gradients)
     choices, adapter = Choices(**chosen), adapter_of(framework)
@@ -52,13 +52,7 @@ def run(
     program = adapter.load(workload.graph, arrays, execution, choices, directions)
     assert first_calls(adapter, program).keys() == set(program.phases)
     verified = verify(program, workload, expected, choices.optimizer)
-    wanted = phase_work(workload.graph, choices.residuals, choices.autodiff)
     executed = program.executed()
     assert list(executed) == list(program.phases)
-    differing = {
-        phase
-        for phase, found in executed.items()
-        if (found.matmuls, found.flops) != (wanted[phase].matmuls, wanted[phase].flops)
-    }
-    assert all(len(executed[phase].note) > 20 for phase in differing), executed
-    return program, verified, executed, differing
+    found = counts(adapter, program, workload.graph, execution, choices)
+    return program, verified, executed, {phase for phase, count in found.items() if count["note"]}

@@ -226,3 +226,17 @@ def test_library_matrix_multiplies_count(call):
 def test_text_that_is_no_module_is_refused():
     with pytest.raises(ValueError, match="ENTRY"):
         multiplies("HloModule jit_f")
+
+
+def test_a_dw_that_is_computed_in_mirror_writing_is_no_dx():
+    # Of a transposed convolution, as jax prints it: gradient [10, 10] and image [8, 8] reversed, and the kernel after.
+    mirrored = program(
+        "%left = f32[2,10,10,4] parameter(0)",
+        "%right = f32[8,8,4,3] parameter(1)",
+        "%l = f32[2,10,10,4] reverse(%left), dimensions={1,2}",
+        "%c = f32[2,3,3,3] convolution(%l, %right), window={size=8x8 rhs_reversal=1x1}, dim_labels=b01f_01io->b01f",
+        "%moved = f32[3,3,2,3] transpose(%c), dimensions={1,2,0,3}",
+        "ROOT %r = f32[3,3,2,3] reverse(%moved), dimensions={0,1}",
+    )
+    (found,) = multiplies(mirrored)
+    assert found.flops == 2 * 2 * 4 * 3 * (8 * 8) * (3 * 3)

@@ -37,3 +37,9 @@ def answer(rule, *records, **rest):
 
 def flops(forward, backward, **rest):
     return {"executed_forward_flops": forward, "executed_backward_flops": backward, "parameters": 100.0, **rest}
+
+
+def split(low, centre, high, gradient_ms=10.0):
+    """Metrics of forward and backward together over gradient."""
+    names = ("split_over_gradient_low", "split_over_gradient", "split_over_gradient_high")
+    return dict(zip(names, (low, centre, high), strict=True)) | {"gradient_ms": gradient_ms}

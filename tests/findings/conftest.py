@@ -36,7 +36,7 @@ def failed(record) -> Callable[..., Record]:
 
     def make(outcome: str, reason: str, **changes) -> Record:
         made = record(outcome=outcome, reason=reason, stop=[], samples=[], **changes)
-        made.metrics = {"ratio_flops": 5 / 3, "parameters": 100.0}
+        made.metrics = {"ratio_flops": 5 / 3, "ratio_flops_asked": 5 / 3, "parameters": 100.0}
         return made
 
     return make

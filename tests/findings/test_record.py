@@ -153,6 +153,23 @@ def test_a_record_from_before_kernels_has_the_fusion_it_was_compiled_with(record
     assert read(path) == replace(now, environment=None, choices=now.choices | {"fusion": fusion})
 
 
+def test_a_record_from_before_executed_flops_gets_them(record, tmp_path):
+    """Its ratio and its rates were of the FLOPs asked for: two and five multiplies stood beside a ratio of 2."""
+    counts = {
+        "forward_flops": 2.0,
+        "backward_flops": 4.0,
+        "executed_forward_flops": 2.0,
+        "executed_backward_flops": 5.0,
+    }
+    rates = {"forward_gflops": 10.0, "backward_gflops": 8.0}
+    old = record(metrics=counts | rates | {"ratio_flops": 2.0})
+    del old.metrics["ratio_flops_asked"]
+    path = tmp_path / "cell.json"
+    path.write_text(json.dumps(asdict(old) | {"schema": 2}))
+    assert read(path).metrics == old.metrics | {"ratio_flops": 2.5, "ratio_flops_asked": 2.0, "backward_gflops": 10.0}
+    assert read(path).schema == SCHEMA
+
+
 def test_a_record_that_is_not_there_is_a_users_mistake(tmp_path):
     with pytest.raises(UserError, match=r"cannot be read \(No such file"):
         read(tmp_path / "cell.json")

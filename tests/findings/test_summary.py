@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.findings.summary import COLUMNS, answer, markdown, remarks, row
+from tests.findings.asking import split
 
 BELOW, ABOVE, STRADDLING = (1.7, 1.8, 1.9), (2.2, 2.4, 2.6), (1.9, 2.05, 2.2)
 
@@ -81,19 +82,38 @@ def test_an_interval_that_touches_2_cannot_be_told_from_it(record, bounds, side)
 
 
 def test_the_answer_gives_the_range_of_ratios_the_flops_and_the_machine(record):
-    records = [record(ratio=ABOVE, metrics={"ratio_flops": 1.9}), record(ratio=BELOW)]
+    records = [record(ratio=ABOVE, metrics={"ratio_flops": 1.9, "ratio_flops_asked": 1.9}), record(ratio=BELOW)]
     said = answer(records)
-    assert "By FLOPs it is 1.67 to 1.90 times" in said
+    assert "By FLOPs it is 1.67 to 1.90 times;" in said
     assert "takes 1.80 to 2.40 times" in said
     assert "measured on Quick 3000, 2 threads" in said
-    assert "By FLOPs it is 1.67 times" in answer([records[1]])
+    assert "By FLOPs it is 1.67 times;" in answer([records[1]])
+
+
+def test_flops_are_those_that_ran_with_those_asked_for_beside_them(record):
+    """Fused attention computes its scores again: five multiplies for the four that were asked."""
+    fused = record(ratio=ABOVE, metrics={"ratio_flops": 2.5, "ratio_flops_asked": 2.0})
+    assert cells(fused)["by FLOPs"] == "2.50 (2.00)"
+    assert cells(record())["by FLOPs"] == "1.67"
+    assert "By FLOPs it is 2.50 times (2.00 as asked);" in answer([fused])
+    assert "By FLOPs it is 1.67 to 2.50 times (1.67 to 2.00 as asked);" in answer([fused, record(ratio=BELOW)])
 
 
 def test_what_has_no_flops_has_no_ratio_of_them(record):
     made = record(ratio=BELOW)
-    del made.metrics["ratio_flops"]
+    del made.metrics["ratio_flops"], made.metrics["ratio_flops_asked"]
+    assert cells(made)["by FLOPs"] == ""
     assert "By FLOPs it cannot be told" in answer([made])
     assert "By FLOPs it is 1.67 times" in answer([made, record(ratio=BELOW)])
+
+
+def test_a_split_that_is_not_what_a_step_runs_is_marked_once_in_its_row_and_told_below(record):
+    made = record(metrics=split(1.2, 1.3, 1.4))
+    assert cells(made)["ratio"] == "1.81†"
+    assert "†" not in "".join(row(record()))
+    assert remarks([record(), made]) == [
+        "† mlp torch-eager: forward and backward take 1.30 times gradient (1.20 to 1.40): why is not known"
+    ]
 
 
 def test_on_a_gpu_the_answer_names_it(record):

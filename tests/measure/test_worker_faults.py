@@ -16,6 +16,8 @@ from adapters.base import PHASES
 from harness.measure import pool
 from harness.measure.pool import ROOT, Worker
 from harness.measure.protocol import Failure
+from harness.workload.cost import phase_work
+from harness.workload.workload import load
 from tests.processes import cpu_s, eventually, gone, state
 
 
@@ -50,7 +52,7 @@ def test_a_program_that_behaves_answers_every_ask(start):
     assert max(verified["gradient_errors"].values()) < 1e-6 and verified["loss_error"] < 1e-6
     assert worker.ask("count", 60)["executed"]["backward"] == {
         "matmuls": 3,
-        "flops": 300,
+        "flops": phase_work(load(start.folder)[0].graph)["backward"].flops,
         "note": "",
         "seen": None,
     }
@@ -140,6 +142,17 @@ def test_a_framework_without_a_module_is_unsupported(start):
     failure = failure_of(lambda: start.opened("absent"))
     assert failure.outcome == "unsupported"
     assert "absent is not installed for" in failure.reason
+
+
+def test_a_program_that_executes_a_multiply_too_few_is_invalid(start):
+    """Its answers are right all the same: nothing but the count tells."""
+    worker = start.loaded("shirks")
+    worker.ask("verify", 60)
+    failure = failure_of(lambda: worker.ask("count", 60))
+    assert failure.outcome == "invalid"
+    assert failure.reason.startswith("backward executes 2 multiplies of ")
+    assert "expected: 3 multiplies of " in failure.reason
+    assert_one_sentence(failure.reason)
 
 
 def test_a_fault_after_hundreds_of_good_calls_is_caught_too(start):

@@ -108,4 +108,5 @@ class attention(Op):
         return Cost(
             product + product + softmax + masked,
             (product + product + softmax, product, Work(1, product.flops, elements(inputs[2]) + scores), *summed),
+            local=product,
         )

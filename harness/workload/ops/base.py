@@ -55,10 +55,16 @@ class Work:
 
 @dataclass(frozen=True)
 class Cost:
-    """Work of the forward pass, and of the gradient for each input (dX or dW, as the input may be)."""
+    """Work of the forward pass, and of the gradient for each input (dX or dW, as the input may be).
+
+    `shared` is what any of the gradients needs, once. `local` is what the local gradient takes where it is computed
+    again in the backward pass and nothing else is; None where that is all of `forward`.
+    """
 
     forward: Work
     gradients: tuple[Work, ...]
+    shared: Work = Work()
+    local: Work | None = None
 
 
 def _without_multiplies(op: Op, inputs: tuple[Spec, ...], outputs: tuple[Spec, ...], **attrs: Any) -> Cost:

@@ -37,4 +37,5 @@ class dot_interaction(Unread):
         product = Work(1, 2 * batch * n * n * width, elements(*inputs) + batch * n * n)
         # Both products of the backward pass are for all vectors together; they are counted with the first.
         gathered = Work(elements=elements(*inputs, *outputs))
-        return Cost(product + Work(elements=elements(*outputs)), (product + product + gathered, *([Work()] * (n - 1))))
+        gradients = (product + product + gathered, *([Work()] * (n - 1)))
+        return Cost(product + Work(elements=elements(*outputs)), gradients, local=Work())

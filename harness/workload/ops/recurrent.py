@@ -43,12 +43,13 @@ class _Recurrent(Op):
         hidden = rows * states[0].shape[1]
         forward = Work(elements=2 * gates + 2 * hidden)
         backward = Work(elements=3 * gates + 4 * hidden)
-        # The way back through the states is counted with u; the step before the first is h's own gradient.
-        through = sum([step] * (2 * steps - 1), backward)
+        # Every gradient needs the way back through the states; the step before the first is h's own gradient.
+        weight = sum([step] * steps, backward)
         bias = Work(elements=gates)
         return Cost(
             sum([step] * steps, once + forward),
-            (once, step, *[Work()] * (self.states - 1), once, through, *[bias] * len(biases)),
+            (once, step, *[Work()] * (self.states - 1), once, weight, *[bias] * len(biases)),
+            shared=sum([step] * (steps - 1), Work()),
         )
 
 

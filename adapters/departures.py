@@ -1,0 +1,73 @@
+"""Departures that several frameworks share: how many multiplies they execute where that is not what was asked.
+
+Those of a single framework stand in its own folder; `harness/workload/expected.py` says what one is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from harness.workload.backprop import wants
+from harness.workload.cost import Parts, price
+from harness.workload.expected import Departure
+from harness.workload.ops import Work
+from harness.workload.trace import Call, Graph
+
+LOOPS = ("lstm", "gru")
+MAY_MERGE = (
+    "Forward and backward are one program, whose compiler may merge what a checkpoint recomputes with what is there."
+)
+MERGES = (
+    "Forward and backward are one program, whose compiler merges a local gradient's recomputation with what is there."
+)
+
+
+def times(n: int, work: Work) -> Work:
+    """The same work n times."""
+    return sum([work] * n, Work())
+
+
+def counted(matmuls: int, flops: int) -> Work:
+    """Work of multiplies, its other numbers aside."""
+    return Work(matmuls=matmuls, flops=flops)
+
+
+def _deletes(graph: Graph, call: Call, parts: Parts) -> Parts:
+    local = price(graph, call).local
+    return parts if local is None else replace(parts, again=local)
+
+
+DELETES = Departure(
+    "Of a local gradient that is computed again, the compiler deletes what its values do not need.", _deletes
+)
+
+
+def _multiplies_zeros(graph: Graph, call: Call, parts: Parts) -> Parts:
+    return replace(parts, tangent=times(3 if any(wants(graph, call)) else 1, parts.forward))
+
+
+ZERO_TANGENTS = Departure(
+    "Forward mode also multiplies the tangent of a factor that has none, which is zero.", _multiplies_zeros
+)
+
+
+def _all_pairs(graph: Graph, call: Call, parts: Parts) -> Parts:
+    groups = call.attrs.get("groups", 1)
+    if call.op != "conv2d" or groups == 1 or not wants(graph, call)[1]:
+        return parts
+    others = counted(0, (groups - 1) * price(graph, call).gradients[1].flops)
+    return replace(parts, backward=parts.backward + others)
+
+
+def _all_pairs_of_single_channels(graph: Graph, call: Call, parts: Parts) -> Parts:
+    return _all_pairs(graph, call, parts) if is_depthwise(graph, call) else parts
+
+
+_PAIRS = "XLA on a CPU computes a grouped convolution's dW for all pairs of channels and keeps those of a group."
+ALL_PAIRS = Departure(_PAIRS, _all_pairs)
+ALL_PAIRS_OF_SINGLE_CHANNELS = Departure(_PAIRS, _all_pairs_of_single_channels)
+
+
+def is_depthwise(graph: Graph, call: Call) -> bool:
+    """Whether a call is a convolution of one channel a group."""
+    return call.op == "conv2d" and call.attrs.get("groups", 1) == graph.specs[call.inputs[0]].shape[-1] > 1

@@ -1,0 +1,37 @@
+"""The multiplies that jax executes otherwise than asked."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from harness.workload.backprop import wants
+from harness.workload.cost import Parts, price
+from harness.workload.expected import Departure, Departures
+from harness.workload.trace import Call, Graph
+
+from ..base import Choices
+from ..departures import ALL_PAIRS, DELETES, LOOPS, MAY_MERGE, MERGES
+from ..outer import OUTER
+
+
+def _first_state(graph: Graph, call: Call, parts: Parts) -> Parts:
+    wanting = wants(graph, call)
+    if call.op not in LOOPS or wanting[1] or not any(wanting):
+        return parts
+    step = price(graph, call).gradients[1]
+    return replace(parts, backward=parts.backward + step, tangent=parts.tangent + step)
+
+
+FIRST_STATE = Departure(
+    "A loop's every step is alike: the first one too computes the derivative of the state before it.", _first_state
+)
+
+
+def departures(device: str, choices: Choices) -> Departures:
+    """On a GPU, grouped convolutions are the library's."""
+    calls = [ALL_PAIRS] if device == "cpu" else []
+    if choices.autodiff == "by_hand_recomputed":
+        return Departures((DELETES, OUTER, *calls), merges=MERGES)
+    if choices.autodiff != "reverse":
+        return Departures((OUTER, *calls))
+    return Departures((OUTER, FIRST_STATE, *calls), may_merge=MAY_MERGE)

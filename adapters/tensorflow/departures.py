@@ -1,0 +1,107 @@
+"""The multiplies that TensorFlow executes otherwise than asked."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+from adapters.base import Choices
+from adapters.departures import (
+    ALL_PAIRS_OF_SINGLE_CHANNELS,
+    DELETES,
+    LOOPS,
+    MAY_MERGE,
+    MERGES,
+    ZERO_TANGENTS,
+    counted,
+    is_depthwise,
+    times,
+)
+from adapters.outer import OUTER
+from harness.workload.backprop import wants
+from harness.workload.cost import Parts, price
+from harness.workload.expected import Departure, Departures
+from harness.workload.ops import Work
+from harness.workload.trace import Call, Graph
+
+from .images import splits_groups
+
+WHOLE_PARTS = "TensorFlow's eager recompute_grad runs a part again as a whole, to its last multiply."
+
+
+def _split(graph: Graph, call: Call, parts: Parts) -> Parts:
+    groups = call.attrs.get("groups", 1)
+    if call.op != "conv2d" or groups == 1 or is_depthwise(graph, call):
+        return parts
+
+    def apart(work: Work) -> Work:
+        return replace(work, matmuls=groups * work.matmuls)
+
+    return Parts(apart(parts.forward), apart(parts.backward), apart(parts.tangent), apart(parts.again))
+
+
+PER_GROUP = Departure(
+    "TensorFlow has no gradient of a grouped convolution on a CPU, so each group is a convolution of its own.", _split
+)
+
+
+def _loop(graph: Graph, call: Call, parts: Parts, eager: bool) -> Parts:
+    wanting = wants(graph, call)
+    if call.op not in LOOPS or not any(wanting):
+        return parts
+    gradients = price(graph, call).gradients
+    w = 3 if call.op == "lstm" else 2
+    steps, step = graph.specs[call.inputs[0]].shape[1], gradients[1]
+    backward = times(steps, step)
+    if wanting[w + 1] or eager:
+        backward += counted(1, steps * step.flops)
+    for position in (0, w):
+        if wanting[position]:
+            backward += gradients[position]
+    return replace(parts, backward=backward)
+
+
+_AFTER = (
+    "TensorFlow's loops here compute the gradient of the state's weight in one multiply after the loop, not one in "
+    "each step, and that of the state before every step, the first one too."
+)
+AFTER_THE_LOOP = Departure(_AFTER, partial(_loop, eager=False))
+AFTER_THE_EAGER_LOOP = Departure(_AFTER, partial(_loop, eager=True))
+
+
+def _both(graph: Graph, call: Call, parts: Parts) -> Parts:
+    if call.op != "conv_transpose2d" or not any(wants(graph, call)[:2]):
+        return parts
+    return replace(parts, backward=times(2, parts.forward))
+
+
+BOTH_GRADIENTS = Departure(
+    "TensorFlow's eager gradient of a transposed convolution is for image and weight, whether both are needed or not.",
+    _both,
+)
+
+
+def _per_row(graph: Graph, call: Call, parts: Parts) -> Parts:
+    if call.op != "cross_entropy" or not any(wants(graph, call)):
+        return parts
+    return replace(parts, tangent=parts.tangent + counted(1, 2 * graph.specs[call.inputs[0]].size))
+
+
+PER_ROW = Departure("TensorFlow's eager forward mode takes a product for each row of a cross entropy.", _per_row)
+
+
+def departures(execution: str, choices: Choices) -> Departures:
+    """On a GPU, a grouped convolution is one."""
+    split = [PER_GROUP] if splits_groups() else []
+    compiled = {
+        "eager": [],
+        "graph": [],
+        "xla": [OUTER, *([ALL_PAIRS_OF_SINGLE_CHANNELS] if splits_groups() else [])],
+    }[execution]
+    if choices.autodiff == "by_hand_recomputed" and execution != "eager":
+        return Departures((DELETES, *compiled, *split), merges=MERGES)
+    if choices.autodiff != "reverse":
+        return Departures((*compiled, *split))
+    if execution == "eager":
+        return Departures((ZERO_TANGENTS, AFTER_THE_EAGER_LOOP, BOTH_GRADIENTS, PER_ROW, *split), whole=WHOLE_PARTS)
+    return Departures((*compiled, ZERO_TANGENTS, AFTER_THE_LOOP, *split), may_merge=MAY_MERGE)
