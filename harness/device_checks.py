@@ -51,6 +51,8 @@ def check_variant(job: Settings, variant: Variant, folder: Path, end: float = ma
     """All checks of one variant in a worker of its own; at `end`, a time of the monotonic clock, they are given up."""
     if absent := preflight.lacking(job, variant.framework):
         return [Finding("unsupported", True, absent)]
+    if end <= time.monotonic():
+        return [Finding("not checked", True, "its time is over")]
     start, with_all = launch(job, variant), conditions(job)
 
     def left_s() -> float:
