@@ -14,11 +14,10 @@ import sys
 import tarfile
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Timer
+from threading import Event, Timer
 
 from hydra import compose, initialize_config_dir
 
@@ -114,29 +113,26 @@ def sweep(contact: Contact, part: str, most_s: float) -> bool:
     """Measure; interrupt it in order when its time is over, which is no failure. False for a bad end."""
     asked = [sys.executable, "-m", "harness", "-m", *contact.asked(part)]
     process = subprocess.Popen(asked, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    with process, _called_off(process, most_s):
+    over = Event()
+
+    def interrupt() -> None:
+        over.set()
+        process.send_signal(signal.SIGINT)
+
+    timers = [Timer(max(1.0, most_s - ENDING_S), interrupt), Timer(max(1.0, most_s), process.kill)]
+    for timer in timers:
+        timer.daemon = True  # an end by Ctrl-C does not wait for them
+        timer.start()
+    with process:
         assert process.stdout is not None
         for line in process.stdout:
             contact.say(line.rstrip())
-    if process.returncode in (INTERRUPTED, -signal.SIGINT, -signal.SIGKILL):
+    for timer in timers:
+        timer.cancel()
+    if over.is_set():
         contact.say("== cut short, its time is over")
         return True
     return process.returncode == 0
-
-
-@contextmanager
-def _called_off(process: subprocess.Popen[str], most_s: float) -> Iterator[None]:
-    timers = [
-        Timer(max(1.0, most_s - ENDING_S), process.send_signal, [signal.SIGINT]),
-        Timer(max(1.0, most_s), process.kill),
-    ]
-    for timer in timers:
-        timer.start()
-    try:
-        yield
-    finally:
-        for timer in timers:
-            timer.cancel()
 
 
 def _composed(contact: Contact, part: str) -> Settings:
@@ -162,8 +158,8 @@ def contact_device(contact: Contact) -> int:
             said = refusal(error)
             if said is None:
                 raise
-            contact.say(f"== not possible here: {said}")
-            ended_well = True
+            contact.say(f"== refused: {said}")
+            ended_well = False
         good &= ended_well
         contact.say(f"== {'good' if ended_well else 'NOT GOOD'} after {time.monotonic() - begun:.0f} s")
         contact.keep()

@@ -6,6 +6,7 @@ import dataclasses
 import subprocess
 import sys
 import tarfile
+import time
 
 import pytest
 from hydra import compose, initialize_config_dir
@@ -78,8 +79,8 @@ def test_a_framework_that_is_missing_is_no_failure(job, tiny_folder):
 
 
 def test_a_variant_that_has_no_time_left_is_not_called_wrong(job, tiny_folder):
-    there = job("fp32", "plain")
-    (finding,) = device_checks.check_variant(there, there.variants[0], tiny_folder, end=0.0)
+    there = job("fp32", "hangs-1")
+    (finding,) = device_checks.check_variant(there, there.variants[0], tiny_folder, end=time.monotonic() + 5)
     assert finding.good and finding.name == "not checked"
 
 
@@ -135,7 +136,7 @@ def test_what_is_worth_less_is_left_out_when_the_time_is_over(contact, capsys):
 
 
 def test_a_sweep_that_takes_too_long_is_ended_and_is_no_failure(contact, capsys):
-    code, log, _ = contact(capsys, "plain", ("sweep", 20, "study.name=long measure.trials=500"))
+    code, log, _ = contact(capsys, "hangs-1", ("sweep", 30, "study.name=long"))
     assert code == 0
     assert "cut short" in log and "NOT GOOD" not in log
 
@@ -143,6 +144,13 @@ def test_a_sweep_that_takes_too_long_is_ended_and_is_no_failure(contact, capsys)
 def test_a_wrong_answer_is_the_exit_code(contact, capsys):
     code, log, _ = contact(capsys, "off", QUICK)
     assert code == 1 and "NOT GOOD" in log
+
+
+def test_a_part_that_is_refused_is_told_and_stops_no_other(contact, capsys):
+    code, log, names = contact(capsys, "plain", ("check", 100, "seed=-1"), QUICK)
+    assert code == 1
+    assert "== refused: seed=-1: must be a whole number" in log
+    assert "results/records/quick/main/mlp-" in names
 
 
 def test_without_any_framework_it_says_so(contact, capsys):

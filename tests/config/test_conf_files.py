@@ -13,6 +13,7 @@ from harness.config import Settings
 from harness.jobs import job_settings, jobs_of
 from harness.measure import machine
 from harness.plan import Plan
+from harness.workload.ops import CATALOGUE
 
 CONF = Path(__file__).parents[2] / "conf"
 GROUPS = {
@@ -51,6 +52,14 @@ def test_every_study_is_a_sweep_of_jobs(composed, study):
     composed()
     for jobs in jobs_of("config", (f"study={study}", "device=cpu")).values():
         assert Plan.of(jobs).cells
+
+
+def test_the_atlas_has_every_op_of_the_catalogue_in_every_execution(composed):
+    composed()
+    (jobs,) = jobs_of("config", ("study=atlas", "device=cpu")).values()
+    assert {job.workload.label for job in jobs} == set(CATALOGUE)
+    every = settings_of(composed, {"variants": "all"}).variants
+    assert all(job.variants == every for job in jobs)
 
 
 @hypothesis_settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
