@@ -31,6 +31,7 @@ _TRIPS = re.compile(r'"known_trip_count":\s*\{"n":"(\d+)"')
 _TARGET = re.compile(r'custom_call_target="([^"]*)"')
 _CONTRACTING = re.compile(r"\blhs_contracting_dims=\{([\d,]*)\}")
 _GEMM_CONTRACTING = re.compile(r'"lhs_contracting_dimensions":\s*\[([^\]]*)\]')
+_DILATION = re.compile(r"\blhs_dilate=([\dx]+)")
 _DIM_LABELS = re.compile(r"\bdim_labels=(\w+)_(\w+)->(\w+)")
 
 # What leaves the order of an image's pixels as it is.
@@ -202,7 +203,10 @@ def _image(attributes: str, left_reversed: bool, right_reversed: bool, out_rever
     if left_reversed and right_reversed:
         return "right"
     # Kernels of one pixel are not reversed; a dilated left array is a strided layer's gradient all the same.
-    return "out" if left_reversed or right_reversed or "lhs_dilate=" in attributes else "left"
+    # A third axis is no image's: the groups of a dW stand on it, dilated.
+    dilated = _DILATION.search(attributes)
+    strided = dilated is not None and any(int(n) > 1 for n in dilated[1].split("x")[:2])
+    return "out" if left_reversed or right_reversed or strided else "left"
 
 
 def _reversed(name: str, computation: _Computation, computations: dict[str, _Computation]) -> bool:

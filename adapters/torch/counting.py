@@ -143,13 +143,14 @@ def count_graph(graph: fx.Graph) -> Executed:
         if node.op != "call_function":
             continue
         op, arguments, out = _called(node)
-        tallies = [tally, recomputed] if _is_recomputed(node) else [tally]
-        for each in tallies:
-            if _is_elementwise(node):
-                each.matmuls += 1
-                each.flops += 2 * out.numel()
-            else:
-                each.add(op, arguments, out)
+        again = _is_recomputed(node)
+        if _is_elementwise(node):
+            if not again:  # an elementwise operation is repeated where that saves memory, asked or not
+                tally.matmuls += 1
+                tally.flops += 2 * out.numel()
+            continue
+        for each in (tally, recomputed) if again else (tally,):
+            each.add(op, arguments, out)
     return replace(tally.executed(), recomputed=(recomputed.matmuls, recomputed.flops))
 
 

@@ -240,3 +240,15 @@ def test_a_dw_that_is_computed_in_mirror_writing_is_no_dx():
     )
     (found,) = multiplies(mirrored)
     assert found.flops == 2 * 2 * 4 * 3 * (8 * 8) * (3 * 3)
+
+
+def test_a_grouped_dw_whose_groups_stand_on_an_axis_of_their_own_counts_all_pairs_of_groups():
+    # As jax prints it for two groups of two channels: gradient and image [8, 8], kernel [3, 3], the groups dilated.
+    text = program(
+        "%left = f32[2,8,8,2,3] parameter(0)",
+        "%right = f32[8,8,2,3,2] parameter(1)",
+        "ROOT %c = f32[2,3,3,2,2] convolution(%left, %right), "
+        "window={size=8x8x2 pad=1_1x1_1x0_0 lhs_dilate=1x1x2}, dim_labels=b012f_012io->b012f",
+    )
+    (found,) = multiplies(text)
+    assert found.flops == 2 * (2 * 3 * (8 * 8) * (3 * 3) * 2 * 2) * 2

@@ -155,12 +155,8 @@ def test_a_record_from_before_kernels_has_the_fusion_it_was_compiled_with(record
 
 def test_a_record_from_before_executed_flops_gets_them(record, tmp_path):
     """Its ratio and its rates were of the FLOPs asked for: two and five multiplies stood beside a ratio of 2."""
-    counts = {
-        "forward_flops": 2.0,
-        "backward_flops": 4.0,
-        "executed_forward_flops": 2.0,
-        "executed_backward_flops": 5.0,
-    }
+    asked = {"forward_flops": 2.0, "backward_flops": 4.0}
+    ran = {"executed_forward_flops": 2.0, "executed_backward_flops": 5.0}
     rates = {"forward_gflops": 10.0, "backward_gflops": 8.0}
     old = record(metrics=counts | rates | {"ratio_flops": 2.0})
     del old.metrics["ratio_flops_asked"]
