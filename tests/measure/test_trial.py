@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,6 +12,7 @@ from adapters.base import PHASES
 from harness.measure import trial
 from harness.measure.pool import MALLOC
 from harness.measure.protocol import Failure, Outcome
+from harness.measure.rounds import run_rounds
 from harness.measure.trial import Conditions, Launch, Measured, run_trial
 
 SECONDS = dict(zip(PHASES, (0.01, 0.02, 0.05, 0.08), strict=True))
@@ -71,7 +73,7 @@ class House:
         return [arguments for _, said, arguments in self.asks if said == name]
 
 
-CONDITIONS = Conditions("cpu", "fp32", [4, 5, 6], "kept", Path("cache"), 0.02, 1.25, 0.75, 60.0)
+CONDITIONS = Conditions("cpu", "bf16", [4, 5, 6], "kept", Path("cache"), 0.04, 1.25, 0.75, 60.0)
 
 
 @pytest.fixture
@@ -101,7 +103,7 @@ def test_each_worker_is_started_and_asked_as_its_variant_and_the_conditions_say(
     environment = MALLOC["kept"] | {"TWOFOLD_CACHE_DIR": str(Path("cache").resolve())}
     assert [started[:3] for started in house.started] == [(f"python-{n}", (4, 5, 6), Path(f"{n}.log")) for n in "ab"]
     assert all(environment.items() <= given.items() for *_, given in house.started)
-    wanted = {"framework": "fake", "device": "cpu", "threads": 3, "precision": "fp32"}
+    wanted = {"framework": "fake", "device": "cpu", "threads": 3, "precision": "bf16"}
     assert house.asked("open") == [wanted, wanted]
     loads = sorted(house.asked("load"), key=lambda arguments: arguments["execution"])
     assert loads == [{"folder": "arrays", "execution": n, "choices": {"of": n}} for n in "ab"]
@@ -113,6 +115,41 @@ def test_a_visit_lasts_as_long_as_its_repeats_take(house):
     """A cycle of three calls of each phase takes 0.48 s: of the budget of 1.25 s that is about 3."""
     run(house, "a")
     assert house.asked("measure")[0]["cycles"] == 3
+
+
+def test_the_rounds_have_the_target_and_the_budget_of_the_conditions(house, monkeypatch):
+    given = {}
+
+    def rounds(runs, **arguments):
+        given.update(arguments)
+        run_rounds(runs, **arguments)
+
+    monkeypatch.setattr(trial, "run_rounds", rounds)
+    run(house, "a")
+    given.pop("finished")
+    assert given == {"target": 0.04, "budget_s": 1.25, "deadline_s": 60.0}
+
+
+def test_setting_up_is_until_it_is_counted_without_waiting_for_arrays_and_measuring_begins_with_the_warm_up(
+    house, monkeypatch
+):
+    """By a clock that only asks move: a minute each."""
+    monkeypatch.setattr(trial, "time", SimpleNamespace(monotonic=lambda: 60.0 * len(house.asks)))
+    known, _ = run(house, "a")
+    assert known["a"].set_up_s == 60 * len(("open", "load", "verify", "count"))
+    assert known["a"].measuring_s == 60 + 0.5 * len(known["a"].trials[0].wall)
+
+    class Late(Future):
+        def result(self, timeout=None):
+            house.asks += [("", "", {})] * 100
+            return super().result(timeout)
+
+    late = Late()
+    late.set_result(Path("arrays"))
+    known = Measured()
+    launch = Launch("fake", "a", {}, "python", Path("a.log"))
+    run_trial({"a": launch}, {"a": known}, CONDITIONS, late, lambda name, left_s: None)
+    assert known.set_up_s == 4 * 60
 
 
 def test_what_is_measured_of_all_trials_is_known(house):

@@ -109,7 +109,7 @@ def test_what_is_right_is_verified_with_its_numbers(expected):
 
 
 @pytest.mark.parametrize("phase", LOSSES)
-@pytest.mark.parametrize("factor", [OFF, math.nan], ids=["off", "nan"])
+@pytest.mark.parametrize("factor", [OFF, 1 / OFF, math.nan], ids=["more", "less", "nan"])
 def test_a_wrong_loss_of_any_phase_is_invalid(expected, phase, factor):
     wrong = off_loss(phase, factor)
     judge(Spoilt(**wrong), expected, "the loss is off by")
