@@ -230,6 +230,16 @@ def test_half_a_run_is_removed_beside_a_whole_one_and_after_a_later_measurement(
     assert tracker.client.get_run(older.info.run_id).info.lifecycle_stage == "deleted"
 
 
+def test_a_failing_outcome_that_is_logged_is_not_logged_again(tracker, runs, failed, tmp_path):
+    made = failed("crashed", "a reason")
+    path = made.write(tmp_path / "main")
+    tracker.log(made, path)
+    (before,) = runs("variant")
+    assert tracker.catch_up(path.parent) == 0
+    (after,) = runs("variant")
+    assert after.info.run_id == before.info.run_id
+
+
 def test_half_a_run_that_somebody_else_logs_is_left_alone_and_is_no_record_yet(
     tracker, runs, record, tmp_path, log_half, uri, study
 ):
