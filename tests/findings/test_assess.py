@@ -76,6 +76,18 @@ def test_every_number_stands_in_its_own_place(recorded, tiny):
     assert record.samples == [trial().as_dict()]
 
 
+def test_counts_and_rates_are_those_of_their_phase(recorded, tiny):
+    work, found = cost(tiny.graph), known(trial())
+    for phase, counted in (("forward", work.forward), ("backward", work.backward)):
+        found.executed[phase] |= {"flops": counted.flops, "matmuls": counted.matmuls}
+    m = recorded(found).metrics
+    assert work.forward.matmuls != work.backward.matmuls
+    for phase, counted in (("forward", work.forward), ("backward", work.backward)):
+        assert (m[f"{phase}_matmuls"], m[f"{phase}_flops"]) == (counted.matmuls, counted.flops)
+        assert m[f"{phase}_gflops"] == pytest.approx(counted.flops / 1e6 / m[f"{phase}_ms"])
+    assert m["ratio_flops"] == pytest.approx(work.backward.flops / work.forward.flops)
+
+
 def trimmed(paces):
     cut = int(0.2 * len(paces))
     return sorted(paces)[cut:-cut]
@@ -171,3 +183,9 @@ def test_a_disturbed_machine_is_in_the_record(recorded):
     assert found.noise.startswith("trial 2: ")
     assert found.metrics["noisy"] == 1
     assert found.metrics["others_share"] == pytest.approx(0.125)
+
+
+def test_what_one_of_two_cpus_did_besides_disturbs_half_as_much(recorded):
+    beside = trial()
+    beside.others = [0.15 * wall for wall in beside.wall]
+    assert recorded(known(beside)).noise == ""

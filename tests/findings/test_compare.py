@@ -8,7 +8,8 @@ import pytest
 from harness.errors import UserError
 from harness.findings.calibration import Calibration, Spread, assumed
 from harness.findings.compare import compare, exit_code, lines, main, match, remarks
-from harness.measure.verdict import Answer
+from harness.measure.stats import moderated, within
+from harness.measure.verdict import SIGMA_DIFFERENCE_FLOOR, Answer
 from tests.jobs import PLAIN
 
 QUIET = assumed("anywhere")
@@ -126,3 +127,78 @@ def test_a_sweep_that_is_not_there_is_named_beside_those_that_are(measured, tmp_
     measured(3).write(tmp_path / "records" / "default" / "before")
     assert main(["before", "later", "--results", str(tmp_path)]) == 2
     assert "later: no records there; there are default/before" in capsys.readouterr().err
+
+
+SIZES = {"batch": 32, "depth": 3, "width": 64, "inputs": 5}
+
+
+def exact(record, trials, **changes):
+    """A record of pairs that agree: forward takes 7 ms, backward so many in each trial."""
+    samples = [{"seconds": {"forward": [0.007] * 48, "backward": [1e-3 * ms] * 48}} for ms in trials]
+    return record(samples=samples, **changes)
+
+
+def test_two_sweeps_have_the_spread_of_both_sides(record):
+    """No process is in both, so the difference varies by sqrt(2) of one side; it weighs as the self-check."""
+    a, b = exact(record, [13, 13]), exact(record, [14, 14])
+    sigma = {"forward": 0.01, "backward": 0.02, "ratio": 0.005}
+    checked = Calibration("m", "2026", a.workload, a.threads, {a.variant: Spread(sigma, 20, 19)}, "")
+    for quantity, centre in (("forward", 1.0), ("backward", 14 / 13), ("ratio", 14 / 13)):
+        found = compare(a, b, checked).verdicts[quantity].change
+        expected = moderated([np.log(centre)] * 2, [0, 0], np.sqrt(2) * sigma[quantity], 19).interval(0.95, "")
+        assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+
+
+def test_the_errors_inside_processes_of_both_sides_count(measured, sharp):
+    a, b = measured(1), measured(2)
+    errors = [within(np.log(record.samples[0]["seconds"]["forward"])).se for record in (a, b)]
+    a.samples, b.samples = a.samples[:1], b.samples[:1]
+    change = compare(a, b, sharp).verdicts["forward"].change
+    half = moderated([0.0], [np.hypot(*errors)], SIGMA_DIFFERENCE_FLOOR, 19).half_width()  # more than is known here
+    assert np.log(change.high / change.low) == pytest.approx(2 * half)
+
+
+def test_the_mean_over_cells_is_geometric(record, sharp):
+    found = [compare(exact(record, [10]), exact(record, [ms]), sharp) for ms in (10, 40)]
+    (mean,) = [line for line in lines(found) if "mean" in line and "backward" in line]
+    assert "+100.0% over 2 cells" in mean
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"seed": 8}, "seed is 7 in A and 8 in B"),
+        ({"gradients": "both"}, "gradients is params in A and both in B"),
+        ({"precision": "bf16"}, "precision is fp32 in A and bf16 in B"),
+        ({"sizes": {"batch": 32, "depth": 3, "width": 64}}, "model.inputs is 5 in A and None in B"),
+        ({"sizes": {"inputs": 5, "loop": "scan"}}, "model.loop is None in A and scan in B"),
+    ],
+)
+def test_other_work_is_refused_by_name(measured, changes, named):
+    b = measured(2, cell="other")
+    b.workload = {**PLAIN.workload, "sizes": SIZES, **changes}
+    with pytest.raises(UserError, match=named):
+        match([measured(1, workload=PLAIN.workload | {"sizes": SIZES})], [b], force=False)
+
+
+def test_a_part_of_the_machine_that_one_side_does_not_know_may_differ(measured):
+    a, b = measured(1), measured(2)
+    for one, other in ((a, b), (b, a)):
+        one.machine, other.machine = {"cpu": "Quick 3000"}, {"cpu": "Quick 3000", "kernels": "avx2"}
+        with pytest.raises(UserError, match=r"machine\.kernels is (not known|avx2) in A"):
+            match([a], [b], force=False)
+
+
+def test_only_what_was_measured_whole_is_compared(measured):
+    for unfinished in (measured(2, outcome="crashed"), measured(2, outcome="invalid")):
+        for pair in ([measured(1), unfinished], [unfinished, measured(1)]):
+            with pytest.raises(UserError, match="nothing to compare"):
+                match(*([each] for each in pair), force=True)
+
+
+def test_cells_of_other_names_are_paired_only_where_there_is_one_on_each_side(measured):
+    lone, many = measured(1, cell="before"), [measured(2, cell="after"), measured(3, cell="after, larger")]
+    assert match([lone], many[:1], force=True) == [(lone, many[0])]
+    for sides in (([lone], many), (many, [lone])):
+        with pytest.raises(UserError, match="nothing to compare"):
+            match(*sides, force=True)

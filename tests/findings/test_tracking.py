@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
 
+from harness import leftovers
 from harness.findings import claim_text
 from harness.findings.summary import markdown
 from harness.findings.tracking import Tracker, download_records
@@ -228,6 +230,16 @@ def test_half_a_run_is_removed_beside_a_whole_one_and_after_a_later_measurement(
     assert tracker.client.get_run(older.info.run_id).info.lifecycle_stage == "deleted"
 
 
+def test_a_failing_outcome_that_is_logged_is_not_logged_again(tracker, runs, failed, tmp_path):
+    made = failed("crashed", "a reason")
+    path = made.write(tmp_path / "main")
+    tracker.log(made, path)
+    (before,) = runs("variant")
+    assert tracker.catch_up(path.parent) == 0
+    (after,) = runs("variant")
+    assert after.info.run_id == before.info.run_id
+
+
 def test_half_a_run_that_somebody_else_logs_is_left_alone_and_is_no_record_yet(
     tracker, runs, record, tmp_path, log_half, uri, study
 ):
@@ -240,3 +252,14 @@ def test_half_a_run_that_somebody_else_logs_is_left_alone_and_is_no_record_yet(
     (tmp_path / "copies").mkdir()
     (copy,) = download_records(uri, study, tmp_path / "copies")
     assert json.loads(copy.read_text())["id"] == made.id
+
+
+def test_half_a_database_is_removed_by_the_next_sweep_and_that_of_a_running_process_is_not(killed, tmp_path):
+    uri, folder = killed
+    results = Path(uri.removeprefix("sqlite:///")).parent
+    (left,) = results.glob(".mlflow-*")
+    running = results / f".mlflow-abc.{os.getpid()}"
+    running.mkdir()
+    leftovers.remove(results, folder)
+    assert not left.exists() and running.exists()
+    running.rmdir()

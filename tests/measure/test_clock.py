@@ -213,17 +213,31 @@ def test_warm_up_of_a_stable_program_ends_after_three_blocks(fake):
     assert warm_up(program, program, limit_s=1e9) == (SECONDS, 12)
 
 
-def test_warm_up_goes_on_while_times_fall_and_returns_the_last_level(fake):
+@pytest.mark.parametrize("phase", ["forward", "backward"])
+def test_warm_up_goes_on_while_times_fall_and_returns_the_last_level(fake, phase):
     program = fake()
+    level = SECONDS[phase]
 
     def falling():
-        program.seconds["forward"] = max(2.0, 100 * 0.8 ** program.calls.count("inference"))  # 2.0 from the 18th on
+        program.seconds[phase] = max(level, 100 * 0.8 ** program.calls.count("inference"))  # for 13 to 18 cycles
         return Fake.inference(program)
 
     program.inference = falling
     seconds, cycles = warm_up(program, program, limit_s=1e9)
-    assert cycles > 18
-    assert seconds["forward"] == 2.0
+    assert cycles > 16
+    assert seconds[phase] == level
+
+
+def test_warm_up_returns_medians_of_its_last_block(fake):
+    program = fake()
+
+    def uneven():
+        cycle = program.calls.count("inference")
+        program.seconds["gradient"] = [6.0, 8.0, 9.0, 30.0][cycle % 4] + (cycle < 8)
+        return Fake.inference(program)
+
+    program.inference = uneven
+    assert warm_up(program, program, limit_s=1e9) == (SECONDS | {"gradient": 8.5}, 12)
 
 
 def test_two_like_blocks_in_a_row_are_not_enough_to_be_warm(fake):

@@ -21,9 +21,10 @@ class House:
         self.now = 0.0
         self.visits = []
         self.cycles = []
+        self.asked = []
         self.ended = []
 
-    def run(self, name, cycle_s=0.1, factors=TIGHT, fails_at=0):
+    def run(self, name, cycle_s=0.1, factors=TIGHT, fails_at=0, **asked):
         house = self
 
         class Worker:
@@ -31,6 +32,7 @@ class House:
 
             def ask(self, what, deadline_s, cycles, **rest):
                 assert (what, deadline_s) == ("measure", 99)
+                house.asked.append(rest)
                 self.visits += 1
                 house.visits.append(name)
                 house.cycles.append((name, cycles))
@@ -48,7 +50,7 @@ class House:
                 }
                 return {"seconds": seconds, "enqueue": seconds, **each}
 
-        return Run(Worker(), repeat=1, cycle_s=cycle_s)
+        return Run(Worker(), cycle_s=cycle_s, **{"repeat": 1, **asked})
 
     def measure(self, runs, target=0.02, budget_s=1e6):
         run_rounds(
@@ -86,6 +88,21 @@ def test_a_quiet_variant_stops_at_its_target_and_a_noisy_one_when_its_noise_is_k
     assert stops["quiet"] == "target"
     assert stops["noisy"] in ("settled", "cap")
     assert house.visits.count("noisy") > house.visits.count("quiet")
+
+
+def test_a_visit_asks_for_the_runs_own_repeats_and_stretch(house):
+    house.measure({"plain": house.run("plain", repeat=7)}, budget_s=0.3)
+    house.measure({"longer": house.run("longer", repeat=3, stretch=0.05)}, budget_s=0.3)
+    assert house.asked == [{"repeat": 7, "stretch": 0.0}, {"repeat": 3, "stretch": 0.05}]
+
+
+def test_the_target_is_the_one_that_is_asked_for(house):
+    cycles = []
+    for target in (0.05, 0.02):
+        run = house.run("a", factors=[1.0, 1.2, 0.9, 1.1, 1.05, 0.85, 1.15])
+        house.measure({"a": run}, target=target)
+        cycles.append(run.cycles)
+    assert cycles[0] < cycles[1]
 
 
 def test_a_variant_never_overruns_its_budget_by_more_than_one_visit(house):

@@ -79,6 +79,36 @@ def test_autocorrelated_blocks_widen_the_error():
     assert within(slow).se > 2 * within(rng.permutation(slow)).se
 
 
+def test_the_correction_for_autocorrelation_by_hand():
+    blocks = np.array([0.0, 0, 1, 1, 1, 0, 0, 1])  # K = 8: lag-1 autocorrelation 1/8, and 1/K for its bias
+    uncorrected = math.sqrt(8 / 4 / 7) * math.sqrt(7 / (6 * 5))
+    assert within(np.repeat(blocks, 4)).se == pytest.approx(uncorrected * math.sqrt(1.25 / 0.75))
+
+
+def test_the_correction_for_autocorrelation_has_a_limit():
+    blocks = np.arange(10.0)  # lag-1 autocorrelation 0.7, and 0.1 for its bias
+    uncorrected = np.std([2, 2, 2, 3, 4, 5, 6, 7, 7, 7], ddof=1) * math.sqrt(9 / (6 * 5))
+    assert within(np.repeat(blocks, 4)).se == pytest.approx(uncorrected * math.sqrt(1.7 / 0.3))
+
+
+def test_one_burst_does_not_hide_a_drift():
+    drifting = np.arange(20.0)
+    drifting[10] = 1e6
+    ordered = np.sort(drifting)
+    alternating = np.stack([ordered[:10], ordered[10:]], axis=1).ravel()  # the same values without a drift
+    assert within(np.repeat(drifting, 4)).se > 1.5 * within(np.repeat(alternating, 4)).se
+
+
+def test_two_trials_alone_by_hand():
+    trials = [np.repeat([0.5, 0.7] * 6, 4), np.repeat([0.6, 0.8] * 3, 4)]
+    one, other = map(within, trials)
+    assert one.df > other.df == 3
+    found = log_interval(trials)
+    assert found.centre == pytest.approx(math.exp(0.65))
+    half = student_t(0.975, 3) * math.sqrt(one.se**2 + other.se**2) / 2
+    assert (found.low, found.high) == pytest.approx((math.exp(0.65 - half), math.exp(0.65 + half)))
+
+
 @pytest.mark.parametrize("pairs", range(1, 30))
 def test_within_is_defined_for_any_number_of_pairs(pairs):
     found = within(np.sin(np.arange(pairs)))

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from harness.measure.stats import process_sigma
+from harness.measure.stats import moderated, process_sigma, within
 from harness.measure.verdict import Answer, Stop, drift, noise, stop, verdict
 from tests.measure.simulated_pairs import differences, simulate
 
@@ -40,6 +40,45 @@ def test_stop_at_the_cap():
     assert stop(grows, cap=65) == Stop.CONTINUE
     with pytest.raises(ValueError, match=r"target is -0\.02"):
         stop(grows, target=-0.02)
+
+
+# Pairs whose error falls as it should: alternating blocks.
+EVEN = np.repeat(np.tile([0.0, 1.0], 20), 4)
+
+
+def as_wide(times_target, pairs, x=EVEN):
+    """So many pairs, the interval of which is so many times as wide as a target of 2 %."""
+    return x[:pairs] * (times_target * math.log1p(0.02) / within(x[:pairs]).half_width())
+
+
+def test_the_target_is_the_half_width():
+    assert stop(as_wide(0.99, 48)) == Stop.TARGET
+    assert stop(as_wide(1.01, 48)) == Stop.CONTINUE
+
+
+def noise_of_looks(x, *pairs):
+    """That of one pair, as each look sees it: the largest over the smallest."""
+    noise = [within(x[:n]).half_width() * math.sqrt(n) for n in pairs]
+    return max(noise) / min(noise)
+
+
+def test_it_settles_only_where_the_cap_would_not_bring_the_target():
+    assert noise_of_looks(EVEN, 112, 120, 128) < 1.1
+    at_cap = math.sqrt(128 / 160)
+    assert stop(as_wide(0.95 / at_cap, 128)) == Stop.CONTINUE
+    assert stop(as_wide(1.05 / at_cap, 128)) == Stop.SETTLED
+    assert stop(as_wide(1.05 / at_cap, 128), cap=200) == Stop.CONTINUE
+
+
+def test_it_settles_only_where_the_noise_is_known_to_a_tenth():
+    assert 1.1 < noise_of_looks(EVEN, 48, 56, 64) < 1.3
+    assert stop(as_wide(10, 64)) == Stop.CONTINUE
+    assert stop(as_wide(10, 128)) == Stop.SETTLED
+
+
+def test_the_cap_is_160_pairs():
+    grows = np.random.default_rng(8).standard_normal(160) * np.exp(np.arange(160) / 8)
+    assert (stop(grows[:159]), stop(grows)) == (Stop.CONTINUE, Stop.CAP)
 
 
 def test_noise_is_judged_by_who_had_the_cpus():
@@ -75,6 +114,13 @@ def test_drift_is_seen_and_not_imagined():
     found = drift(steady[0] * np.repeat([1, 1.2], 48))
     assert found.significant and found.change == pytest.approx(0.2, abs=0.05)
     assert not drift([1.0, 2.0]).significant  # no error to judge by
+
+
+def test_a_drift_must_exceed_the_error_of_both_halves():
+    steady, uneven = np.ones(48), np.exp(0.4 * EVEN[:48])
+    for times in (np.concatenate([steady, uneven]), np.concatenate([uneven, steady])):
+        found = drift(times)
+        assert abs(found.change) > 0.1 and not found.significant
 
 
 @pytest.fixture(scope="module")
@@ -123,3 +169,10 @@ def test_verdict_gives_its_numbers():
     assert verdict([0.0] * 3, [math.nan] * 3, 0.01).answer == Answer.CANNOT_TELL
     with pytest.raises(ValueError, match=r"margin is 0\.0"):
         verdict([0.0], [0.01], 0.01, margin=0.0)
+
+
+def test_processes_that_agree_by_chance_do_not_prove_the_next():
+    """Where a self-check saw no spread of differences, 0.3 % is assumed."""
+    found = verdict([0.001, 0.001, 0.001], [0.0] * 3, 0.0)
+    expected = moderated([0.001] * 3, [0.0] * 3, 0.003).interval(0.95, "")
+    assert (found.change.low, found.change.high) == pytest.approx((expected.low, expected.high))

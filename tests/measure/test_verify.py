@@ -10,6 +10,7 @@ import pytest
 from adapters.numpy import Adapter
 from harness.measure.protocol import Failure
 from harness.measure.verify import verify
+from harness.workload.agreement import WHOLE_LIMIT
 from harness.workload.reference import reference
 from harness.workload.workload import Workload
 
@@ -108,7 +109,7 @@ def test_what_is_right_is_verified_with_its_numbers(expected):
 
 
 @pytest.mark.parametrize("phase", LOSSES)
-@pytest.mark.parametrize("factor", [OFF, math.nan], ids=["off", "nan"])
+@pytest.mark.parametrize("factor", [OFF, 1 / OFF, math.nan], ids=["more", "less", "nan"])
 def test_a_wrong_loss_of_any_phase_is_invalid(expected, phase, factor):
     wrong = off_loss(phase, factor)
     judge(Spoilt(**wrong), expected, "the loss is off by")
@@ -189,6 +190,27 @@ def with_tangent(expected, factor):
 
 def test_a_right_tangent_is_verified(expected):
     judge(Spoilt(**with_tangent(expected, 1.0)), expected)
+
+
+@pytest.mark.parametrize("phase", GRADIENTS)
+def test_cached_arrays_do_not_hide_behind_an_export_that_copies(expected, phase):
+    """As TensorFlow's does."""
+
+    class Copying(Spoilt):
+        def export(self, gradients):
+            return {name: np.array(array) for name, array in gradients.items()}
+
+    judge(Copying(**cached(phase)), expected, f"^{phase} computes nothing when it is called again")
+    judge(Copying(), expected)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize(("share", "good"), [(0.9, True), (1.1, False)])
+def test_a_tangent_may_be_off_by_its_limit_of_the_whole_gradient(expected, share, good, sign):
+    assert expected.norm > 1.5, "else a share of it could not be told from a multiple"
+    along = expected.along(WORKLOAD.directions())
+    off = sign * share * WHOLE_LIMIT["fp32"] * expected.norm
+    judge(Spoilt(**with_tangent(expected, 1 + off / along)), expected, "" if good else "the tangent is off by")
 
 
 @pytest.mark.parametrize("factor", [OFF, 0.99, -1.0, math.nan])

@@ -1,0 +1,182 @@
+"""A trial with scripted workers: what each is asked, and where its answers go."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from adapters.base import PHASES
+from harness.measure import trial
+from harness.measure.pool import MALLOC
+from harness.measure.protocol import Failure, Outcome
+from harness.measure.rounds import run_rounds
+from harness.measure.trial import Conditions, Launch, Measured, run_trial
+
+SECONDS = dict(zip(PHASES, (0.01, 0.02, 0.05, 0.08), strict=True))
+FIRST = {"forward": 3.0}
+
+
+class House:
+    """Makes workers that answer from a script, and notes what they are asked."""
+
+    def __init__(self):
+        self.asks: list[tuple] = []
+        self.started: list[tuple] = []
+        self.fails: dict[str, str] = {}  # the ask that each execution fails at
+        self.trial = 0
+
+    def worker(self, interpreter, cpus, log, environment):
+        house, execution = self, log.stem
+        house.started.append((interpreter, tuple(cpus), log, environment))
+
+        class Worker:
+            def __enter__(self):
+                return self
+
+            def __exit__(self, *_):
+                pass
+
+            def ask(self, name, deadline_s, **arguments):
+                house.asks.append((execution, name, arguments))
+                assert deadline_s == 60.0
+                if house.fails.get(execution) == name:
+                    raise Failure(Outcome.ERROR, f"it failed at {name}")
+                return getattr(self, name)(**arguments)
+
+            def open(self, **_):
+                return {}
+
+            def load(self, **_):
+                first = {phase: seconds + house.trial for phase, seconds in FIRST.items()}
+                return {"described": {"version": f"{house.trial}.0"}, "first_call_s": first}
+
+            def verify(self):
+                return {"loss": float(house.trial)}
+
+            def count(self):
+                return {"executed": {"forward": {"matmuls": house.trial}}}
+
+            def warm(self, limit_s):
+                return {"seconds": SECONDS, "cycles": 12, "repeat": 3}
+
+            def measure(self, cycles, **_):
+                seconds = {phase: [s] * cycles for phase, s in SECONDS.items()}
+                each = {"switches": [0] * cycles, "cpu": [0.5] * cycles, "others": [0.0] * cycles}
+                return {"seconds": seconds, "enqueue": seconds, "wall": [0.5] * cycles, **each}
+
+        return Worker()
+
+    def asked(self, name: str) -> list[dict]:
+        return [arguments for _, said, arguments in self.asks if said == name]
+
+
+CONDITIONS = Conditions("cpu", "bf16", [4, 5, 6], "kept", Path("cache"), 0.04, 1.25, 0.75, 60.0)
+
+
+@pytest.fixture
+def house(monkeypatch) -> House:
+    made = House()
+    monkeypatch.setattr(trial, "Worker", made.worker)
+    return made
+
+
+def run(house, *executions, trials=1):
+    """What is measured of each execution, and the order in which they ended in each trial."""
+    ready: Future[Path] = Future()
+    ready.set_result(Path("arrays"))
+    known, ended = {name: Measured() for name in executions}, []
+    for house.trial in range(1, trials + 1):
+        launches = {
+            name: Launch("fake", name, {"of": name}, f"python-{name}", Path(f"{name}.log"))
+            for name in executions
+            if not known[name].failure
+        }
+        run_trial(launches, known, CONDITIONS, ready, lambda name, left_s: ended.append((name, left_s)))
+    return known, ended
+
+
+def test_each_worker_is_started_and_asked_as_its_variant_and_the_conditions_say(house):
+    run(house, "a", "b")
+    environment = MALLOC["kept"] | {"TWOFOLD_CACHE_DIR": str(Path("cache").resolve())}
+    assert [started[:3] for started in house.started] == [(f"python-{n}", (4, 5, 6), Path(f"{n}.log")) for n in "ab"]
+    assert all(environment.items() <= given.items() for *_, given in house.started)
+    wanted = {"framework": "fake", "device": "cpu", "threads": 3, "precision": "bf16"}
+    assert house.asked("open") == [wanted, wanted]
+    loads = sorted(house.asked("load"), key=lambda arguments: arguments["execution"])
+    assert loads == [{"folder": "arrays", "execution": n, "choices": {"of": n}} for n in "ab"]
+    assert house.asked("warm") == [{"limit_s": 0.75}] * 2
+    assert {(asked["repeat"], asked["stretch"]) for asked in house.asked("measure")} == {(3, 0.0)}
+
+
+def test_a_visit_lasts_as_long_as_its_repeats_take(house):
+    """A cycle of three calls of each phase takes 0.48 s: of the budget of 1.25 s that is about 3."""
+    run(house, "a")
+    assert house.asked("measure")[0]["cycles"] == 3
+
+
+def test_the_rounds_have_the_target_and_the_budget_of_the_conditions(house, monkeypatch):
+    given = {}
+
+    def rounds(runs, **arguments):
+        given.update(arguments)
+        run_rounds(runs, **arguments)
+
+    monkeypatch.setattr(trial, "run_rounds", rounds)
+    run(house, "a")
+    given.pop("finished")
+    assert given == {"target": 0.04, "budget_s": 1.25, "deadline_s": 60.0}
+
+
+def test_setting_up_is_until_it_is_counted_without_waiting_for_arrays_and_measuring_begins_with_the_warm_up(
+    house, monkeypatch
+):
+    """By a clock that only asks move: a minute each."""
+    monkeypatch.setattr(trial, "time", SimpleNamespace(monotonic=lambda: 60.0 * len(house.asks)))
+    known, _ = run(house, "a")
+    assert known["a"].set_up_s == 60 * len(("open", "load", "verify", "count"))
+    assert known["a"].measuring_s == 60 + 0.5 * len(known["a"].trials[0].wall)
+
+    class Late(Future):
+        def result(self, timeout=None):
+            house.asks += [("", "", {})] * 100
+            return super().result(timeout)
+
+    late = Late()
+    late.set_result(Path("arrays"))
+    known = Measured()
+    launch = Launch("fake", "a", {}, "python", Path("a.log"))
+    run_trial({"a": launch}, {"a": known}, CONDITIONS, late, lambda name, left_s: None)
+    assert known.set_up_s == 4 * 60
+
+
+def test_what_is_measured_of_all_trials_is_known(house):
+    known, _ = run(house, "a", trials=2)
+    found = known["a"]
+    assert (len(found.trials), found.repeats, len(found.stops)) == (2, [3, 3], 2)
+    assert all(found.stops)
+    assert found.measuring_s >= 0.5 * sum(len(samples.wall) for samples in found.trials)
+
+
+def test_first_calls_counts_and_set_up_are_of_the_first_trial_and_every_trial_is_verified(house):
+    known, _ = run(house, "a", trials=3)
+    found = known["a"]
+    assert found.first_call_s == {"forward": 4.0}
+    assert found.described == {"version": "1.0"}
+    assert found.executed == {"forward": {"matmuls": 1}}
+    assert found.verified == {"loss": 3.0}
+    assert (len(house.asked("verify")), len(house.asked("count"))) == (3, 1)
+    assert found.set_up_s > 0
+
+
+@pytest.mark.parametrize("at", ["load", "verify", "count", "warm", "measure"])
+def test_a_failure_costs_its_own_variant_only_wherever_it_is(house, at):
+    house.fails = {"bad": at}
+    known, ended = run(house, "bad", "good")
+    assert known["bad"].failure is not None and known["bad"].failure.reason == f"it failed at {at}"
+    assert known["good"].failure is None and len(known["good"].trials) == 1
+    assert [name for name, _ in ended] == ["bad", "good"]
+    assert ended[-1][1] == 0
+    assert ("bad" in [execution for execution, name, _ in house.asks if name == "measure"]) == (at == "measure")
