@@ -158,7 +158,7 @@ def test_a_record_from_before_executed_flops_gets_them(record, tmp_path):
     asked = {"forward_flops": 2.0, "backward_flops": 4.0}
     ran = {"executed_forward_flops": 2.0, "executed_backward_flops": 5.0}
     rates = {"forward_gflops": 10.0, "backward_gflops": 8.0}
-    old = record(metrics=counts | rates | {"ratio_flops": 2.0})
+    old = record(metrics=asked | ran | rates | {"ratio_flops": 2.0})
     del old.metrics["ratio_flops_asked"]
     path = tmp_path / "cell.json"
     path.write_text(json.dumps(asdict(old) | {"schema": 2}))
