@@ -15,6 +15,8 @@ from .jobs import jobs_of
 from .refusal import told
 from .sweep import run_job
 
+INTERRUPTED = 130  # the exit code that a shell gives to a command ended by Ctrl-C
+
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="config")
 def main(config: DictConfig) -> None:
@@ -29,9 +31,13 @@ def main(config: DictConfig) -> None:
 
 
 def _interrupt(*_: object) -> None:
-    """The first Ctrl-C ends the sweep in order, the second at once; workers die with this process."""
-    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    """The first Ctrl-C ends the sweep in order, the second immediately; workers die with this process."""
+    signal.signal(signal.SIGINT, _end_immediately)
     raise KeyboardInterrupt
+
+
+def _end_immediately(*_: object) -> None:
+    os._exit(INTERRUPTED)
 
 
 def command_line() -> None:
@@ -40,11 +46,20 @@ def command_line() -> None:
     signal.signal(signal.SIGINT, _interrupt)
     try:
         main()
-    except KeyboardInterrupt:
-        print("twofold: interrupted; finished variants are kept, and the same command goes on", file=sys.stderr)
-        sys.exit(130)
     except Exception as error:
-        sys.exit(told(error))
+        if not _interrupted():
+            sys.exit(told(error))
+    except (KeyboardInterrupt, SystemExit):
+        if not _interrupted():
+            raise
+    if _interrupted():
+        print("twofold: interrupted; finished variants are kept, and the same command goes on", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+
+
+def _interrupted() -> bool:
+    """Whether there was a Ctrl-C. What else goes wrong after it follows from it, and is not how the program ended."""
+    return signal.getsignal(signal.SIGINT) is _end_immediately
 
 
 if __name__ == "__main__":

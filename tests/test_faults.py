@@ -93,7 +93,7 @@ def test_after_an_interrupt_the_same_command_goes_on(sweep):
     eventually(lambda: len(finished(sweep.results)) == 2)
     os.killpg(process.pid, 2)
     printed, _ = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 130, printed
     assert "Traceback" not in printed
     assert printed.splitlines()[-1] == (
         "twofold: interrupted; finished variants are kept, and the same command goes on"
