@@ -10,10 +10,10 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from .findings.console import Terminal
-from .jobs import jobs_of
+from .config.compose import jobs_of
 from .refusal import told
-from .sweep import run_job
+from .sweep.run import run_job
+from .views.terminal import Terminal
 
 INTERRUPTED = 130  # the exit code that a shell gives to a command ended by Ctrl-C
 

@@ -28,7 +28,7 @@ def fake_python(tmp_path_factory) -> str:
 @pytest.fixture
 def sweep(tmp_path, fake_python):
     """Starts sweeps of its own; ends what is left of them."""
-    from tests.sweeps import Sweep  # MLflow takes seconds
+    from tests.helpers.sweeps import Sweep  # MLflow takes seconds
 
     made = Sweep(tmp_path / "the results", fake_python)
     yield made
@@ -54,7 +54,7 @@ def pytest_xdist_make_scheduler(config, log):
     """Groups of tests, and a crash that costs one of them."""
     if config.getvalue("dist") != "loadgroup":
         return None
-    from tests.scheduling import CrashProofScheduling
+    from tests.helpers.scheduling import CrashProofScheduling
 
     return CrashProofScheduling(config, log)
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from . import stats, verdict
 from .clock import Samples
-from .pool import Worker
 from .protocol import Failure
+from .worker import Worker
 
 Key = TypeVar("Key", bound=Hashable)
 

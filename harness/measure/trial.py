@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from .clock import Samples
-from .gpu_watch import GpuWatch
-from .pool import MALLOC, Worker
+from .machine.gpu import GpuWatch
 from .protocol import Failure
 from .rounds import Key, Run, run_rounds
+from .worker import MALLOC, Worker
 
 
 @dataclass(frozen=True)

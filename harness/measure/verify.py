@@ -10,7 +10,7 @@ import numpy as np
 from adapters.base import Program
 from harness.workload.agreement import WHOLE_LIMIT, Agreement, agreement
 from harness.workload.optimizer import step_error
-from harness.workload.reference import Reference
+from harness.workload.oracle import Reference
 from harness.workload.workload import Workload
 
 from .protocol import Failure, Outcome

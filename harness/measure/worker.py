@@ -1,135 +1,119 @@
-"""The child process: one variant of one workload. One ask, one answer (`protocol.py`).
-
-It imports the standard library, NumPy and its own framework, and ends when its parent does. It listens to nothing but
-the nameless pipe that it inherits, and only if the process that started it is the one that it was told.
-"""
+"""The parent's side of the workers: starts, pauses, asks with a deadline, ends. Never spins while it waits."""
 
 from __future__ import annotations
 
-import ctypes
-import importlib
-import json
+import contextlib
 import os
+import select
 import signal
-import sys
-import traceback
-from collections.abc import Callable
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from types import TracebackType
+from typing import Any
 
-from .protocol import Failure, Outcome, encode
+from .protocol import LONGEST_LINE, Failure, Outcome, decode_answer, encode
 
-# Words by which the frameworks say that memory is at its end, in exceptions of their own.
-_OUT_OF_MEMORY = ("out of memory", "resource_exhausted", "resource exhausted", "can't allocate memory", "bad_alloc")
+ROOT = Path(__file__).parents[2]
+
+# How glibc's malloc treats what is freed. By default it returns large arrays to the system, and the next pass pays for
+# fresh, zeroed pages: 5 to 20 % of a backward pass in torch, more in one process than in the next. Kept memory is
+# what caching allocators (a GPU's, jemalloc) give.
+MALLOC: dict[str, dict[str, str]] = {
+    "kept": {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**40), "MALLOC_TOP_PAD_": str(2**26)},
+    "returned": {},
+}
+
+_DYING_S = 10  # between the end of a process's pipes and its own
 
 
-class Session:
-    """What the worker holds between asks. Frameworks are imported by `open`, when the CPUs are already set."""
+class Worker:
+    """One child process. It runs only while it is asked something; otherwise it is stopped (SIGSTOP).
 
-    def open(self, framework: str, device: str, threads: int, precision: str) -> dict[str, Any]:
-        from adapters.base import Unsupported
+    Start it from the main thread: the child dies with the thread that started it.
+    """
 
+    def __init__(self, interpreter: str, cpus: Sequence[int], log: Path, environment: Mapping[str, str]) -> None:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        self.log = log
+        with log.open("ab") as stderr:
+            self.process = subprocess.Popen(
+                [interpreter, "-m", "harness.measure.worker", str(os.getpid())],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                cwd=ROOT,
+                env=os.environ | dict(environment),
+                bufsize=0,
+            )
+        # Before the first ask nothing is imported that sizes its thread pool by the CPUs it may use.
+        os.sched_setaffinity(self.process.pid, cpus)
+        self._buffer = b""
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def ask(self, name: str, deadline_s: float, **arguments: Any) -> dict[str, Any]:
+        """The worker's answer. Raises Failure, and ends the worker, if there is none by the deadline."""
         try:
-            module = importlib.import_module(f"adapters.{framework}")
-            self.adapter = module.Adapter(device, threads, precision)
-        except Unsupported as error:
-            raise Failure(Outcome.UNSUPPORTED, str(error)) from error
-        except ModuleNotFoundError as error:
-            wanted = f"{framework} is not installed for {sys.executable} (no module {error.name!r})"
-            raise Failure(Outcome.UNSUPPORTED, wanted) from error
-        return {}
+            self._signal(signal.SIGCONT)
+            line = self._exchange(encode({"ask": name, **arguments}), name, deadline_s)
+            self._signal(signal.SIGSTOP)
+            return decode_answer(line)
+        except Failure as failure:
+            self.close()
+            if failure.details:
+                with self.log.open("a") as log:
+                    log.write(f"\n--- {name}: {failure.outcome}: {failure.reason}\n{failure.details}\n")
+            raise
 
-    def load(self, folder: str, execution: str, choices: dict[str, Any] | None = None) -> dict[str, Any]:
-        from adapters.base import Choices, Unsupported
-        from harness.workload.workload import load
+    def close(self) -> None:
+        """End the process at once, paused or not."""
+        self._signal(signal.SIGKILL)
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe:
+                with contextlib.suppress(OSError):
+                    pipe.close()
 
-        from .clock import first_calls
+    def _signal(self, number: signal.Signals) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(number)
 
-        self.workload, arrays, self.expected = load(Path(folder))
-        self.choices = chosen = Choices(**(choices or {}))
-        self.execution = execution
-        directions = self.workload.directions() if chosen.tangent else {}
+    def _exchange(self, line: bytes, name: str, deadline_s: float) -> bytes:
+        assert self.process.stdin is not None and self.process.stdout is not None
         try:
-            self.program = self.adapter.load(self.workload.graph, arrays, execution, chosen, directions)
-            first_call_s = first_calls(self.adapter, self.program)
-        except Unsupported as error:
-            raise Failure(Outcome.UNSUPPORTED, str(error)) from error
-        cpus = ",".join(map(str, sorted(os.sched_getaffinity(0))))
-        return {"first_call_s": first_call_s, "described": self.adapter.describe() | {"cpus": cpus}}
+            self.process.stdin.write(line)
+        except BrokenPipeError:
+            raise self._died(name) from None
+        end = time.monotonic() + deadline_s
+        readable = select.poll()
+        readable.register(self.process.stdout, select.POLLIN | select.POLLHUP)
+        while b"\n" not in self._buffer:
+            if not readable.poll(max(0.0, end - time.monotonic()) * 1000):
+                raise Failure(Outcome.TIMEOUT, f"no answer to {name!r} within {deadline_s:.0f} s; see {self._log_name}")
+            chunk = os.read(self.process.stdout.fileno(), 2**16)
+            if not chunk:
+                raise self._died(name)
+            self._buffer += chunk
+            if len(self._buffer) > LONGEST_LINE:
+                raise Failure(Outcome.ERROR, f"the worker's answer to {name!r} is longer than {LONGEST_LINE} bytes")
+        answer, _, self._buffer = self._buffer.partition(b"\n")
+        return answer
 
-    def verify(self) -> dict[str, Any]:
-        from .verify import verify
+    @property
+    def _log_name(self) -> str:
+        """The log as a user would type it."""
+        return os.path.relpath(self.log)
 
-        return verify(self.program, self.workload, self.expected, self.choices.optimizer)
-
-    def count(self) -> dict[str, Any]:
-        from .counted import counted
-
-        departures = self.adapter.departures(self.execution, self.choices)
-        return {"executed": counted(self.program, self.workload.graph, departures, self.choices)}
-
-    def device_clock(self) -> dict[str, Any]:
-        from .clock import device_clock
-
-        host_s, device_s = device_clock(self.adapter, self.program)
-        return {"host_s": host_s, "device_s": device_s}
-
-    def warm(self, limit_s: float) -> dict[str, Any]:
-        from .clock import repeats, warm_up
-
-        seconds, cycles = warm_up(self.adapter, self.program, limit_s)
-        return {"seconds": seconds, "cycles": cycles, "repeat": repeats(seconds)}
-
-    def measure(self, cycles: int, repeat: int, stretch: float = 0.0) -> dict[str, Any]:
-        from .clock import measure
-
-        return measure(self.adapter, self.program, cycles, repeat, stretch).as_dict()
-
-
-def serve(session: Any, asks: BinaryIO, answers: BinaryIO) -> None:
-    """Answer each ask in turn, until the parent closes the pipe."""
-    for line in asks:
-        message = json.loads(line)
-        act: Callable[..., dict[str, Any]] = getattr(session, message.pop("ask"))
+    def _died(self, name: str) -> Failure:
         try:
-            answer: dict[str, Any] = {"answer": act(**message)}
-        except Exception as error:
-            answer = _failed(error)
-        try:
-            encoded = encode(answer)
-        except ValueError as error:  # NaN or infinity where a time or an error should be
-            encoded = encode(_failed(error))
-        answers.write(encoded)
-        answers.flush()
-
-
-def _failed(error: Exception) -> dict[str, Any]:
-    details = traceback.format_exc()
-    if isinstance(error, Failure):
-        return {"failed": error.outcome, "reason": error.reason, "details": details}
-    said = f"{type(error).__name__}: {error}".strip()
-    first_line = said.splitlines()[0][:300]
-    if isinstance(error, MemoryError) or any(word in said.lower() for word in _OUT_OF_MEMORY):
-        return {"failed": Outcome.OOM, "reason": f"out of memory ({first_line})", "details": details}
-    return {"failed": Outcome.ERROR, "reason": first_line, "details": details}
-
-
-def _end_with_parent(parent: int) -> None:
-    """Ask Linux to kill this process when its parent dies, even while it is stopped."""
-    pr_set_pdeathsig = 1
-    ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before the call above
-        sys.exit(1)
-
-
-def main() -> None:
-    """Answers go to a private copy of stdout; whatever a framework prints goes to the log on stderr."""
-    _end_with_parent(int(sys.argv[1]))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    serve(Session(), sys.stdin.buffer, answers)
-
-
-if __name__ == "__main__":
-    main()
+            code = self.process.wait(_DYING_S)
+        except subprocess.TimeoutExpired:
+            return Failure(Outcome.ERROR, f"the worker closed its pipe during {name!r}; see {self._log_name}")
+        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        return Failure(Outcome.CRASHED, f"the worker {how} during {name!r}; see {self._log_name}")

@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ..errors import UserError
-from ..findings.calibration import Calibration, store
-from ..lock import hold
 from ..measure import machine
 from ..measure.clock import Samples
 from ..measure.protocol import Failure
+from ..records.calibration import Calibration, store
+from ..sweep.lock import hold
 from ..workload.workload import Workload, save
 from .checks import CELLS, LEAST, Process, real_checks
 from .processes import Checked, installed, measure, pair_spread, ratio, spread

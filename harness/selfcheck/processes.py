@@ -14,12 +14,12 @@ import numpy as np
 
 from adapters.base import PHASES
 
-from ..findings.calibration import Spread
 from ..measure import machine, stats
 from ..measure.clock import Samples
-from ..measure.pool import MALLOC, Worker
 from ..measure.rounds import Run, run_rounds
-from ..sweep import cache_folder
+from ..measure.worker import MALLOC, Worker
+from ..records.calibration import Spread
+from ..sweep.run import cache_folder
 
 DEADLINE_S = 300.0
 WARM_S = 5.0

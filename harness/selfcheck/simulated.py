@@ -8,10 +8,10 @@ import numpy as np
 
 from ..measure import stats
 from ..measure.rounds import Run, run_rounds
-from ..measure.simulate import SimulatedWorker
 from ..measure.verdict import CAP_PAIRS, Answer, verdict
 from .checks import RIGOROUS, Check, Process, differences
 from .processes import estimates, sigma_of
+from .simulate import SimulatedWorker
 
 SECONDS = {"inference": 6e-3, "forward": 7e-3, "backward": 13e-3, "gradient": 20e-3}
 REPEATS = 400

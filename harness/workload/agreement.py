@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .reference import Reference
+from .oracle import Reference
 from .rounding import Errors, gradient_limit
 
 # In fp32 the limits are those of the workload (`rounding.py`). A multiply rounded to 2^-11 (tf32) or 2^-9 (bf16) puts

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from .backprop import wants
-from .checkpoint import recomputed_calls
 from .ops import CATALOGUE, Cost, Work
+from .rematerialise import recomputed_calls
 from .trace import Call, Graph
 
 Found = TypeVar("Found")

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from .checkpoint import segments
 from .cost import Parts, again, of_sides, parts, work_of_phases
 from .ops import Work
+from .rematerialise import segments
 from .trace import Call, Graph
 
 Counts = tuple[int, int]  # multiplies, and their FLOPs

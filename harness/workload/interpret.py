@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from .checkpoint import Segment, segments
+from .rematerialise import Segment, segments
 from .trace import Call, Graph
 
 Function = Callable[..., Any]

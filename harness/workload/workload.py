@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from .draw import normal
+from .kinks import settle
 from .models import Model, build, sizes
-from .reference import Reference, reference
+from .oracle import Reference, reference
 from .rounding import Errors
-from .settle import settle
 from .trace import Graph, trace
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.adapters import inductor
+from tests.helpers import inductor
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -13,7 +13,7 @@ import importlib
 import pytest
 
 from harness.workload.agreement import agreement
-from harness.workload.reference import Reference, reference
+from harness.workload.oracle import Reference, reference
 from harness.workload.workload import Workload
 
 SIZES = {

@@ -6,11 +6,11 @@ import pytest
 
 from adapters.base import Choices
 from harness.workload.agreement import agreement
-from harness.workload.reference import reference
+from harness.workload.oracle import reference
 from harness.workload.trace import trace
-from tests.adapters.choices import EXECUTIONS, FRAMEWORKS, LAYERS, QUICK, run
 from tests.adapters.test_contract import ONCE, adapter_of
-from tests.op_cases import CASES, TIES, OpsModel
+from tests.helpers.op_cases import CASES, TIES, OpsModel
+from tests.helpers.programs import EXECUTIONS, FRAMEWORKS, LAYERS, QUICK, run
 
 pytestmark = pytest.mark.usefixtures("no_code_generation")
 

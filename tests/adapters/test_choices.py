@@ -8,8 +8,8 @@ from adapters.base import Choices, Unsupported
 from harness.workload.cost import phase_work
 from harness.workload.models import MLP
 from harness.workload.trace import trace
-from tests.adapters.choices import EXECUTIONS, FRAMEWORKS, LAYERS, QUICK, run, work
 from tests.adapters.test_contract import adapter_of
+from tests.helpers.programs import EXECUTIONS, FRAMEWORKS, LAYERS, QUICK, run, work
 
 pytestmark = pytest.mark.usefixtures("no_code_generation")
 

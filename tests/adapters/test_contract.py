@@ -23,11 +23,11 @@ from harness.measure.clock import first_calls
 from harness.workload.agreement import Agreement, agreement
 from harness.workload.cost import phase_work
 from harness.workload.models import build
-from harness.workload.reference import Reference, reference
+from harness.workload.oracle import Reference, reference
 from harness.workload.trace import Graph, trace
-from tests.adapters.inductor import no_code_generation
-from tests.adapters.tiny import answers, counts, sample
-from tests.op_cases import CASES, TIES, OpsModel
+from tests.helpers.inductor import no_code_generation
+from tests.helpers.op_cases import CASES, TIES, OpsModel
+from tests.helpers.tiny import answers, counts, sample
 
 FRAMEWORK_FILES = {path.stem: path for path in (Path(__file__).parents[2] / "conf" / "framework").glob("*.yaml")}
 FRAMEWORKS = [m.name for m in pkgutil.iter_modules(adapters.__path__) if m.name in FRAMEWORK_FILES]

@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from harness.workload.models import build
 from harness.workload.trace import trace
-from tests.adapters.tiny import sample
+from tests.helpers.tiny import sample
 
 MLP = ("mlp", {"batch": 64, "depth": 3, "width": 64})
 ATTENTION = ("attention", {"batch": 2, "tokens": 16, "width": 32, "heads": 2})

@@ -10,10 +10,10 @@ from adapters.base import Choices
 from harness.measure.clock import first_calls
 from harness.measure.protocol import Failure
 from harness.measure.verify import verify
-from harness.workload.reference import reference
+from harness.workload.oracle import reference
 from harness.workload.workload import Workload
 from tests.adapters.test_contract import adapter_of
-from tests.adapters.tiny import counts
+from tests.helpers.tiny import counts
 
 pytestmark = pytest.mark.usefixtures("no_code_generation")
 

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from harness.workload.agreement import agreement
-from harness.workload.reference import reference
+from harness.workload.oracle import reference
 from tests.adapters.test_contract import COMPILED_SLOWLY, EXECUTIONS, adapter_of, work
-from tests.adapters.tiny import answers
+from tests.helpers.tiny import answers
 
 
 def scale_numpy(program: Any, name: str, factor: float) -> None:

@@ -18,7 +18,7 @@ from adapters.base import PHASES, Unsupported  # noqa: E402
 from adapters.jax import Adapter, ops  # noqa: E402
 from adapters.jax.phase import Phase  # noqa: E402
 from harness.workload.trace import trace  # noqa: E402
-from tests.adapters.tiny import TINY_MLP  # noqa: E402
+from tests.helpers.tiny import TINY_MLP  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 THREADS = 1  # as in the other tests: jax keeps its first number until the process ends

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from adapters.base import Unsupported
 from harness.workload import draw
-from harness.workload.reference import reference
+from harness.workload.oracle import reference
 from harness.workload.trace import trace
-from tests.adapters.tiny import sample
+from tests.helpers.tiny import sample
 
 BATCH, TOKENS, CLASSES = 2, 3, 5
 EPS = 1e-3

@@ -12,9 +12,9 @@ import pytest
 from harness.workload.agreement import Agreement, agreement
 from harness.workload.cost import cost
 from harness.workload.models import build
-from harness.workload.reference import Reference, reference
+from harness.workload.oracle import Reference, reference
 from harness.workload.trace import Graph, trace
-from tests.adapters.tiny import counts, sample
+from tests.helpers.tiny import counts, sample
 
 THREADS = 1  # as in the other tests: jax and TensorFlow keep their first number until the process ends
 EXECUTIONS = (("torch", "eager"), ("jax", "jit"), ("tensorflow", "graph"))

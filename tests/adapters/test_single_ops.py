@@ -10,9 +10,9 @@ from harness.workload.agreement import agreement
 from harness.workload.cost import cost
 from harness.workload.models import build
 from harness.workload.ops import CATALOGUE, WorkloadError
-from harness.workload.reference import reference
+from harness.workload.oracle import reference
 from harness.workload.trace import trace
-from tests.adapters.tiny import sample
+from tests.helpers.tiny import sample
 
 SMALL = {"batch": 3, "tokens": 4, "width": 8, "heads": 2, "image": 8, "channels": 4, "groups": 2, "entries": 9}
 

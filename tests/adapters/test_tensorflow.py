@@ -19,9 +19,9 @@ from harness.workload import draw  # noqa: E402
 from harness.workload.agreement import agreement  # noqa: E402
 from harness.workload.cost import phase_work  # noqa: E402
 from harness.workload.models import MLP, ResNet18  # noqa: E402
-from harness.workload.reference import reference  # noqa: E402
+from harness.workload.oracle import reference  # noqa: E402
 from harness.workload.trace import trace  # noqa: E402
-from tests.adapters.tiny import TINY_GPT2, TINY_MLP, answers, counts, sample  # noqa: E402
+from tests.helpers.tiny import TINY_GPT2, TINY_MLP, answers, counts, sample  # noqa: E402
 
 THREADS = 1  # as in the other tests: TensorFlow keeps its first number until the process ends
 EXECUTIONS = Adapter.executions

@@ -10,8 +10,8 @@ import pytest
 
 pytest.importorskip("torch")
 
-from harness.measure.pool import Worker
 from harness.measure.protocol import Failure, Outcome
+from harness.measure.worker import Worker
 
 
 @pytest.fixture

@@ -20,9 +20,9 @@ from harness.workload import draw  # noqa: E402
 from harness.workload.agreement import agreement  # noqa: E402
 from harness.workload.cost import cost, phase_work  # noqa: E402
 from harness.workload.models import MLP, ResNet18  # noqa: E402
-from harness.workload.reference import reference  # noqa: E402
+from harness.workload.oracle import reference  # noqa: E402
 from harness.workload.trace import trace  # noqa: E402
-from tests.adapters.tiny import TINY_GPT2, TINY_MLP, answers, sample  # noqa: E402
+from tests.helpers.tiny import TINY_GPT2, TINY_MLP, answers, sample  # noqa: E402
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ torch = pytest.importorskip("torch")
 from adapters.base import Choices, Unsupported  # noqa: E402
 from adapters.torch import Adapter, adapter  # noqa: E402
 from harness.workload.trace import trace  # noqa: E402
-from tests.adapters.tiny import TINY_MLP, sample  # noqa: E402
+from tests.helpers.tiny import TINY_MLP, sample  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.measure.clock import Samples
-from harness.measure.pool import MALLOC
+from harness.measure.worker import MALLOC
 from harness.selfcheck.processes import estimates, installed, measure
 from harness.workload.workload import Workload, save
 

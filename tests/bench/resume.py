@@ -9,10 +9,10 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from harness.config import Settings
-from harness.plan import Plan
+from harness.config.validate import Settings
+from harness.sweep.sweep import Plan
 from harness.workload.workload import Workload
-from tests.jobs import EAGER, PLAIN, finished, job_of
+from tests.helpers.jobs import EAGER, PLAIN, finished, job_of
 
 CELLS = 10_000
 MOST_S = 2.0

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.findings.noise import noise
 from harness.measure import machine, stats
 from harness.measure.rounds import Run, run_rounds
+from harness.records.noise import noise
 from harness.selfcheck.processes import installed, start
 from harness.workload.workload import Workload, save
 

@@ -6,9 +6,9 @@ import copy
 
 import pytest
 
-from harness.config import settings
+from harness.config.validate import settings
 from harness.errors import UserError
-from tests.config.spoil import spoil
+from tests.helpers.spoil import spoil
 
 CLAIM = {
     "text": "It is so.",

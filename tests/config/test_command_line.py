@@ -11,11 +11,11 @@ import venv
 import pytest
 
 from adapters.base import EXTRA_PHASES
-from harness import preflight
+from harness.config.compose import job_settings
 from harness.errors import UserError
-from harness.findings.record import read
-from harness.findings.schema import METRICS
-from harness.jobs import job_settings
+from harness.records.metrics import METRICS
+from harness.records.record import read
+from harness.sweep import preflight
 from tests.config.conftest import ROOT
 
 

@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from harness.config import Settings
-from harness.jobs import job_settings, jobs_of
+from harness.config.compose import job_settings, jobs_of
+from harness.config.validate import Settings
 from harness.measure import machine
-from harness.plan import Plan
+from harness.sweep.sweep import Plan
 from harness.workload.ops import CATALOGUE
 
 CONF = Path(__file__).parents[2] / "conf"

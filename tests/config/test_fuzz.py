@@ -10,13 +10,13 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf, open_dict
 
-from harness.config import settings
+from harness.config.compose import job_settings
+from harness.config.validate import settings
 from harness.errors import UserError
-from harness.jobs import job_settings
 from harness.measure import machine
-from harness.plan import Plan
 from harness.refusal import refusal
-from harness.sweep import launch
+from harness.sweep.run import launch
+from harness.sweep.sweep import Plan
 
 COMPOSITIONS, EACH = 50, 20
 GROUPS = {

@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from harness.config import settings
+from harness.config.validate import settings
 from harness.errors import UserError
-from tests.config.spoil import spoil
+from tests.helpers.spoil import spoil
 
 WORDS_OF_ADVICE = ("must be", "choose", "there are", "it has", "needs", "models are")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.workload.models import MODELS, Model
-from tests import torch_models
+from tests.helpers import torch_models
 from tests.identity import torch_module
 from tests.identity.arrays import Answer, Arrays
 

@@ -23,9 +23,9 @@ import torch
 
 from harness.workload.models import MODELS, build, sizes
 from harness.workload.ops import CATALOGUE
-from harness.workload.reference import reference
+from harness.workload.oracle import reference
 from harness.workload.trace import Graph, trace
-from tests.adapters.tiny import sample
+from tests.helpers.tiny import sample
 
 AGREES = 1e-10  # of a gradient's norm: float64 rounding, through many layers
 

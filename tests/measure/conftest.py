@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.measure.pool import Worker
+from harness.measure.worker import Worker
 
 
 class Start:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from harness import config
-from harness.config import Settings, Variant
-from harness.findings import calibration
-from harness.findings.assess import record_of
-from harness.findings.record import Record
+from harness.config import validate
+from harness.config.validate import Settings, Variant
 from harness.measure.trial import Conditions, Launch, Measured, run_trial
+from harness.records import calibration
+from harness.records.build import record_of
+from harness.records.record import Record
 
 # As `tests/fakes/adapters/fake.py` sleeps.
 RATIO, MARGINAL, FORWARD_MS = 2.5, 3.0, 4.0
@@ -26,10 +26,10 @@ def measured_records(executions, trials, workload, folder, python, tmp_path, bud
         study="s",
         sweep="main",
         workload=workload,
-        device=config.Device("cpu", 1, "kept"),
+        device=validate.Device("cpu", 1, "kept"),
         variants=tuple(variants),
-        measure=config.Measure("test", trials, 0.02, budget_s, 2.0, 60.0),
-        tracking=config.Tracking(None),
+        measure=validate.Measure("test", trials, 0.02, budget_s, 2.0, 60.0),
+        tracking=validate.Tracking(None),
         frameworks={},
         results=tmp_path,
     )

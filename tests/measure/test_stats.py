@@ -21,7 +21,7 @@ from harness.measure.stats import (
     within,
 )
 from harness.measure.student import student_t
-from tests.measure.simulated_pairs import centres_and_errors, simulate
+from tests.helpers.simulated_pairs import centres_and_errors, simulate
 
 SIGMA = 0.015
 

@@ -10,10 +10,10 @@ import pytest
 
 from adapters.base import PHASES
 from harness.measure import trial
-from harness.measure.pool import MALLOC
 from harness.measure.protocol import Failure, Outcome
 from harness.measure.rounds import run_rounds
 from harness.measure.trial import Conditions, Launch, Measured, run_trial
+from harness.measure.worker import MALLOC
 
 SECONDS = dict(zip(PHASES, (0.01, 0.02, 0.05, 0.08), strict=True))
 FIRST = {"forward": 3.0}

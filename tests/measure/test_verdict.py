@@ -9,7 +9,7 @@ import pytest
 
 from harness.measure.stats import moderated, process_sigma, within
 from harness.measure.verdict import Answer, Stop, drift, noise, stop, verdict
-from tests.measure.simulated_pairs import differences, simulate
+from tests.helpers.simulated_pairs import differences, simulate
 
 
 def test_never_stops_before_the_floor_and_then_at_once_when_quiet():

@@ -11,7 +11,7 @@ from adapters.numpy import Adapter
 from harness.measure.protocol import Failure
 from harness.measure.verify import verify
 from harness.workload.agreement import WHOLE_LIMIT
-from harness.workload.reference import reference
+from harness.workload.oracle import reference
 from harness.workload.workload import Workload
 
 WORKLOAD = Workload.of("mlp", {"batch": 4, "depth": 3, "width": 8}, gradients="both")

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.measure.pool import MALLOC, ROOT
+from harness.measure.worker import MALLOC, ROOT
 
 DEADLINE_S = 300.0  # from one answer to the next: a compiler's minute on a busy machine
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from harness.workload.agreement import GRADIENT_LIMIT, LOSS_LIMIT, agreement
-from harness.workload.reference import Reference, reference
+from harness.workload.oracle import Reference, reference
 from harness.workload.rounding import Errors
 
 

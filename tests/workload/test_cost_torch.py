@@ -23,7 +23,7 @@ from harness.workload.interpret import interpreter
 from harness.workload.models import build
 from harness.workload.ops import CATALOGUE
 from harness.workload.trace import trace
-from tests import torch_models
+from tests.helpers import torch_models
 
 MULTIPLIES = {"mm", "addmm", "bmm", "baddbmm", "convolution"}
 

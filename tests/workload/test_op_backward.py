@@ -7,7 +7,7 @@ import pytest
 
 from harness.workload import primitives
 from harness.workload.ops import CATALOGUE
-from tests.op_cases import CASES
+from tests.helpers.op_cases import CASES
 
 STEP = 1e-6
 AGREES = 1e-7  # of the gradient's norm: truncation and float64 rounding at this step leave about 1e-9

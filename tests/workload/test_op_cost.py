@@ -7,7 +7,7 @@ import pytest
 
 from harness.workload import draw, primitives
 from harness.workload.ops import CATALOGUE, Spec
-from tests.op_cases import CASES, case
+from tests.helpers.op_cases import CASES, case
 
 
 class Token:

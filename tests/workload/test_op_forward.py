@@ -10,7 +10,7 @@ import pytest
 
 from harness.workload import primitives
 from harness.workload.ops import CATALOGUE
-from tests.op_cases import CASES
+from tests.helpers.op_cases import CASES
 
 
 def linear(x, w, b=None):

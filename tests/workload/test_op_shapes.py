@@ -6,7 +6,7 @@ import pytest
 
 from harness.workload import primitives
 from harness.workload.ops import CATALOGUE, Spec, WorkloadError
-from tests.op_cases import CASES, TIES
+from tests.helpers.op_cases import CASES, TIES
 
 
 def spec(*shape):

@@ -8,7 +8,7 @@ import pytest
 from harness.workload import draw, primitives
 from harness.workload.operations import count
 from harness.workload.ops import CATALOGUE
-from tests.op_cases import CASES, case
+from tests.helpers.op_cases import CASES, case
 
 N = 24
 IMAGE = (2, 6, 4, 3)  # 144 elements

@@ -11,7 +11,7 @@ from harness.workload import draw, primitives
 from harness.workload.backprop import run_backward, run_forward
 from harness.workload.interpret import interpreter
 from harness.workload.ops import CATALOGUE
-from harness.workload.reference import reference
+from harness.workload.oracle import reference
 from harness.workload.trace import trace
 from harness.workload.workload import Workload
 from tests.workload.conftest import TINY

@@ -12,7 +12,7 @@ from harness.workload import primitives, rounding
 from harness.workload.agreement import agreement
 from harness.workload.backprop import run_backward, run_forward
 from harness.workload.ops import CATALOGUE, norm
-from harness.workload.reference import reference
+from harness.workload.oracle import reference
 from harness.workload.rounding import GRADIENT_AT_MOST, LOSS_AT_LEAST, UNIT, answer_in_float32, gradient_limit
 from harness.workload.workload import Workload
 

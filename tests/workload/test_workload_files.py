@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from harness.workload.ops import WorkloadError
-from harness.workload.reference import reference
+from harness.workload.oracle import reference
 from harness.workload.workload import Workload, load, save
 
 SIZES = {"batch": 4, "depth": 3, "width": 8}

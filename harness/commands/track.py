@@ -1,0 +1,39 @@
+"""Rebuilds MLflow from records: `python -m harness.findings.track [URI] [RESULTS]`. What is there already stays."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from ..claims.verdicts import verdicts_on
+from ..errors import UserError
+from ..records.record import read, records
+from ..views.mlflow import Tracker
+
+
+def main(uri: str, results: Path) -> int:
+    """Log what is missing, sweep by sweep; exit code 2 for records or an MLflow that cannot be read."""
+    sweeps = [folder for folder in sorted(results.glob("records/*/*")) if any(records(folder))]
+    if not sweeps:
+        print(f"twofold: {results / 'records'}: no records there; run make sweep first", file=sys.stderr)
+        return 2
+    uri = uri or f"sqlite:///{results / 'mlflow.db'}"
+    try:
+        for folder in sweeps:
+            found = [read(path) for path in records(folder)]
+            tracker = Tracker(uri, folder.parent.name, results)
+            late = tracker.catch_up(folder)
+            tracker.summarise(found, verdicts_on(found, folder))
+            print(f"{folder.parent.name}/{folder.name}: {late} runs logged")
+    except UserError as error:
+        print(f"twofold: {error}", file=sys.stderr)
+        return 2
+    except Exception as error:  # MLflow raises what its database, its server and its files raise
+        why = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        print(f"twofold: {uri}: MLflow did not take the records ({why}); they are kept, try again", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1] if len(sys.argv) > 1 else "", Path(sys.argv[2] if len(sys.argv) > 2 else "results")))

@@ -1,1 +1,0 @@
-"""What it says: records, and the views that are made from them."""

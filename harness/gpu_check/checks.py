@@ -1,0 +1,82 @@
+"""What only a device can show of a variant: identity there, precision in force, its clock against the host's."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from pathlib import Path
+
+from ..config.validate import Settings, Variant
+from ..measure.protocol import Failure, Outcome
+from ..measure.worker import MALLOC, Worker
+from ..sweep import preflight
+from ..sweep.run import conditions, launch
+
+# TF32 keeps 10 bits of the fraction: multiplies that really use it are off by more than this, fp32's by less.
+TF32_SHOWS = 3e-5
+
+# The host's clock includes the launch; below this share of it the two clocks do not see the same work.
+LEAST_SHARE = 0.5
+MOST_SHARE = 1.02
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """One check of one variant: what was seen, and whether that is as it should be."""
+
+    name: str
+    good: bool
+    seen: str
+
+
+def identity(errors: dict[str, float], precision: str) -> Finding:
+    """Gradients agree with the oracle, to the precision asked for and no better than it could."""
+    worst = max(errors.values())
+    shown = worst > TF32_SHOWS
+    good = shown if precision == "tf32" else not shown
+    return Finding(f"{precision} multiplies in force", good, f"largest gradient error {worst:.1e}")
+
+
+def clocks(host_s: dict[str, float], device_s: dict[str, float]) -> list[Finding]:
+    """The device's own time of each phase is most of the host's, and never more."""
+    return [
+        Finding(f"{phase}: device time within host time", LEAST_SHARE <= share <= MOST_SHARE, f"share {share:.2f}")
+        for phase, seconds in device_s.items()
+        if (share := seconds / host_s[phase]) is not None
+    ]
+
+
+def check_variant(job: Settings, variant: Variant, folder: Path, end: float = math.inf) -> list[Finding]:
+    """All checks of one variant in a worker of its own; at `end`, a time of the monotonic clock, they are given up."""
+    if absent := preflight.lacking(job, variant.framework):
+        return [Finding("unsupported", True, absent)]
+    if end <= time.monotonic():
+        return [Finding("not checked", True, "its time is over")]
+    start, with_all = launch(job, variant), conditions(job)
+
+    def left_s() -> float:
+        return min(with_all.deadline_s, max(1.0, end - time.monotonic()))
+
+    with Worker(start.interpreter, with_all.cpus, start.log, MALLOC[with_all.memory]) as worker:
+        try:
+            worker.ask(
+                "open",
+                left_s(),
+                framework=variant.framework,
+                device=job.device.name,
+                threads=len(with_all.cpus),
+                precision=job.workload.precision,
+            )
+            asked = {"execution": start.execution, "choices": start.choices}
+            worker.ask("load", left_s(), folder=str(folder), **asked)
+            verified = worker.ask("verify", left_s())
+            timed = worker.ask("device_clock", left_s())
+        except Failure as failure:
+            if failure.outcome is Outcome.TIMEOUT and time.monotonic() >= end:
+                return [Finding("not checked", True, "its time is over")]
+            return [Finding(failure.outcome, failure.outcome == "unsupported", failure.reason)]
+    return [
+        identity(verified["gradient_errors"], job.workload.precision),
+        *clocks(timed["host_s"], timed["device_s"]),
+    ]

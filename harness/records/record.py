@@ -1,0 +1,172 @@
+"""The record: one JSON file for one variant of one workload. Records are the truth; all else is a view."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from adapters.base import DEFAULT, Choices
+
+from ..config.validate import Variant
+from ..errors import UserError
+from . import flops
+from .metrics import SCHEMA
+
+VERDICTS = "verdicts.json"  # stands beside the records of a study that has a claim
+_HEAD_BYTES = 2**17  # more than anything before the samples takes
+
+
+@dataclass
+class Record:
+    """See `schema.py` for what each field says. A number that could not be had is absent, never NaN."""
+
+    id: str
+    created: str
+    study: str
+    sweep: str
+    cell: str
+    model: str
+    workload: dict[str, Any]
+    device: str
+    threads: int
+    memory: str
+    framework: str
+    execution: str
+    choices: dict[str, Any]
+    outcome: str
+    reason: str = ""
+    metrics: dict[str, float] = field(default_factory=dict)
+    interval: str = ""
+    floor: str = ""
+    stop: list[str] = field(default_factory=list)
+    noise: str = ""
+    notes: dict[str, str] = field(default_factory=dict)
+    gradient_errors: dict[str, float] = field(default_factory=dict)
+    described: dict[str, str] = field(default_factory=dict)
+    machine: dict[str, Any] = field(default_factory=dict)
+    environment: dict[str, str] | None = field(default_factory=dict)  # None where it was not recorded
+    harness: dict[str, str] = field(default_factory=dict)
+    measure: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    remeasured: str = ""
+    schema: int = SCHEMA
+    samples: list[dict[str, Any]] = field(default_factory=list)  # last: `read_head` stops here
+
+    @property
+    def variant(self) -> str:
+        return str(Variant(self.framework, self.execution, Choices(**self.choices)))
+
+    def write(self, folder: Path) -> Path:
+        """Write `<cell>.json`, whole or not at all, and on the disk before this returns. Raises UserError."""
+        path = folder / f"{self.cell}.json"
+        write_json(path, asdict(self))
+        return path
+
+
+_FIELDS = {f.name for f in fields(Record)}
+
+
+def write_json(path: Path, data: dict[str, Any]) -> None:
+    """Replace the file at once: a reader sees the old content or the new. Raises UserError if it cannot."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with draft.open("w") as file:
+            file.write(json.dumps(data, allow_nan=False))
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError as error:
+        raise UserError(
+            f"{path}: cannot be written ({error.strerror}); free some space or choose results=FOLDER"
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):  # it was renamed, or never made
+            draft.unlink()
+
+
+class NewerSchema(UserError):
+    """A record that a newer version of this program wrote."""
+
+
+def read(path: Path) -> Record:
+    """The record in a file, older ones in today's form.
+
+    Raises UserError for one that is corrupt, not a record, or of a newer schema.
+    """
+    try:
+        return _record(path, path.read_bytes())
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def read_head(path: Path) -> Record:
+    """A record without its samples, which are most of it and are not read. Raises UserError as `read` does."""
+    try:
+        with path.open("rb") as file:
+            head, samples, _ = file.read(_HEAD_BYTES).partition(b', "samples": ')
+            file.seek(-min(2, path.stat().st_size), os.SEEK_END)
+            if not samples or file.read() != b"]}":  # not as this program writes it: look closely
+                return read(path)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    return _record(path, head + b', "samples": []}')
+
+
+def _record(path: Path, content: bytes) -> Record:
+    try:
+        data = json.loads(content)
+    except ValueError as error:
+        raise UserError(f"{path}: not a whole JSON file ({error}); delete it to measure this cell again") from error
+    if not isinstance(data, dict) or not isinstance(data.get("schema"), int):
+        raise UserError(f"{path}: not a record of this program; move it elsewhere")
+    if data["schema"] > SCHEMA:
+        raise NewerSchema(f"{path}: schema {data['schema']} is newer than this program's {SCHEMA}; update the program")
+    if data["schema"] == 1 and isinstance(data.get("workload"), dict):
+        data = _from_before_choices(data)
+    if data["schema"] == 2 and all(isinstance(data.get(field), dict) for field in ("choices", "described", "metrics")):
+        data = _from_before_kernels(_from_before_executed(data))
+    if data.keys() != _FIELDS:
+        raise UserError(f"{path}: {', '.join(sorted(data.keys() ^ _FIELDS))} missing or unknown; delete the file")
+    return Record(**data)
+
+
+def _from_before_choices(data: dict[str, Any]) -> dict[str, Any]:
+    """A record of schema 1: everything was as it is by default, but for one question, to have inputs' gradients too."""
+    workload = dict(data["workload"])
+    workload["gradients"] = "both" if workload.pop("wants_inputs", False) else "params"
+    return data | {"choices": {}, "workload": workload, "schema": 2}
+
+
+def _from_before_executed(data: dict[str, Any]) -> dict[str, Any]:
+    """A record of schema 2: its `ratio_flops` and `*_gflops` were of the FLOPs asked for, beside those that ran."""
+    metrics = data["metrics"] | flops.ratios(data["metrics"])
+    for phase in ("forward", "backward"):
+        if metrics.get(f"{phase}_flops") and f"{phase}_gflops" in metrics:
+            metrics[f"{phase}_gflops"] *= flops.executed(metrics, phase) / metrics[f"{phase}_flops"]
+    return data | {"metrics": metrics}
+
+
+def _from_before_kernels(data: dict[str, Any]) -> dict[str, Any]:
+    """A record of schema 2: nobody could choose kernels, jax had a compiler option, and the environment is unknown."""
+    fusion = "single" if "INDIVIDUAL_DOT" in data["described"].get("compiler_options", "") else DEFAULT.fusion
+    return data | {
+        "choices": asdict(DEFAULT) | data["choices"] | {"fusion": fusion},
+        "environment": None,
+        "schema": SCHEMA,
+    }
+
+
+def _unreadable(path: Path, error: OSError) -> UserError:
+    return UserError(f"{path}: cannot be read ({error.strerror})")
+
+
+def records(folder: Path) -> Iterator[Path]:
+    """The record files of a sweep, in order of their names."""
+    others = ("sweep.json", VERDICTS)
+    return (path for path in sorted(folder.glob("*.json")) if path.name not in others and path.name[0] != ".")

@@ -1,0 +1,118 @@
+"""One job, told as a story: a workload, its trials, a record for each variant, and the views of them."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from pathlib import Path
+
+from ..claims import text
+from ..claims.verdicts import read as read_verdicts
+from ..config.validate import Settings, Variant
+from ..errors import UserError
+from ..measure import machine
+from ..measure.protocol import Failure, Outcome
+from ..measure.trial import Conditions, Launch, Measured, run_trial
+from ..paths import temporary_folder
+from ..records.record import read
+from ..views.terminal import Terminal
+from ..workload.workload import Workload, save
+from . import preflight
+from .outstanding import SUCCESSES, outstanding
+from .publish import Publisher, connect, publish_summary
+from .sweep import Plan
+
+
+def run_job(job: Settings, terminal: Terminal) -> None:
+    """Measure what is outstanding of one workload. Each of its variants gets its record, however it ends."""
+    described = machine.describe()
+    todo = outstanding(job, described)
+    if not todo:
+        return
+    measured = {variant: Measured(failure=_absence(job, variant)) for variant in todo}
+    with temporary_folder() as temporary, ThreadPoolExecutor(2) as background:
+        terminal.say(f"{job.workload.id}: {len(todo)} variants on {job.device.name}, {job.device.threads} threads")
+        workload = background.submit(_save, job.workload, Path(temporary) / "workload")
+        tracker = background.submit(connect, job)
+        publisher = Publisher(job, terminal, tracker, described, todo)
+        for variant, known in measured.items():
+            if known.failure:
+                publisher.publish(variant, known, len(measured) * job.measure.budget_s)
+        for trial in range(1, job.measure.trials + 1):
+            last = trial == job.measure.trials
+
+            def finished(variant: Variant, left_s: float, last: bool = last) -> None:
+                if last or measured[variant].failure:
+                    publisher.publish(variant, measured[variant], left_s)
+
+            launches = {v: launch(job, v) for v, known in measured.items() if not known.failure}
+            if launches:
+                run_trial(launches, measured, conditions(job), workload, finished, lambda: wait([tracker]))
+
+
+def sum_up(plan: Plan, terminal: Terminal) -> int:
+    """Table and answer of a finished sweep; its exit code: 0 if every cell is ok or unsupported, else 1."""
+    job = plan.jobs[0]
+    found, missing = [], []
+    for cell in plan.cells:
+        path = job.folder / f"{cell}.json"
+        try:
+            found.append(read(path))
+        except UserError as error:
+            missing.append(str(error) if path.exists() else f"{cell} was planned and has no record")
+    publish_summary(job, found, missing, terminal)
+    return int(bool(missing) or any(record.outcome not in SUCCESSES for record in found))
+
+
+def digest(plans: Sequence[Plan]) -> list[str]:
+    """Where several studies were summed up: the claim and verdicts of each that has one, in a line."""
+    judged = [read_verdicts(plan.jobs[0].folder) for plan in plans if plan.jobs[0].claim] if len(plans) > 1 else []
+    return ["", *(text.digest(each) for each in judged if each)] if judged else []
+
+
+def _absence(job: Settings, variant: Variant) -> Failure | None:
+    """How a variant ends whose framework is not there."""
+    why = preflight.lacking(job, variant.framework)
+    return Failure(Outcome.UNSUPPORTED, why) if why else None
+
+
+def _save(workload: Workload, folder: Path) -> Path:
+    try:
+        return save(workload, folder)
+    except OSError as error:
+        raise UserError(f"{folder}: arrays cannot be written ({error.strerror}); set TMPDIR elsewhere") from error
+
+
+def launch(job: Settings, variant: Variant) -> Launch:
+    """How to start the worker of a variant."""
+    log = job.results / "logs" / job.study / job.sweep / f"{job.cell(variant)}.log"
+    interpreter = preflight.interpreter(job, variant.framework)
+    return Launch(variant.framework, variant.execution, variant.choices.departing, interpreter, log)
+
+
+def conditions(job: Settings) -> Conditions:
+    """What all workers of a job share."""
+    return Conditions(
+        device=job.device.name,
+        precision=job.workload.precision,
+        cpus=_cpus(job),
+        memory=job.device.memory,
+        cache=cache_folder(job.results),
+        target=job.measure.target,
+        budget_s=job.measure.budget_s,
+        warm_s=job.measure.warm_s,
+        deadline_s=job.measure.deadline_s,
+    )
+
+
+def _cpus(job: Settings) -> Sequence[int]:
+    """The last CPUs that this process may use: the first ones serve most interrupts."""
+    return sorted(os.sched_getaffinity(0))[-(job.device.threads or 1) :]
+
+
+def cache_folder(results: Path) -> Path:
+    """Where frameworks keep what they compiled. The compiler that PyTorch calls does not stand a space in the path."""
+    folder = (results / "cache").resolve()
+    return Path(tempfile.gettempdir()) / f"twofold-{os.getuid()}-cache" if " " in str(folder) else folder

@@ -1,0 +1,162 @@
+"""Two sweeps, cell by cell: faster, slower, same, or cannot tell.
+
+`python -m harness.findings.compare A B [--force] [--results FOLDER]`; A and B are folders of records, sweeps as
+`study/sweep`, names of sweeps, or `mlflow:EXPERIMENT`. Exit code 0, 1 if anything is slower, 2 for a mistake.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import UserError
+from ..measure import machine, stats
+from ..measure.machine.environment import differences
+from ..measure.verdict import Answer, Verdict, verdict
+from ..records.calibration import Calibration, load
+from ..records.find import open_sweep
+from ..records.record import Record
+
+QUANTITIES = ("forward", "backward", "ratio")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One cell in both sweeps, and the verdict for each quantity."""
+
+    name: str
+    verdicts: dict[str, Verdict]
+
+
+def match(before: Sequence[Record], after: Sequence[Record], force: bool) -> list[tuple[Record, Record]]:
+    """Pairs of records of the same cell that can be compared.
+
+    Raises UserError, naming what differs, where a model and variant that stands once on each side differs in
+    machine, sizes, precision, choices, device or threads, unless `force`; and where nothing matches.
+    """
+    old = {record.cell: record for record in before if record.samples and record.outcome == "ok"}
+    new = {record.cell: record for record in after if record.samples and record.outcome == "ok"}
+    pairs = [(old[cell], new[cell]) for cell in old if cell in new]
+    lone_old, lone_new = (
+        _single(old[c] for c in old.keys() - new.keys()),
+        _single(new[c] for c in new.keys() - old.keys()),
+    )
+    pairs += [(lone_old[key], lone_new[key]) for key in lone_old if key in lone_new]
+    if not pairs:
+        raise UserError("nothing to compare: no model and variant was measured in both sweeps")
+    for a, b in pairs:
+        if (differing := _differences(a, b)) and not force:
+            raise UserError(
+                f"{a.model} {a.variant} cannot be compared: {'; '.join(differing)}; FORCE=1 compares all the same"
+            )
+    return pairs
+
+
+def _single(records: Iterable[Record]) -> dict[tuple[str, str], Record]:
+    """Records by model and variant, where there is but one of them."""
+    found: dict[tuple[str, str], list[Record]] = {}
+    for record in records:
+        found.setdefault((record.model, record.variant), []).append(record)
+    return {key: of_key[0] for key, of_key in found.items() if len(of_key) == 1}
+
+
+def _differences(a: Record, b: Record) -> list[str]:
+    """What makes two records incomparable, in words. What one side does not know may differ."""
+    sizes_a, sizes_b = a.workload["sizes"], b.workload["sizes"]
+    sides = [(f"model.{key}", sizes_a.get(key), sizes_b.get(key)) for key in sizes_a | sizes_b]
+    sides += [(key, a.workload[key], b.workload[key]) for key in ("precision", "seed", "gradients")]
+    sides += [("device", a.device, b.device), ("threads", a.threads, b.threads), ("memory", a.memory, b.memory)]
+    sides += [(f"choices.{key}", value, b.choices[key]) for key, value in a.choices.items()]
+    keys = a.machine | b.machine
+    sides += [(f"machine.{key}", a.machine.get(key, "not known"), b.machine.get(key, "not known")) for key in keys]
+    return [_differs(*side) for side in sides if side[1] != side[2]]
+
+
+def _differs(name: str, in_a: object, in_b: object) -> str:
+    return f"{name} is {in_a} in A and {in_b} in B"
+
+
+def remarks(pairs: Iterable[tuple[Record, Record]]) -> list[str]:
+    """What differs between the two sides and is compared all the same, each once: the environment may be the point."""
+    found: dict[str, None] = {}
+    for a, b in pairs:
+        environment = (_differs(*side) for side in differences(a.environment, b.environment))
+        found |= dict.fromkeys([*_differences(a, b), *environment])
+    return list(found)
+
+
+def compare(a: Record, b: Record, calibration: Calibration) -> Comparison:
+    """Verdicts for B against A. Their processes are not shared, so each counts its own offset."""
+    verdicts = {}
+    spread = calibration.of(a)
+    for quantity in QUANTITIES:
+        old, new = _estimates(a, quantity), _estimates(b, quantity)
+        trials = min(len(old), len(new))
+        differences = [new[i].centre - old[i].centre for i in range(trials)]
+        errors = [math.hypot(new[i].se, old[i].se) for i in range(trials)]
+        verdicts[quantity] = verdict(differences, errors, math.sqrt(2) * spread.sigma[quantity], d0=spread.df)
+    return Comparison(f"{a.model} {a.variant}", verdicts)
+
+
+def _estimates(record: Record, quantity: str) -> list[stats.Estimate]:
+    """One estimate a trial, in logarithms."""
+    return [
+        stats.within(
+            stats.log_ratio(trial["seconds"]["backward"], trial["seconds"]["forward"])
+            if quantity == "ratio"
+            else stats.log_times(trial["seconds"][quantity])
+        )
+        for trial in record.samples
+    ]
+
+
+def lines(comparisons: Sequence[Comparison]) -> list[str]:
+    """One line a cell and quantity, then the geometric means."""
+    found = []
+    for comparison in comparisons:
+        for quantity, judged in comparison.verdicts.items():
+            change = judged.change
+            bounds = "" if math.isnan(change.low) else f" [{change.low - 1:+.1%}, {change.high - 1:+.1%}]"
+            found.append(f"{comparison.name:<28} {quantity:<9} {judged.answer:<12} {change.centre - 1:+.1%}{bounds}")
+    for quantity in QUANTITIES:
+        changes = [comparison.verdicts[quantity].change.centre for comparison in comparisons]
+        mean = float(np.exp(np.mean(np.log(changes))))
+        found.append(f"{'geometric mean':<28} {quantity:<9} {'':<12} {mean - 1:+.1%} over {len(changes)} cells")
+    return found
+
+
+def exit_code(comparisons: Sequence[Comparison]) -> int:
+    """1 if forward or backward of any cell is slower, else 0."""
+    timed = ("forward", "backward")
+    return int(any(c.verdicts[quantity].answer is Answer.SLOWER for c in comparisons for quantity in timed))
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print the comparison; its exit code."""
+    parser = argparse.ArgumentParser(prog="make compare", description="Compare two sweeps.")
+    parser.add_argument("a", help="the sweep before: a folder, study/sweep, a sweep's name, or mlflow:EXPERIMENT")
+    parser.add_argument("b", help="the sweep after")
+    parser.add_argument("--force", action="store_true", help="compare what differs in machine, sizes or precision")
+    parser.add_argument("--results", type=Path, default=Path("results"))
+    given = parser.parse_args(arguments)
+    try:
+        before, after = open_sweep(given.a, given.results), open_sweep(given.b, given.results)
+        calibration = load(given.results, machine.identity(machine.describe()))
+        pairs = match(before, after, given.force)
+        comparisons = [compare(a, b, calibration) for a, b in pairs]
+    except UserError as error:
+        print(f"twofold: {error}", file=sys.stderr)
+        return 2
+    print(f"B = {given.b} against A = {given.a}; {calibration.floor}")
+    print("\n".join([*remarks(pairs), *lines(comparisons)]))
+    return exit_code(comparisons)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

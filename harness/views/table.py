@@ -1,0 +1,131 @@
+"""The findings of a sweep as text: one table, and the sentence that answers the question for this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from adapters.base import Choices
+
+from ..records import split
+from ..records.record import Record
+
+COLUMNS = (
+    "model",
+    "framework",
+    "execution",
+    "forward ms",
+    "backward ms",
+    "ratio",
+    "95 % interval",
+    "by FLOPs",
+    "marginal",
+    "grad error",
+    "matmuls F / B",
+    "outcome",
+)
+
+
+def row(record: Record) -> list[str]:
+    """The cells of COLUMNS; empty where a number could not be had."""
+    m = record.metrics
+
+    def number(name: str, form: str) -> str:
+        return format(m[name], form) if name in m else ""
+
+    counts = [number(f"executed_{phase}_matmuls", ".0f") for phase in ("forward", "backward")]
+    return [
+        record.model,
+        record.framework,
+        execution(record),
+        number("forward_ms", ".3g"),
+        number("backward_ms", ".3g"),
+        number("ratio", ".2f") + ("†" if split.differs(record) else ""),
+        interval(record),
+        by_flops(record),
+        number("ratio_marginal", ".2f"),
+        number("gradient_error", ".1e"),
+        " / ".join(counts) + ("*" if record.notes else "") if any(counts) else "",
+        _outcome(record),
+    ]
+
+
+def execution(record: Record) -> str:
+    """The execution and what was chosen besides."""
+    departing = Choices(**record.choices).departing
+    return " ".join([record.execution, *(f"{name}={value}" for name, value in departing.items())])
+
+
+def interval(record: Record) -> str:
+    """The 95 % interval of the ratio, or why a measured one has none."""
+    m = record.metrics
+    if "ratio_low" in m:
+        return f"{m['ratio_low']:.2f} to {m['ratio_high']:.2f}"
+    return "too few pairs" if "ratio" in m else ""
+
+
+def by_flops(record: Record) -> str:
+    """The ratio of the FLOPs that ran, and that of those asked for where it is another."""
+    shown = [f"{record.metrics[n]:.2f}" for n in ("ratio_flops", "ratio_flops_asked") if n in record.metrics]
+    return f"{shown[0]} ({shown[1]})" if len(set(shown)) == 2 else "".join(shown[:1])
+
+
+def _outcome(record: Record) -> str:
+    return f"{record.outcome}, noisy" if record.noise else record.outcome
+
+
+def remarks(records: Sequence[Record]) -> list[str]:
+    """What the table marks and does not say, a line each in its order; last the machine's noise floor.
+
+    That is failures, differing counts, splits that differ, and noise.
+    """
+    found = []
+    for record in records:
+        name = f"{record.model} {record.variant}"
+        if record.reason:
+            found.append(f"{name} is {record.outcome}: {record.reason}")
+        found += [f"* {name}, {phase}: {note}" for phase, note in record.notes.items()]
+        if split.differs(record):
+            found.append(f"† {name}: {split.remark(record)}")
+        if record.noise:
+            found.append(f"{name} is noisy: {record.noise}")
+    return found + list(dict.fromkeys(record.floor for record in records if record.floor))
+
+
+def answer(records: Sequence[Record]) -> str:
+    """Is the backward pass twice the forward, on this machine? From intervals, not from point values."""
+    if not any(r.outcome == "ok" for r in records):
+        return "Nothing was measured, so there is no answer."
+    measured = [r for r in records if r.outcome == "ok" and "ratio_low" in r.metrics]
+    if not measured:
+        return "Nothing was measured long enough for an interval, so there is no answer; raise measure.budget_s."
+    below = sum(r.metrics["ratio_high"] < 2 for r in measured)
+    above = sum(r.metrics["ratio_low"] > 2 for r in measured)
+    ratios = sorted(r.metrics["ratio"] for r in measured)
+    machine = measured[0].machine
+    where = machine["gpus"][0] if measured[0].device == "cuda" else f"{machine['cpu']}, {measured[0].threads} threads"
+    return (
+        f"Is the backward pass twice the forward? By FLOPs {_by_flops(measured)}; measured on {where} it takes "
+        f"{ratios[0]:.2f} to {ratios[-1]:.2f} times: of {len(measured)} variants {below} lie below 2, {above} above, "
+        f"and {len(measured) - below - above} cannot be told from 2 (95 % intervals)."
+    )
+
+
+def _by_flops(measured: Sequence[Record]) -> str:
+    """What the FLOPs that ran answer, and those asked for where they are others; an op without multiplies has none."""
+    executed, asked = (_between(measured, name) for name in ("ratio_flops", "ratio_flops_asked"))
+    if not executed:
+        return "it cannot be told, for there are none"
+    return f"it is {executed} times" + (f" ({asked} as asked)" if asked and asked != executed else "")
+
+
+def _between(measured: Sequence[Record], name: str) -> str:
+    """A number in all records: 1.83, or 1.83 to 2.50."""
+    found = [r.metrics[name] for r in measured if name in r.metrics]
+    return " to ".join(dict.fromkeys(f"{n:.2f}" for n in (min(found), max(found)))) if found else ""
+
+
+def markdown(records: Sequence[Record]) -> str:
+    """The findings as Markdown, for MLflow."""
+    lines = [f"| {' | '.join(COLUMNS)} |", f"|{'---|' * len(COLUMNS)}"]
+    lines += [f"| {' | '.join(text.replace('|', '/') for text in row(record))} |" for record in records]
+    return "\n".join([answer(records), "", *lines, "", *(f"- {remark}" for remark in remarks(records))])

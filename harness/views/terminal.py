@@ -1,0 +1,66 @@
+"""The findings on the terminal: a line for each finished variant, and the table at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from ..claims import text
+from ..claims.verdicts import Judged
+from ..records.record import Record
+from .table import COLUMNS, answer, execution, interval, remarks, row
+
+_TEXT_COLUMNS = ("model", "framework", "execution", "outcome", "prediction", "predicted")
+
+_WIDEST = 1000  # characters of a table
+
+
+class Terminal:
+    """Prints as things happen; never redraws, so that nothing runs beside a measurement."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console(highlight=False)
+
+    def say(self, text: str) -> None:
+        """One line."""
+        self.console.print(text, markup=False, soft_wrap=True)
+
+    def finished(self, record: Record, left: str) -> None:
+        """One finished variant, and how long the rest of the sweep will take."""
+        m = record.metrics
+        what = f"{record.model:<10} {record.framework + ' ' + execution(record):<18}"
+        if record.outcome == "ok":
+            found = f"ratio {m['ratio']:.2f} [{interval(record)}]  ok"
+            found += f" (noisy: {record.noise})" if record.noise else ""
+        else:
+            found = f"{record.outcome}: {record.reason}"
+        self.say(f"{what} {found}  ({left})")
+
+    def table(self, records: Sequence[Record]) -> None:
+        """All variants of a sweep, what the table marks, and the answer."""
+        self._table(COLUMNS, [row(record) for record in records])
+        for text in ("", *remarks(records), "", answer(records)):
+            self.say(text)
+
+    def verdicts(self, judged: Judged) -> None:
+        """A claim, what was found along its axis, and the verdict on each prediction."""
+        self.say(f"\n{text.headline(judged)}")
+        self._table(*text.table(judged))
+        for text in ("", *text.sentences(judged)):
+            self.say(text)
+
+    def _table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+        for column in table.columns:
+            column.justify = "left" if column.header in _TEXT_COLUMNS else "right"
+            column.no_wrap = column.header != "outcome"
+            column.overflow = "fold"
+        for cells in rows:
+            table.add_row(*cells)
+        # A wide table that the terminal wraps is easier to read than one with folded cells.
+        needed = self.console.measure(table, options=self.console.options.update(max_width=_WIDEST)).maximum
+        self.console.width = max(self.console.width, needed)
+        self.console.print()
+        self.console.print(table, markup=False)

@@ -1,0 +1,110 @@
+"""The eleven claims in `conf/study/why/`: they can be run in time, and what they predict of counts meets the trace."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+from hydra import initialize_config_dir
+
+from adapters.base import EXTRA_PHASES, PHASES
+from harness.claims.claim import Answer, facts, verdicts
+from harness.claims.rules import COUNTED
+from harness.config.compose import jobs_of
+from harness.records import calibration
+from harness.records.build import _counted
+from harness.sweep.sweep import Plan
+from harness.workload.cost import cost, phase_work
+
+ROOT = Path(__file__).parents[2]
+
+# What a claim says of counts, and the trace refutes.
+REFUTED = {
+    ("flops", "exactly_2"),
+    ("caching", "local_gradients"),
+    ("scalar_nodes", "operations"),
+    ("third_operation", "native"),
+    ("third_operation", "by_hand"),
+    ("attention", "fused"),  # the trace computes no scores again; a fused kernel does
+}
+
+
+@pytest.fixture(scope="module")
+def studies():
+    """The plan of each claim's study, by its name."""
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        found = jobs_of("config", ("study=why", "device=cpu", "device.threads=2", "results=/nowhere"))
+    return {study.rpartition("/")[2]: Plan.of(jobs) for study, jobs in found.items()}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def two_cores():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("os.sched_getaffinity", lambda pid: {0, 1})
+        yield
+
+
+NAMES = sorted(path.stem for path in (ROOT / "conf/study/why").glob("*.yaml"))
+
+
+def test_why_runs_every_claim_in_under_25_minutes(studies):
+    assert sorted(studies) == NAMES and len(NAMES) == 11
+    assert sum(plan.forecast.seconds for plan in studies.values()) < 25 * 60
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_claim_takes_under_3_minutes_in_all_three_frameworks(studies, name):
+    plan = studies[name]
+    assert plan.forecast.seconds < 180
+    assert {v.framework for job in plan.jobs for v in job.variants} == {"torch", "jax", "tensorflow"}
+    assert {job.measure.name for job in plan.jobs} == {"quick"}
+    assert plan.jobs[0].study == f"why_{name}"
+
+
+def measured(job, choices):
+    """The phases that a program has."""
+    sides = [p for p in EXTRA_PHASES if p.endswith(("inputs", "params"))] if job.workload.gradients == "both" else []
+    update, tangent = ["update"] * (choices.optimizer != "none"), ["tangent"] * choices.tangent
+    return [*PHASES, *sides, *update, *tangent]
+
+
+@pytest.fixture
+def traced(record):
+    """Records of a plan, as they would be if each framework executed what the trace says; nothing is timed."""
+
+    def make(plan):
+        found = []
+        for job in plan.jobs:
+            for variant in job.variants:
+                choices = variant.choices
+                work = phase_work(job.workload.graph, choices.residuals, choices.autodiff)
+                counts = {f"executed_{phase}_matmuls": float(w.matmuls) for phase, w in work.items()}
+                counts |= {f"executed_{phase}_flops": float(w.flops) for phase, w in work.items()}
+                counts |= _counted(cost(job.workload.graph), job.workload.graph.parameter_count)
+                made = record(framework=variant.framework, execution=variant.execution, metrics=counts)
+                made = replace(made, choices=asdict(choices), workload=job.workload.as_dict())
+                made.samples = [{"seconds": {phase: [1.0] for phase in measured(job, choices)}}]
+                found.append(made)
+        return found
+
+    return make
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_prediction_speaks_of_something_that_is_measured(studies, traced, name):
+    plan, records = studies[name], traced(studies[name])
+    for said in plan.jobs[0].claim.predictions:
+        asked = [r for r in records if said.where.items() <= facts(r).items() and said.rule.concerns(r)]
+        assert {record.framework for record in asked} == {"torch", "jax", "tensorflow"}, said.name
+        phases = {*getattr(said.rule, "of", ()), *getattr(said.rule, "over", ())}
+        assert all(phases <= record.samples[0]["seconds"].keys() for record in asked), said.name
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_trace_bears_out_what_is_predicted_of_counts(studies, traced, name):
+    claim = studies[name].jobs[0].claim
+    for verdict in verdicts(claim, traced(studies[name]), [], calibration.assumed("")):
+        if verdict.kind == COUNTED:
+            expected = Answer.FAILS if (name, verdict.prediction.name) in REFUTED else Answer.HOLDS
+            assert verdict.answer is expected, (verdict.prediction.name, verdict.why)

@@ -1,0 +1,159 @@
+"""`make gpu-check` without a GPU: what it looks at, on a fake framework in real processes and a fake driver."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+import tarfile
+import time
+
+import pytest
+from hydra import compose, initialize_config_dir
+
+from harness.config.compose import job_settings
+from harness.gpu_check import __main__, checks
+from harness.measure.worker import ROOT
+
+
+@pytest.fixture
+def driver(tmp_path, monkeypatch):
+    """An `nvidia-smi` that lists one GPU."""
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text("#!/bin/sh\necho 'Fake GPU, 600.00'\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+
+
+@pytest.fixture
+def job(driver, fake_python, tmp_path):
+    """A job on the fake framework and device, in a given precision."""
+
+    def make(precision: str, execution: str):
+        overrides = [
+            *("device=cuda", f"precision={precision}", f"results='{tmp_path}'", "variants=numpy", "variants.numpy=[]"),
+            *(f"+frameworks.fake.executions=[{execution}]", f"+frameworks.fake.interpreters.cuda='{fake_python}'"),
+            *(f"+variants.fake=[{execution}]", "model.batch=2", "model.depth=2", "model.width=4"),
+        ]
+        with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+            return job_settings(compose("config", overrides=overrides))
+
+    return make
+
+
+def checked(job, folder):
+    return checks.check_variant(job, job.variants[0], folder)
+
+
+def test_an_exact_framework_passes_in_fp32(job, tiny_folder):
+    found = checked(job("fp32", "plain"), tiny_folder)
+    assert [finding.good for finding in found] == [True] * 5
+    assert {f"{phase}: device time within host time" for phase in ("inference", "forward", "backward", "gradient")} < {
+        finding.name for finding in found
+    }
+
+
+def test_tf32_that_is_not_in_force_is_found(job, tiny_folder):
+    found = checked(job("tf32", "plain"), tiny_folder)
+    assert not found[0].good
+    assert "tf32 multiplies in force" in found[0].name
+
+
+def test_a_wrong_gradient_fails_the_check(job, tiny_folder):
+    (finding,) = checked(job("fp32", "off"), tiny_folder)
+    assert not finding.good
+    assert "gradient of w1" in finding.seen
+
+
+def test_what_a_framework_cannot_do_is_no_failure(job, tiny_folder):
+    (finding,) = checked(job("fp32", "unsupported"), tiny_folder)
+    assert finding.good
+    assert finding.name == "unsupported"
+
+
+def test_a_framework_that_is_missing_is_no_failure(job, tiny_folder):
+    there = job("fp32", "plain")
+    gone = dataclasses.replace(there.frameworks["fake"], interpreters={"cuda": "/nowhere/python"})
+    (finding,) = checked(dataclasses.replace(there, frameworks={"fake": gone}), tiny_folder)
+    assert finding.good and "/nowhere/python is not there" in finding.seen
+
+
+def test_a_variant_that_has_no_time_left_is_not_called_wrong(job, tiny_folder):
+    there = job("fp32", "hangs-1")
+    (finding,) = checks.check_variant(there, there.variants[0], tiny_folder, end=time.monotonic() + 5)
+    assert finding.good and finding.name == "not checked"
+
+
+@pytest.mark.parametrize(("device_s", "good"), [(0.9, True), (1.2, False), (0.3, False)])
+def test_the_device_clock_must_see_the_work_that_the_host_sees(device_s, good):
+    (finding,) = checks.clocks({"forward": 1.0}, {"forward": device_s})
+    assert finding.good is good
+
+
+def test_without_a_gpu_it_says_so_and_checks_nothing():
+    ended = subprocess.run([sys.executable, "-m", "harness.gpu_check"], cwd=ROOT, capture_output=True, text=True)
+    assert ended.returncode == 2
+    assert "no NVIDIA GPU answers here" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.fixture
+def contact(driver, fake_python, tmp_path, monkeypatch):
+    """`contact(execution, *parts, limit=...)`: exit code, what was printed, and the names in the file of it all."""
+
+    def run(capsys, execution, *parts, limit=300, python=fake_python):
+        monkeypatch.setattr(gpu_check, "PARTS", parts)
+        file = tmp_path / "out" / "everything.tar.gz"
+        overrides = [
+            *("variants=numpy", "variants.numpy=[]", "model=mlp", "model.batch=2", "model.depth=2", "model.width=4"),
+            *(f"+frameworks.fake.executions=[{execution}]", f"+frameworks.fake.interpreters.cuda='{python}'"),
+            *(f"+variants.fake=[{execution}]", "measure.warm_s=0.2"),
+        ]
+        code = __main__.main(["--limit", str(limit), "--file", str(file), *overrides])
+        if not file.exists():
+            return code, capsys.readouterr().err, ""
+        with tarfile.open(file) as archive:
+            return code, archive.extractfile("log.txt").read().decode(), " ".join(archive.getnames())
+
+    return run
+
+
+QUICK = ("sweep", 200, "study.name=quick model=gpt2 measure.budget_s=0.2")
+
+
+def test_everything_is_in_one_file_and_what_the_user_chose_counts(contact, capsys):
+    code, log, names = contact(capsys, "plain", ("check", 100, "precision=fp32"), QUICK)
+    assert code == 0, log
+    assert "machine: " in log and log.count("ok   mlp fp32 fake-plain: fp32 multiplies in force") == 1
+    assert "gpt2" not in log.replace(QUICK[2], "")
+    assert "results/records/quick/main/mlp-" in names and "results/logs/gpu_check/main/mlp-" in names
+
+
+def test_what_is_worth_less_is_left_out_when_the_time_is_over(contact, capsys):
+    code, log, names = contact(capsys, "plain", ("check", 100, "precision=fp32"), QUICK, limit=1)
+    assert code == 0
+    assert log.count("== skipped, no time left") == 2 and "records" not in names
+
+
+def test_a_sweep_that_takes_too_long_is_ended_and_is_no_failure(contact, capsys):
+    code, log, _ = contact(capsys, "hangs-1", ("sweep", 30, "study.name=long"))
+    assert code == 0
+    assert "cut short" in log and "NOT GOOD" not in log
+
+
+def test_a_wrong_answer_is_the_exit_code(contact, capsys):
+    code, log, _ = contact(capsys, "off", QUICK)
+    assert code == 1 and "NOT GOOD" in log
+
+
+def test_a_part_that_is_refused_is_told_and_stops_no_other(contact, capsys):
+    code, log, names = contact(capsys, "plain", ("check", 100, "seed=-1"), QUICK)
+    assert code == 1
+    assert "== refused: seed=-1: must be a whole number" in log
+    assert "results/records/quick/main/mlp-" in names
+
+
+def test_without_any_framework_it_says_so(contact, capsys):
+    code, said, _ = contact(capsys, "plain", QUICK, python="/nowhere/python")
+    assert code == 2
+    assert said == "twofold: fake: its interpreter /nowhere/python is not there; run make setup-gpu\n"

@@ -1,0 +1,45 @@
+"""Claims of one prediction, and records whose numbers are known, for the tests of rules and claims."""
+
+from __future__ import annotations
+
+import random
+
+from harness.claims.claim import Answer, Claim, Prediction, verdicts
+from harness.records import calibration
+
+HOLDS, FAILS, CANNOT_TELL = Answer
+ASSUMED = calibration.assumed("here")
+BACKWARD, FORWARD = ("backward",), ("forward",)
+ALL = {"choice": "residuals", "value": "all", "against": "store"}
+
+
+def times(backward: float, spread: float = 0.01, pairs: int = 48, **others: float) -> list[dict]:
+    """Samples of one trial: forward takes a millisecond, the others so many, with this relative spread."""
+    noise = random.Random(7)
+    milliseconds = {"forward": 1.0, "backward": backward, **others}
+    seconds = {p: [m * 1e-3 * noise.lognormvariate(0, spread) for _ in range(pairs)] for p, m in milliseconds.items()}
+    return [{"seconds": seconds}]
+
+
+def verdict(rule, *records, where=None, missing=()):
+    claim = Claim("Text.", "source", ("depth",), (Prediction("said", "It says so.", where or {}, rule),))
+    (found,) = verdicts(claim, records, missing, ASSUMED)
+    return found
+
+
+def band(kind, low, high, **rest):
+    return kind(low=low, high=high, of=BACKWARD, over=FORWARD, **rest)
+
+
+def answer(rule, *records, **rest):
+    return verdict(rule, *records, **rest).answer
+
+
+def flops(forward, backward, **rest):
+    return {"executed_forward_flops": forward, "executed_backward_flops": backward, "parameters": 100.0, **rest}
+
+
+def split(low, centre, high, gradient_ms=10.0):
+    """Metrics of forward and backward together over gradient."""
+    names = ("split_over_gradient_low", "split_over_gradient", "split_over_gradient_high")
+    return dict(zip(names, (low, centre, high), strict=True)) | {"gradient_ms": gradient_ms}

@@ -1,0 +1,48 @@
+"""One bad file among good records: every command that reads it says so in one sentence."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from harness.commands import track
+from harness.records.metrics import SCHEMA
+from harness.views import compare
+
+
+@pytest.fixture(params=["truncated", "newer"])
+def spoilt(request, record, tmp_path):
+    """A results folder with two sweeps, one record of which is spoilt, and words that name the fault."""
+    for sweep in ("before", "after"):
+        for name in ("a", "b"):
+            path = record(cell=name, sweep=sweep).write(tmp_path / "records" / "study" / sweep)
+    if request.param == "truncated":
+        path.write_bytes(path.read_bytes()[:-20])
+        return tmp_path, path, "not a whole JSON file"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"schema": SCHEMA + 1}))
+    return tmp_path, path, "newer than this program"
+
+
+def assert_one_sentence(capsys, path, words) -> None:
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"twofold: {path}: ") and words in line
+
+
+def test_compare_refuses_it(spoilt, capsys):
+    results, path, words = spoilt
+    assert compare.main(["before", "after", "--results", str(results)]) == 2
+    assert_one_sentence(capsys, path, words)
+
+
+def test_track_refuses_it_before_it_logs_anything_of_that_sweep(spoilt, capsys):
+    results, path, words = spoilt
+    assert track.main("http://127.0.0.1:1", results) == 2
+    assert_one_sentence(capsys, path, words)
+
+
+def test_track_says_that_an_mlflow_does_not_answer(record, tmp_path, capsys):
+    record().write(tmp_path / "records" / "study" / "main")
+    assert track.main("http://127.0.0.1:1", tmp_path) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("twofold: http://127.0.0.1:1: MLflow did not take the records (")

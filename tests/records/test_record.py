@@ -1,0 +1,179 @@
+"""The record on disk: whole or not at all, and refused when it is not what it should be."""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+
+from adapters.base import DEFAULT
+from harness.errors import UserError
+from harness.measure.worker import ROOT
+from harness.records.metrics import FIELDS, METRICS, SCHEMA
+from harness.records.record import read, records, write_json
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_what_is_written_is_read_again(record, tmp_path):
+    written = record(notes={"backward": "ß"}, gradient_errors={"w1": 1e-300})
+    path = written.write(tmp_path / "new" / "folders")
+    assert path.name == f"{written.cell}.json"
+    assert read(path) == written
+    assert files(path.parent) == [path.name]
+
+
+def test_a_record_is_replaced_by_the_next_of_its_cell(record, tmp_path):
+    record(id="old").write(tmp_path)
+    path = record(id="new").write(tmp_path)
+    assert read(path).id == "new"
+    assert len(files(tmp_path)) == 1
+
+
+def test_every_field_and_every_metric_has_a_sentence(record):
+    assert FIELDS.keys() == asdict(record()).keys()
+    assert record().metrics.keys() <= METRICS.keys()
+    assert all(sentence.endswith(".") for sentence in FIELDS.values())
+    assert all(quantity.unit and quantity.sentence.endswith(".") for quantity in METRICS.values())
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from harness.findings.record import write_json
+def die(*_): os.kill(os.getpid(), 9)
+setattr(*{"rename": (Path, "replace", die), "sync": (os, "fsync", die)}[sys.argv[2]])
+write_json(Path(sys.argv[1]), {"new": "x" * 100_000})
+"""
+
+
+@pytest.mark.parametrize("moment", ["sync", "rename"])
+def test_a_writer_killed_half_way_leaves_the_old_record(record, tmp_path, moment):
+    path = record().write(tmp_path)
+    ended = subprocess.run([sys.executable, "-c", KILLED, str(path), moment], cwd=ROOT, check=False)
+    assert ended.returncode == -9
+    assert read(path) == record()
+    assert list(records(tmp_path)) == [path], "the draft is not taken for a record"
+
+
+def test_a_full_disk_is_named_and_leaves_the_old_record_and_no_draft(record, tmp_path):
+    path = record().write(tmp_path)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+    try:
+        with pytest.raises(UserError, match=r"cannot be written \(File too large\); free some space or choose"):
+            record(id="new").write(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert read(path) == record()
+    assert files(tmp_path) == [path.name]
+
+
+def test_a_folder_that_cannot_be_made_is_a_users_mistake(record, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"file.*cannot be written"):
+        record().write(tmp_path / "file")
+    with pytest.raises(UserError, match=r"file.*cannot be written"):
+        record().write(tmp_path / "file" / "below")
+
+
+def test_a_folder_where_the_record_should_be_is_a_users_mistake(record, tmp_path):
+    (tmp_path / f"{record().cell}.json").mkdir()
+    with pytest.raises(UserError, match="cannot be written"):
+        record().write(tmp_path)
+    assert len(files(tmp_path)) == 1
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
+def test_a_number_that_json_does_not_have_is_refused_and_leaves_no_draft(record, tmp_path, number):
+    with pytest.raises(ValueError):
+        record(metrics={"ratio": number}).write(tmp_path)
+    assert files(tmp_path) == []
+
+
+def test_what_json_cannot_hold_leaves_no_draft(tmp_path):
+    with pytest.raises(TypeError):
+        write_json(tmp_path / "a.json", {"a": "x" * 100_000, "b": object()})
+    assert files(tmp_path) == []
+
+
+def edited(record, **changes) -> str:
+    return json.dumps(asdict(record()) | changes)
+
+
+BROKEN = {
+    "empty": (lambda r: "", "not a whole JSON file.*delete it"),
+    "truncated": (lambda r: edited(r)[:-50], "not a whole JSON file.*delete it"),
+    "not text": (lambda r: b"\xff\xfe\x00", "not a whole JSON file.*delete it"),
+    "a list": (lambda r: "[1, 2]", "not a record of this program"),
+    "foreign": (lambda r: '{"benchmark": "other"}', "not a record of this program"),
+    "newer": (lambda r: edited(r, schema=SCHEMA + 1), rf"schema {SCHEMA + 1} is newer than this program's {SCHEMA}"),
+    "an unknown field": (lambda r: edited(r, colour="blue"), "colour missing or unknown"),
+    "a field too few": (lambda r: json.dumps({"schema": SCHEMA, "id": "1"}), "outcome.* missing or unknown"),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_file_that_is_no_record_is_refused_with_its_name_and_what_to_do(record, tmp_path, kind):
+    content, message = BROKEN[kind]
+    path = tmp_path / "cell.json"
+    made = content(record)
+    path.write_bytes(made if isinstance(made, bytes) else made.encode())
+    with pytest.raises(UserError, match=message) as caught:
+        read(path)
+    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("wanted", "gradients"), [(False, "params"), (True, "both")])
+def test_a_record_from_before_choices_had_the_defaults(record, tmp_path, wanted, gradients):
+    now = record()
+    old = asdict(now) | {"schema": 1, "workload": {"name": "mlp", "seed": 3, "wants_inputs": wanted}}
+    del old["choices"], old["environment"]
+    path = tmp_path / "cell.json"
+    path.write_text(json.dumps(old))
+    workload = {"name": "mlp", "seed": 3, "gradients": gradients}
+    assert read(path) == replace(now, workload=workload, environment=None)
+    assert read(path).choices == asdict(DEFAULT)
+
+
+@pytest.mark.parametrize(("options", "fusion"), [("x=LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT", "single"), ("", "native")])
+def test_a_record_from_before_kernels_has_the_fusion_it_was_compiled_with(record, tmp_path, options, fusion):
+    now = record(described={"compiler_options": options}, choices=asdict(DEFAULT) | {"layout": "nchw"})
+    old = asdict(now) | {"schema": 2}
+    del old["environment"], old["choices"]["kernels"], old["choices"]["fusion"]
+    path = tmp_path / "cell.json"
+    path.write_text(json.dumps(old))
+    assert read(path) == replace(now, environment=None, choices=now.choices | {"fusion": fusion})
+
+
+def test_a_record_from_before_executed_flops_gets_them(record, tmp_path):
+    """Its ratio and its rates were of the FLOPs asked for: two and five multiplies stood beside a ratio of 2."""
+    asked = {"forward_flops": 2.0, "backward_flops": 4.0}
+    ran = {"executed_forward_flops": 2.0, "executed_backward_flops": 5.0}
+    rates = {"forward_gflops": 10.0, "backward_gflops": 8.0}
+    old = record(metrics=asked | ran | rates | {"ratio_flops": 2.0})
+    del old.metrics["ratio_flops_asked"]
+    path = tmp_path / "cell.json"
+    path.write_text(json.dumps(asdict(old) | {"schema": 2}))
+    assert read(path).metrics == old.metrics | {"ratio_flops": 2.5, "ratio_flops_asked": 2.0, "backward_gflops": 10.0}
+    assert read(path).schema == SCHEMA
+
+
+def test_a_record_that_is_not_there_is_a_users_mistake(tmp_path):
+    with pytest.raises(UserError, match=r"cannot be read \(No such file"):
+        read(tmp_path / "cell.json")
+
+
+def test_the_records_of_a_sweep_are_listed_by_name_without_its_plan_and_drafts(record, tmp_path):
+    for cell in ("b", "a"):
+        replace(record(), cell=cell).write(tmp_path)
+    for other in ("sweep.json", "verdicts.json", ".a.json.123", "notes.txt"):
+        (tmp_path / other).write_text("{}")
+    assert [path.name for path in records(tmp_path)] == ["a.json", "b.json"]

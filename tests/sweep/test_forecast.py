@@ -1,0 +1,74 @@
+"""How long a job will take, from what its variants took before."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+
+import pytest
+
+from harness.config.validate import Settings, Variant
+from harness.sweep.forecast import CACHED_SHARE, HAND_OVER_S, UNSEEN_S, Forecast, forecast
+from tests.helpers.jobs import COMPILE, EAGER, job_of
+
+EACH_S = 5.0 + 8.0  # warm-up and rounds at most
+
+
+@pytest.fixture
+def job(tiny, tmp_path) -> Settings:
+    return job_of(tiny, tmp_path)
+
+
+@pytest.fixture
+def before(job, record):
+    """A record that says how long its variant took."""
+
+    def make(set_up_s: float, measuring_s: float, **changes):
+        metrics = {"set_up_s": set_up_s, "measuring_s": measuring_s, "first_forward_s": 30.0, "first_backward_s": 18.0}
+        return record(metrics=metrics, measure=asdict(job.measure), **changes)
+
+    return make
+
+
+def test_what_was_never_measured_takes_its_whole_budget_at_most(job):
+    told = forecast(job, {EAGER: [], COMPILE: []})
+    assert told == Forecast(2 * EACH_S + UNSEEN_S + 2 * HAND_OVER_S, known=False)
+    assert str(told) == "at most 0.7 minutes"
+
+
+def test_what_was_measured_in_the_same_way_takes_about_as_long_as_the_last_time(job, before):
+    told = forecast(job, {EAGER: [before(70, 9), before(60, 3)]})
+    assert told == Forecast(60 + 3 + HAND_OVER_S)
+    assert str(told) == "about 1.1 minutes"
+
+
+def test_another_budget_is_one_at_most(job, before):
+    longer = replace(job, measure=replace(job.measure, budget_s=20.0))
+    assert forecast(longer, {EAGER: [before(60, 3)]}) == Forecast(60 + 25 + HAND_OVER_S, known=False)
+
+
+def test_two_are_set_up_at_a_time_in_order(job, before):
+    third = Variant("torch", "third")
+    took = {EAGER: [before(70, 3)], COMPILE: [before(10, 3)] * 2, third: [before(20, 3)]}
+    assert forecast(job, took).seconds == 70 + 3 * (3 + HAND_OVER_S)
+    assert forecast(job, dict(reversed(took.items()))).seconds == 80 + 3 * (3 + HAND_OVER_S)
+
+
+def test_only_the_first_compile_of_a_cached_execution_is_left_out(job, before):
+    def set_up_s(variant, *records) -> float:
+        return forecast(job, {variant: records}).seconds - 3 - HAND_OVER_S
+
+    first, again = before(60, 3), before(60, 3, remeasured="because of redo=all")
+    assert set_up_s(COMPILE, first) == pytest.approx(60 - 48 * (1 - CACHED_SHARE))
+    assert set_up_s(COMPILE, again) == set_up_s(COMPILE, first, first) == set_up_s(EAGER, first) == 60
+
+
+def test_every_trial_starts_fresh_processes(job, before):
+    three = replace(job, measure=replace(job.measure, trials=3))
+    record = before(60, 20)
+    record.measure = asdict(three.measure)
+    assert forecast(three, {EAGER: [record]}).seconds == 20 + 3 * (60 + HAND_OVER_S)
+
+
+def test_jobs_add_up_and_one_bound_makes_the_sum_a_bound():
+    assert Forecast(60) + Forecast(30) == Forecast(90)
+    assert str(sum([Forecast(60), Forecast(30, known=False)], Forecast())) == "at most 1.5 minutes"

@@ -1,0 +1,176 @@
+"""A finished job's views: what MLflow does not take is said and kept; what is missing is named."""
+
+from __future__ import annotations
+
+import io
+from concurrent.futures import Future
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from harness.config import validate
+from harness.config.validate import Settings, Variant
+from harness.errors import UserError
+from harness.measure import machine
+from harness.measure.protocol import Failure, Outcome
+from harness.measure.trial import Measured
+from harness.records.record import read
+from harness.sweep import publish
+from harness.sweep.publish import Publisher, publish_summary
+from harness.sweep.run import sum_up
+from harness.sweep.sweep import Plan
+from harness.views.terminal import Terminal
+from harness.workload.workload import Workload
+from tests.helpers.jobs import EAGER, JIT, job_of
+
+
+@pytest.fixture
+def job(tiny, tmp_path) -> Settings:
+    measure = validate.Measure("test", 1, 0.02, 100.0, 20.0, 60.0)
+    return job_of(tiny, tmp_path, variants=(EAGER, JIT), measure=measure)
+
+
+@pytest.fixture
+def screen() -> io.StringIO:
+    return io.StringIO()
+
+
+@pytest.fixture
+def terminal(screen) -> Terminal:
+    return Terminal(Console(file=screen, highlight=False))
+
+
+class FlakyTracker:
+    """Takes one run; then its server is away."""
+
+    def __init__(self):
+        self.logged = []
+
+    def log(self, record, path: Path) -> None:
+        if self.logged:
+            raise ConnectionError("the server is away\nand a page of advice")
+        self.logged.append(record)
+
+
+def ready(tracker) -> Future:
+    future: Future = Future()
+    future.set_result(tracker)
+    return future
+
+
+def publisher_of(job: Settings, terminal: Terminal, tracker: Future) -> Publisher:
+    return Publisher(job, terminal, tracker, machine.describe(), dict.fromkeys(job.variants, ""))
+
+
+def failed() -> Measured:
+    return Measured(failure=Failure(Outcome.UNSUPPORTED, "it cannot"))
+
+
+def test_an_mlflow_that_goes_away_half_way_is_said_in_one_line_and_the_record_kept(job, terminal, screen):
+    Plan.of([job]).begin()
+    tracker = FlakyTracker()
+    publisher = publisher_of(job, terminal, ready(tracker))
+    for variant in job.variants:
+        publisher.publish(variant, failed(), 10.0)
+    kept = {variant: job.folder / f"{job.cell(variant)}.json" for variant in job.variants}
+    assert [record.framework for record in tracker.logged] == ["torch"]
+    assert [read(path).framework for path in kept.values()] == ["torch", "jax"]
+    said = [line for line in screen.getvalue().splitlines() if "MLflow" in line]
+    assert said == [f"MLflow did not take this run (the server is away); its record is {kept[JIT]}"]
+
+
+def test_an_mlflow_that_never_came_is_said_for_each_run(job, terminal, screen):
+    Plan.of([job]).begin()
+    never: Future = Future()
+    never.set_exception(ConnectionError("nobody there"))
+    publisher = publisher_of(job, terminal, never)
+    for variant in job.variants:
+        publisher.publish(variant, failed(), 10.0)
+    assert screen.getvalue().count("MLflow did not take this run (nobody there)") == 2
+    assert all((job.folder / f"{job.cell(variant)}.json").exists() for variant in job.variants)
+
+
+def test_the_record_is_written_before_anything_is_shown(job, terminal, monkeypatch):
+    Plan.of([job]).begin()
+    path = job.folder / f"{job.cell(EAGER)}.json"
+    seen = []
+    monkeypatch.setattr(terminal, "finished", lambda record, left: seen.append(path.exists()))
+    publisher_of(job, terminal, ready(None)).publish(EAGER, failed(), 10.0)
+    assert seen == [True]
+
+
+def test_time_left_includes_the_jobs_to_come(job, terminal, screen):
+    later = replace(job, workload=Workload.of("mlp", {"batch": 2, "depth": 2, "width": 8}))
+    plan = Plan.of([job, later])
+    plan.begin()
+    publisher_of(later, terminal, ready(None)).publish(EAGER, failed(), 30.0)
+    assert "(30 s left)" in screen.getvalue()
+    publisher_of(job, terminal, ready(None)).publish(EAGER, failed(), 30.0)
+    assert f"({(30 + plan.forecast.seconds / 2) / 60:.0f} min left)" in screen.getvalue()
+
+
+def test_the_plan_counts_every_variant_and_trial(job):
+    one, two = Plan.of([job]), Plan.of([replace(job, measure=replace(job.measure, trials=2))])
+    assert one.cells == [job.cell(EAGER), job.cell(JIT)]
+    assert one.forecast.seconds > 2 * (100 + 20)
+    assert two.forecast.seconds == 2 * one.forecast.seconds
+
+
+@pytest.mark.parametrize("change", [{"study": "other"}, {"sweep": "other"}, {"tracking": validate.Tracking("x")}])
+def test_what_names_the_sweep_cannot_be_swept(job, change):
+    with pytest.raises(UserError, match="cannot be swept"):
+        Plan.of([job, replace(job, variants=(JIT,), **change)])
+
+
+def test_the_same_work_twice_in_a_sweep_is_refused(job):
+    with pytest.raises(UserError, match=f"{job.cell(JIT)} would be measured twice"):
+        Plan.of([job, replace(job, variants=(JIT,))])
+
+
+def write(job: Settings, record, variant: Variant, outcome: str = "ok") -> None:
+    made = record(cell=job.cell(variant), framework=variant.framework, execution=variant.execution, outcome=outcome)
+    made.write(job.folder)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code"),
+    [("ok", 0), ("unsupported", 0), ("invalid", 1), ("oom", 1), ("timeout", 1), ("crashed", 1), ("error", 1)],
+)
+def test_the_exit_code_is_0_if_all_is_ok_or_unsupported(job, terminal, record, outcome, code):
+    write(job, record, EAGER)
+    write(job, record, JIT, outcome)
+    assert sum_up(Plan.of([job]), terminal) == code
+
+
+def test_a_cell_without_a_record_is_named_and_costs_the_exit_code(job, terminal, screen, record):
+    write(job, record, EAGER)
+    assert sum_up(Plan.of([job]), terminal) == 1
+    assert f"missing: {job.cell(JIT)} was planned and has no record" in screen.getvalue()
+    assert "of 1 variants" in screen.getvalue()
+
+
+def test_a_broken_record_counts_as_missing(job, terminal, screen, record):
+    write(job, record, EAGER)
+    (job.folder / f"{job.cell(JIT)}.json").write_text("{")
+    assert sum_up(Plan.of([job]), terminal) == 1
+    assert job.cell(JIT) in screen.getvalue()
+
+
+def test_a_sweep_without_any_record_still_sums_up(job, terminal, screen):
+    assert sum_up(Plan.of([job]), terminal) == 1
+    assert "Nothing was measured" in screen.getvalue()
+
+
+def test_a_summary_that_mlflow_does_not_take_is_said(job, terminal, screen, record, monkeypatch):
+    class Away:
+        def catch_up(self, folder: Path) -> int:
+            return 0
+
+        def summarise(self, records, judged) -> None:
+            raise ConnectionError("the server is away")
+
+    monkeypatch.setattr(publish, "connect", lambda job: Away())
+    publish_summary(job, [record()], [], terminal)
+    assert f"MLflow did not take the summary (the server is away); the records are in {job.folder}" in screen.getvalue()

@@ -1,0 +1,184 @@
+"""Who may import what. The rooms stay apart, and nothing heavy is loaded before it is needed."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from adapters.base import PHASES
+from harness.records.metrics import FIELDS, METRICS
+from harness.records.record import Record
+
+ROOT = Path(__file__).parents[1]
+FRAMEWORKS = {"torch", "jax", "tensorflow"}
+WINGS = ("workload", "measure", "findings")
+
+
+def loaded_by(program):
+    """Top-level packages that a program has loaded when it ends, in a fresh process."""
+    report = "import sys; print(' '.join(sorted({name.partition('.')[0] for name in sys.modules})))"
+    asked = [sys.executable, "-c", f"{program}\n{report}"]
+    return set(subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split())
+
+
+COMPOSE = """
+from pathlib import Path
+from hydra import compose, initialize_config_dir
+from harness.jobs import job_settings
+from harness.errors import UserError
+conf = Path("conf").resolve()
+with initialize_config_dir(str(conf), version_base="1.3"):
+    for path in conf.glob("[!h]*/*.yaml"):
+        if path.parent.name != "framework":
+            try:
+                job_settings(compose("config", overrides=[f"{path.parent.name}={path.stem}"]))
+            except UserError:
+                pass  # a GPU is asked for
+"""
+
+
+@pytest.mark.parametrize(
+    ("program", "never"),
+    [
+        ("import harness", FRAMEWORKS | {"hydra", "mlflow", "numpy"}),
+        ("import harness.config", FRAMEWORKS | {"hydra", "mlflow"}),
+        ("import harness.workload.workload", FRAMEWORKS | {"hydra", "mlflow", "omegaconf"}),
+        ("import harness.measure.worker", FRAMEWORKS | {"hydra", "mlflow", "omegaconf", "rich"}),
+        ("import harness.measure.trial", FRAMEWORKS | {"hydra", "mlflow", "omegaconf"}),
+        ("import harness.findings.tracking, harness.findings.assess", FRAMEWORKS | {"hydra", "mlflow"}),
+        ("import harness.sweep, harness.callback, harness.__main__", FRAMEWORKS | {"mlflow"}),
+        ("import adapters, adapters.base, adapters.hlo", FRAMEWORKS | {"hydra", "mlflow"}),
+        ("import adapters.numpy", FRAMEWORKS | {"hydra", "mlflow"}),
+        (COMPOSE, FRAMEWORKS | {"mlflow"}),
+    ],
+    ids=lambda value: value.splitlines()[0] or "compose every config" if isinstance(value, str) else "",
+)
+def test_what_is_not_needed_is_not_loaded(program, never):
+    assert not loaded_by(program) & never
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("framework", sorted(FRAMEWORKS))
+def test_an_adapter_loads_its_own_framework_and_no_other(framework):
+    """TensorFlow loads jax by itself where it finds it, so that is told apart from what the adapter does."""
+    loaded = loaded_by(f"import adapters.{framework}; adapters.{framework}.Adapter")
+    assert loaded & FRAMEWORKS == loaded_by(f"import {framework}") & FRAMEWORKS
+    assert not loaded & {"hydra", "mlflow", "omegaconf"}
+
+
+def modules(folder):
+    """(dotted name, syntax tree) of every module in a package."""
+    for path in sorted((ROOT / folder).rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        yield ".".join(parts), ast.parse(path.read_text())
+
+
+def imports(name, tree):
+    """Absolute dotted names that a module imports, wherever the statement stands; for typing alone too."""
+    package = name.split(".")[:-1]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) + 1 - node.level] if node.level else []
+            target = ".".join([*base, *(node.module or "").split(".")]).strip(".")
+            yield target
+            yield from (f"{target}.{alias.name}" for alias in node.names)
+
+
+def importers(package, folder="harness"):
+    """Modules in `folder` that import a top-level package."""
+    return {name for name, tree in modules(folder) if any(i.split(".")[0] == package for i in imports(name, tree))}
+
+
+def test_only_the_entry_points_know_hydra():
+    entry_points = {f"harness.{name}" for name in ("__main__", "callback", "jobs", "refusal", "gpu_check")}
+    assert importers("hydra") | importers("omegaconf") <= entry_points
+    assert not importers("hydra", "adapters")
+
+
+def test_only_tracking_knows_mlflow():
+    assert importers("mlflow") == {"harness.findings.tracking"}
+    assert not importers("mlflow", "adapters")
+
+
+@pytest.mark.parametrize("framework", sorted(FRAMEWORKS))
+def test_only_its_adapter_knows_a_framework(framework):
+    assert not importers(framework)
+    assert all(name.startswith(f"adapters.{framework}.") for name in importers(framework, "adapters"))
+
+
+def test_what_is_computed_needs_the_standard_library_and_numpy_only():
+    allowed = sys.stdlib_module_names | {"numpy", "harness"}
+    for name, tree in modules("harness/workload"):
+        outside = {i for i in imports(name, tree) if i.split(".")[0] not in allowed}
+        assert not outside, f"{name} imports {outside}"
+
+
+def test_the_worker_needs_the_standard_library_and_numpy_only():
+    allowed = sys.stdlib_module_names | {"numpy", "harness", "adapters"}
+    for name, tree in modules("harness/measure"):
+        outside = {i for i in imports(name, tree) if i.split(".")[0] not in allowed}
+        assert not outside, f"{name} imports {outside}"
+
+
+@pytest.mark.parametrize("wing", WINGS)
+def test_a_wing_imports_only_wings_below_it(wing):
+    above = tuple(f"harness.{other}" for other in WINGS[WINGS.index(wing) + 1 :])
+    for name, tree in modules(f"harness/{wing}"):
+        upward = {i for i in imports(name, tree) if i.startswith(above)} if above else set()
+        assert not upward, f"{name} imports {upward}"
+
+
+def test_adapters_import_only_what_is_computed():
+    """Not the clock, not the config, not the records."""
+    for name, tree in modules("adapters"):
+        inward = {i for i in imports(name, tree) if i.startswith("harness") and not i.startswith("harness.workload")}
+        assert not inward, f"{name} imports {inward}"
+
+
+def test_no_model_knows_a_framework_and_no_adapter_knows_a_model():
+    for name, tree in modules("adapters"):
+        assert not {i for i in imports(name, tree) if i.startswith("harness.workload.models")}, name
+
+
+@pytest.mark.parametrize("folder", ["harness", "adapters"])
+def test_no_module_is_longer_than_a_reader_can_hold(folder):
+    for path in (ROOT / folder).rglob("*.py"):
+        assert path.stat().st_size <= 12_000, path.relative_to(ROOT)
+
+
+def test_nothing_is_pickled_on_purpose():
+    assert not importers("pickle") | importers("pickle", "adapters")
+
+
+def test_no_duration_is_read_from_a_clock_that_can_be_set():
+    """Only when a record and a self-check were made is told in the time of day."""
+    readers = set()
+    for folder in ("harness", "adapters"):
+        for name, tree in modules(folder):
+            calls = [ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)]
+            readers |= {name for call in calls if call in ("time.time", "time.time_ns", "time", "datetime.now")}
+    assert readers == {"harness.findings.assess", "harness.selfcheck.__main__"}
+
+
+def test_every_field_of_a_record_has_its_sentence():
+    assert set(FIELDS) == {field.name for field in dataclasses.fields(Record)}
+    for name, sentence in FIELDS.items():
+        assert sentence.endswith("."), name
+
+
+def test_every_number_has_a_unit_and_a_sentence():
+    for name, quantity in METRICS.items():
+        assert quantity.unit, name
+        assert quantity.sentence.endswith("."), name
+
+
+def test_every_phase_has_its_numbers():
+    for phase in PHASES:
+        assert {f"{phase}_ms", f"first_{phase}_s", f"executed_{phase}_matmuls"} <= set(METRICS)

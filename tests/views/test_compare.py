@@ -1,0 +1,204 @@
+"""Two sweeps against each other: verdicts from known differences, and what may not be compared."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from harness.errors import UserError
+from harness.measure.stats import moderated, within
+from harness.measure.verdict import SIGMA_DIFFERENCE_FLOOR, Answer
+from harness.records.calibration import Calibration, Spread, assumed
+from harness.views.compare import compare, exit_code, lines, main, match, remarks
+from tests.helpers.jobs import PLAIN
+
+QUIET = assumed("anywhere")
+
+
+@pytest.fixture
+def measured(record):
+    """A record of five trials of 192 pairs: forward 7 ms, backward 13 ms times `slower`, 1 % between processes."""
+
+    def make(seed: int, slower: float = 1.0, **changes):
+        generator = np.random.default_rng(seed)
+        trials = []
+        for _ in range(5):
+            offset = generator.normal(0, 0.003)
+            forward = 0.007 * np.exp(generator.normal(0, 0.03, 192))
+            backward = 0.013 * slower * np.exp(offset + generator.normal(0, 0.03, 192))
+            trials.append({"seconds": {"forward": list(forward), "backward": list(backward)}})
+        return record(samples=trials, **changes)
+
+    return make
+
+
+@pytest.fixture
+def sharp(measured) -> Calibration:
+    """A self-check of that program on a machine whose processes hardly differ."""
+    checked = measured(1)
+    sigma = dict.fromkeys(("ratio", "marginal", "inference", "forward", "backward", "gradient"), 0.002)
+    spreads = {checked.variant: Spread(sigma, 20, 19)}
+    return Calibration("m", "2026", checked.workload, checked.threads, spreads, "noise floor: low")
+
+
+def test_the_same_program_is_the_same(measured, sharp):
+    verdicts = compare(measured(1), measured(2), sharp).verdicts
+    assert {judged.answer for judged in verdicts.values()} == {Answer.SAME}
+
+
+def test_a_slower_backward_is_found_in_backward_and_ratio_only(measured, sharp):
+    verdicts = compare(measured(1), measured(2, slower=1.05), sharp).verdicts
+    assert [verdicts[q].answer for q in ("forward", "backward", "ratio")] == [Answer.SAME, Answer.SLOWER, Answer.SLOWER]
+    assert verdicts["backward"].change.centre == pytest.approx(1.05, abs=0.01)
+
+
+def test_a_faster_backward_is_found(measured, sharp):
+    assert compare(measured(1, slower=1.05), measured(2), sharp).verdicts["backward"].answer is Answer.FASTER
+
+
+def test_a_machine_of_unknown_noise_cannot_tell_two_percent(measured):
+    assert compare(measured(1), measured(2, slower=1.02), QUIET).verdicts["backward"].answer is Answer.CANNOT_TELL
+
+
+def test_exit_code_is_one_only_if_something_is_slower(measured, sharp):
+    assert exit_code([compare(measured(1), measured(2, slower=1.05), sharp)]) == 1
+    assert exit_code([compare(measured(1, slower=1.05), measured(2), sharp)]) == 0
+
+
+def test_lines_show_every_quantity_and_the_geometric_mean(measured, sharp):
+    shown = "\n".join(lines([compare(measured(1), measured(2, slower=1.05), sharp)]))
+    assert "slower" in shown
+    assert "geometric mean" in shown
+    assert "+5." in shown or "+4." in shown
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"machine": {"cpu": "Other 1"}}, "machine.cpu is Quick 3000 in A and Other 1 in B"),
+        ({"machine": PLAIN.machine | {"instructions": "avx"}}, "machine.instructions is avx avx2 in A and avx in B"),
+        ({"machine": {"cpu": "Quick 3000"}}, "machine.instructions is avx avx2 in A and not known in B"),
+        ({"choices": PLAIN.choices | {"fusion": "single"}}, "choices.fusion is native in A and single in B"),
+        ({"threads": 1}, "threads is 2 in A and 1 in B"),
+        ({"memory": "returned"}, "memory is kept in A and returned in B"),
+        ({"device": "cuda", "cell": "other"}, "device is cpu in A and cuda in B"),
+    ],
+)
+def test_what_differs_is_refused_by_name_unless_forced(measured, changes, named):
+    a, b = measured(1), measured(2, **changes)
+    with pytest.raises(UserError, match=named):
+        match([a], [b], force=False)
+    assert match([a], [b], force=True) == [(a, b)]
+    assert any(named in remark for remark in remarks([(a, b), (a, b)]))
+
+
+def test_another_environment_is_compared_and_named_once(measured):
+    before = [measured(1, environment={}), measured(1, environment={"OMP_NUM_THREADS": "1"}, cell="other")]
+    after = [measured(2, environment={"TF_X": "0"}), measured(2, environment={"OMP_NUM_THREADS": "1"}, cell="other")]
+    pairs = match(before, after, force=False)
+    assert remarks(pairs + pairs) == ["TF_X is not set in A and 0 in B"]
+    assert remarks([(measured(1, environment=None), after[0])]) == ["environment is not known in A and known in B"]
+    assert remarks([(measured(1, environment=None), measured(2, environment=None))]) == []
+
+
+def test_other_sizes_are_refused_by_name(measured):
+    b = measured(2, cell="other")
+    b.workload = b.workload | {"sizes": b.workload["sizes"] | {"depth": 8}}
+    with pytest.raises(UserError, match=r"model\.depth is 3 in A and 8 in B"):
+        match([measured(1)], [b], force=False)
+
+
+def test_nothing_in_common_is_said(measured):
+    with pytest.raises(UserError, match="nothing to compare"):
+        match([measured(1)], [measured(2, model="gpt2", cell="other")], force=False)
+
+
+def test_two_folders_as_a_user_compares_them(measured, tmp_path, capsys):
+    for name, slower in (("before", 1.0), ("after", 1.10)):
+        measured(3, slower=slower).write(tmp_path / "records" / "default" / name)
+    assert main(["before", "default/after", "--results", str(tmp_path)]) == 1
+    assert "slower" in capsys.readouterr().out
+    measured(3, environment={"TF_X": "0"}).write(tmp_path / "records" / "default" / "after")
+    assert main(["before", "default/after", "--results", str(tmp_path)]) == 0
+    assert "TF_X is not set in A and 0 in B" in capsys.readouterr().out
+
+
+def test_a_sweep_that_is_not_there_is_named_beside_those_that_are(measured, tmp_path, capsys):
+    measured(3).write(tmp_path / "records" / "default" / "before")
+    assert main(["before", "later", "--results", str(tmp_path)]) == 2
+    assert "later: no records there; there are default/before" in capsys.readouterr().err
+
+
+SIZES = {"batch": 32, "depth": 3, "width": 64, "inputs": 5}
+
+
+def exact(record, trials, **changes):
+    """A record of pairs that agree: forward takes 7 ms, backward so many in each trial."""
+    samples = [{"seconds": {"forward": [0.007] * 48, "backward": [1e-3 * ms] * 48}} for ms in trials]
+    return record(samples=samples, **changes)
+
+
+def test_two_sweeps_have_the_spread_of_both_sides(record):
+    """No process is in both, so the difference varies by sqrt(2) of one side; it weighs as the self-check."""
+    a, b = exact(record, [13, 13]), exact(record, [14, 14])
+    sigma = {"forward": 0.01, "backward": 0.02, "ratio": 0.005}
+    checked = Calibration("m", "2026", a.workload, a.threads, {a.variant: Spread(sigma, 20, 19)}, "")
+    for quantity, centre in (("forward", 1.0), ("backward", 14 / 13), ("ratio", 14 / 13)):
+        found = compare(a, b, checked).verdicts[quantity].change
+        expected = moderated([np.log(centre)] * 2, [0, 0], np.sqrt(2) * sigma[quantity], 19).interval(0.95, "")
+        assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+
+
+def test_the_errors_inside_processes_of_both_sides_count(measured, sharp):
+    a, b = measured(1), measured(2)
+    errors = [within(np.log(record.samples[0]["seconds"]["forward"])).se for record in (a, b)]
+    a.samples, b.samples = a.samples[:1], b.samples[:1]
+    change = compare(a, b, sharp).verdicts["forward"].change
+    half = moderated([0.0], [np.hypot(*errors)], SIGMA_DIFFERENCE_FLOOR, 19).half_width()  # more than is known here
+    assert np.log(change.high / change.low) == pytest.approx(2 * half)
+
+
+def test_the_mean_over_cells_is_geometric(record, sharp):
+    found = [compare(exact(record, [10]), exact(record, [ms]), sharp) for ms in (10, 40)]
+    (mean,) = [line for line in lines(found) if "mean" in line and "backward" in line]
+    assert "+100.0% over 2 cells" in mean
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"seed": 8}, "seed is 7 in A and 8 in B"),
+        ({"gradients": "both"}, "gradients is params in A and both in B"),
+        ({"precision": "bf16"}, "precision is fp32 in A and bf16 in B"),
+        ({"sizes": {"batch": 32, "depth": 3, "width": 64}}, "model.inputs is 5 in A and None in B"),
+        ({"sizes": {"inputs": 5, "loop": "scan"}}, "model.loop is None in A and scan in B"),
+    ],
+)
+def test_other_work_is_refused_by_name(measured, changes, named):
+    b = measured(2, cell="other")
+    b.workload = {**PLAIN.workload, "sizes": SIZES, **changes}
+    with pytest.raises(UserError, match=named):
+        match([measured(1, workload=PLAIN.workload | {"sizes": SIZES})], [b], force=False)
+
+
+def test_a_part_of_the_machine_that_one_side_does_not_know_may_differ(measured):
+    a, b = measured(1), measured(2)
+    for one, other in ((a, b), (b, a)):
+        one.machine, other.machine = {"cpu": "Quick 3000"}, {"cpu": "Quick 3000", "kernels": "avx2"}
+        with pytest.raises(UserError, match=r"machine\.kernels is (not known|avx2) in A"):
+            match([a], [b], force=False)
+
+
+def test_only_what_was_measured_whole_is_compared(measured):
+    for unfinished in (measured(2, outcome="crashed"), measured(2, outcome="invalid")):
+        for pair in ([measured(1), unfinished], [unfinished, measured(1)]):
+            with pytest.raises(UserError, match="nothing to compare"):
+                match(*([each] for each in pair), force=True)
+
+
+def test_cells_of_other_names_are_paired_only_where_there_is_one_on_each_side(measured):
+    lone, many = measured(1, cell="before"), [measured(2, cell="after"), measured(3, cell="after, larger")]
+    assert match([lone], many[:1], force=True) == [(lone, many[0])]
+    for sides in (([lone], many), (many, [lone])):
+        with pytest.raises(UserError, match="nothing to compare"):
+            match(*sides, force=True)

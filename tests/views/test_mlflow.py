@@ -1,0 +1,265 @@
+"""Records in MLflow, read back with MLflow's own client."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from harness import paths
+from harness.claims import text
+from harness.views.mlflow import Tracker, download_records
+from harness.views.table import markdown
+from tests.helpers.jobs import PLAIN
+from tests.helpers.killed_loggers import LOGGING, MAKING, kill_loggers
+
+# MLflow's own use of SQLAlchemy.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory) -> tuple[str, Path]:
+    """A database, and the records of study `killed`: the process that logged one was killed, each at another moment."""
+    uri, folder = f"sqlite:///{tmp_path_factory.mktemp('mlflow')}/mlflow.db", tmp_path_factory.mktemp("main")
+    moments = (MAKING, *LOGGING)
+    for number, _ in enumerate(moments):
+        replace(PLAIN, id=f"id-{number}", cell=f"cell-{number}", sweep=folder.name).write(folder)
+    kill_loggers(uri, "killed", folder, moments)
+    return uri, folder
+
+
+@pytest.fixture(scope="module")
+def uri(killed) -> str:
+    """A database; making one takes seconds."""
+    return killed[0]
+
+
+@pytest.fixture
+def study(request) -> str:
+    """An experiment of the test's own."""
+    return request.node.name
+
+
+@pytest.fixture
+def tracker(uri, study, tmp_path) -> Tracker:
+    return Tracker(uri, study, tmp_path)
+
+
+@pytest.fixture
+def runs(uri, study):
+    """The runs of the experiment, as another process would see them."""
+
+    return lambda kind: runs_of(uri, study, kind)
+
+
+def runs_of(uri: str, study: str, kind: str) -> list:
+    client = MlflowClient(uri)
+    experiment = client.get_experiment_by_name(study)
+    return client.search_runs([experiment.experiment_id], f"tags.kind = '{kind}'")
+
+
+@pytest.fixture
+def log_half(tracker, monkeypatch, tmp_path):
+    """Logs a record as far as its run is made, as if MLflow went away then."""
+
+    def log(record) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(tracker.client, "log_batch", lambda *_, **__: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                tracker.log(record, tmp_path)
+
+    return log
+
+
+def is_half(run) -> bool:
+    return run.info.status == "RUNNING"
+
+
+def test_a_record_becomes_one_finished_run_with_flat_metrics_params_and_tags(tracker, runs, record, tmp_path):
+    made = record(noise="a neighbour", environment={"OMP_NUM_THREADS": "1"})
+    tracker.log(made, made.write(tmp_path))
+    (run,) = runs("variant")
+    assert run.info.status == "FINISHED"
+    assert run.info.run_name == "mlp torch-eager"
+    assert run.data.metrics == made.metrics | {"batch": 32, "depth": 3, "width": 64}
+    assert run.data.params == {
+        "model": "mlp",
+        "batch": "32",
+        "depth": "3",
+        "width": "64",
+        "precision": "fp32",
+        "seed": "7",
+        "device": "cpu",
+        "threads": "2",
+        "memory": "kept",
+        "framework": "torch",
+        "execution": "eager",
+        "gradients": "params",
+        "residuals": "store",
+        "autodiff": "reverse",
+        "layout": "native",
+        "attention": "native",
+        "optimizer": "none",
+        "tangent": "False",
+        "kernels": "native",
+        "fusion": "native",
+    }
+    wanted = {
+        "study": "study",
+        "sweep": "main",
+        "outcome": "ok",
+        "noise": "a neighbour",
+        "record": "0123",
+        "cell": made.cell,
+        "stop": "target",
+        "version.torch": "2.13",
+        "machine.cpu": "Quick 3000",
+        "environment.OMP_NUM_THREADS": "1",
+        "mlflow.source.git.commit": "c0ffee",
+    }
+    assert wanted.items() <= run.data.tags.items()
+
+
+def test_metric_names_are_flat_and_values_finite(tracker, runs, record, tmp_path):
+    tracker.log(record(), record().write(tmp_path))
+    (run,) = runs("variant")
+    assert not [name for name in run.data.metrics if "/" in name]
+    assert all(math.isfinite(value) for value in run.data.metrics.values())
+
+
+def test_the_runs_artifact_is_the_record(tracker, runs, record, tmp_path, uri):
+    tracker.log(record(), record().write(tmp_path / "records"))
+    (run,) = runs("variant")
+    client = MlflowClient(uri)
+    (artifact,) = client.list_artifacts(run.info.run_id)
+    (tmp_path / "copy").mkdir()
+    copy = Path(client.download_artifacts(run.info.run_id, artifact.path, str(tmp_path / "copy")))
+    assert json.loads(copy.read_text()) == asdict(record())
+
+
+def test_a_run_lies_at_the_time_of_its_record(tracker, runs, record, tmp_path):
+    tracker.log(record(created="2026-01-02T03:04:05.678+00:00"), record().write(tmp_path))
+    assert runs("variant")[0].info.start_time == 1767323045678
+
+
+@pytest.mark.parametrize("outcome", ["invalid", "unsupported", "oom", "timeout", "crashed", "error"])
+def test_a_failing_outcome_is_a_failed_run_with_its_reason(tracker, runs, failed, tmp_path, outcome):
+    made = failed(outcome, "a reason")
+    tracker.log(made, made.write(tmp_path))
+    (run,) = runs("variant")
+    assert run.info.status == "FAILED"
+    assert (run.data.tags["outcome"], run.data.tags["reason"]) == (outcome, "a reason")
+    assert "ratio" not in run.data.metrics
+
+
+def test_the_summary_run_shows_the_findings_and_is_replaced_by_the_next(tracker, runs, record):
+    tracker.summarise([record()])
+    later = [record(ratio=(2.1, 2.2, 2.3)), record()]
+    tracker.summarise(later)
+    (run,) = runs("summary")
+    assert run.data.tags["mlflow.note.content"] == markdown(later)
+    assert run.info.run_name == "findings of main"
+
+
+def test_the_summary_of_a_claim_begins_with_its_verdicts(tracker, runs, record, judged):
+    tracker.summarise([record()], judged)
+    (run,) = runs("summary")
+    said = run.data.tags["mlflow.note.content"]
+    assert said == f"{text.markdown(judged)}\n\n{markdown([record()])}"
+    assert (run.data.tags["verdict.counted"], run.data.tags["verdict.timed"]) == ("fails", "cannot tell")
+
+
+def test_each_sweep_of_a_study_keeps_its_own_summary(tracker, runs, record):
+    for sweep in ("before", "after"):
+        tracker.summarise([record(sweep=sweep)])
+    assert sorted(run.data.tags["sweep"] for run in runs("summary")) == ["after", "before"]
+
+
+def test_the_findings_of_a_long_sweep_are_shown_whole(tracker, runs, record):
+    many = [record(execution=f"execution_{i}") for i in range(150)]
+    tracker.summarise(many)
+    assert runs("summary")[0].data.tags["mlflow.note.content"] == markdown(many)
+
+
+def test_a_second_tracker_finds_the_experiment_of_the_first(tracker, runs, record, uri, study, tmp_path):
+    tracker.log(record(), record().write(tmp_path))
+    Tracker(uri, study, tmp_path).log(record(), record().write(tmp_path))
+    assert len(runs("variant")) == 2
+
+
+def test_a_user_without_a_name_can_still_log(tracker, runs, record, tmp_path, monkeypatch):
+    """As in a container that runs under a number that its user list does not hold."""
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("os.getuid", lambda: 54321)
+    tracker.log(record(), record().write(tmp_path))
+    assert len(runs("variant")) == 1
+
+
+def test_runs_whose_process_was_killed_are_made_whole_once(killed, tmp_path):
+    uri, folder = killed
+    halves = runs_of(uri, "killed", "variant")
+    assert sorted(run.data.tags["record"] for run in halves if is_half(run)) == ["id-1", "id-2", "id-3"]
+    for late in (4, 0):
+        assert Tracker(uri, "killed", tmp_path).catch_up(folder) == late
+        whole = runs_of(uri, "killed", "variant")
+        assert {run.info.status for run in whole} == {"FINISHED"}
+        assert sorted(run.data.tags["record"] for run in whole) == ["id-0", "id-1", "id-2", "id-3"]
+        assert all(run.data.metrics["ratio"] == PLAIN.metrics["ratio"] for run in whole)
+
+
+def test_half_a_run_is_removed_beside_a_whole_one_and_after_a_later_measurement(
+    tracker, runs, record, tmp_path, log_half
+):
+    made = record(id="now")
+    path = made.write(tmp_path / "main")
+    log_half(record(id="before", created="2026-01-01T00:00:00+00:00"))
+    log_half(made)
+    older = tracker.client.create_run(  # as an older version left it: without a kind
+        tracker.experiment, start_time=1, tags={"sweep": "main", "cell": made.cell, "record": made.id}
+    )
+    tracker.log(made, path)
+    assert tracker.catch_up(path.parent) == 0
+    (whole,) = runs("variant")
+    assert (whole.info.status, whole.data.tags["record"]) == ("FINISHED", "now")
+    assert tracker.client.get_run(older.info.run_id).info.lifecycle_stage == "deleted"
+
+
+def test_a_failing_outcome_that_is_logged_is_not_logged_again(tracker, runs, failed, tmp_path):
+    made = failed("crashed", "a reason")
+    path = made.write(tmp_path / "main")
+    tracker.log(made, path)
+    (before,) = runs("variant")
+    assert tracker.catch_up(path.parent) == 0
+    (after,) = runs("variant")
+    assert after.info.run_id == before.info.run_id
+
+
+def test_half_a_run_that_somebody_else_logs_is_left_alone_and_is_no_record_yet(
+    tracker, runs, record, tmp_path, log_half, uri, study
+):
+    made = record()
+    path = made.write(tmp_path / "main")
+    log_half(record(id="later", created="2026-01-03T00:00:00+00:00"))
+    log_half(record(id="other", cell="a cell of another sweep of this name"))
+    assert tracker.catch_up(path.parent) == 1
+    assert sorted(run.data.tags["record"] for run in runs("variant") if is_half(run)) == ["later", "other"]
+    (tmp_path / "copies").mkdir()
+    (copy,) = download_records(uri, study, tmp_path / "copies")
+    assert json.loads(copy.read_text())["id"] == made.id
+
+
+def test_half_a_database_is_removed_by_the_next_sweep_and_that_of_a_running_process_is_not(killed, tmp_path):
+    uri, folder = killed
+    results = Path(uri.removeprefix("sqlite:///")).parent
+    (left,) = results.glob(".mlflow-*")
+    running = results / f".mlflow-abc.{os.getpid()}"
+    running.mkdir()
+    paths.remove(results, folder)
+    assert not left.exists() and running.exists()
+    running.rmdir()
