@@ -36,16 +36,16 @@ sweep: $(READY) ## measure a study, or go on with it: make sweep STUDY=default A
 	@$(BIN)/python -m harness -m study=$(STUDY) $(ARGS)
 
 ui: $(READY) ## open MLflow on 127.0.0.1 and print the links that show the results
-	@$(BIN)/python -m harness.findings.ui $(PORT)
+	@$(BIN)/python -m harness.commands.ui $(PORT)
 
 track: $(READY) ## log to MLflow every record that it does not have: make track URI=http://host:port
-	@$(BIN)/python -m harness.findings.track $(URI)
+	@$(BIN)/python -m harness.commands.track $(URI)
 
 selfcheck: $(READY) ## the instrument against known truth; stores the machine's noise for later intervals (minutes)
 	@$(BIN)/python -m harness.selfcheck
 
 compare: $(READY) ## faster, slower, same or cannot tell: make compare A=default/before B=default/after [FORCE=1]
-	@$(BIN)/python -m harness.findings.compare "$(A)" "$(B)" $(if $(FORCE),--force)
+	@$(BIN)/python -m harness.commands.compare "$(A)" "$(B)" $(if $(FORCE),--force)
 
 test: $(READY) ## lint, types and all tests
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

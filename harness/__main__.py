@@ -1,4 +1,4 @@
-"""Entry point: `python -m harness model=mlp device=cpu`; `-m` sweeps. One Hydra job is one workload, or a study's."""
+"""Entry point: `python -m harness model=mlp device=cpu`, or as `twofold`. Hydra's jobs are one workload each."""
 
 from __future__ import annotations
 
@@ -7,27 +7,24 @@ import signal
 import sys
 
 import hydra
-from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from .config.compose import jobs_of
-from .refusal import told
+from .config.compose import job_from
+from .errors import report
+from .paths import ROOT
+from .sweep.lock import device_lock
 from .sweep.run import run_job
-from .views.terminal import Terminal
+from .views.terminal import TERMINAL
 
 INTERRUPTED = 130  # the exit code that a shell gives to a command ended by Ctrl-C
 
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="config")
 def main(config: DictConfig) -> None:
-    """Measure what one Hydra job stands for. `SweepCallback` has checked all of them before the first starts."""
-    hydra_job = HydraConfig.get()
-    try:
-        for jobs in jobs_of(hydra_job.job.config_name, tuple(hydra_job.overrides.task)).values():
-            for job in jobs:
-                run_job(job, Terminal())
-    except Exception as error:  # Hydra would keep it to itself, and the callback end the process
-        sys.exit(told(error))
+    """Measure one job. Hydra's launcher calls this for each job that `StudySweeper` has planned and checked."""
+    job = job_from(config)
+    with device_lock(job.device.name, TERMINAL.say):
+        run_job(job, TERMINAL)
 
 
 def _interrupt(*_: object) -> None:
@@ -44,11 +41,12 @@ def command_line() -> None:
     """`main`, with every end told in a sentence."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # it raises then, instead of printing and ending the process
     signal.signal(signal.SIGINT, _interrupt)
+    sys.path.append(str(ROOT / "harness" / "plugins"))  # where Hydra finds the sweeper
     try:
         main()
     except Exception as error:
         if not _interrupted():
-            sys.exit(told(error))
+            sys.exit(report(error))
     except (KeyboardInterrupt, SystemExit):
         if not _interrupted():
             raise

@@ -1,5 +1,41 @@
-"""A user's mistake: one sentence that names the value, what was expected and what to do."""
+"""User errors, and how any exception that ends the program is reported: a sentence and an exit code."""
+
+from __future__ import annotations
+
+import errno
+import sys
+import traceback
+
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class UserError(Exception):
-    """Shown as its message alone, with a non-zero exit; never as a traceback."""
+    """A user's mistake: its message names the value, what was expected and what to do. Never shown as a traceback."""
+
+
+def explanation(error: Exception) -> str | None:
+    """One sentence for a mistake that we or Hydra found, or for a full disk. None for a bug."""
+    from hydra.errors import HydraException, MissingConfigException
+    from omegaconf.errors import OmegaConfBaseException
+
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options:
+        group, _, option = str(error.missing_cfg_file).rpartition("/")
+        return f"{group}={option}: not known; choose from {', '.join(error.options)}"
+    if isinstance(error, UserError | HydraException | OmegaConfBaseException):
+        return str(error)
+    if isinstance(error, OSError) and error.errno in _NO_SPACE:
+        where = error.filename or "a file of this run"
+        return f"{where}: cannot be written ({error.strerror}); free some space or choose results=FOLDER"
+    if isinstance(error, ValueError) and str(error).startswith("Config group override"):  # as in `device=null`
+        return f"{error}; choose an option of each group, or leave it out"
+    return None
+
+
+def report(error: Exception) -> int:
+    """Print why the program ends, a bug with its traceback. Returns the exit code: 2 for a mistake, 3 for a bug."""
+    message = explanation(error)
+    if message is None:
+        traceback.print_exception(error)
+        return 3
+    print(f"twofold: {message}", file=sys.stderr)
+    return 2

@@ -1,4 +1,4 @@
-"""What a killed sweep leaves behind: half-written records, half a database, and arrays among temporary files."""
+"""Where files go: the program itself, compile caches, and temporary folders that outlive no process for long."""
 
 from __future__ import annotations
 
@@ -8,14 +8,25 @@ import shutil
 import tempfile
 from pathlib import Path
 
+ROOT = Path(__file__).parents[1]
+
+
+def cache_folder(results: Path) -> Path:
+    """Where frameworks keep what they compiled.
+
+    torch.compile's C++ compiler fails on paths that contain spaces, so those are replaced by the temp directory.
+    """
+    folder = (results / "cache").resolve()
+    return Path(tempfile.gettempdir()) / f"twofold-{os.getuid()}-cache" if " " in str(folder) else folder
+
 
 def temporary_folder() -> tempfile.TemporaryDirectory[str]:
-    """A folder that is removed when its context ends, or else by the next sweep."""
+    """A folder that is removed when its context ends, or by the next sweep if this process is killed."""
     return tempfile.TemporaryDirectory(prefix="twofold-", suffix=f".{os.getpid()}")
 
 
-def remove(results: Path, records: Path) -> None:
-    """Remove what bears the number of a process that runs no more."""
+def remove_leftovers(results: Path, records: Path) -> None:
+    """Delete temporary files, half-written records and half-made databases whose process is no longer running."""
     temporary = Path(tempfile.gettempdir()).glob("twofold-*.*")
     for path in (*temporary, *results.glob(".mlflow-*.*"), *records.glob(".*.json.*")):
         owner = path.suffix[1:]

@@ -16,7 +16,17 @@ from harness.records.record import Record
 
 ROOT = Path(__file__).parents[1]
 FRAMEWORKS = {"torch", "jax", "tensorflow"}
-WINGS = ("workload", "measure", "findings")
+# From the ground up: a room imports itself and what stands before it. Rooms of one line do not know each other.
+FLOORS = (
+    ("errors", "paths", "workload"),
+    ("job",),
+    ("measure",),
+    ("records",),
+    ("claims",),
+    ("config", "views"),
+    ("sweep",),
+    ("commands", "gpu_check", "plugins", "selfcheck", "__main__"),
+)
 
 
 def loaded_by(program):
@@ -29,14 +39,14 @@ def loaded_by(program):
 COMPOSE = """
 from pathlib import Path
 from hydra import compose, initialize_config_dir
-from harness.jobs import job_settings
+from harness.config.compose import job_from
 from harness.errors import UserError
 conf = Path("conf").resolve()
 with initialize_config_dir(str(conf), version_base="1.3"):
     for path in conf.glob("[!h]*/*.yaml"):
         if path.parent.name != "framework":
             try:
-                job_settings(compose("config", overrides=[f"{path.parent.name}={path.stem}"]))
+                job_from(compose("config", overrides=[f"{path.parent.name}={path.stem}"]))
             except UserError:
                 pass  # a GPU is asked for
 """
@@ -46,12 +56,12 @@ with initialize_config_dir(str(conf), version_base="1.3"):
     ("program", "never"),
     [
         ("import harness", FRAMEWORKS | {"hydra", "mlflow", "numpy"}),
-        ("import harness.config", FRAMEWORKS | {"hydra", "mlflow"}),
+        ("import harness.job, harness.config.job", FRAMEWORKS | {"hydra", "mlflow"}),
         ("import harness.workload.workload", FRAMEWORKS | {"hydra", "mlflow", "omegaconf"}),
-        ("import harness.measure.worker", FRAMEWORKS | {"hydra", "mlflow", "omegaconf", "rich"}),
+        ("import harness.measure.child", FRAMEWORKS | {"hydra", "mlflow", "omegaconf", "rich"}),
         ("import harness.measure.trial", FRAMEWORKS | {"hydra", "mlflow", "omegaconf"}),
-        ("import harness.findings.tracking, harness.findings.assess", FRAMEWORKS | {"hydra", "mlflow"}),
-        ("import harness.sweep, harness.callback, harness.__main__", FRAMEWORKS | {"mlflow"}),
+        ("import harness.views.mlflow, harness.records.build", FRAMEWORKS | {"hydra", "mlflow"}),
+        ("import harness.sweep.sweeper, harness.__main__", FRAMEWORKS | {"mlflow"}),
         ("import adapters, adapters.base, adapters.hlo", FRAMEWORKS | {"hydra", "mlflow"}),
         ("import adapters.numpy", FRAMEWORKS | {"hydra", "mlflow"}),
         (COMPOSE, FRAMEWORKS | {"mlflow"}),
@@ -97,13 +107,14 @@ def importers(package, folder="harness"):
 
 
 def test_only_the_entry_points_know_hydra():
-    entry_points = {f"harness.{name}" for name in ("__main__", "callback", "jobs", "refusal", "gpu_check")}
+    names = ("__main__", "config.compose", "errors", "gpu_check.__main__", "sweep.sweeper")
+    entry_points = {f"harness.{name}" for name in names}
     assert importers("hydra") | importers("omegaconf") <= entry_points
     assert not importers("hydra", "adapters")
 
 
 def test_only_tracking_knows_mlflow():
-    assert importers("mlflow") == {"harness.findings.tracking"}
+    assert importers("mlflow") == {"harness.views.mlflow"}
     assert not importers("mlflow", "adapters")
 
 
@@ -120,19 +131,44 @@ def test_what_is_computed_needs_the_standard_library_and_numpy_only():
         assert not outside, f"{name} imports {outside}"
 
 
-def test_the_worker_needs_the_standard_library_and_numpy_only():
+def test_a_worker_needs_the_standard_library_and_numpy_only():
+    """It runs where only its framework is installed."""
     allowed = sys.stdlib_module_names | {"numpy", "harness", "adapters"}
-    for name, tree in modules("harness/measure"):
-        outside = {i for i in imports(name, tree) if i.split(".")[0] not in allowed}
+    trees = dict(modules("harness"))
+    needed, found = {"harness.measure.child"}, set()
+    while needed:
+        name = needed.pop()
+        found.add(name)
+        imported = set(imports(name, trees[name]))
+        outside = {i for i in imported if i.split(".")[0] not in allowed}
         assert not outside, f"{name} imports {outside}"
+        needed |= (imported & trees.keys()) - found
 
 
-@pytest.mark.parametrize("wing", WINGS)
-def test_a_wing_imports_only_wings_below_it(wing):
-    above = tuple(f"harness.{other}" for other in WINGS[WINGS.index(wing) + 1 :])
-    for name, tree in modules(f"harness/{wing}"):
-        upward = {i for i in imports(name, tree) if i.startswith(above)} if above else set()
-        assert not upward, f"{name} imports {upward}"
+def test_a_room_imports_only_rooms_below_it():
+    below = {"harness"}
+    for floor in FLOORS:
+        for room in floor:
+            allowed = below | {room}
+            for name, tree in modules("harness"):
+                if name.split(".")[1] == room:
+                    rooms = {i.split(".")[1] for i in imports(name, tree) if i.startswith("harness.") and i[8:]}
+                    assert rooms - {"__version__"} <= allowed, f"{name} imports {rooms - allowed}"
+        below |= set(floor)
+
+
+def test_every_room_has_its_floor():
+    rooms = {name.split(".")[1] for name, _ in modules("harness")} - {"__init__"}
+    assert rooms == {room for floor in FLOORS for room in floor}
+
+
+def test_no_module_imports_itself_through_others():
+    trees = {name.removesuffix(".__init__"): tree for top in ("harness", "adapters") for name, tree in modules(top)}
+    graph = {name: {i for i in imports(name, tree) if i in trees and i != name} for name, tree in trees.items()}
+    while leaves := {name for name, needs in graph.items() if not needs & graph.keys()}:
+        for name in leaves:
+            del graph[name]
+    assert not graph, f"a circle of imports among {sorted(graph)}"
 
 
 def test_adapters_import_only_what_is_computed():
@@ -164,7 +200,7 @@ def test_no_duration_is_read_from_a_clock_that_can_be_set():
         for name, tree in modules(folder):
             calls = [ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)]
             readers |= {name for call in calls if call in ("time.time", "time.time_ns", "time", "datetime.now")}
-    assert readers == {"harness.findings.assess", "harness.selfcheck.__main__"}
+    assert readers == {"harness.records.build", "harness.selfcheck.__main__"}
 
 
 def test_every_field_of_a_record_has_its_sentence():

@@ -15,14 +15,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ..records.calibration import Calibration
+from ..records.record import Record
 from .quantities import Number
 from .rules import COUNTED, TIMED, Rule
-
-if TYPE_CHECKING:  # records import the config, which reads claims
-    from ..records.calibration import Calibration
-    from ..records.record import Record
 
 
 class Answer(StrEnum):

@@ -5,15 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..measure import stats
-
-if TYPE_CHECKING:  # records import the config, which reads claims
-    from ..records.calibration import Calibration
-    from ..records.record import Record
+from ..records.calibration import Calibration
+from ..records.record import Record
 
 
 @dataclass(frozen=True)

@@ -9,18 +9,20 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
+
+from pydantic import ConfigDict, StrictFloat, StrictInt
 
 from adapters.base import CHOICES, EXTRA_PHASES, PHASES
 
+from ..records.calibration import Calibration
+from ..records.record import Record
 from ..workload.backprop import wants
 from ..workload.operations import count
 from ..workload.workload import Workload
 from .quantities import Number, counted, flops, time_ratio
 
-if TYPE_CHECKING:  # records import the config, which reads claims
-    from ..records.calibration import Calibration
-    from ..records.record import Record
+STRICT = ConfigDict(extra="forbid")  # of what a claim may give for a rule
 
 COUNTED, TIMED = "counted", "timed"
 
@@ -44,9 +46,10 @@ class Rule(Protocol):
 class Matmuls:
     """Multiplies executed in `phase`: per_layer * L + plus in a network of L = model.depth layers."""
 
+    __pydantic_config__ = STRICT
     phase: str
-    per_layer: int
-    plus: int
+    per_layer: StrictInt
+    plus: StrictInt
     kind: ClassVar[str] = COUNTED
 
     def __post_init__(self) -> None:
@@ -65,8 +68,9 @@ class Matmuls:
 
 @dataclass(frozen=True)
 class _Banded:
-    low: float | None
-    high: float | None
+    __pydantic_config__ = STRICT
+    low: StrictFloat | None
+    high: StrictFloat | None
 
     def __post_init__(self) -> None:
         low, high = self._ends
@@ -119,7 +123,7 @@ class _OfOver(_Banded):
 class Flops(_OfOver):
     """FLOPs executed in phases `of` over those in phases `over`; an optimizer adds `per_parameter` to the first."""
 
-    per_parameter: int = 0
+    per_parameter: StrictInt = 0
     kind: ClassVar[str] = COUNTED
 
     def number(self, record: Record, records: Sequence[Record], calibration: Calibration) -> Number:

@@ -1,4 +1,4 @@
-"""Rebuilds MLflow from records: `python -m harness.findings.track [URI] [RESULTS]`. What is there already stays."""
+"""Rebuilds MLflow from records: `python -m harness.commands.track [URI] [RESULTS]`. What is there already stays."""
 
 from __future__ import annotations
 

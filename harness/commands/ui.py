@@ -1,4 +1,4 @@
-"""Opens MLflow's pages on this machine only: `python -m harness.findings.ui PORT [RESULTS]`."""
+"""Opens MLflow's pages on this machine only: `python -m harness.commands.ui PORT [RESULTS]`."""
 
 from __future__ import annotations
 

@@ -1,247 +1,119 @@
-"""The typed schema of everything in `conf/`, and the one validation pass over a resolved config."""
+"""Validates plain values with pydantic. The first that does not fit is reported in one sentence, as a UserError."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from itertools import product
-from pathlib import Path
-from typing import Any
+import re
+import typing
+from collections.abc import Hashable, Mapping, Sequence
+from functools import cache
+from typing import Any, TypeVar
 
-from adapters.base import CHOICES, DEFAULT, Choices
+from pydantic import TypeAdapter, ValidationError
 
-from ..claims.claim import Claim, Prediction
-from ..claims.rules import RULES
 from ..errors import UserError
-from ..workload.models import MODELS
-from ..workload.ops import WorkloadError
-from ..workload.trace import GRADIENTS
-from ..workload.workload import Workload
-from .checked import checked, file_name, listed, one_of
 
-PRECISIONS = ("fp32", "tf32", "bf16")
-DEVICES = ("auto", "cpu", "cuda")
-MEMORY = ("kept", "returned")
-REDO = ("none", "failed", "all")
+T = TypeVar("T")
 
-
-@dataclass(frozen=True)
-class Variant:
-    """One way to run a workload: a framework, one of its executions, and implementation choices."""
-
-    framework: str
-    execution: str
-    choices: Choices = DEFAULT
-
-    def __str__(self) -> str:
-        departing = "".join(f"-{name}={value}" for name, value in self.choices.departing.items())
-        return f"{self.framework}-{self.execution}{departing}"
+_KINDS = {
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "string_type": "text",
+    "bool_type": "true or false",
+    "tuple_type": "a list",
+    "dict_type": "a mapping",
+}
 
 
-@dataclass(frozen=True)
-class Device:
-    """Where to run; the comments stand in `conf/device/`. `threads`: None for every CPU this process may use."""
-
-    name: str
-    threads: int | None
-    memory: str
-
-
-@dataclass(frozen=True)
-class Measure:
-    """How long and how often to measure; the comments stand in `conf/measure/`."""
-
-    name: str
-    trials: int
-    target: float
-    budget_s: float
-    warm_s: float
-    deadline_s: float
-
-
-@dataclass(frozen=True)
-class Tracking:
-    """Address of MLflow; None to keep records only."""
-
-    uri: str | None
-
-
-@dataclass(frozen=True)
-class Framework:
-    """What a framework can execute, and its Python for each device (None: the one that runs the harness).
-
-    `cached` are the executions whose compiled programs a later process finds in a cache.
-    """
-
-    executions: tuple[str, ...]
-    interpreters: dict[str, str | None]
-    cached: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class _Named:
-    name: str | int
-
-
-@dataclass(frozen=True)
-class _Config:
-    """`conf/config.yaml`, key by key. Models and variants are checked against what there is of them."""
-
-    study: _Named
-    jobs: tuple[str, ...]
-    claim: Any
-    sweep: str | int
-    redo: str
-    seed: int
-    results: str
-    model: dict[str, Any]
-    device: Device
-    precision: _Named
-    gradients: str
-    choices: dict[str, Any]
-    variants: dict[str, Any]
-    measure: Measure
-    tracking: Tracking
-    frameworks: dict[str, Framework]
-
-
-@dataclass(frozen=True)
-class _Prediction:
-    says: str
-    rule: str
-    expects: dict[str, Any]
-    where: dict[str, Any] = dataclasses.field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class _Claim:
-    text: str
-    source: str
-    axis: tuple[str, ...]
-    predictions: dict[str, _Prediction]
-
-
-@dataclass(frozen=True)
-class Settings:
-    """One job: a workload, a device, and the variants to measure on it."""
-
-    study: str
-    sweep: str
-    workload: Workload
-    device: Device
-    variants: tuple[Variant, ...]
-    measure: Measure
-    tracking: Tracking
-    frameworks: dict[str, Framework]
-    results: Path
-    redo: str = "none"
-    claim: Claim | None = None
-
-    @cached_property
-    def folder(self) -> Path:
-        """Where the records of this sweep go."""
-        return self.results / "records" / self.study / self.sweep
-
-    def cell(self, variant: Variant) -> str:
-        """Names one variant of one workload on one device: a file name, the same in every sweep."""
-        return f"{self.workload.id}.{self.device.name}.{variant}"
-
-
-def settings(config: Mapping[str, Any]) -> Settings:
-    """The job that a resolved config describes. Raises UserError for the first value that cannot be."""
-    given = checked(_Config, config)
-    for name, value in dataclasses.asdict(given.measure).items():
-        if not isinstance(value, str) and not 0 < value < 1e9:
-            raise UserError(f"measure.{name}={value}: must be more than 0 and less than a billion")
-    one_of("device.name", given.device.name, DEVICES)
-    one_of("device.memory", given.device.memory, MEMORY)
-    if given.device.threads is not None and given.device.threads < 1:
-        raise UserError(f"device.threads={given.device.threads}: must be at least 1, or null for every CPU")
-    if not given.results:
-        raise UserError("results='': must be a folder")
-    return Settings(
-        study=file_name("study.name", given.study.name),
-        sweep=file_name("sweep", given.sweep),
-        workload=_workload(given),
-        device=given.device,
-        variants=_variants(given.variants, given.frameworks, _choices(given.choices)),
-        measure=given.measure,
-        tracking=given.tracking,
-        frameworks=given.frameworks,
-        results=Path(given.results),
-        redo=one_of("redo", given.redo, REDO),
-        claim=None if given.claim is None else _claim(given.claim),
-    )
-
-
-def _workload(given: _Config) -> Workload:
-    precision = one_of("precision.name", given.precision.name, PRECISIONS)
-    gradients = one_of("gradients", given.gradients, GRADIENTS)
-    if given.seed < 0:
-        raise UserError(f"seed={given.seed}: must be a whole number, 0 or more")
-    name = str(given.model.get("name"))
-    sizes = {str(key): value for key, value in given.model.items() if key != "name"}
+def validated(kind: type[T], data: Any, where: str = "") -> T:
+    """Build the dataclass `kind` from a mapping, whose key in the config is `where`. Raises UserError."""
     try:
-        return Workload.of(name, sizes, precision=precision, seed=given.seed, gradients=gradients)
-    except WorkloadError as error:
-        raise UserError(f"model={name}: {error}") from error
+        return typing.cast(T, _adapter(typing.cast(Hashable, kind)).validate_python(data))
+    except ValidationError as invalid:
+        error = invalid.errors()[0]
+        raise UserError(_sentence(kind, data, where, error)) from invalid
 
 
-def _choices(given: Mapping[str, Any]) -> list[Choices]:
-    """Every combination of the values given for each choice; one value may stand without a list."""
-    lists = {name: value if isinstance(value, list) else [value] for name, value in given.items()}
-    for name, values in lists.items():
-        one_of("choices", name, tuple(CHOICES))
-        if not values:
-            raise UserError(f"choices.{name}=[]: must have at least one of {listed(CHOICES[name])}")
-        for value in values:
-            one_of(f"choices.{name}", value, CHOICES[name])
-    return [Choices(**dict(zip(lists, values, strict=True))) for values in product(*lists.values())]
+def one_of(key: str, value: Any, allowed: tuple[T, ...]) -> T:
+    """The value, if it is one of those allowed: true is not 1. Raises UserError."""
+    for known in allowed:
+        if type(value) is type(known) and value == known:
+            return known
+    raise UserError(f"{key}={value}: not known; choose from {listed(allowed)}")
 
 
-def _claim(data: Any) -> Claim:
-    """What a study is to find out; `expects` holds the parameters of a prediction's rule."""
-    given = checked(_Claim, data, "claim")
-    if not given.predictions:
-        raise UserError("claim.predictions={}: there must be one at least")
-    _facts("claim.axis", given.axis)
-    predictions = []
-    for name, said in given.predictions.items():
-        where = f"claim.predictions.{name}"
-        _facts(f"{where}.where", tuple(said.where))
-        kind: type[Any] = RULES[one_of(f"{where}.rule", said.rule, tuple(RULES))]
-        try:
-            rule = checked(kind, said.expects, f"{where}.expects")
-        except ValueError as error:
-            raise UserError(f"{where}.expects: {error}") from error
-        predictions.append(Prediction(str(name), said.says, said.where, rule))
-    return Claim(given.text, given.source, given.axis, tuple(predictions))
+def listed(values: Sequence[Any]) -> str:
+    """Separated by commas, and as a user types them: true, not True."""
+    return ", ".join(str(value).lower() if isinstance(value, bool) else str(value) for value in values)
 
 
-def _facts(key: str, names: tuple[str, ...]) -> None:
-    """Raises UserError unless records have such a size, choice or other property."""
-    sizes = {f.name for model in MODELS.values() for f in dataclasses.fields(model)}
-    known = {"model", "framework", "execution", "precision", "gradients", *CHOICES, *sizes}
-    for name in names:
-        one_of(key, name, tuple(sorted(known)))
+def file_name(value: Any) -> str:
+    """A name that stays in its folder below the results: no slash, no leading dot. Raises ValueError."""
+    if type(value) not in (str, int) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", str(value)):
+        raise ValueError("must be a name of letters, digits, '_', '-' and '.', at most 100")
+    return str(value)
 
 
-def _variants(
-    chosen: Mapping[str, Any], frameworks: Mapping[str, Framework], choices: Sequence[Choices]
-) -> tuple[Variant, ...]:
-    found = []
-    for framework, executions in chosen.items():
-        one_of("variants", framework, tuple(frameworks))
-        if not isinstance(executions, list):
-            raise UserError(f"variants.{framework}={executions!r}: must be a list, such as [eager]")
-        for execution in executions:
-            one_of(f"variants.{framework}", execution, frameworks[framework].executions)
-            names = file_name("variants", framework), file_name(f"variants.{framework}", execution)
-            found += [Variant(*names, choice) for choice in choices]
-    if not found:
-        raise UserError("variants: nothing to measure; choose at least one, such as variants=all")
-    if len(set(found)) < len(found):
-        raise UserError(f"variants and choices: {', '.join(map(str, found))} names one of them twice")
-    return tuple(found)
+def folder_name(value: str) -> str:
+    """A path that is not empty. Raises ValueError."""
+    if not value:
+        raise ValueError("must be a folder")
+    return value
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+def _sentence(kind: type[Any], data: Any, where: str, error: Any) -> str:
+    """One sentence for one of pydantic's errors: the key as a user types it, the value, and what would fit."""
+    path, what = list(error["loc"]), error["type"]
+    section = _section(kind, path)
+    fields = [field.name for field in dataclasses.fields(section)] if section else []
+    key = ".".join([*([where] if where else []), *map(str, path)])
+    if what == "missing":
+        return f"{key}: is missing; there must be {', '.join(fields)}"
+    if what == "unexpected_keyword_argument":
+        return f"{key}: no such key; there are {', '.join(fields)}"
+    if what == "value_error":
+        return f"{_with_value(key, data, path)}: {error['ctx']['error']}"
+    if path and isinstance(path[-1], int):  # an item of a list
+        key, path = key.rpartition(".")[0], path[:-1]
+        return f"{_with_value(key, data, path)}: must be a list of {_KINDS.get(what, 'other values')}"
+    if what == "literal_error":
+        allowed = typing.get_args(_hint(kind, path))
+        return f"{key}={error['input']}: not known; choose from {listed(allowed)}"
+    if what == "dataclass_type":
+        wanted = f"a mapping with {', '.join(field.name for field in dataclasses.fields(_hint(kind, path)))}"
+    elif what in _KINDS:
+        wanted = _KINDS[what]
+    else:
+        wanted = f"{error['msg'].removeprefix('Input should be ')}"
+    null = " or null" if type(None) in typing.get_args(_hint(kind, path)) else ""
+    return f"{_with_value(key, data, path)}: must be {wanted}{null}"
+
+
+def _with_value(key: str, data: Any, path: Sequence[Any]) -> str:
+    """`key=value`, or only what concerns the whole of a mapping where there is no single value."""
+    for step in path:
+        data = data[step]
+    return key if isinstance(data, Mapping) and data and not path else f"{key}={data!r}" if key else repr(data)
+
+
+def _section(kind: type[Any], path: Sequence[Any]) -> type[Any] | None:
+    """The dataclass that holds the last key of a path."""
+    holder = _hint(kind, path[:-1])
+    return holder if dataclasses.is_dataclass(holder) and isinstance(holder, type) else None
+
+
+def _hint(kind: Any, path: Sequence[Any]) -> Any:
+    """The type at a path: through fields of dataclasses, and values of dictionaries."""
+    for step in path:
+        if dataclasses.is_dataclass(kind):
+            kind = typing.get_type_hints(kind).get(str(step), Any)
+        elif typing.get_origin(kind) is dict:
+            kind = typing.get_args(kind)[1]
+        else:
+            return Any
+    return kind

@@ -21,11 +21,11 @@ from threading import Event, Timer
 
 from hydra import compose, initialize_config_dir
 
-from ..config.compose import job_settings
-from ..config.validate import Settings
+from ..config.compose import job_from
+from ..errors import explanation
+from ..job import Job
 from ..measure import machine
-from ..measure.worker import ROOT
-from ..refusal import refusal
+from ..paths import ROOT
 from ..sweep import preflight
 from ..workload.workload import save
 from .checks import check_variant
@@ -135,8 +135,8 @@ def sweep(contact: Contact, part: str, most_s: float) -> bool:
     return process.returncode == 0
 
 
-def _composed(contact: Contact, part: str) -> Settings:
-    return job_settings(compose("config", overrides=contact.asked(part)))
+def _composed(contact: Contact, part: str) -> Job:
+    return job_from(compose("config", overrides=contact.asked(part)))
 
 
 def contact_device(contact: Contact) -> int:
@@ -155,7 +155,7 @@ def contact_device(contact: Contact) -> int:
         try:
             ended_well = (check if kind == CHECK else sweep)(contact, part, left_s)
         except Exception as error:
-            said = refusal(error)
+            said = explanation(error)
             if said is None:
                 raise
             contact.say(f"== refused: {said}")
@@ -182,7 +182,7 @@ def main(arguments: Sequence[str]) -> int:
             contact.say("== interrupted")
             code = INTERRUPTED
         except Exception as error:
-            said = refusal(error)
+            said = explanation(error)
             if said is None:
                 raise
             print(f"twofold: {said}", file=sys.stderr)

@@ -7,7 +7,7 @@ import math
 import time
 from pathlib import Path
 
-from ..config.validate import Settings, Variant
+from ..job import Job, Variant
 from ..measure.protocol import Failure, Outcome
 from ..measure.worker import MALLOC, Worker
 from ..sweep import preflight
@@ -47,7 +47,7 @@ def clocks(host_s: dict[str, float], device_s: dict[str, float]) -> list[Finding
     ]
 
 
-def check_variant(job: Settings, variant: Variant, folder: Path, end: float = math.inf) -> list[Finding]:
+def check_variant(job: Job, variant: Variant, folder: Path, end: float = math.inf) -> list[Finding]:
     """All checks of one variant in a worker of its own; at `end`, a time of the monotonic clock, they are given up."""
     if absent := preflight.lacking(job, variant.framework):
         return [Finding("unsupported", True, absent)]

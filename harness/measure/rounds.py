@@ -9,9 +9,10 @@ from typing import TypeVar
 
 import numpy as np
 
-from . import stats, verdict
+from . import stats
 from .clock import Samples
 from .protocol import Failure
+from .stopping import Stop, stop
 from .worker import Worker
 
 Key = TypeVar("Key", bound=Hashable)
@@ -86,4 +87,4 @@ def _reason_to_stop(run: Run, target: float, left_s: float) -> str:
         return ""
     if left_s < run.cycle_s:
         return "budget"
-    return "" if (found := verdict.stop(run.log_ratios(), target)) is verdict.Stop.CONTINUE else str(found)
+    return "" if (found := stop(run.log_ratios(), target)) is Stop.CONTINUE else str(found)

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-
-from .student import student_t
+from scipy.special import stdtrit
 
 Array = NDArray[np.float64]
 
@@ -32,7 +31,6 @@ class Interval:
     centre: float
     low: float
     high: float
-    level: float
     contains: str
     """What the interval covers, and what it leaves out, in plain words."""
 
@@ -47,16 +45,14 @@ class Estimate:
 
     def half_width(self, level: float = 0.95) -> float:
         """Half the width of the Student t interval, in natural logarithms; about the relative half-width."""
-        return math.nan if math.isnan(self.se) else student_t(0.5 + level / 2, self.df) * self.se
+        return math.nan if math.isnan(self.se) else float(stdtrit(self.df, 0.5 + level / 2)) * self.se
 
     def interval(self, level: float, contains: str) -> Interval:
         """The interval after `exp`."""
         half = self.half_width(level)
         if math.isnan(half):
             contains = "nothing: too few values for a standard error"
-        return Interval(
-            math.exp(self.centre), math.exp(self.centre - half), math.exp(self.centre + half), level, contains
-        )
+        return Interval(math.exp(self.centre), math.exp(self.centre - half), math.exp(self.centre + half), contains)
 
 
 def log_times(times: ArrayLike, name: str = "time") -> Array:
@@ -186,12 +182,6 @@ def log_interval(
     return moderated(centres, ses, sigma_process, d0).interval(
         level, f"{covers} and a process sigma of {sigma_process:.1%}"
     )
-
-
-def geometric_mean(ratios: ArrayLike, level: float = 0.95) -> Interval:
-    """Geometric mean over cells [n] (Fleming & Wallace 1986), the cells taken as a sample: Student t on logarithms."""
-    logs = log_times(ratios, "ratio")
-    return between(logs).interval(level, f"cell to cell variation, {logs.size} cells taken as a sample of their kind")
 
 
 def finite(values: ArrayLike, name: str = "value") -> Array:

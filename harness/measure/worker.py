@@ -13,9 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from ..paths import ROOT
 from .protocol import LONGEST_LINE, Failure, Outcome, decode_answer, encode
-
-ROOT = Path(__file__).parents[2]
 
 # How glibc's malloc treats what is freed. By default it returns large arrays to the system, and the next pass pays for
 # fresh, zeroed pages: 5 to 20 % of a backward pass in torch, more in one process than in the next. Kept memory is
@@ -39,7 +38,7 @@ class Worker:
         self.log = log
         with log.open("ab") as stderr:
             self.process = subprocess.Popen(
-                [interpreter, "-m", "harness.measure.worker", str(os.getpid())],
+                [interpreter, "-m", "harness.measure.child", str(os.getpid())],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,

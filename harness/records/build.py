@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
-from ..config.validate import Settings, Variant
+from ..job import Job, Variant
 from ..measure import stats
 from ..measure.machine.environment import that_matters
 from ..measure.protocol import Outcome
 from ..measure.trial import Measured
-from ..measure.worker import ROOT
+from ..paths import ROOT
 from ..workload.cost import CostTable, cost
 from . import flops
 from .calibration import Calibration, Spread
@@ -29,9 +29,7 @@ _EXECUTED = ("matmuls", "flops")
 NOT_CHECKED = "noise floor not known of every variant: the self-check leaves some out"
 
 
-def record_of(
-    job: Settings, variant: Variant, known: Measured, machine: dict[str, Any], calibration: Calibration
-) -> Record:
+def record_of(job: Job, variant: Variant, known: Measured, machine: dict[str, Any], calibration: Calibration) -> Record:
     """The record of one variant of a job, with every number that could be had."""
     graph = job.workload.graph
     work = cost(graph)
@@ -44,7 +42,7 @@ def record_of(
         model=job.workload.label,
         workload=job.workload.as_dict(),
         device=job.device.name,
-        threads=job.device.threads or 0,
+        threads=job.device.threads,
         memory=job.device.memory,
         framework=variant.framework,
         execution=variant.execution,

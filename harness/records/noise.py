@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ..measure import verdict
 from ..measure.clock import Samples
+from ..measure.contention import contention, drift
 from ..measure.machine.gpu import slowdowns
 
 _SUMMARIES: dict[str, Callable[[list[float]], float]] = {
@@ -33,7 +33,7 @@ def noise(trials: Sequence[Samples], threads: int) -> str:
         wall, cpu, others = (values[sums[0] > 0] for values in sums)
         share = cpu / wall
         taken = np.maximum(others, 0) / (wall * threads)
-        judged = verdict.noise(taken, share / np.quantile(share, 0.9))
+        judged = contention(taken, share / np.quantile(share, 0.9))
         reasons = [judged.reason] if judged.noisy else []
         if throttles := sum(trial.surroundings.get("throttles", [])):
             reasons.append(f"the CPU was throttled {throttles:.0f} times")
@@ -53,9 +53,9 @@ def surroundings(trials: Sequence[Samples], threads: int) -> dict[str, float]:
         found["steal_share"] = found.pop("steal_s") / (wall * threads)
     found["switches_per_s"] = sum(sum(trial.switches) for trial in trials) / wall
     found["others_share"] = sum(max(0.0, sum(trial.others)) for trial in trials) / (wall * threads)
-    drifts = [verdict.drift(pairs) for trial in trials if len(pairs := _pairs(trial)) >= 2]
+    drifts = [drift(pairs) for trial in trials if len(pairs := _pairs(trial)) >= 2]
     if drifts:
-        largest = max(drifts, key=lambda drift: abs(drift.change))
+        largest = max(drifts, key=lambda each: abs(each.change))
         found |= {"drift": largest.change, "drift_significant": float(largest.significant)}
     return found
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from adapters.base import DEFAULT, Choices
 
-from ..config.validate import Variant
 from ..errors import UserError
+from ..job import Variant
 from . import flops
 from .metrics import SCHEMA
 

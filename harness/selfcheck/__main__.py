@@ -15,7 +15,7 @@ from ..measure import machine
 from ..measure.clock import Samples
 from ..measure.protocol import Failure
 from ..records.calibration import Calibration, store
-from ..sweep.lock import hold
+from ..sweep.lock import device_lock
 from ..workload.workload import Workload, save
 from .checks import CELLS, LEAST, Process, real_checks
 from .processes import Checked, installed, measure, pair_spread, ratio, spread
@@ -74,14 +74,12 @@ def _measure(
 
 def main() -> int:
     """Exit code 0 if every check holds, 1 if one does not, 2 for a machine that cannot run them."""
-    lock = hold("cpu", print)
     try:
-        return int(not run(Path(sys.argv[1] if len(sys.argv) > 1 else "results")))
+        with device_lock("cpu", print):
+            return int(not run(Path(sys.argv[1] if len(sys.argv) > 1 else "results")))
     except (UserError, Failure) as error:
         print(f"twofold: {error}", file=sys.stderr)
         return 2
-    finally:
-        lock.close()
 
 
 if __name__ == "__main__":

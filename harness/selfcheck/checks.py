@@ -10,7 +10,7 @@ import numpy as np
 
 from ..measure import stats
 from ..measure.clock import Samples
-from ..measure.verdict import Answer, verdict
+from ..measure.comparison import Answer, compared
 from .processes import estimates, sigma_of
 
 DELAY, SLIGHT_DELAY = 0.05, 0.02
@@ -34,8 +34,8 @@ class Check:
 
 
 def judge(processes: Sequence[Process], other: str) -> tuple[Answer, float, float]:
-    """Verdict for a cell against "once" within the same processes; the change found, and its half-width."""
-    found = verdict(*differences(processes, other), sigma=0.0)
+    """The answer for a cell against "once" within the same processes; the change found, and its half-width."""
+    found = compared(*differences(processes, other), sigma=0.0)
     return found.answer, found.change.centre - 1, (found.change.high - found.change.low) / 2
 
 

@@ -18,8 +18,8 @@ from ..measure import machine, stats
 from ..measure.clock import Samples
 from ..measure.rounds import Run, run_rounds
 from ..measure.worker import MALLOC, Worker
+from ..paths import cache_folder
 from ..records.calibration import Spread
-from ..sweep.run import cache_folder
 
 DEADLINE_S = 300.0
 WARM_S = 5.0

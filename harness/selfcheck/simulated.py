@@ -7,8 +7,9 @@ import math
 import numpy as np
 
 from ..measure import stats
+from ..measure.comparison import Answer, compared
 from ..measure.rounds import Run, run_rounds
-from ..measure.verdict import CAP_PAIRS, Answer, verdict
+from ..measure.stopping import CAP_PAIRS
 from .checks import RIGOROUS, Check, Process, differences
 from .processes import estimates, sigma_of
 from .simulate import SimulatedWorker
@@ -48,7 +49,7 @@ def _same_twice(generator: np.random.Generator, sigma: float, pair: float) -> Ch
     changes, errors = map(np.array, differences(pool, "again"))
 
     def share(chosen: np.ndarray) -> float:
-        answers = [verdict(changes[each], errors[each], sigma=0.0).answer for each in chosen]
+        answers = [compared(changes[each], errors[each], sigma=0.0).answer for each in chosen]
         return answers.count(Answer.SAME) / len(answers)
 
     few = share(np.arange(changes.size).reshape(TWICE, RIGOROUS))

@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from ..config.validate import Settings, Variant
+from ..job import Job, Variant
 from ..records.record import Record
 
 # For a variant of which no record says how long its import, compile and verification took; as seen on two cores.
@@ -31,11 +31,11 @@ class Forecast:
         return f"{'about' if self.known else 'at most'} {self.seconds / 60:.1f} minutes"
 
 
-def forecast(job: Settings, earlier: Mapping[Variant, Sequence[Record]]) -> Forecast:
+def forecast(job: Job, earlier: Mapping[Variant, Sequence[Record]]) -> Forecast:
     """Of the variants of one job that are to be measured, each with its records of before, oldest first."""
     set_up_s = [_set_up_s(job, variant, records) for variant, records in earlier.items()]
     measuring_s = [_measuring_s(job, records) for records in earlier.values()]
-    waiting_s = _together(set_up_s, max(2, job.device.threads or 1)) + len(earlier) * HAND_OVER_S
+    waiting_s = _together(set_up_s, max(2, job.device.threads)) + len(earlier) * HAND_OVER_S
     bound_s = job.measure.trials * (job.measure.warm_s + job.measure.budget_s)
     return Forecast(
         job.measure.trials * waiting_s + sum(bound_s if seconds is None else seconds for seconds in measuring_s),
@@ -43,7 +43,7 @@ def forecast(job: Settings, earlier: Mapping[Variant, Sequence[Record]]) -> Fore
     )
 
 
-def _set_up_s(job: Settings, variant: Variant, records: Sequence[Record]) -> float:
+def _set_up_s(job: Job, variant: Variant, records: Sequence[Record]) -> float:
     """Seconds from a fresh process to a verified program. The first record of a cell is that of its first compile."""
     if not records:
         return UNSEEN_S
@@ -55,7 +55,7 @@ def _set_up_s(job: Settings, variant: Variant, records: Sequence[Record]) -> flo
     return metrics["set_up_s"] - (1 - CACHED_SHARE) * first_calls_s
 
 
-def _measuring_s(job: Settings, records: Sequence[Record]) -> float | None:
+def _measuring_s(job: Job, records: Sequence[Record]) -> float | None:
     """Seconds of warm-up and rounds when last measured, if it was in the same way."""
     same = [record.metrics.get("measuring_s") for record in records if record.measure == asdict(job.measure)]
     return same[-1] if same else None

@@ -5,24 +5,37 @@ from __future__ import annotations
 import fcntl
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+
+_held: set[str] = set()  # devices that this process holds
 
 
-def hold(device: str, say: Callable[[str], None]) -> IO[str]:
-    """Wait for the device's lock and keep it until the returned file is closed, or this process ends however."""
+@contextmanager
+def device_lock(device: str, say: Callable[[str], None]) -> Iterator[None]:
+    """Block until the device's lock is free, and hold it. The lock ends with this process, however it exits.
+
+    A process that holds it already gets it again: a sweep holds the device for all of its jobs.
+    """
+    if device in _held:
+        yield
+        return
     path = Path(tempfile.gettempdir()) / f"twofold-{os.getuid()}-{device}.lock"
-    file = path.open("a+")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    with path.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            holder = file.read().strip() or "unknown"
+            say(f"another sweep (process {holder}) measures on {device}; waiting for its end, Ctrl-C gives up")
+            fcntl.flock(file, fcntl.LOCK_EX)
         file.seek(0)
-        holder = file.read().strip() or "unknown"
-        say(f"another sweep (process {holder}) measures on {device}; waiting for its end, Ctrl-C gives up")
-        fcntl.flock(file, fcntl.LOCK_EX)
-    file.seek(0)
-    file.truncate()
-    file.write(str(os.getpid()))
-    file.flush()
-    return file
+        file.truncate()
+        file.write(str(os.getpid()))
+        file.flush()
+        _held.add(device)
+        try:
+            yield
+        finally:
+            _held.remove(device)

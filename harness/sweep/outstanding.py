@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict
-from functools import cache
 from typing import Any
 
-from ..config.validate import Settings, Variant
 from ..errors import UserError
+from ..job import Job, Variant
 from ..measure.machine import environment
-from ..measure.worker import ROOT
 from ..records.record import NewerSchema, Record, read_head
-from . import preflight
+from .interpreters import lacking
+from .provenance import versions
 
 SUCCESSES = ("ok", "unsupported")  # outcomes that redo=failed leaves alone
 
 
-def outstanding(job: Settings, machine: Mapping[str, Any]) -> dict[Variant, str]:
+def outstanding(job: Job, machine: Mapping[str, Any]) -> dict[Variant, str]:
     """The variants of a job that are to be measured, each with why its earlier record is given up; empty without one.
 
     Raises UserError for a record of a newer program, which is never replaced.
     """
     found = {}
     for variant in job.variants:
-        path = job.folder / f"{job.cell(variant)}.json"
+        path = job.path(variant)
         if not path.exists():
             found[variant] = ""
             continue
@@ -40,31 +38,9 @@ def outstanding(job: Settings, machine: Mapping[str, Any]) -> dict[Variant, str]
     return found
 
 
-def versions(job: Settings, variant: Variant) -> dict[str, str]:
-    """Of the code that defines the work, and of the framework, without importing it."""
-    name = variant.framework
-    absent = preflight.lacking(job, name)
-    version = None if absent else preflight.framework_version(name, preflight.interpreter(job, name))
-    return {"code": code_digest(name, frozenset(job.frameworks)), name: version or "not installed"}
-
-
-@cache
-def code_digest(framework: str, frameworks: frozenset[str]) -> str:
-    """A digest of what is computed: `harness/workload`, and of `adapters` all that is not another framework's."""
-    adapters, digest = ROOT / "adapters", hashlib.sha256()
-    files = [*(ROOT / "harness" / "workload").rglob("*.py")]
-    for path in adapters.rglob("*.py"):
-        owner = path.relative_to(adapters).parts[0].removesuffix(".py")
-        if owner == framework or owner not in frameworks:
-            files.append(path)
-    for path in sorted(files):
-        digest.update(f"{path.relative_to(ROOT)}\n".encode() + path.read_bytes())
-    return digest.hexdigest()[:12]
-
-
-def _why_again(job: Settings, variant: Variant, record: Record, machine: Mapping[str, Any]) -> str:
+def _why_again(job: Job, variant: Variant, record: Record, machine: Mapping[str, Any]) -> str:
     """Why a record does not stand for its variant any more; empty if it does, or if its framework is not there now."""
-    if preflight.lacking(job, variant.framework):
+    if lacking(job, variant.framework):
         return ""
     if job.redo == "all":
         return "of redo=all"

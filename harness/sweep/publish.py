@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
 
+from ..claims.claim import Claim
 from ..claims.verdicts import judge_study, write
-from ..config.validate import Settings, Variant
+from ..job import Job, Variant
 from ..measure import machine
 from ..measure.trial import Measured
 from ..records import calibration
@@ -16,7 +16,7 @@ from ..records.build import record_of
 from ..records.record import Record
 from ..views.mlflow import Tracker
 from ..views.terminal import Terminal
-from .outstanding import versions
+from .provenance import versions
 
 
 class Publisher:
@@ -24,7 +24,7 @@ class Publisher:
 
     def __init__(
         self,
-        job: Settings,
+        job: Job,
         terminal: Terminal,
         tracker: Future[Tracker | None],
         described: dict[str, Any],
@@ -37,14 +37,13 @@ class Publisher:
         self.machine = described
         self.todo = todo
         self.calibration = calibration.load(job.results, machine.identity(described))
-        self.later_jobs_s = _later_jobs_s(job)
 
     def publish(self, variant: Variant, known: Measured, left_s: float) -> None:
         """Write the record first; then show it."""
         record = record_of(self.job, variant, known, self.machine, self.calibration)
         record.versions, record.remeasured = versions(self.job, variant), self.todo[variant]
         path = record.write(self.job.folder)
-        self.terminal.finished(record, _readable(left_s + self.later_jobs_s))
+        self.terminal.finished(record, path, left_s)
         try:
             if tracker := self.tracker.result():
                 tracker.log(record, path)
@@ -52,15 +51,17 @@ class Publisher:
             self.terminal.say(f"MLflow did not take this run ({_first_line(error)}); its record is {path}")
 
 
-def publish_summary(job: Settings, records: Sequence[Record], missing: Sequence[str], terminal: Terminal) -> None:
+def publish_summary(
+    job: Job, claim: Claim | None, records: Sequence[Record], missing: Sequence[str], terminal: Terminal
+) -> None:
     """The table, the answer and a claim's verdicts: on the terminal, in a file, and as a run of its own in MLflow."""
     terminal.table(records)
     for why in missing:
         terminal.say(f"missing: {why}")
     judged = None
-    if job.claim:
+    if claim:
         known = calibration.load(job.results, machine.identity(machine.describe()))
-        judged = judge_study(job.claim, records, missing, known)
+        judged = judge_study(claim, records, missing, known)
         write(job.folder, judged)
         terminal.verdicts(judged)
     try:
@@ -71,20 +72,9 @@ def publish_summary(job: Settings, records: Sequence[Record], missing: Sequence[
         terminal.say(f"MLflow did not take the summary ({_first_line(error)}); the records are in {job.folder}")
 
 
-def connect(job: Settings) -> Tracker | None:
+def connect(job: Job) -> Tracker | None:
     """MLflow at the job's address, if it has one. Takes seconds: MLflow is imported here."""
     return Tracker(job.tracking.uri, job.study, job.results) if job.tracking.uri else None
-
-
-def _later_jobs_s(job: Settings) -> float:
-    """Planned seconds of the jobs that come after this one, in its sweep and in those behind it."""
-    plan = json.loads((job.folder / "sweep.json").read_text())
-    number = [planned["first"] for planned in plan["jobs"]].index(job.cell(job.variants[0]))
-    return sum((planned["planned_s"] for planned in plan["jobs"][number + 1 :]), plan["later_s"])
-
-
-def _readable(seconds: float) -> str:
-    return f"{seconds / 60:.0f} min left" if seconds >= 90 else f"{seconds:.0f} s left"
 
 
 def _first_line(error: Exception) -> str:

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
-from ..claims import text
+from ..claims import text as claim_text
 from ..claims.verdicts import read as read_verdicts
-from ..config.validate import Settings, Variant
 from ..errors import UserError
+from ..job import Job, Variant
 from ..measure import machine
 from ..measure.protocol import Failure, Outcome
 from ..measure.trial import Conditions, Launch, Measured, run_trial
-from ..paths import temporary_folder
+from ..paths import cache_folder, temporary_folder
 from ..records.record import read
 from ..views.terminal import Terminal
 from ..workload.workload import Workload, save
-from . import preflight
+from .interpreters import interpreter, lacking
 from .outstanding import SUCCESSES, outstanding
 from .publish import Publisher, connect, publish_summary
-from .sweep import Plan
+from .sweep import Sweep
 
 
-def run_job(job: Settings, terminal: Terminal) -> None:
+def run_job(job: Job, terminal: Terminal) -> None:
     """Measure what is outstanding of one workload. Each of its variants gets its record, however it ends."""
     described = machine.describe()
     todo = outstanding(job, described)
@@ -52,29 +50,31 @@ def run_job(job: Settings, terminal: Terminal) -> None:
                 run_trial(launches, measured, conditions(job), workload, finished, lambda: wait([tracker]))
 
 
-def sum_up(plan: Plan, terminal: Terminal) -> int:
+def sum_up(sweep: Sweep, terminal: Terminal) -> int:
     """Table and answer of a finished sweep; its exit code: 0 if every cell is ok or unsupported, else 1."""
-    job = plan.jobs[0]
+    job = sweep.jobs[0]
     found, missing = [], []
-    for cell in plan.cells:
+    for cell in sweep.cells:
         path = job.folder / f"{cell}.json"
         try:
             found.append(read(path))
         except UserError as error:
             missing.append(str(error) if path.exists() else f"{cell} was planned and has no record")
-    publish_summary(job, found, missing, terminal)
+    publish_summary(job, sweep.claim, found, missing, terminal)
     return int(bool(missing) or any(record.outcome not in SUCCESSES for record in found))
 
 
-def digest(plans: Sequence[Plan]) -> list[str]:
+def digest(sweeps: Sequence[Sweep]) -> list[str]:
     """Where several studies were summed up: the claim and verdicts of each that has one, in a line."""
-    judged = [read_verdicts(plan.jobs[0].folder) for plan in plans if plan.jobs[0].claim] if len(plans) > 1 else []
-    return ["", *(text.digest(each) for each in judged if each)] if judged else []
+    if len(sweeps) < 2:
+        return []
+    judged = [read_verdicts(sweep.folder) for sweep in sweeps if sweep.claim]
+    return ["", *(claim_text.digest(each) for each in judged if each)] if judged else []
 
 
-def _absence(job: Settings, variant: Variant) -> Failure | None:
+def _absence(job: Job, variant: Variant) -> Failure | None:
     """How a variant ends whose framework is not there."""
-    why = preflight.lacking(job, variant.framework)
+    why = lacking(job, variant.framework)
     return Failure(Outcome.UNSUPPORTED, why) if why else None
 
 
@@ -85,14 +85,14 @@ def _save(workload: Workload, folder: Path) -> Path:
         raise UserError(f"{folder}: arrays cannot be written ({error.strerror}); set TMPDIR elsewhere") from error
 
 
-def launch(job: Settings, variant: Variant) -> Launch:
+def launch(job: Job, variant: Variant) -> Launch:
     """How to start the worker of a variant."""
     log = job.results / "logs" / job.study / job.sweep / f"{job.cell(variant)}.log"
-    interpreter = preflight.interpreter(job, variant.framework)
-    return Launch(variant.framework, variant.execution, variant.choices.departing, interpreter, log)
+    python = interpreter(job, variant.framework)
+    return Launch(variant.framework, variant.execution, variant.choices.departing, python, log)
 
 
-def conditions(job: Settings) -> Conditions:
+def conditions(job: Job) -> Conditions:
     """What all workers of a job share."""
     return Conditions(
         device=job.device.name,
@@ -107,12 +107,6 @@ def conditions(job: Settings) -> Conditions:
     )
 
 
-def _cpus(job: Settings) -> Sequence[int]:
+def _cpus(job: Job) -> Sequence[int]:
     """The last CPUs that this process may use: the first ones serve most interrupts."""
-    return sorted(os.sched_getaffinity(0))[-(job.device.threads or 1) :]
-
-
-def cache_folder(results: Path) -> Path:
-    """Where frameworks keep what they compiled. The compiler that PyTorch calls does not stand a space in the path."""
-    folder = (results / "cache").resolve()
-    return Path(tempfile.gettempdir()) / f"twofold-{os.getuid()}-cache" if " " in str(folder) else folder
+    return machine.cpus()[-job.device.threads :]

@@ -1,43 +1,52 @@
-"""What a sweep will measure, known before it starts, and how long that takes."""
+"""A sweep: its jobs, what is outstanding of them, and how long that takes. Known before anything is measured."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from .. import paths
-from ..config.validate import Settings, Variant
+from ..claims.claim import Claim
+from ..config.compose import Requested
 from ..errors import UserError
+from ..job import Job, Variant
 from ..measure import machine
-from ..records.record import Record, read_head, write_json
+from ..paths import remove_leftovers
+from ..records.record import Record, read_head
+from ..views.terminal import Terminal
 from .forecast import Forecast, forecast
+from .interpreters import lacking
 from .outstanding import outstanding
-from .preflight import lacking
 
 
 @dataclass(frozen=True)
-class Plan:
-    """The jobs of one sweep, in order. They share a study, its claim, a sweep and a results folder."""
+class Sweep:
+    """The jobs of one sweep, in order, and the claim of their study. They share a results folder."""
 
-    jobs: tuple[Settings, ...]
+    jobs: tuple[Job, ...]
+    claim: Claim | None = None
 
     @classmethod
-    def of(cls, jobs: Sequence[Settings]) -> Plan:
+    def of(cls, jobs: Sequence[Job], claim: Claim | None = None) -> Sweep:
         """Raises UserError where jobs do not belong to one sweep, or two are the same."""
         first = jobs[0]
         for job in jobs:
-            if any(getattr(job, name) != getattr(first, name) for name in ("folder", "tracking", "redo", "claim")):
+            if any(getattr(job, name) != getattr(first, name) for name in ("folder", "tracking", "redo")):
                 raise UserError(
                     "study.name, claim, sweep, results, tracking and redo cannot be swept; "
                     "they belong to the sweep itself"
                 )
-        plan = cls(tuple(jobs))
-        if twice := sorted(cell for cell, count in Counter(plan.cells).items() if count > 1):
+        sweep = cls(tuple(jobs), claim)
+        if twice := sorted(cell for cell, count in Counter(sweep.cells).items() if count > 1):
             raise UserError(f"{twice[0]} would be measured twice in one sweep; the swept values give the same work")
-        return plan
+        return sweep
+
+    @property
+    def folder(self) -> Path:
+        """The folder of its records."""
+        return self.jobs[0].folder
 
     @cached_property
     def cells(self) -> list[str]:
@@ -80,18 +89,6 @@ class Plan:
         """How long all jobs take."""
         return sum(self.forecasts, Forecast())
 
-    def begin(self, later_s: float = 0.0) -> None:
-        """Write the plan beside the records, so that a job knows how long the later ones take, and then other sweeps
-        (`later_s`). Raises UserError.
-        """
-        paths.remove(self.jobs[0].results, self.jobs[0].folder)
-        planned = [
-            {"first": job.cell(job.variants[0]), "planned_s": each.seconds}
-            for job, each in zip(self.jobs, self.forecasts, strict=True)
-        ]
-        plan = {"cells": self.cells, "planned_s": self.forecast.seconds, "jobs": planned, "later_s": later_s}
-        write_json(self.jobs[0].folder / "sweep.json", plan)
-
     def announcement(self) -> list[str]:
         """What is kept, what is measured again and why, and how long it takes: a line each."""
         reasons = Counter(why for todo in self.outstanding for why in todo.values())
@@ -108,21 +105,39 @@ class Plan:
         return lines
 
 
-def forecast_of(plans: Sequence[Plan]) -> Forecast:
+def sweeps_of(asked: Sequence[Requested]) -> list[Sweep]:
+    """One sweep for each study that is asked for. Raises UserError where two would write to the same folder."""
+    by_study: dict[str, list[Requested]] = {}
+    for one in asked:
+        by_study.setdefault(one.study, []).append(one)
+    sweeps = []
+    for jobs in by_study.values():
+        if any(one.claim != jobs[0].claim for one in jobs):
+            raise UserError("claim cannot be swept; it belongs to the study itself")
+        sweeps.append(Sweep.of([one.job for one in jobs], jobs[0].claim))
+    for folder, count in Counter(sweep.folder for sweep in sweeps).items():
+        if count > 1:
+            raise UserError(f"study.name: {count} studies would write to {folder}; leave it out, or start one study")
+    return sweeps
+
+
+def forecast_of(sweeps: Sequence[Sweep]) -> Forecast:
     """How long all of them take."""
-    return sum((plan.forecast for plan in plans), Forecast())
+    return sum((sweep.forecast for sweep in sweeps), Forecast())
 
 
-def begin(plans: Sequence[Plan], say: Callable[[str], None]) -> None:
-    """Begin sweeps that follow each other, and say what each will do and how long all take."""
-    left_s = forecast_of(plans).seconds
-    for plan in plans:
-        left_s -= plan.forecast.seconds
-        plan.begin(left_s)
-        for line in plan.announcement():
-            say(f"{plan.jobs[0].study}: {line}" if len(plans) > 1 else line)
-    if len(plans) > 1:
-        say(f"{len(plans)} studies: {forecast_of(plans)}")
+def announce(sweeps: Sequence[Sweep], terminal: Terminal) -> None:
+    """Say what each sweep will do and how long all take, and let the terminal know how much comes after each cell."""
+    total_s = left_s = forecast_of(sweeps).seconds
+    for sweep in sweeps:
+        remove_leftovers(sweep.jobs[0].results, sweep.folder)
+        for line in sweep.announcement():
+            terminal.say(f"{sweep.jobs[0].study}: {line}" if len(sweeps) > 1 else line)
+        for job, planned in zip(sweep.jobs, sweep.forecasts, strict=True):
+            left_s -= planned.seconds
+            terminal.later_s |= {job.path(variant): left_s for variant in job.variants}
+    if len(sweeps) > 1:
+        terminal.say(f"{len(sweeps)} studies: {Forecast(total_s, forecast_of(sweeps).known)}")
 
 
 def _prepared(path: Path) -> Record | None:

@@ -1,37 +1,28 @@
-"""Two sweeps, cell by cell: faster, slower, same, or cannot tell.
-
-`python -m harness.findings.compare A B [--force] [--results FOLDER]`; A and B are folders of records, sweeps as
-`study/sweep`, names of sweeps, or `mlflow:EXPERIMENT`. Exit code 0, 1 if anything is slower, 2 for a mistake.
-"""
+"""Two sweeps, cell by cell: faster, slower, same, or cannot tell."""
 
 from __future__ import annotations
 
-import argparse
 import math
-import sys
+import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-
-import numpy as np
 
 from ..errors import UserError
-from ..measure import machine, stats
+from ..measure import stats
+from ..measure.comparison import Answer, Comparison, compared
 from ..measure.machine.environment import differences
-from ..measure.verdict import Answer, Verdict, verdict
-from ..records.calibration import Calibration, load
-from ..records.find import open_sweep
+from ..records.calibration import Calibration
 from ..records.record import Record
 
 QUANTITIES = ("forward", "backward", "ratio")
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """One cell in both sweeps, and the verdict for each quantity."""
+class CellComparison:
+    """One cell in both sweeps: its name, and how each quantity compares."""
 
     name: str
-    verdicts: dict[str, Verdict]
+    quantities: dict[str, Comparison]
 
 
 def match(before: Sequence[Record], after: Sequence[Record], force: bool) -> list[tuple[Record, Record]]:
@@ -91,17 +82,17 @@ def remarks(pairs: Iterable[tuple[Record, Record]]) -> list[str]:
     return list(found)
 
 
-def compare(a: Record, b: Record, calibration: Calibration) -> Comparison:
-    """Verdicts for B against A. Their processes are not shared, so each counts its own offset."""
-    verdicts = {}
+def compare(a: Record, b: Record, calibration: Calibration) -> CellComparison:
+    """B against A, for each quantity. Their processes are not shared, so each counts its own offset."""
+    quantities = {}
     spread = calibration.of(a)
     for quantity in QUANTITIES:
         old, new = _estimates(a, quantity), _estimates(b, quantity)
         trials = min(len(old), len(new))
         differences = [new[i].centre - old[i].centre for i in range(trials)]
         errors = [math.hypot(new[i].se, old[i].se) for i in range(trials)]
-        verdicts[quantity] = verdict(differences, errors, math.sqrt(2) * spread.sigma[quantity], d0=spread.df)
-    return Comparison(f"{a.model} {a.variant}", verdicts)
+        quantities[quantity] = compared(differences, errors, math.sqrt(2) * spread.sigma[quantity], d0=spread.df)
+    return CellComparison(f"{a.model} {a.variant}", quantities)
 
 
 def _estimates(record: Record, quantity: str) -> list[stats.Estimate]:
@@ -116,47 +107,22 @@ def _estimates(record: Record, quantity: str) -> list[stats.Estimate]:
     ]
 
 
-def lines(comparisons: Sequence[Comparison]) -> list[str]:
+def lines(comparisons: Sequence[CellComparison]) -> list[str]:
     """One line a cell and quantity, then the geometric means."""
     found = []
     for comparison in comparisons:
-        for quantity, judged in comparison.verdicts.items():
+        for quantity, judged in comparison.quantities.items():
             change = judged.change
             bounds = "" if math.isnan(change.low) else f" [{change.low - 1:+.1%}, {change.high - 1:+.1%}]"
             found.append(f"{comparison.name:<28} {quantity:<9} {judged.answer:<12} {change.centre - 1:+.1%}{bounds}")
     for quantity in QUANTITIES:
-        changes = [comparison.verdicts[quantity].change.centre for comparison in comparisons]
-        mean = float(np.exp(np.mean(np.log(changes))))
+        changes = [comparison.quantities[quantity].change.centre for comparison in comparisons]
+        mean = statistics.geometric_mean(changes)
         found.append(f"{'geometric mean':<28} {quantity:<9} {'':<12} {mean - 1:+.1%} over {len(changes)} cells")
     return found
 
 
-def exit_code(comparisons: Sequence[Comparison]) -> int:
+def exit_code(comparisons: Sequence[CellComparison]) -> int:
     """1 if forward or backward of any cell is slower, else 0."""
     timed = ("forward", "backward")
-    return int(any(c.verdicts[quantity].answer is Answer.SLOWER for c in comparisons for quantity in timed))
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Print the comparison; its exit code."""
-    parser = argparse.ArgumentParser(prog="make compare", description="Compare two sweeps.")
-    parser.add_argument("a", help="the sweep before: a folder, study/sweep, a sweep's name, or mlflow:EXPERIMENT")
-    parser.add_argument("b", help="the sweep after")
-    parser.add_argument("--force", action="store_true", help="compare what differs in machine, sizes or precision")
-    parser.add_argument("--results", type=Path, default=Path("results"))
-    given = parser.parse_args(arguments)
-    try:
-        before, after = open_sweep(given.a, given.results), open_sweep(given.b, given.results)
-        calibration = load(given.results, machine.identity(machine.describe()))
-        pairs = match(before, after, given.force)
-        comparisons = [compare(a, b, calibration) for a, b in pairs]
-    except UserError as error:
-        print(f"twofold: {error}", file=sys.stderr)
-        return 2
-    print(f"B = {given.b} against A = {given.a}; {calibration.floor}")
-    print("\n".join([*remarks(pairs), *lines(comparisons)]))
-    return exit_code(comparisons)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    return int(any(c.quantities[quantity].answer is Answer.SLOWER for c in comparisons for quantity in timed))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from ..claims import text
+from ..claims import text as claim_text
 from ..claims.verdicts import Judged
 from ..records.record import Record
 from .table import COLUMNS, answer, execution, interval, remarks, row
@@ -22,13 +23,14 @@ class Terminal:
 
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(highlight=False)
+        self.later_s: dict[Path, float] = {}  # planned for what comes after the job of a record's file
 
     def say(self, text: str) -> None:
         """One line."""
         self.console.print(text, markup=False, soft_wrap=True)
 
-    def finished(self, record: Record, left: str) -> None:
-        """One finished variant, and how long the rest of the sweep will take."""
+    def finished(self, record: Record, path: Path, left_s: float) -> None:
+        """One finished variant, its record's file, and the seconds left of its job: how long the rest will take."""
         m = record.metrics
         what = f"{record.model:<10} {record.framework + ' ' + execution(record):<18}"
         if record.outcome == "ok":
@@ -36,7 +38,7 @@ class Terminal:
             found += f" (noisy: {record.noise})" if record.noise else ""
         else:
             found = f"{record.outcome}: {record.reason}"
-        self.say(f"{what} {found}  ({left})")
+        self.say(f"{what} {found}  ({_readable(left_s + self.later_s.get(path, 0.0))})")
 
     def table(self, records: Sequence[Record]) -> None:
         """All variants of a sweep, what the table marks, and the answer."""
@@ -46,9 +48,9 @@ class Terminal:
 
     def verdicts(self, judged: Judged) -> None:
         """A claim, what was found along its axis, and the verdict on each prediction."""
-        self.say(f"\n{text.headline(judged)}")
-        self._table(*text.table(judged))
-        for text in ("", *text.sentences(judged)):
+        self.say(f"\n{claim_text.headline(judged)}")
+        self._table(*claim_text.table(judged))
+        for text in ("", *claim_text.sentences(judged)):
             self.say(text)
 
     def _table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -61,6 +63,13 @@ class Terminal:
             table.add_row(*cells)
         # A wide table that the terminal wraps is easier to read than one with folded cells.
         needed = self.console.measure(table, options=self.console.options.update(max_width=_WIDEST)).maximum
-        self.console.width = max(self.console.width, needed)
         self.console.print()
-        self.console.print(table, markup=False)
+        wide = Console(file=self.console.file, width=max(self.console.width, needed), highlight=False)
+        wide.print(table, markup=False)
+
+
+def _readable(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min left" if seconds >= 90 else f"{seconds:.0f} s left"
+
+
+TERMINAL = Terminal()  # that of this process

@@ -63,12 +63,14 @@ class Workload:
 
     @cached_property
     def id(self) -> str:
-        """Short, stable, readable: the name and a digest of everything that defines the work."""
-        defining = self.as_dict()
-        # Under the name that it had when there were two answers, so that the ids of that time still hold.
-        defining["wants_inputs"] = {"params": False, "both": True, "inputs": "only"}[defining.pop("gradients")]
-        digest = hashlib.sha256(json.dumps(defining, sort_keys=True).encode()).hexdigest()
+        """Short, stable, readable: the name and a digest of the sizes, precision, seed and gradients."""
+        digest = hashlib.sha256(json.dumps(self.as_dict(), sort_keys=True).encode()).hexdigest()
         return f"{self.name}-{digest[:8]}"
+
+    @cached_property
+    def digest(self) -> str:
+        """A digest of the traced graph and of how its arrays are drawn: it changes when the model's code does."""
+        return hashlib.sha256(repr(self.graph).encode()).hexdigest()[:12]
 
     def sample(self) -> dict[str, np.ndarray]:
         """Every parameter and input, float32 or int32, by name; biases stand where rounding decides nothing."""

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from adapters.numpy import Adapter
-from harness.measure.worker import ROOT
+from harness.paths import ROOT
 
 DESCRIBE = "from adapters.numpy import Adapter; print(Adapter('cpu', 1, 'fp32').describe()['blas'])"
 

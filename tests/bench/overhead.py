@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from harness.measure.worker import ROOT
+from harness.paths import ROOT
 from tests.fakes.adapters.fake import SECONDS
 
 FEW, MANY = 2, 12

@@ -9,8 +9,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from harness.config.validate import Settings
-from harness.sweep.sweep import Plan
+from harness.job import Job
+from harness.sweep.sweep import Sweep
 from harness.workload.workload import Workload
 from tests.helpers.jobs import EAGER, PLAIN, finished, job_of
 
@@ -19,28 +19,27 @@ MOST_S = 2.0
 TINY = {"batch": 2, "depth": 2, "width": 4}
 
 
-def jobs(results: Path, number: int) -> list[Settings]:
+def jobs(results: Path, number: int) -> list[Job]:
     """One cell each."""
     return [job_of(Workload.of("mlp", TINY, seed=seed), results, variants=(EAGER,)) for seed in range(number)]
 
 
-def finish(planned: list[Settings]) -> None:
+def finish(planned: list[Job]) -> None:
     """A record for each cell, with as many samples as a sweep leaves."""
     samples = [{"seconds": {phase: [0.001234567] * 160 for phase in ("forward", "backward")}, "wall": [0.1] * 160}]
     first = planned[0]
     path = finished(first, EAGER, replace(PLAIN, samples=samples)).write(first.folder)
     for job in planned[1:]:
-        os.link(path, job.folder / f"{job.cell(EAGER)}.json")
+        os.link(path, job.path(EAGER))
 
 
-def decide(planned: list[Settings]) -> tuple[Plan, list[str]]:
+def decide(planned: list[Job]) -> tuple[Sweep, list[str]]:
     """From composed jobs to the announcement."""
-    plan = Plan.of(planned)
-    plan.begin()
-    return plan, plan.announcement()
+    sweep = Sweep.of(planned)
+    return sweep, sweep.announcement()
 
 
-def seconds(planned: list[Settings]) -> float:
+def seconds(planned: list[Job]) -> float:
     """Of the decision, by the clock."""
     start = time.perf_counter()
     decide(planned)

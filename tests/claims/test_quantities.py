@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 import pytest
+from scipy.special import stdtrit
 
 from harness.claims.quantities import flops, time_ratio
 from harness.measure.stats import moderated, within
-from harness.measure.student import student_t
 from harness.records.calibration import Calibration, Spread, assumed
 from tests.helpers.jobs import PLAIN
 
@@ -38,7 +38,7 @@ def bounds(number):
 def around(centre, sigma, df, processes=1):
     """The interval where pairs agree, from what differs between processes: of as many that agree."""
     own = math.sqrt(df * sigma**2 / (df + processes - 1) / processes)
-    half = student_t(0.975, df + processes - 1) * own
+    half = stdtrit(df + processes - 1, 0.975) * own
     return pytest.approx((centre * math.exp(-half), centre, centre * math.exp(half)))
 
 

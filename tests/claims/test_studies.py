@@ -11,11 +11,10 @@ from hydra import initialize_config_dir
 from adapters.base import EXTRA_PHASES, PHASES
 from harness.claims.claim import Answer, facts, verdicts
 from harness.claims.rules import COUNTED
-from harness.config.compose import jobs_of
 from harness.records import calibration
 from harness.records.build import _counted
-from harness.sweep.sweep import Plan
 from harness.workload.cost import cost, phase_work
+from tests.helpers.typed import planned
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,8 +33,8 @@ REFUTED = {
 def studies():
     """The plan of each claim's study, by its name."""
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        found = jobs_of("config", ("study=why", "device=cpu", "device.threads=2", "results=/nowhere"))
-    return {study.rpartition("/")[2]: Plan.of(jobs) for study, jobs in found.items()}
+        sweeps = planned("study=why", "device=cpu", "device.threads=2", "results=/nowhere")
+    return {sweep.jobs[0].study.removeprefix("why_"): sweep for sweep in sweeps}
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -11,8 +11,8 @@ from rich.console import Console
 from harness.claims import text
 from harness.claims.verdicts import read, write
 from harness.errors import UserError
-from harness.records.find import open_sweep
 from harness.records.record import records
+from harness.views.find import open_sweep
 from harness.views.terminal import Terminal
 
 
@@ -56,11 +56,11 @@ def test_the_table_has_a_row_for_each_prediction_at_each_place(judged):
 
 
 @pytest.mark.parametrize(
-    ("ends", "text"),
+    ("ends", "words"),
     [([11, 11], "11"), ([1.5, 2.5], "1.5 to 2.5"), ([None, 2], "at most 2"), ([0, None], "at least 0"), ([0, 0], "0")],
 )
-def test_a_band_reads_as_one_says_it(ends, text):
-    assert text.band(ends) == text
+def test_a_band_reads_as_one_says_it(ends, words):
+    assert text.band(ends) == words
 
 
 def test_each_prediction_has_a_sentence_with_its_verdict_and_why(judged):

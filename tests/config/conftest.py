@@ -17,10 +17,16 @@ CONF = ROOT / "conf"
 
 
 @pytest.fixture
-def composed():
-    """`composed(*overrides)`: the config that Hydra makes of them."""
+def hydra_is_there():
+    """For `tests/helpers/typed.py`."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        yield lambda *overrides: compose("config", overrides=list(overrides))
+        yield
+
+
+@pytest.fixture
+def composed(hydra_is_there):
+    """`composed(*overrides)`: the config that Hydra makes of them."""
+    return lambda *overrides: compose("config", overrides=list(overrides))
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import copy
 
 import pytest
 
-from harness.config.validate import settings
+from harness.config.claim import claim_of
 from harness.errors import UserError
 from tests.helpers.spoil import spoil
 
@@ -37,9 +37,9 @@ FACTOR = {
 
 def test_a_good_claim_is_taken_with_what_its_rule_expects(plain):
     spoil(plain, "claim", copy.deepcopy(CLAIM))
-    (prediction,) = settings(plain).claim.predictions
+    (prediction,) = claim_of(plain["claim"]).predictions
     assert (prediction.name, prediction.rule.of, prediction.rule.low) == ("said", ("backward",), 2)
-    assert settings(plain).claim.axis == ("depth",)
+    assert claim_of(plain["claim"]).axis == ("depth",)
 
 
 @pytest.mark.parametrize(
@@ -57,10 +57,10 @@ def test_a_good_claim_is_taken_with_what_its_rule_expects(plain):
         (f"{SAID}.where", {"colour": "red"}, f"{SAID}.where=colour: not known; choose from"),
         (f"{SAID}.speed", 1, "no such key; there are says, rule"),
         (f"{SAID}.expects", [], "must be a mapping"),
-        (f"{SAID}.expects", {}, f"{SAID}.expects.high: is missing; there must be low, high, of"),
+        (f"{SAID}.expects", {}, f"{SAID}.expects.low: is missing; there must be low, high, of"),
         (f"{SAID}.expects.speed", 1, f"{SAID}.expects.speed: no such key; there are"),
         (f"{SAID}.expects.low", "2", "must be a number or null"),
-        (f"{SAID}.expects.high", 1, "low=2, high=1: must be a band"),
+        (f"{SAID}.expects.high", 1, "low=2.0, high=1.0: must be a band"),
         (f"{SAID}.expects.of", ["backwards"], "phase=backwards: not known; choose from inference"),
         (f"{SAID}.expects.of", [], "each must name a phase"),
         (f"{SAID}.expects.of", "backward", "must be a list"),
@@ -71,7 +71,7 @@ def test_a_claim_that_cannot_be_is_told_in_a_sentence(plain, key, value, said):
     spoil(plain, "claim", copy.deepcopy(CLAIM))
     spoil(plain, key, value)
     with pytest.raises(UserError) as refused:
-        settings(plain)
+        claim_of(plain["claim"])
     assert said in str(refused.value) and "\n" not in str(refused.value)
 
 
@@ -87,7 +87,7 @@ def test_a_choice_that_a_claim_compares_must_be_one(plain, key, value, said):
     spoil(plain, "claim", copy.deepcopy(CLAIM))
     spoil(plain, SAID, {"says": "It grows.", "rule": "time_factor", "expects": FACTOR | {key: value}})
     with pytest.raises(UserError, match=said):
-        settings(plain)
+        claim_of(plain["claim"])
 
 
 def test_what_a_prediction_needs_is_missed_by_name(plain):
@@ -96,4 +96,4 @@ def test_what_a_prediction_needs_is_missed_by_name(plain):
         del broken["predictions"]["said"][key]
         spoil(plain, "claim", broken)
         with pytest.raises(UserError, match=f"{SAID}.{key}: is missing"):
-            settings(plain)
+            claim_of(plain["claim"])

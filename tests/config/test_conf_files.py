@@ -9,11 +9,11 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from harness.config.compose import job_settings, jobs_of
-from harness.config.validate import Settings
+from harness.config.compose import job_from
+from harness.job import Job
 from harness.measure import machine
-from harness.sweep.sweep import Plan
 from harness.workload.ops import CATALOGUE
+from tests.helpers.typed import planned
 
 CONF = Path(__file__).parents[2] / "conf"
 GROUPS = {
@@ -35,31 +35,29 @@ def with_gpu(monkeypatch):
 def settings_of(composed, chosen):
     """TF32 asks for a GPU, and no study names a precision."""
     on_gpu = {"device": "cuda"} if chosen.get("precision") == "tf32" else {}
-    return job_settings(composed(*(f"{group}={option}" for group, option in (chosen | on_gpu).items())))
+    return job_from(composed(*(f"{group}={option}" for group, option in (chosen | on_gpu).items())))
 
 
 def test_the_defaults_are_a_job(composed):
-    assert isinstance(settings_of(composed, {}), Settings)
+    assert isinstance(settings_of(composed, {}), Job)
 
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
 def test_every_option_of_every_group_is_a_job(composed, group, option):
-    assert isinstance(settings_of(composed, {group: option}), Settings)
+    assert isinstance(settings_of(composed, {group: option}), Job)
 
 
 @pytest.mark.parametrize("study", STUDIES)
-def test_every_study_is_a_sweep_of_jobs(composed, study):
-    composed()
-    for jobs in jobs_of("config", (f"study={study}", "device=cpu")).values():
-        assert Plan.of(jobs).cells
+def test_every_study_is_a_sweep_of_jobs(hydra_is_there, study):
+    for sweep in planned(f"study={study}", "device=cpu"):
+        assert sweep.cells
 
 
 def test_the_atlas_has_every_op_of_the_catalogue_in_every_execution(composed):
-    composed()
-    (jobs,) = jobs_of("config", ("study=atlas", "device=cpu")).values()
-    assert {job.workload.label for job in jobs} == set(CATALOGUE)
+    (sweep,) = planned("study=atlas", "device=cpu")
+    assert {job.workload.label for job in sweep.jobs} == set(CATALOGUE)
     every = settings_of(composed, {"variants": "all"}).variants
-    assert all(job.variants == every for job in jobs)
+    assert all(job.variants == every for job in sweep.jobs)
 
 
 @hypothesis_settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

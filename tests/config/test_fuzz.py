@@ -10,13 +10,12 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf, open_dict
 
-from harness.config.compose import job_settings
-from harness.config.validate import settings
-from harness.errors import UserError
+from harness.config.compose import job_from
+from harness.config.job import job_of
+from harness.errors import UserError, explanation
 from harness.measure import machine
-from harness.refusal import refusal
 from harness.sweep.run import launch
-from harness.sweep.sweep import Plan
+from harness.sweep.sweep import Sweep
 
 COMPOSITIONS, EACH = 50, 20
 GROUPS = {
@@ -81,7 +80,7 @@ def outcome_of(act):
     try:
         return act()
     except Exception as error:
-        said = refusal(error)
+        said = explanation(error)
         if said is None:
             raise
         assert said.strip() and "Traceback" not in said
@@ -92,7 +91,7 @@ def assert_stays_in_results(job) -> None:
     """Nothing that this job writes lies outside its results folder."""
     root = job.results.resolve()
     for variant in job.variants:
-        for path in (job.folder / f"{job.cell(variant)}.json", launch(job, variant).log):
+        for path in (job.path(variant), launch(job, variant).log):
             assert path.resolve().is_relative_to(root), path
     assert job.folder.resolve().parent.parent == root / "records"
 
@@ -115,10 +114,10 @@ def test_a_thousand_random_configs_end_in_a_plan_or_in_a_sentence(composed, larg
             def plan(spoilt=spoilt, given=given):
                 with open_dict(spoilt):
                     ConfigLoaderImpl._apply_overrides_to_config(OverridesParser.create().parse_overrides(given), spoilt)
-                return Plan.of([job_settings(spoilt)])
+                return Sweep.of([job_from(spoilt)])
 
             found = outcome_of(plan)
-            if isinstance(found, Plan):
+            if isinstance(found, Sweep):
                 plans += 1
                 assert_stays_in_results(found.jobs[0])
             else:
@@ -134,4 +133,4 @@ def test_no_name_of_a_variant_leaves_the_results_folder(plain, where, execution)
     plain["frameworks"][framework] = {"executions": [done], "interpreters": {}}
     plain["variants"] = {framework: [done]}
     with pytest.raises(UserError, match=r"must be a name of letters"):
-        settings(plain)
+        job_of(plain)

@@ -6,11 +6,10 @@ import copy
 import math
 
 import pytest
-from hypothesis import HealthCheck, given
-from hypothesis import settings as hypothesis_settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.config.validate import settings
+from harness.config.job import job_of
 from harness.errors import UserError
 from tests.helpers.spoil import spoil
 
@@ -21,7 +20,7 @@ def refusal(plain, key, value):
     """The message for one spoilt value, after checking that it is a good sentence."""
     spoil(plain, key, value)
     with pytest.raises(UserError) as refused:
-        settings(plain)
+        job_of(plain)
     message = str(refused.value)
     assert "\n" not in message
     assert any(words in message for words in WORDS_OF_ADVICE), message
@@ -76,7 +75,7 @@ def test_a_name_of_a_folder_stays_one_folder(plain, key, value):
 @pytest.mark.parametrize("value", ["a", "A-1", "2024.1", "_x", 7, "x" * 100], ids=repr)
 def test_good_names_are_taken(plain, value):
     spoil(plain, "study.name", value)
-    assert settings(plain).folder.parent.name == str(value)
+    assert job_of(plain).folder.parent.name == str(value)
 
 
 @pytest.mark.parametrize("value", ["", None, 5, [1], {}], ids=repr)
@@ -90,7 +89,7 @@ def test_results_are_a_folder(plain, value):
         ("device.memory", "leaked", "returned"),
         ("precision.name", "fp16", "bf16"),
         ("precision.name", "FP32", "fp32"),
-        ("precision.name", None, "text"),
+        ("precision.name", None, "fp32"),
         ("precision.name", ["fp32"], "fp32"),
         ("device.name", "gpu", "cuda"),
         ("device.name", "cuda:0", "cuda"),
@@ -135,7 +134,7 @@ def test_a_framework_that_is_no_section_is_refused(plain, value):
 def test_what_was_taken_away_is_missed_by_name(plain, key):
     del plain[key]
     with pytest.raises(UserError, match=f"^{key}"):
-        settings(plain)
+        job_of(plain)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +151,7 @@ def test_what_was_taken_out_of_a_section_is_missed_by_name(plain, key):
         section = section[part]
     del section[last]
     with pytest.raises(UserError, match="missing") as refused:
-        settings(plain)
+        job_of(plain)
     assert ".".join(path) in str(refused.value)
     assert last in str(refused.value)
 
@@ -182,20 +181,20 @@ def test_a_value_of_another_kind_is_refused(plain, key, value):
 def test_a_model_without_a_name_is_refused_with_what_there_is(plain):
     del plain["model"]["name"]
     with pytest.raises(UserError, match=r"models are .*gpt2.*mlp.*resnet18"):
-        settings(plain)
+        job_of(plain)
 
 
 def test_a_variant_named_twice_is_refused(plain):
     spoil(plain, "variants", {"torch": ["eager", "eager"]})
     with pytest.raises(UserError, match=r"torch-eager.* twice"):
-        settings(plain)
+        job_of(plain)
 
 
 @pytest.mark.parametrize("nothing", [{}, {"torch": []}, {"torch": [], "jax": []}], ids=repr)
 def test_nothing_to_measure_is_refused(plain, nothing):
     spoil(plain, "variants", nothing)
     with pytest.raises(UserError, match="nothing to measure"):
-        settings(plain)
+        job_of(plain)
 
 
 def keys(section, prefix=""):
@@ -213,14 +212,14 @@ JUNK = st.recursive(
 )
 
 
-@hypothesis_settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_whatever_stands_anywhere_the_answer_is_a_job_or_a_sentence(plain, data):
     plain = copy.deepcopy(plain)
     key, value = data.draw(st.sampled_from(sorted(keys(plain)))), data.draw(JUNK)
     spoil(plain, key, value)
     try:
-        settings(plain)
+        job_of(plain)
     except UserError as error:
         assert str(error)
 

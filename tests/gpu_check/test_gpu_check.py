@@ -11,9 +11,10 @@ import time
 import pytest
 from hydra import compose, initialize_config_dir
 
-from harness.config.compose import job_settings
-from harness.gpu_check import __main__, checks
-from harness.measure.worker import ROOT
+from harness.config.compose import job_from
+from harness.gpu_check import __main__ as gpu_check
+from harness.gpu_check import checks
+from harness.paths import ROOT
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def job(driver, fake_python, tmp_path):
             *(f"+variants.fake=[{execution}]", "model.batch=2", "model.depth=2", "model.width=4"),
         ]
         with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-            return job_settings(compose("config", overrides=overrides))
+            return job_from(compose("config", overrides=overrides))
 
     return make
 
@@ -109,7 +110,7 @@ def contact(driver, fake_python, tmp_path, monkeypatch):
             *(f"+frameworks.fake.executions=[{execution}]", f"+frameworks.fake.interpreters.cuda='{python}'"),
             *(f"+variants.fake=[{execution}]", "measure.warm_s=0.2"),
         ]
-        code = __main__.main(["--limit", str(limit), "--file", str(file), *overrides])
+        code = gpu_check.main(["--limit", str(limit), "--file", str(file), *overrides])
         if not file.exists():
             return code, capsys.readouterr().err, ""
         with tarfile.open(file) as archive:

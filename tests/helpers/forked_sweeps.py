@@ -7,18 +7,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-from harness.measure.worker import ROOT
+from harness.paths import ROOT
 
 # For each line that comes in, one child, whose number and exit code are told. Without Hydra, which keeps nothing.
 _SWEEPS = """
 import os, sys, traceback
 from pathlib import Path
 import mlflow.store.tracking.sqlalchemy_store
-from harness import config
-from harness.config import Settings, Variant
-from harness.findings.console import Terminal
-from harness.plan import Plan
-from harness.sweep import run_job, sum_up
+from harness.job import Device, Framework, Job, Measure, Tracking, Variant
+from harness.sweep.run import run_job, sum_up
+from harness.sweep.sweep import Sweep, announce
+from harness.views.terminal import Terminal
 from harness.workload.workload import Workload
 
 interpreter, results, printed = sys.argv[1:]
@@ -26,18 +25,18 @@ names = ("a", "b", "c")
 
 def sweep():
     jobs = [
-        Settings("study", "main", Workload.of("mlp", {"batch": 2, "depth": 2, "width": 4}, seed=seed),
-                 config.Device("cpu", 1, "kept"), tuple(Variant("fake", name) for name in names),
-                 config.Measure("brief", 1, 0.02, 0.15, 0.05, 60.0),
-                 config.Tracking(f"sqlite:///{results}/mlflow.db"),
-                 {"fake": config.Framework(names, {"cpu": interpreter})}, Path(results))
+        Job("study", "main", Workload.of("mlp", {"batch": 2, "depth": 2, "width": 4}, seed=seed),
+                 Device("cpu", 1, "kept"), tuple(Variant("fake", name) for name in names),
+                 Measure("brief", 1, 0.02, 0.15, 0.05, 60.0),
+                 Tracking(f"sqlite:///{results}/mlflow.db"),
+                 {"fake": Framework(names, {"cpu": interpreter})}, Path(results))
         for seed in range(15)
     ]
-    plan = Plan.of(jobs)
-    plan.begin()
+    sweep = Sweep.of(jobs)
+    announce([sweep], Terminal())
     for job in jobs:
         run_job(job, Terminal())
-    return sum_up(plan, Terminal())
+    return sum_up(sweep, Terminal())
 
 for _ in sys.stdin:
     if pid := os.fork():

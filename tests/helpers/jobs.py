@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from adapters.base import DEFAULT
-from harness.config import validate
-from harness.config.validate import Settings, Variant
+from harness.job import Device, Framework, Job, Measure, Tracking, Variant
 from harness.measure import machine
 from harness.measure.machine.environment import that_matters
 from harness.records.record import Record
-from harness.sweep.outstanding import versions
+from harness.sweep.provenance import versions
 from harness.workload.workload import Workload
 
 PLAIN = Record(
@@ -68,26 +67,26 @@ PLAIN = Record(
 EAGER, COMPILE, JIT = Variant("torch", "eager"), Variant("torch", "compile"), Variant("jax", "jit")
 
 
-def job_of(workload: Workload, results: Path, **changes: Any) -> Settings:
+def job_of(workload: Workload, results: Path, **changes: Any) -> Job:
     """On two threads, in torch eager and compile."""
-    job = Settings(
+    job = Job(
         study="study",
         sweep="main",
         workload=workload,
-        device=validate.Device("cpu", 2, "kept"),
+        device=Device("cpu", 2, "kept"),
         variants=(EAGER, COMPILE),
-        measure=validate.Measure("quick", 1, 0.02, 8.0, 5.0, 600.0),
-        tracking=validate.Tracking(None),
+        measure=Measure("quick", 1, 0.02, 8.0, 5.0, 600.0),
+        tracking=Tracking(None),
         frameworks={
-            "torch": validate.Framework(("eager", "compile"), {}, cached=("compile",)),
-            "jax": validate.Framework(("jit",), {}, cached=("jit",)),
+            "torch": Framework(("eager", "compile"), {}, cached=("compile",)),
+            "jax": Framework(("jit",), {}, cached=("jit",)),
         },
         results=results,
     )
     return replace(job, **changes)
 
 
-def finished(job: Settings, variant: Variant, record: Record) -> Record:
+def finished(job: Job, variant: Variant, record: Record) -> Record:
     """The record as the job leaves it on this machine."""
     return replace(
         record,

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.measure.worker import ROOT
+from harness.paths import ROOT
 
 # Just after MLflow's migrations have made a table that only half of one needs, and before each call but the first of
 # those that log a record.
@@ -22,8 +22,8 @@ import mlflow.store.tracking.sqlalchemy_store
 from mlflow import MlflowClient
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
-from harness.findings.record import read, records
-from harness.findings.tracking import Tracker
+from harness.records.record import read, records
+from harness.views.mlflow import Tracker
 
 def die(*_, **__):
     os.kill(os.getpid(), 9)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mlflow import MlflowClient
 
-from harness.measure.worker import ROOT
+from harness.paths import ROOT
 from harness.records.record import Record, read, records
 
 TINY = ["device=cpu", "model.batch=2", "model.depth=2", "model.width=4", "measure.budget_s=2", "measure.warm_s=0.5"]

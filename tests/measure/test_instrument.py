@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.config import validate
-from harness.config.validate import Settings, Variant
+from harness.job import Device, Job, Measure, Tracking, Variant
 from harness.measure.trial import Conditions, Launch, Measured, run_trial
 from harness.records import calibration
 from harness.records.build import record_of
@@ -22,14 +21,14 @@ RATIO, MARGINAL, FORWARD_MS = 2.5, 3.0, 4.0
 def measured_records(executions, trials, workload, folder, python, tmp_path, budget_s=6.0) -> dict[str, Record]:
     """The record of each execution of the fake framework, measured together in real processes."""
     variants = [Variant("fake", execution) for execution in executions]
-    job = Settings(
+    job = Job(
         study="s",
         sweep="main",
         workload=workload,
-        device=validate.Device("cpu", 1, "kept"),
+        device=Device("cpu", 1, "kept"),
         variants=tuple(variants),
-        measure=validate.Measure("test", trials, 0.02, budget_s, 2.0, 60.0),
-        tracking=validate.Tracking(None),
+        measure=Measure("test", trials, 0.02, budget_s, 2.0, 60.0),
+        tracking=Tracking(None),
         frameworks={},
         results=tmp_path,
     )

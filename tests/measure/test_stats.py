@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import stdtrit
 
 from harness.measure.stats import (
     between,
-    geometric_mean,
     log_interval,
     log_ratio,
     log_times,
@@ -20,36 +20,12 @@ from harness.measure.stats import (
     trimmed_mean,
     within,
 )
-from harness.measure.student import student_t
 from tests.helpers.simulated_pairs import centres_and_errors, simulate
 
 SIGMA = 0.015
 
 
 # scipy.stats.t.ppf, SciPy 1.17.1.
-@pytest.mark.parametrize(
-    ("p", "df", "quantile"),
-    [
-        (0.975, 1, 12.706204736174694),
-        (0.995, 2, 9.924843200918287),
-        (0.95, 4, 2.1318467863266495),
-        (0.975, 4, 2.7764451051977934),
-        (0.975, 6.5, 2.4020020079102764),
-        (0.975, 30, 2.0422724563012378),
-        (0.9, 120, 1.288646233656378),
-        (0.5, 3, 0.0),
-    ],
-)
-def test_student_t_equals_the_published_table(p, df, quantile):
-    assert student_t(p, df) == pytest.approx(quantile, rel=1e-9)
-
-
-@pytest.mark.parametrize(("p", "df"), [(0.4, 3), (1.0, 3), (0.9, 0), (0.9, math.inf), (0.9, math.nan)])
-def test_student_t_refuses_what_it_cannot_do(p, df):
-    with pytest.raises(ValueError, match=f"p is {p} and df is {df}"):
-        student_t(p, df)
-
-
 def test_trimmed_mean_drops_a_fifth_from_each_end():
     assert trimmed_mean([1e9, 1, 2, 3, -1e9]) == 2
     assert trimmed_mean([0, 3], share=0.0) == 1.5
@@ -105,7 +81,7 @@ def test_two_trials_alone_by_hand():
     assert one.df > other.df == 3
     found = log_interval(trials)
     assert found.centre == pytest.approx(math.exp(0.65))
-    half = student_t(0.975, 3) * math.sqrt(one.se**2 + other.se**2) / 2
+    half = stdtrit(3, 0.975) * math.sqrt(one.se**2 + other.se**2) / 2
     assert (found.low, found.high) == pytest.approx((math.exp(0.65 - half), math.exp(0.65 + half)))
 
 
@@ -166,13 +142,6 @@ def test_intervals_say_what_they_contain():
     assert "these 2 processes only" in log_interval(list(x[:2])).contains
     short = log_interval([x[0, :7]], 0.015)
     assert math.isnan(short.low) and math.isnan(short.high) and short.contains.startswith("nothing")
-
-
-def test_geometric_mean_over_cells():
-    found = geometric_mean([1.0, 4.0])
-    assert found.centre == pytest.approx(2)
-    assert found.high == pytest.approx(2 * math.exp(student_t(0.975, 1) * math.log(4) / 2))
-    assert math.isnan(geometric_mean([2.0]).low)
 
 
 def test_many_processes_and_no_trust_in_the_prior_is_student_t():

@@ -15,7 +15,8 @@ import pytest
 from adapters.base import PHASES
 from harness.measure import worker
 from harness.measure.protocol import Failure
-from harness.measure.worker import ROOT, Worker
+from harness.measure.worker import Worker
+from harness.paths import ROOT
 from harness.workload.cost import phase_work
 from harness.workload.workload import load
 from tests.helpers.processes import cpu_s, eventually, gone, state
@@ -112,7 +113,7 @@ def test_a_fault_becomes_an_outcome_with_one_sentence_and_leaves_no_process(star
 
 @pytest.mark.parametrize("execution", ["hangs-1", "deaf-1"])
 def test_no_answer_by_the_deadline_ends_the_process(start, execution, monkeypatch):
-    monkeypatch.setattr(pool, "_DYING_S", 1)
+    monkeypatch.setattr(worker, "_DYING_S", 1)
     begun = time.monotonic()
     failure = failure_of(lambda: start.loaded(execution, deadline_s=3))
     assert time.monotonic() - begun < 60
@@ -222,7 +223,6 @@ def test_a_worker_runs_on_the_cpus_it_is_given(fake_python, tmp_path):
 PARENT = """
 import json, os, sys, time
 from pathlib import Path
-from harness.measure.pool import Worker
 python, folder, log, asked = sys.argv[1:]
 worker = Worker(python, os.sched_getaffinity(0), Path(log), {})
 worker.ask("open", 60, framework="fake", device="cpu", threads=1, precision="fp32")

@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.measure.worker import MALLOC, ROOT
+from harness.measure.worker import MALLOC
+from harness.paths import ROOT
 
 DEADLINE_S = 300.0  # from one answer to the next: a compiler's minute on a busy machine
 

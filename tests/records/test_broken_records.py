@@ -8,7 +8,7 @@ import pytest
 
 from harness.commands import track
 from harness.records.metrics import SCHEMA
-from harness.views import compare
+from harness.commands import compare
 
 
 @pytest.fixture(params=["truncated", "newer"])

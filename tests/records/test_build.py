@@ -6,11 +6,11 @@ import math
 from dataclasses import replace
 
 import pytest
+from scipy.special import stdtrit
 
 from adapters.base import PHASES
 from harness.measure.clock import Samples
 from harness.measure.protocol import Failure, Outcome
-from harness.measure.student import student_t
 from harness.measure.trial import Measured
 from harness.records.build import NOT_CHECKED, record_of
 from harness.records.calibration import ASSUMED_RATIO, Calibration, Spread, assumed
@@ -126,7 +126,7 @@ EXPECTED = {
 def test_pairs_are_of_one_cycle_so_what_slows_a_whole_cycle_leaves_no_doubt(recorded):
     """In this process pairs agree to the last digit; backward paired with another cycle's forward would not."""
     m = recorded(known(trial())).metrics
-    reach = math.exp(student_t(0.975, 4) * ASSUMED_RATIO)
+    reach = math.exp(stdtrit(4, 0.975) * ASSUMED_RATIO)
     assert m["ratio_low"] == pytest.approx(m["ratio"] / reach)
     assert m["ratio_high"] == pytest.approx(m["ratio"] * reach)
     assert m["ratio_marginal_low"] + 1 == pytest.approx((m["ratio_marginal"] + 1) / reach)
@@ -150,7 +150,7 @@ def test_trials_count_alike_and_a_self_check_of_this_program_replaces_the_assump
     assert m["timed_s"] == pytest.approx(sum(SECONDS.values()) * (2 * sum(PACES) + 3 * 4 * sum(PACES[:24])))
     for name, offset in (("ratio", 0), ("ratio_marginal", 1)):
         own = sigma["ratio" if name == "ratio" else "marginal"] * math.sqrt(7 / 8 / 2)
-        reach = math.exp(student_t(0.975, 8) * own)
+        reach = math.exp(stdtrit(8, 0.975) * own)
         assert m[f"{name}_high"] + offset == pytest.approx((m[name] + offset) * reach)
     assert found.floor == "noise floor: low"
     assert found.interval.endswith("2 trials and a process sigma of 0.4%, from a self-check of 8 processes")

@@ -10,7 +10,7 @@ import pytest
 from adapters.base import PHASES
 from harness.errors import UserError
 from harness.measure.stats import moderated
-from harness.measure.worker import ROOT
+from harness.paths import ROOT
 from harness.records import calibration
 from harness.records.calibration import ASSUMED, ASSUMED_DF, Calibration, Spread
 

@@ -13,7 +13,7 @@ import pytest
 
 from adapters.base import DEFAULT
 from harness.errors import UserError
-from harness.measure.worker import ROOT
+from harness.paths import ROOT
 from harness.records.metrics import FIELDS, METRICS, SCHEMA
 from harness.records.record import read, records, write_json
 
@@ -47,7 +47,7 @@ def test_every_field_and_every_metric_has_a_sentence(record):
 KILLED = """
 import os, sys
 from pathlib import Path
-from harness.findings.record import write_json
+from harness.records.record import write_json
 def die(*_): os.kill(os.getpid(), 9)
 setattr(*{"rename": (Path, "replace", die), "sync": (os, "fsync", die)}[sys.argv[2]])
 write_json(Path(sys.argv[1]), {"new": "x" * 100_000})

@@ -9,8 +9,8 @@ import pytest
 
 from harness.errors import UserError
 from harness.measure.clock import Samples
+from harness.measure.comparison import Answer
 from harness.measure.rounds import Run
-from harness.measure.verdict import Answer
 from harness.selfcheck import checks, simulated
 from harness.selfcheck import processes as fresh
 from harness.selfcheck.__main__ import run as check_machine

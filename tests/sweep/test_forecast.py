@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from harness.config.validate import Settings, Variant
+from harness.job import Job, Variant
 from harness.sweep.forecast import CACHED_SHARE, HAND_OVER_S, UNSEEN_S, Forecast, forecast
 from tests.helpers.jobs import COMPILE, EAGER, job_of
 
@@ -14,7 +14,7 @@ EACH_S = 5.0 + 8.0  # warm-up and rounds at most
 
 
 @pytest.fixture
-def job(tiny, tmp_path) -> Settings:
+def job(tiny, tmp_path) -> Job:
     return job_of(tiny, tmp_path)
 
 

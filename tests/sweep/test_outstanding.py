@@ -10,22 +10,22 @@ from pathlib import Path
 
 import pytest
 
-from harness.config import validate
-from harness.config.validate import Settings, Variant
 from harness.errors import UserError
+from harness.job import Device, Job, Variant
 from harness.measure import machine
 from harness.records.metrics import SCHEMA
 from harness.records.record import NewerSchema, read
-from harness.sweep import outstanding, preflight
+from harness.sweep import interpreters, provenance
 from harness.sweep.outstanding import outstanding
-from harness.sweep.sweep import Plan
+from harness.sweep.sweep import Sweep, announce
+from harness.views.terminal import Terminal
 from tests.bench import resume as resume_bench
 from tests.helpers import jobs
 from tests.helpers.jobs import COMPILE, EAGER, job_of
 
 
 @pytest.fixture
-def job(tiny, tmp_path) -> Settings:
+def job(tiny, tmp_path) -> Job:
     return job_of(tiny, tmp_path)
 
 
@@ -40,7 +40,7 @@ def finished(job, record):
     return write
 
 
-def decided(job: Settings) -> dict[Variant, str]:
+def decided(job: Job) -> dict[Variant, str]:
     return outstanding(job, machine.describe())
 
 
@@ -95,10 +95,7 @@ def test_a_record_that_knows_no_environment_does_not_stand_for_one(job, finished
 def test_other_threads_are_a_change_and_another_name_is_none(job, finished):
     finished(EAGER)
     assert EAGER not in decided(replace(job, measure=replace(job.measure, name="renamed")))
-    assert (
-        decided(replace(job, device=validate.Device("cpu", 1, "kept")))[EAGER]
-        == "because device.threads was 2 and is 1"
-    )
+    assert decided(replace(job, device=Device("cpu", 1, "kept")))[EAGER] == "because device.threads was 2 and is 1"
 
 
 @pytest.mark.parametrize("outcome", ["invalid", "oom", "timeout", "crashed", "error"])
@@ -115,8 +112,8 @@ def test_a_record_is_kept_where_its_framework_is_not_there_any_more(job, finishe
     gone = replace(job.frameworks["torch"], interpreters={"cpu": "/nowhere/python"})
     without = replace(job, redo="all", frameworks=job.frameworks | {"torch": gone})
     assert decided(without) == {COMPILE: ""}
-    plan = Plan.of([without])
-    assert plan.forecast.seconds == 0 and "never measured" not in plan.announcement()[-1]
+    sweep = Sweep.of([without])
+    assert sweep.forecast.seconds == 0 and "never measured" not in sweep.announcement()[-1]
 
 
 def test_all_is_all(job, finished):
@@ -144,7 +141,7 @@ def test_a_record_of_a_newer_program_is_never_replaced(job, finished):
     path = finished(EAGER)
     path.write_text(json.dumps(json.loads(path.read_text()) | {"schema": SCHEMA + 1}))
     with pytest.raises(NewerSchema, match=r"newer than this program's.*; update the program"):
-        Plan.of([job]).begin()
+        announce([Sweep.of([job])], Terminal())
 
 
 @pytest.fixture
@@ -155,10 +152,10 @@ def checkout(tmp_path, monkeypatch):
         (tmp_path / path).write_text("pass")
     (tmp_path / "adapters/torch").mkdir()
     (tmp_path / "adapters/torch/ops.py").write_text("pass")
-    monkeypatch.setattr(resume, "ROOT", tmp_path)
-    outstanding.code_digest.cache_clear()
+    monkeypatch.setattr(provenance, "ROOT", tmp_path)
+    provenance.code_digest.cache_clear()
     yield tmp_path
-    outstanding.code_digest.cache_clear()
+    provenance.code_digest.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -173,10 +170,10 @@ def checkout(tmp_path, monkeypatch):
 )
 def test_the_code_that_counts_is_the_work_and_its_own_adapter(checkout, path, matters):
     frameworks = frozenset(("torch", "jax"))
-    before = outstanding.code_digest("torch", frameworks)
+    before = provenance.code_digest("torch", frameworks)
     (checkout / path).write_text("raise")
-    outstanding.code_digest.cache_clear()
-    assert (outstanding.code_digest("torch", frameworks) != before) is matters
+    provenance.code_digest.cache_clear()
+    assert (provenance.code_digest("torch", frameworks) != before) is matters
 
 
 def test_a_version_is_known_without_importing_the_framework(tmp_path):
@@ -187,18 +184,18 @@ def test_a_version_is_known_without_importing_the_framework(tmp_path):
     python = tmp_path / "python"
     python.write_text(f'#!/bin/sh\nPYTHONPATH={tmp_path}/lib exec {sys.executable} "$@"\n')
     python.chmod(0o755)
-    assert preflight.framework_version("brittle", str(python)) == "3.1"
-    assert preflight.framework_version("absent", str(python)) is None
+    assert interpreters.framework_version("brittle", str(python)) == "3.1"
+    assert interpreters.framework_version("absent", str(python)) is None
 
 
 def test_the_plan_knows_the_records_of_any_sweep_oldest_first(job, finished):
-    assert Plan.of([job]).earlier == {}
+    assert Sweep.of([job]).earlier == {}
     path = finished(EAGER, created="2026-01-02", metrics={"set_up_s": 4.0})
     finished(COMPILE, outcome="crashed", metrics={})
     first = job.results / "records" / "another" / "first" / path.name
     first.parent.mkdir(parents=True)
     first.write_text(json.dumps(json.loads(path.read_text()) | {"created": "2026-01-01"}))
-    (known,) = Plan.of([replace(job, sweep="other")]).earlier.items()
+    (known,) = Sweep.of([replace(job, sweep="other")]).earlier.items()
     assert known[0] == job.cell(EAGER)
     assert [record.created for record in known[1]] == ["2026-01-01", "2026-01-02"]
 
@@ -206,9 +203,9 @@ def test_the_plan_knows_the_records_of_any_sweep_oldest_first(job, finished):
 def test_the_announcement_says_what_is_kept_and_why_the_rest_is_not(job, finished):
     finished(EAGER)
     finished(COMPILE, outcome="crashed")
-    (kept,) = Plan.of([job]).announcement()
+    (kept,) = Sweep.of([job]).announcement()
     assert kept.startswith("2 of 2 variants are measured already and kept")
-    kept, again, left = Plan.of([replace(job, redo="failed")]).announcement()
+    kept, again, left = Sweep.of([replace(job, redo="failed")]).announcement()
     assert kept.startswith("1 of 2 variants")
     assert again == "1 to measure again, because it was crashed, and redo=failed"
     assert left.startswith("1 variants of 1 workloads: at most ")
@@ -219,7 +216,7 @@ def test_deciding_over_ten_thousand_finished_cells_is_linear(tmp_path):
     many = resume_bench.jobs(tmp_path, 10_000)
     resume_bench.finish(many)
 
-    def seconds(some: list[Settings]) -> float:
+    def seconds(some: list[Job]) -> float:
         start = time.process_time()
         plan, (kept,) = resume_bench.decide(some)
         assert kept.startswith(f"{len(some)} of {len(some)} variants are measured already")
@@ -232,4 +229,4 @@ def test_deciding_over_ten_thousand_finished_cells_is_linear(tmp_path):
 
 def test_a_sweep_that_goes_on_is_still_refused_where_jobs_differ_in_what_belongs_to_the_sweep(job):
     with pytest.raises(UserError, match="redo cannot be swept"):
-        Plan.of([job, replace(job, redo="all")])
+        Sweep.of([job, replace(job, redo="all")])

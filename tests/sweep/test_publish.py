@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from harness.config import validate
-from harness.config.validate import Settings, Variant
 from harness.errors import UserError
+from harness.job import Job, Measure, Tracking, Variant
 from harness.measure import machine
 from harness.measure.protocol import Failure, Outcome
 from harness.measure.trial import Measured
@@ -20,15 +19,15 @@ from harness.records.record import read
 from harness.sweep import publish
 from harness.sweep.publish import Publisher, publish_summary
 from harness.sweep.run import sum_up
-from harness.sweep.sweep import Plan
+from harness.sweep.sweep import Sweep, announce
 from harness.views.terminal import Terminal
 from harness.workload.workload import Workload
 from tests.helpers.jobs import EAGER, JIT, job_of
 
 
 @pytest.fixture
-def job(tiny, tmp_path) -> Settings:
-    measure = validate.Measure("test", 1, 0.02, 100.0, 20.0, 60.0)
+def job(tiny, tmp_path) -> Job:
+    measure = Measure("test", 1, 0.02, 100.0, 20.0, 60.0)
     return job_of(tiny, tmp_path, variants=(EAGER, JIT), measure=measure)
 
 
@@ -60,7 +59,7 @@ def ready(tracker) -> Future:
     return future
 
 
-def publisher_of(job: Settings, terminal: Terminal, tracker: Future) -> Publisher:
+def publisher_of(job: Job, terminal: Terminal, tracker: Future) -> Publisher:
     return Publisher(job, terminal, tracker, machine.describe(), dict.fromkeys(job.variants, ""))
 
 
@@ -69,7 +68,6 @@ def failed() -> Measured:
 
 
 def test_an_mlflow_that_goes_away_half_way_is_said_in_one_line_and_the_record_kept(job, terminal, screen):
-    Plan.of([job]).begin()
     tracker = FlakyTracker()
     publisher = publisher_of(job, terminal, ready(tracker))
     for variant in job.variants:
@@ -82,7 +80,6 @@ def test_an_mlflow_that_goes_away_half_way_is_said_in_one_line_and_the_record_ke
 
 
 def test_an_mlflow_that_never_came_is_said_for_each_run(job, terminal, screen):
-    Plan.of([job]).begin()
     never: Future = Future()
     never.set_exception(ConnectionError("nobody there"))
     publisher = publisher_of(job, terminal, never)
@@ -93,43 +90,41 @@ def test_an_mlflow_that_never_came_is_said_for_each_run(job, terminal, screen):
 
 
 def test_the_record_is_written_before_anything_is_shown(job, terminal, monkeypatch):
-    Plan.of([job]).begin()
-    path = job.folder / f"{job.cell(EAGER)}.json"
     seen = []
-    monkeypatch.setattr(terminal, "finished", lambda record, left: seen.append(path.exists()))
+    monkeypatch.setattr(terminal, "finished", lambda record, path, left: seen.append(path.exists()))
     publisher_of(job, terminal, ready(None)).publish(EAGER, failed(), 10.0)
     assert seen == [True]
 
 
 def test_time_left_includes_the_jobs_to_come(job, terminal, screen):
     later = replace(job, workload=Workload.of("mlp", {"batch": 2, "depth": 2, "width": 8}))
-    plan = Plan.of([job, later])
-    plan.begin()
+    sweep = Sweep.of([job, later])
+    announce([sweep], terminal)
     publisher_of(later, terminal, ready(None)).publish(EAGER, failed(), 30.0)
     assert "(30 s left)" in screen.getvalue()
     publisher_of(job, terminal, ready(None)).publish(EAGER, failed(), 30.0)
-    assert f"({(30 + plan.forecast.seconds / 2) / 60:.0f} min left)" in screen.getvalue()
+    assert f"({(30 + sweep.forecast.seconds / 2) / 60:.0f} min left)" in screen.getvalue()
 
 
 def test_the_plan_counts_every_variant_and_trial(job):
-    one, two = Plan.of([job]), Plan.of([replace(job, measure=replace(job.measure, trials=2))])
+    one, two = Sweep.of([job]), Sweep.of([replace(job, measure=replace(job.measure, trials=2))])
     assert one.cells == [job.cell(EAGER), job.cell(JIT)]
     assert one.forecast.seconds > 2 * (100 + 20)
     assert two.forecast.seconds == 2 * one.forecast.seconds
 
 
-@pytest.mark.parametrize("change", [{"study": "other"}, {"sweep": "other"}, {"tracking": validate.Tracking("x")}])
+@pytest.mark.parametrize("change", [{"study": "other"}, {"sweep": "other"}, {"tracking": Tracking("x")}])
 def test_what_names_the_sweep_cannot_be_swept(job, change):
     with pytest.raises(UserError, match="cannot be swept"):
-        Plan.of([job, replace(job, variants=(JIT,), **change)])
+        Sweep.of([job, replace(job, variants=(JIT,), **change)])
 
 
 def test_the_same_work_twice_in_a_sweep_is_refused(job):
     with pytest.raises(UserError, match=f"{job.cell(JIT)} would be measured twice"):
-        Plan.of([job, replace(job, variants=(JIT,))])
+        Sweep.of([job, replace(job, variants=(JIT,))])
 
 
-def write(job: Settings, record, variant: Variant, outcome: str = "ok") -> None:
+def write(job: Job, record, variant: Variant, outcome: str = "ok") -> None:
     made = record(cell=job.cell(variant), framework=variant.framework, execution=variant.execution, outcome=outcome)
     made.write(job.folder)
 
@@ -141,12 +136,12 @@ def write(job: Settings, record, variant: Variant, outcome: str = "ok") -> None:
 def test_the_exit_code_is_0_if_all_is_ok_or_unsupported(job, terminal, record, outcome, code):
     write(job, record, EAGER)
     write(job, record, JIT, outcome)
-    assert sum_up(Plan.of([job]), terminal) == code
+    assert sum_up(Sweep.of([job]), terminal) == code
 
 
 def test_a_cell_without_a_record_is_named_and_costs_the_exit_code(job, terminal, screen, record):
     write(job, record, EAGER)
-    assert sum_up(Plan.of([job]), terminal) == 1
+    assert sum_up(Sweep.of([job]), terminal) == 1
     assert f"missing: {job.cell(JIT)} was planned and has no record" in screen.getvalue()
     assert "of 1 variants" in screen.getvalue()
 
@@ -154,12 +149,12 @@ def test_a_cell_without_a_record_is_named_and_costs_the_exit_code(job, terminal,
 def test_a_broken_record_counts_as_missing(job, terminal, screen, record):
     write(job, record, EAGER)
     (job.folder / f"{job.cell(JIT)}.json").write_text("{")
-    assert sum_up(Plan.of([job]), terminal) == 1
+    assert sum_up(Sweep.of([job]), terminal) == 1
     assert job.cell(JIT) in screen.getvalue()
 
 
 def test_a_sweep_without_any_record_still_sums_up(job, terminal, screen):
-    assert sum_up(Plan.of([job]), terminal) == 1
+    assert sum_up(Sweep.of([job]), terminal) == 1
     assert "Nothing was measured" in screen.getvalue()
 
 
@@ -172,5 +167,5 @@ def test_a_summary_that_mlflow_does_not_take_is_said(job, terminal, screen, reco
             raise ConnectionError("the server is away")
 
     monkeypatch.setattr(publish, "connect", lambda job: Away())
-    publish_summary(job, [record()], [], terminal)
+    publish_summary(job, None, [record()], [], terminal)
     assert f"MLflow did not take the summary (the server is away); the records are in {job.folder}" in screen.getvalue()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from harness.commands.compare import main
 from harness.errors import UserError
+from harness.measure.comparison import SIGMA_DIFFERENCE_FLOOR, Answer
 from harness.measure.stats import moderated, within
-from harness.measure.verdict import SIGMA_DIFFERENCE_FLOOR, Answer
 from harness.records.calibration import Calibration, Spread, assumed
-from harness.views.compare import compare, exit_code, lines, main, match, remarks
+from harness.views.compare import compare, exit_code, lines, match, remarks
 from tests.helpers.jobs import PLAIN
 
 QUIET = assumed("anywhere")
@@ -42,22 +43,22 @@ def sharp(measured) -> Calibration:
 
 
 def test_the_same_program_is_the_same(measured, sharp):
-    verdicts = compare(measured(1), measured(2), sharp).verdicts
+    verdicts = compare(measured(1), measured(2), sharp).quantities
     assert {judged.answer for judged in verdicts.values()} == {Answer.SAME}
 
 
 def test_a_slower_backward_is_found_in_backward_and_ratio_only(measured, sharp):
-    verdicts = compare(measured(1), measured(2, slower=1.05), sharp).verdicts
+    verdicts = compare(measured(1), measured(2, slower=1.05), sharp).quantities
     assert [verdicts[q].answer for q in ("forward", "backward", "ratio")] == [Answer.SAME, Answer.SLOWER, Answer.SLOWER]
     assert verdicts["backward"].change.centre == pytest.approx(1.05, abs=0.01)
 
 
 def test_a_faster_backward_is_found(measured, sharp):
-    assert compare(measured(1, slower=1.05), measured(2), sharp).verdicts["backward"].answer is Answer.FASTER
+    assert compare(measured(1, slower=1.05), measured(2), sharp).quantities["backward"].answer is Answer.FASTER
 
 
 def test_a_machine_of_unknown_noise_cannot_tell_two_percent(measured):
-    assert compare(measured(1), measured(2, slower=1.02), QUIET).verdicts["backward"].answer is Answer.CANNOT_TELL
+    assert compare(measured(1), measured(2, slower=1.02), QUIET).quantities["backward"].answer is Answer.CANNOT_TELL
 
 
 def test_exit_code_is_one_only_if_something_is_slower(measured, sharp):
@@ -144,7 +145,7 @@ def test_two_sweeps_have_the_spread_of_both_sides(record):
     sigma = {"forward": 0.01, "backward": 0.02, "ratio": 0.005}
     checked = Calibration("m", "2026", a.workload, a.threads, {a.variant: Spread(sigma, 20, 19)}, "")
     for quantity, centre in (("forward", 1.0), ("backward", 14 / 13), ("ratio", 14 / 13)):
-        found = compare(a, b, checked).verdicts[quantity].change
+        found = compare(a, b, checked).quantities[quantity].change
         expected = moderated([np.log(centre)] * 2, [0, 0], np.sqrt(2) * sigma[quantity], 19).interval(0.95, "")
         assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
 
@@ -153,7 +154,7 @@ def test_the_errors_inside_processes_of_both_sides_count(measured, sharp):
     a, b = measured(1), measured(2)
     errors = [within(np.log(record.samples[0]["seconds"]["forward"])).se for record in (a, b)]
     a.samples, b.samples = a.samples[:1], b.samples[:1]
-    change = compare(a, b, sharp).verdicts["forward"].change
+    change = compare(a, b, sharp).quantities["forward"].change
     half = moderated([0.0], [np.hypot(*errors)], SIGMA_DIFFERENCE_FLOOR, 19).half_width()  # more than is known here
     assert np.log(change.high / change.low) == pytest.approx(2 * half)
 

@@ -260,6 +260,6 @@ def test_half_a_database_is_removed_by_the_next_sweep_and_that_of_a_running_proc
     (left,) = results.glob(".mlflow-*")
     running = results / f".mlflow-abc.{os.getpid()}"
     running.mkdir()
-    paths.remove(results, folder)
+    paths.remove_leftovers(results, folder)
     assert not left.exists() and running.exists()
     running.rmdir()

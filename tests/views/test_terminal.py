@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from harness.views.table import COLUMNS, answer, row
 from harness.views.terminal import Terminal
+
+PATH = Path("a record.json")
 
 
 @pytest.fixture(params=[80, 200], ids=lambda width: f"width {width}")
@@ -24,19 +27,19 @@ def shown(request):
 
 
 def test_a_finished_variant_is_one_line_with_its_ratio_and_interval(shown, record):
-    line = shown(lambda terminal: terminal.finished(record(), "3 min left"))
+    line = shown(lambda terminal: terminal.finished(record(), PATH, 30))
     assert line.count("\n") == 1
-    for word in ("mlp", "torch eager", "1.81", "1.75 to 1.88", "ok", "(3 min left)"):
+    for word in ("mlp", "torch eager", "1.81", "1.75 to 1.88", "ok", "(30 s left)"):
         assert word in line
 
 
 def test_a_finished_line_says_that_it_is_noisy(shown, record):
-    assert "noisy: a neighbour" in shown(lambda terminal: terminal.finished(record(noise="a neighbour"), ""))
+    assert "noisy: a neighbour" in shown(lambda terminal: terminal.finished(record(noise="a neighbour"), PATH, 0))
 
 
 def test_a_failed_variant_is_one_line_with_its_whole_reason(shown, failed):
     reason = "no [bold]kernel[/nothing] for this shape, " + "really " * 40 + "none"
-    line = shown(lambda terminal: terminal.finished(failed("unsupported", reason), "9 s left"))
+    line = shown(lambda terminal: terminal.finished(failed("unsupported", reason), PATH, 9))
     assert f"unsupported: {reason}" in line
     assert line.count("\n") == 1
 

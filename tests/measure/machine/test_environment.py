@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from harness.measure.machine.environment import differences, that_matters
-from harness.measure.worker import ROOT
+from harness.paths import ROOT
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_a_sweep_adds_nothing_to_it_by_itself():
     program = (
         "from harness.measure.environment import that_matters\n"
         "before = that_matters()\n"
-        "import harness.__main__, harness.callback, harness.sweep, mlflow, numpy\n"
+        "import harness.__main__, harness.sweep.sweeper, mlflow, numpy\n"
         "from mlflow import MlflowClient\n"
         "assert that_matters() == before, (before, that_matters())"
     )

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from ..errors import UserError
-from .record import Record, read, records
+from ..records.record import Record, read, records
 
 
 def open_sweep(name: str, results: Path) -> list[Record]:
@@ -29,7 +29,7 @@ def open_sweep(name: str, results: Path) -> list[Record]:
 
 def _from_mlflow(experiment: str, results: Path) -> list[Record]:
     """Records that were logged as artifacts, newest of each cell first; `experiment` may be `NAME@URI`."""
-    from ..views.mlflow import download_records
+    from .mlflow import download_records
 
     name, _, uri = experiment.partition("@")
     with tempfile.TemporaryDirectory(prefix="twofold-") as folder:

@@ -1,0 +1,1 @@
+"""What a study predicts, the rules that judge it, and the verdicts."""

@@ -1,0 +1,1 @@
+"""Programs beside the sweep: `python -m harness.commands.NAME`."""

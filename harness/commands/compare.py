@@ -1,0 +1,43 @@
+"""Compares two sweeps: `python -m harness.commands.compare A B [--force] [--results FOLDER]`.
+
+A and B are folders of records, sweeps as `study/sweep`, names of sweeps, or `mlflow:EXPERIMENT`. Exit code 0, 1 if
+anything is slower, 2 for a mistake.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..errors import UserError
+from ..measure import machine
+from ..records.calibration import load
+from ..views.compare import compare, exit_code, lines, match, remarks
+from ..views.find import open_sweep
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print the comparison; its exit code."""
+    parser = argparse.ArgumentParser(prog="make compare", description="Compare two sweeps.")
+    parser.add_argument("a", help="the sweep before: a folder, study/sweep, a sweep's name, or mlflow:EXPERIMENT")
+    parser.add_argument("b", help="the sweep after")
+    parser.add_argument("--force", action="store_true", help="compare what differs in machine, sizes or precision")
+    parser.add_argument("--results", type=Path, default=Path("results"))
+    given = parser.parse_args(arguments)
+    try:
+        before, after = open_sweep(given.a, given.results), open_sweep(given.b, given.results)
+        calibration = load(given.results, machine.identity(machine.describe()))
+        pairs = match(before, after, given.force)
+        comparisons = [compare(a, b, calibration) for a, b in pairs]
+    except UserError as error:
+        print(f"twofold: {error}", file=sys.stderr)
+        return 2
+    print(f"B = {given.b} against A = {given.a}; {calibration.floor}")
+    print("\n".join([*remarks(pairs), *lines(comparisons)]))
+    return exit_code(comparisons)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""Checks what Hydra composes, and turns it into jobs."""

@@ -1,0 +1,79 @@
+"""The schema of `conf/config.yaml`, key by key."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from ..job import STRICT, Count, Framework, Measure, Tracking
+from .validate import file_name, folder_name
+
+Name = Annotated[str, BeforeValidator(file_name)]
+
+
+@dataclass(frozen=True)
+class Study:
+    __pydantic_config__ = STRICT
+    name: Name
+
+
+@dataclass(frozen=True)
+class Device:
+    """`name` may be auto; `threads` null stands for every CPU that this process may use."""
+
+    __pydantic_config__ = STRICT
+    name: Literal["auto", "cpu", "cuda"]
+    threads: Count | None
+    memory: Literal["kept", "returned"]
+
+
+@dataclass(frozen=True)
+class Precision:
+    __pydantic_config__ = STRICT
+    name: Literal["fp32", "tf32", "bf16"]
+
+
+@dataclass(frozen=True)
+class Config:
+    """Models, choices and variants are mappings here, and are checked against what there is of them."""
+
+    __pydantic_config__ = STRICT
+    study: Study
+    jobs: tuple[str, ...]
+    claim: Any
+    sweep: Name
+    redo: Literal["none", "failed", "all"]
+    seed: Annotated[int, Field(strict=True, ge=0)]
+    results: Annotated[str, AfterValidator(folder_name)]
+    model: dict[str, Any]
+    device: Device
+    precision: Precision
+    gradients: Literal["params", "inputs", "both"]
+    choices: dict[str, Any]
+    variants: dict[str, Any]
+    measure: Measure
+    tracking: Tracking
+    frameworks: dict[str, Framework]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One prediction of a claim; `expects` are the parameters of its rule, `where` limits it to some records."""
+
+    __pydantic_config__ = STRICT
+    says: str
+    rule: str
+    expects: dict[str, Any]
+    where: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Claim:
+    __pydantic_config__ = STRICT
+    text: str
+    source: str
+    axis: tuple[str, ...]
+    predictions: dict[str, Prediction]

@@ -1,0 +1,1 @@
+"""Everything that only a machine with a GPU can show."""

@@ -1,0 +1,1 @@
+"""Runs sweeps: decides what is outstanding, holds the device, measures each job and publishes its records."""

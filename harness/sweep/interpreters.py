@@ -1,0 +1,59 @@
+"""The Python of each framework: which one it is, and what it has installed."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from functools import cache
+
+from ..job import Job
+
+_ASK_VERSION = """
+import importlib.metadata, importlib.util
+if importlib.util.find_spec({0!r}) is None:
+    raise SystemExit(1)
+try:
+    print(importlib.metadata.version({0!r}))
+except importlib.metadata.PackageNotFoundError:
+    print("unknown")
+"""
+
+
+def interpreter(job: Job, framework: str) -> str:
+    """The Python that runs a framework on the job's device."""
+    return job.frameworks[framework].interpreters.get(job.device.name) or sys.executable
+
+
+def lacking(job: Job, framework: str) -> str:
+    """Why a framework cannot be measured on the job's device, with what to do; empty where it is installed."""
+    return _lacking(framework, interpreter(job, framework), job.device.name)
+
+
+@cache
+def framework_version(framework: str, python: str) -> str | None:
+    """The installed version, asked of its interpreter; the framework is not imported. None: it is not installed.
+
+    Raises OSError or TimeoutExpired for an interpreter that does not run.
+    """
+    asked = subprocess.run(
+        [python, "-c", _ASK_VERSION.format(framework)], capture_output=True, text=True, timeout=60, check=False
+    )
+    return asked.stdout.strip() if asked.returncode == 0 else None
+
+
+@cache
+def _lacking(framework: str, python: str, device: str) -> str:
+    remedy = f"set frameworks.{framework}.interpreters.{device}"
+    if shutil.which(python) is None:
+        remedy = "run make setup-gpu" if device == "cuda" else remedy
+        return f"{framework}: its interpreter {python} is not there; {remedy}"
+    try:
+        version = framework_version(framework, python)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"{framework}: its interpreter {python} does not run ({error}); {remedy}"
+    if version is None:
+        return (
+            f"{framework} is not installed for {python}; run make setup, or leave it out with 'variants.{framework}=[]'"
+        )
+    return ""

@@ -1,0 +1,56 @@
+"""What a measured time depends on besides the config and the machine: the traced work, the code, and the framework."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from functools import cache
+
+from ..job import Job, Variant
+from ..paths import ROOT
+from .interpreters import framework_version, interpreter, lacking
+
+# Of `harness/workload`, what programs execute: rules of ops for manual backprop, and the values of arrays.
+# The rest decides the traced graph, which is digested itself, or only counts and checks.
+_EXECUTED = (
+    *("ops/*.py", "backprop.py", "jacobian.py", "rematerialise.py", "primitives.py", "interpret.py"),
+    *("draw.py", "kinks.py"),
+)
+
+_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def versions(job: Job, variant: Variant) -> dict[str, str]:
+    """Digests of a variant's work and code, and the version of its framework, which is not imported."""
+    name = variant.framework
+    version = None if lacking(job, name) else framework_version(name, interpreter(job, name))
+    code = code_digest(name, frozenset(job.frameworks))
+    return {"work": job.workload.digest, "code": code, name: version or "not installed"}
+
+
+@cache
+def code_digest(framework: str, frameworks: frozenset[str]) -> str:
+    """A digest of the code that a framework's programs execute, without comments and docstrings.
+
+    That is `_EXECUTED` of `harness/workload`, and of `adapters` all that is not another framework's.
+    """
+    workload, adapters = ROOT / "harness" / "workload", ROOT / "adapters"
+    files = [path for pattern in _EXECUTED for path in workload.glob(pattern)]
+    for path in adapters.rglob("*.py"):
+        owner = path.relative_to(adapters).parts[0].removesuffix(".py")
+        if owner == framework or owner not in frameworks:
+            files.append(path)
+    digest = hashlib.sha256()
+    for path in sorted(files):
+        digest.update(f"{path.relative_to(ROOT)}\n{_statements(path.read_text())}\n".encode())
+    return digest.hexdigest()[:12]
+
+
+@cache
+def _statements(source: str) -> str:
+    """The syntax tree of a module, without docstrings."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:]
+    return ast.dump(tree)

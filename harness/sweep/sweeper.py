@@ -1,0 +1,70 @@
+"""The sweeper that Hydra starts: it plans and checks all jobs, launches those that are outstanding, and sums up."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import nullcontext
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.plugins import Plugins
+from hydra.plugins.launcher import Launcher
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+from ..config.compose import Overrides, Requested, requested
+from ..views.terminal import TERMINAL
+from . import preflight
+from .lock import device_lock
+from .run import digest, sum_up
+from .sweep import Sweep, announce, forecast_of, sweeps_of
+
+_HERE = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"  # launches in this process, one job at a time
+
+
+class StudySweeper(Sweeper):
+    """Chosen in `conf/hydra/sweeper/study.yaml`. Raises SystemExit with the exit code of the sweep."""
+
+    config: DictConfig
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        self.config, self.loader = config, hydra_context.config_loader
+        self.launcher: Launcher = Plugins.instance().instantiate_launcher(hydra_context, task_function, config)
+
+    def sweep(self, arguments: list[str]) -> None:
+        """Measure what is outstanding of everything that the command asks for."""
+        asked = list(requested(tuple(arguments), self._compose, OverridesParser.create(config_loader=self.loader)))
+        sweeps = sweeps_of(asked)
+        for absent in preflight.check([one.job for one in asked]):
+            TERMINAL.say(f"{absent} (its cells are unsupported; what was measured of it before is kept)")
+        # Elsewhere each job holds the device that it runs on.
+        here = self.config.hydra.launcher._target_ == _HERE
+        with device_lock(asked[0].job.device.name, TERMINAL.say) if here else nullcontext():
+            announce(sweeps, TERMINAL)
+            start = time.monotonic()
+            self._launch(sweeps, asked, here)
+            code = self._sum_up(sweeps, (time.monotonic() - start) / 60)
+        if code:
+            raise SystemExit(code)
+
+    def _compose(self, overrides: Overrides) -> DictConfig:
+        return self.loader.load_sweep_config(self.config, list(overrides))
+
+    def _launch(self, sweeps: Sequence[Sweep], asked: Sequence[Requested], here: bool) -> None:
+        """Launch jobs with outstanding variants. Raises what a job raised, here before the next one starts."""
+        jobs = [(job, todo) for sweep in sweeps for job, todo in zip(sweep.jobs, sweep.outstanding, strict=True)]
+        outstanding = {id(job) for job, todo in jobs if todo}
+        overrides = [one.overrides for one in asked if id(one.job) in outstanding]
+        for number, batch in enumerate([[each] for each in overrides] if here else [overrides]):
+            for finished in self.launcher.launch(batch, initial_job_idx=number):
+                _ = finished.return_value  # raises
+
+    def _sum_up(self, sweeps: Sequence[Sweep], minutes: float) -> int:
+        """Show every sweep. Returns the exit code."""
+        if (planned := forecast_of(sweeps)).seconds:
+            TERMINAL.say(f"took {minutes:.1f} minutes; planned were {planned}")
+        code = max(sum_up(sweep, TERMINAL) for sweep in sweeps)
+        for line in digest(sweeps):
+            TERMINAL.say(line)
+        return code

@@ -1,0 +1,276 @@
+"""Mistakes that a user may type, each answered in one sentence. In this process: what is said is what would be printed.
+
+`test_command_line.py` has one of each kind through the whole program.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import sys
+import threading
+import venv
+
+import pytest
+
+from harness.config.compose import job_from
+from harness.errors import UserError, explanation
+from harness.sweep import preflight
+from tests.helpers.typed import asked, planned
+
+SMALL = {
+    "variants": "numpy",
+    "device": "cpu",
+    "tracking": "off",
+    "measure.budget_s": "0.1",
+    "model.batch": "4",
+    "model.width": "8",
+}
+
+
+@pytest.fixture
+def refused(hydra_is_there, tmp_path):
+    """`refused(*overrides)`: the sentence by which a command is refused before anything is measured."""
+
+    def type_in(*overrides):
+        given = {override.lstrip("+~").partition("=")[0] for override in overrides}
+        rest = [
+            f"{key}={value}"
+            for key, value in SMALL.items()
+            if key not in given and not (key.startswith("model.") and "model" in given)
+        ]
+        if "results" not in given:
+            rest.append(f"results={tmp_path / 'results'}")
+        try:
+            planned(*rest, *overrides)
+            preflight.check([one.job for one in asked(*rest, *overrides)])
+        except Exception as error:
+            message = explanation(error)
+            if message is None:
+                raise
+            return message
+        pytest.fail(f"{overrides} is taken")
+
+    return type_in
+
+
+def named(value):
+    return " ".join(value) if isinstance(value, list) else "says"
+
+
+MISTAKES = (
+    (["model.batch=0"], "model.batch=0"),
+    (["model.depth=-1"], "model.depth=-1"),
+    (["model.width=2.5"], "model.width=2.5"),
+    (["model.width=wide"], "model.width='wide'"),
+    (["model.width="], "model.width=''"),
+    (["model.batch=null"], "model.batch=None"),
+    (["model.batch=1000000000000000000000000000000"], "model.batch"),
+    (["+model.layers=3"], "model.layers"),
+    (["model=gpt2", "model.heads=3"], "heads=3"),
+    (["model=gpt2", "model.tokens=65"], "tokens=65"),
+    (["+speed=1"], "speed: no such key"),
+    (["+measure.speed=1"], "measure.speed: no such key"),
+    (["~model"], "model: is missing"),
+    (["~seed"], "seed: is missing"),
+    (["gradients=all"], "gradients=all"),
+    (["model=gpt2", "gradients=inputs"], "choose params"),
+    (["+choices.speed=fast"], "choices=speed"),
+    (["choices.residuals=[some]"], "store, blocks, all"),
+    (["choices.tangent=1"], "false, true"),
+    (["choices.residuals=[]"], "choices.residuals=[]"),
+    (["choices.residuals=[all,all]"], "twice"),
+    (["measure=null"], "Config group override"),
+    (["tracking=null"], "Config group override"),
+    (["device=cuda"], "choose device=cpu"),
+    (["device.name=tpu"], "cpu, cuda"),
+    (["device.threads=100000"], "device.threads=100000"),
+    (["device.threads=0"], "device.threads=0"),
+    (["precision=tf32"], "choose precision=fp32"),
+    (["precision.name=fp64"], "fp32, tf32, bf16"),
+    (["variants.numpy=[jit]"], "by_hand"),
+    (["variants.torch=[eager,xla]"], "eager, compile"),
+    (["variants.numpy=by_hand"], "[eager]"),
+    (["variants.numpy=[]"], "nothing to measure"),
+    (["variants.numpy=[by_hand,by_hand]"], "twice"),
+    (["measure.trials=0"], "measure.trials=0"),
+    (["measure.budget_s=-5"], "measure.budget_s=-5"),
+    (["measure.budget_s=inf"], "measure.budget_s=inf"),
+    (["measure.budget_s=nan"], "measure.budget_s=nan"),
+    (["measure.budget_s=1e300"], "measure.budget_s=1e+300"),
+    (["measure.deadline_s=soon"], "measure.deadline_s='soon'"),
+    (["seed=-1"], "seed=-1"),
+    (["study.name=a/b"], "study.name='a/b'"),
+    (["study.name=.."], "study.name='..'"),
+    (["study.name=null"], "study.name=None"),
+    (["sweep=../../x"], "sweep='../../x'"),
+    (["results="], "results=''"),
+    (["results=null"], "results=None"),
+    (["results=/proc/nowhere"], "results=/proc/nowhere"),
+    (["model.width=${model.nothing}"], "model.nothing"),
+    (["model.width=???"], "model.width"),
+    (["frameworks.numpy.interpreters.cpu=/nowhere/bin/python"], "/nowhere/bin/python"),
+    (["frameworks.numpy.interpreters.cpu=/etc/hostname"], "/etc/hostname"),
+    (
+        ["+frameworks.absent={executions: [eager], interpreters: {}}", "variants.numpy=[]", "+variants.absent=[eager]"],
+        "absent is n",
+    ),
+    (["tracking=server", "tracking.uri=http://host:port"], "tracking.uri=http://host:port"),
+    (["tracking=server", "tracking.uri=http://"], "tracking.uri=http://"),
+    (["tracking=server", "tracking.uri='http://a b'"], "tracking.uri=http://a b"),
+    (["tracking.uri=5"], "tracking.uri=5"),
+)
+
+
+@pytest.mark.parametrize(("typed", "said"), MISTAKES, ids=named)
+def test_a_mistake_is_answered_in_one_sentence(refused, typed, said):
+    message = refused(*typed)
+    assert said in message
+    assert len(message.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"), [("model=perceptron", "resnet18"), ("device=gpu", "cuda"), ("variants=pytorch", "torch")]
+)
+def test_an_unknown_option_of_a_group_is_answered_with_what_there_is(refused, typed, said):
+    message = refused(typed)
+    assert message.startswith(f"{typed}: not known; choose from") and said in message
+
+
+# Hydra finds these by itself, and says what there is to choose from.
+FOUND_BY_HYDRA = (
+    (["bogus=1"], ["bogus"]),
+    (["model.widht=8"], ["model.widht"]),
+    (["model.width={"], ["{"]),
+    (["model.depth"], ["model.depth"]),
+    (["model.depth=range(1,"], ["range(1,"]),
+)
+
+
+@pytest.mark.parametrize(("typed", "said"), FOUND_BY_HYDRA, ids=named)
+def test_what_hydra_finds_stays_readable(refused, typed, said):
+    message = refused(*typed)
+    assert all(text in message for text in said)
+    assert len(message.splitlines()) <= 20
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (["model.depth=2,-1"], "model.depth=-1"),
+        (["model.depth=2,3", "device=cpu,cuda"], "device=cuda"),
+        (["model=mlp,perceptron"], "model=perceptron"),
+        (["model.depth=2,2"], "measured twice"),
+        (["device=auto,cpu"], "measured twice"),
+        (["study.name=a,b"], "cannot be swept"),
+        (["results=a,b"], "cannot be swept"),
+        (["model.depth=2,3", "tracking=server", "tracking.uri=http://127.0.0.1:1"], "does not answer"),
+        (["model.depth=interval(1,4)"], "list its values"),
+        (["precision=glob(*)"], "precision=tf32"),  # every option of a group
+    ],
+    ids=named,
+)
+def test_a_sweep_with_one_bad_job_is_refused(refused, typed, said):
+    assert said in refused(*typed)
+
+
+@contextlib.contextmanager
+def answering(reply):
+    """A server on a free port that sends `reply` to whoever connects, and hangs up."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve():
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = server.accept()
+                    with connection:
+                        connection.recv(4096)
+                        connection.sendall(reply)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield server.getsockname()[1]
+
+
+def test_results_that_are_a_file_are_refused(refused, tmp_path):
+    blocked = tmp_path / "file"
+    blocked.touch()
+    message = refused(f"results={blocked}/results")
+    assert all(
+        said in message
+        for said in (
+            f"results={blocked}/results",
+            "choose another folder",
+        )
+    )
+
+
+def test_an_interpreter_without_the_framework_is_refused(refused, tmp_path):
+    venv.create(tmp_path / "bare", symlinks=True)
+    python = tmp_path / "bare" / "bin" / "python"
+    message = refused("variants=torch", f"frameworks.torch.interpreters.cpu={python}")
+    assert all(
+        said in message
+        for said in (
+            f"torch is not installed for {python}",
+            "variants.torch=[]",
+        )
+    )
+
+
+def test_where_no_wanted_framework_is_there_it_says_so_of_each(refused):
+    missing = [f"frameworks.{name}.interpreters.cpu=/nowhere/{name}" for name in ("torch", "jax")]
+    message = refused("variants=torch,jax", *missing)
+    assert all(
+        said in message
+        for said in (
+            "torch: its interpreter /nowhere/torch",
+            "jax: its interp",
+        )
+    )
+
+
+def test_an_interpreter_that_does_not_start_is_refused(refused, tmp_path):
+    broken = tmp_path / "python"
+    broken.write_bytes(b"\x7fELF, but not really")
+    broken.chmod(0o755)
+    message = refused("variants=torch", f"frameworks.torch.interpreters.cpu={broken}")
+    assert all(said in message for said in (str(broken),))
+
+
+@pytest.mark.parametrize(
+    "reply", [b"", b"SSH-2.0-OpenSSH_9.6\r\n", b"HTTP/1.0 404 Not Found\r\n\r\n"], ids=["silence", "ssh", "no MLflow"]
+)
+def test_a_server_that_is_not_mlflow_is_refused(refused, reply):
+    with answering(reply) as port:
+        message = refused("tracking=server", f"tracking.uri=http://127.0.0.1:{port}")
+    assert all(
+        said in message
+        for said in (
+            f":{port}",
+            "does not answer",
+            "tracking=off",
+        )
+    )
+
+
+def test_a_port_where_nobody_listens_is_refused(refused):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    message = refused("tracking=server", f"tracking.uri=http://127.0.0.1:{port}")
+    assert all(
+        said in message
+        for said in (
+            f":{port}",
+            "refused",
+            "tracking=local",
+        )
+    )
+
+
+def test_mlflow_that_is_not_installed_is_refused_only_where_it_is_asked_for(composed, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "mlflow", None)
+    given = ("variants=numpy", "device=cpu", f"results={tmp_path}")
+    assert preflight.check([job_from(composed(*given, "tracking=off"))]) == []
+    for tracking in ("local", "server"):
+        with pytest.raises(UserError, match=r"MLflow is not installed for .*; install mlflow, or choose tracking=off"):
+            preflight.check([job_from(composed(*given, f"tracking={tracking}"))])

@@ -1,0 +1,82 @@
+"""Records without a measurement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, replace
+
+import pytest
+
+from adapters.base import DEFAULT
+from harness.claims.claim import Claim, Prediction
+from harness.claims.rules import Flops, Matmuls, Time
+from harness.claims.verdicts import judge_study
+from harness.records import calibration
+from harness.records.record import Record
+from tests.helpers.claims import times
+from tests.helpers.jobs import PLAIN
+
+
+@pytest.fixture
+def record() -> Callable[..., Record]:
+    """A plain record with some fields changed; `ratio=(low, centre, high)` is short for its metrics."""
+
+    def make(ratio: tuple[float, float, float] | None = None, metrics: dict | None = None, **changes) -> Record:
+        numbers = PLAIN.metrics | (metrics or {})
+        if ratio:
+            numbers |= dict(zip(("ratio_low", "ratio", "ratio_high"), ratio, strict=True))
+        return replace(PLAIN, metrics=numbers, **changes)
+
+    return make
+
+
+@pytest.fixture
+def failed(record) -> Callable[..., Record]:
+    """A record without times, as a variant leaves it that ended early."""
+
+    def make(outcome: str, reason: str, **changes) -> Record:
+        made = record(outcome=outcome, reason=reason, stop=[], samples=[], **changes)
+        made.metrics = {"ratio_flops": 5 / 3, "ratio_flops_asked": 5 / 3, "parameters": 100.0}
+        return made
+
+    return make
+
+
+BOTH = {"of": ("backward",), "over": ("forward",)}
+CLAIM = Claim(
+    "A layer takes two.",
+    "a comment",
+    ("depth",),
+    (
+        Prediction("backward", "It takes 2 L - 1.", {}, Matmuls("backward", 2, -1)),
+        Prediction("at_most", "It is at most 2.", {}, Flops(low=None, high=2, **BOTH)),
+        Prediction("clock", "It takes 1.5 at least.", {}, Time(low=1.5, high=None, **BOTH)),
+    ),
+)
+
+
+@pytest.fixture
+def judged(record):
+    """Verdicts on a claim: one of each kind of number, and one variant that is unsupported."""
+    made = [record(), record(framework="jax", execution="jit"), record(framework="tf", outcome="unsupported")]
+    for each, depth in zip(made, (3, 4, 3), strict=True):
+        each.workload = {**each.workload, "sizes": {"depth": depth}}
+        each.cell = each.framework
+        each.samples = [{"seconds": {"forward": [1.0] * 48, "backward": [2.0] * 48}}]
+        each.metrics |= {"executed_forward_flops": 3.0, "executed_backward_flops": 5.0, "parameters": 9.0}
+    return judge_study(CLAIM, made, ["x is missing"], calibration.assumed("here"))
+
+
+@pytest.fixture
+def variant(record):
+    """A record of a network of so many layers, with times and counts of its own, and choices."""
+
+    def make(backward=2.0, depth=3, framework="torch", counts=None, samples=None, outcome="ok", noise="", **choices):
+        made = record(framework=framework, outcome=outcome, noise=noise, metrics=counts)
+        made.workload = {**made.workload, "sizes": {"batch": 32, "depth": depth, "width": 64}}
+        made.choices = asdict(DEFAULT) | choices
+        made.samples = times(backward) if samples is None else samples
+        made.cell = f"mlp-{depth}.cpu.{made.variant}"
+        return made
+
+    return make
