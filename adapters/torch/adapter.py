@@ -113,6 +113,8 @@ class Adapter:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", DeprecationWarning)  # the compiler still uses torch.jit
                 from . import compiled, compiled_by_hand  # seconds that eager need not wait for
+            if choices.autodiff == "reverse" and self._device.type == "cpu" and choices.kernels != "plain":
+                _check_compiled_lstm(graph)
             nhwc |= choices.layout == "native" and self._device.type == "cuda"
         if choices.autodiff != "reverse":
             by_hand = compiled_by_hand.CompiledByHand if execution == "compile" else ByHand
@@ -179,3 +181,12 @@ def _built_with(pattern: str) -> str:
 def _fast_bf16() -> bool:
     """Whether oneDNN multiplies bf16 on this CPU; torch's own loop is hopeless."""
     return torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
+def _check_compiled_lstm(graph: Graph) -> None:
+    """Raises Unsupported where torch.compile fails for `torch.nn.LSTM` itself: oneDNN returns no workspace then."""
+    if any(call.op == "lstm" and call.inputs[0] not in graph.needs_gradient for call in graph.calls):
+        raise Unsupported(
+            "torch.compile fails for oneDNN's LSTM where its input needs no gradient, torch.nn.LSTM too; "
+            "choose gradients=both or choices.kernels=plain"
+        )

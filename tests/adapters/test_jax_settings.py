@@ -64,7 +64,7 @@ def _child(script: str, **environment: str) -> str:
         "from pathlib import Path\n"
         "from adapters.jax import Adapter\n"
         "from harness.workload.trace import trace\n"
-        "from tests.adapters.tiny import TINY_MLP, answers, sample\n"
+        "from tests.helpers.tiny import TINY_MLP, answers, sample\n"
         "graph = trace(TINY_MLP)\n"
     )
     done = subprocess.run(

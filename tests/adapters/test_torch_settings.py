@@ -15,6 +15,7 @@ torch = pytest.importorskip("torch")
 from adapters.base import Choices, Unsupported  # noqa: E402
 from adapters.torch import Adapter, adapter  # noqa: E402
 from harness.workload.trace import trace  # noqa: E402
+from harness.workload.workload import Workload  # noqa: E402
 from tests.helpers.tiny import TINY_MLP, sample  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
@@ -26,7 +27,7 @@ from adapters.base import Choices
 from adapters.torch import Adapter
 from harness.workload import draw
 from harness.workload.agreement import agreement
-from harness.workload.reference import reference
+from harness.workload.oracle import reference
 from harness.workload.trace import trace
 
 class Convolutions:
@@ -159,3 +160,12 @@ def test_a_cpu_has_no_clock_of_its_own():
     ours = Adapter("cpu", 1, "fp32")
     assert ours.device_seconds(lambda: 3) == (3, None)
     ours.wait([torch.zeros(1), {"a": torch.zeros(1)}])
+
+
+def test_a_compiled_lstm_whose_input_needs_no_gradient_is_unsupported_as_it_fails_in_torch_itself():
+    workload = Workload.of("op", {"op": "lstm", "batch": 2, "tokens": 3, "width": 8})
+    with pytest.raises(Unsupported, match="needs no gradient, torch.nn.LSTM too; choose gradients=both"):
+        Adapter("cpu", 1, "fp32").load(workload.graph, workload.sample(), "compile")
+    module, x = torch.nn.LSTM(8, 8), torch.ones(3, 2, 8)
+    with torch._dynamo.config.patch(allow_rnn=True), pytest.raises(TypeError, match="mkldnn_rnn_layer"):
+        torch.compile(lambda x: module(x)[0].sum())(x)

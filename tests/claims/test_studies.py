@@ -93,7 +93,7 @@ def traced(record):
 @pytest.mark.parametrize("name", NAMES)
 def test_every_prediction_speaks_of_something_that_is_measured(studies, traced, name):
     plan, records = studies[name], traced(studies[name])
-    for said in plan.jobs[0].claim.predictions:
+    for said in plan.claim.predictions:
         asked = [r for r in records if said.where.items() <= facts(r).items() and said.rule.concerns(r)]
         assert {record.framework for record in asked} == {"torch", "jax", "tensorflow"}, said.name
         phases = {*getattr(said.rule, "of", ()), *getattr(said.rule, "over", ())}
@@ -102,7 +102,7 @@ def test_every_prediction_speaks_of_something_that_is_measured(studies, traced, 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_trace_bears_out_what_is_predicted_of_counts(studies, traced, name):
-    claim = studies[name].jobs[0].claim
+    claim = studies[name].claim
     for verdict in verdicts(claim, traced(studies[name]), [], calibration.assumed("")):
         if verdict.kind == COUNTED:
             expected = Answer.FAILS if (name, verdict.prediction.name) in REFUTED else Answer.HOLDS

@@ -6,9 +6,8 @@ import json
 
 import pytest
 
-from harness.commands import track
+from harness.commands import compare, track
 from harness.records.metrics import SCHEMA
-from harness.commands import compare
 
 
 @pytest.fixture(params=["truncated", "newer"])

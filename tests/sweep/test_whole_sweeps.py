@@ -60,7 +60,7 @@ def workers_of(process: subprocess.Popen, count: int) -> list[int]:
 def test_a_worker_killed_from_outside_costs_its_variant_only(sweep):
     process = sweep.start("variants=numpy", *TINY, "tracking=off", "measure.target=1e-6", fake="sleepy,deferred")
     workers = workers_of(process, 3)
-    eventually(lambda: all(state(pid) == "T" for pid in workers))
+    eventually(lambda: state(workers[1]) == "T")  # it was asked something, and is paused
     os.kill(workers[1], signal.SIGKILL)
     printed, _ = process.communicate(timeout=300)
     assert process.returncode == 1

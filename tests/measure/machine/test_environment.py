@@ -51,7 +51,7 @@ def test_differences_name_the_variable_and_both_values():
 def test_a_sweep_adds_nothing_to_it_by_itself():
     """What it imports, MLflow included, sets variables of its own; a record made later must name the same."""
     program = (
-        "from harness.measure.environment import that_matters\n"
+        "from harness.measure.machine.environment import that_matters\n"
         "before = that_matters()\n"
         "import harness.__main__, harness.sweep.sweeper, mlflow, numpy\n"
         "from mlflow import MlflowClient\n"
