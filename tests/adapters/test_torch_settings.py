@@ -164,7 +164,7 @@ def test_a_cpu_has_no_clock_of_its_own():
 
 def test_a_compiled_lstm_whose_input_needs_no_gradient_is_unsupported_as_it_fails_in_torch_itself():
     workload = Workload.of("op", {"op": "lstm", "batch": 2, "tokens": 3, "width": 8})
-    with pytest.raises(Unsupported, match="needs no gradient, torch.nn.LSTM too; choose gradients=both"):
+    with pytest.raises(Unsupported, match=r"needs no gradient, torch\.nn\.LSTM too; choose gradients=both"):
         Adapter("cpu", 1, "fp32").load(workload.graph, workload.sample(), "compile")
     module, x = torch.nn.LSTM(8, 8), torch.ones(3, 2, 8)
     with torch._dynamo.config.patch(allow_rnn=True), pytest.raises(TypeError, match="mkldnn_rnn_layer"):
