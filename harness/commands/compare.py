@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import UserError
-from ..measure import machine
+from ..measure.machine.description import describe, identity
 from ..records.calibration import load
 from ..views.compare import compare, exit_code, lines, match, remarks
 from ..views.find import open_sweep
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str]) -> int:
     given = parser.parse_args(arguments)
     try:
         before, after = open_sweep(given.a, given.results), open_sweep(given.b, given.results)
-        calibration = load(given.results, machine.identity(machine.describe()))
+        calibration = load(given.results, identity(describe()))
         pairs = match(before, after, given.force)
         comparisons = [compare(a, b, calibration) for a, b in pairs]
     except UserError as error:

@@ -24,7 +24,7 @@ from hydra import compose, initialize_config_dir
 from ..config.compose import job_from
 from ..errors import explanation
 from ..job import Job
-from ..measure import machine
+from ..measure.machine.description import describe
 from ..paths import ROOT
 from ..sweep import preflight
 from ..workload.workload import save
@@ -143,7 +143,7 @@ def contact_device(contact: Contact) -> int:
     """All parts, as far as time goes. Exit code 0 if all that was seen is good, 1 if not. Raises UserError."""
     for line in preflight.check([_composed(contact, "model=mlp study.name=gpu_check")]):
         contact.say(f"{line} (its cells are unsupported)")
-    contact.say(f"machine: {machine.describe()}")
+    contact.say(f"machine: {describe()}")
     good = True
     for kind, most_s, part in PARTS:
         left_s = min(most_s, contact.left_s)

@@ -15,8 +15,7 @@ from typing import Any
 
 from adapters.base import AFTER, Adapter, Program
 
-from .machine import busy_s
-from .machine.counters import between, look
+from .machine.counters import between, busy_s, look
 
 # A timed block is at least this long, against about 0.1 µs for reading the clock.
 SHORTEST_BLOCK_S = 1e-3

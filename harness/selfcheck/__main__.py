@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ..errors import UserError
-from ..measure import machine
 from ..measure.clock import Samples
+from ..measure.machine.description import describe, identity
+from ..measure.machine.resources import cpus
 from ..measure.protocol import Failure
 from ..records.calibration import Calibration, store
 from ..sweep.lock import device_lock
@@ -41,8 +42,8 @@ def run(results: Path, processes: int = PROCESSES) -> bool:
     )
     checks = [*real_checks(measured), *simulated_checks(sigma, pair, processes)]
     created = datetime.now(UTC).isoformat(timespec="seconds")
-    where = machine.identity(machine.describe())
-    store(results, Calibration(where, created, WORKLOAD.as_dict(), len(machine.cpus()), spreads, floor))
+    where = identity(describe())
+    store(results, Calibration(where, created, WORKLOAD.as_dict(), len(cpus()), spreads, floor))
     print(*checks, floor, sep="\n")
     return all(check.good for check in checks)
 

@@ -14,8 +14,9 @@ import numpy as np
 
 from adapters.base import PHASES
 
-from ..measure import machine, stats
+from ..measure import stats
 from ..measure.clock import Samples
+from ..measure.machine.resources import cpus
 from ..measure.rounds import Run, run_rounds
 from ..measure.worker import MALLOC, Worker
 from ..paths import cache_folder
@@ -56,11 +57,11 @@ def start(
     checked: Checked, folder: Path, results: Path, number: int, environment: Mapping[str, str] = MALLOC["kept"]
 ) -> Iterator[tuple[Worker, dict[str, Any]]]:
     """A warm worker of the workload in `folder`, in a fresh process, and what its warm-up answered. Raises Failure."""
-    cpus = machine.cpus()
+    usable = cpus()
     log = results / "logs" / "selfcheck" / f"{checked}-{number}.log"
     cache = {"TWOFOLD_CACHE_DIR": str(cache_folder(results))}
-    with Worker(sys.executable, cpus, log, dict(environment) | cache) as worker:
-        given = {"device": "cpu", "threads": len(cpus), "precision": "fp32"}
+    with Worker(sys.executable, usable, log, dict(environment) | cache) as worker:
+        given = {"device": "cpu", "threads": len(usable), "precision": "fp32"}
         worker.ask("open", DEADLINE_S, framework=checked.framework, **given)
         worker.ask("load", DEADLINE_S, folder=str(folder), execution=checked.execution)
         yield worker, worker.ask("warm", DEADLINE_S, limit_s=WARM_S)

@@ -9,7 +9,7 @@ from typing import Any
 from ..claims.claim import Claim
 from ..claims.verdicts import judge_study, write
 from ..job import Job, Variant
-from ..measure import machine
+from ..measure.machine.description import describe, identity
 from ..measure.trial import Measured
 from ..records import calibration
 from ..records.build import record_of
@@ -36,7 +36,7 @@ class Publisher:
         self.tracker = tracker
         self.machine = described
         self.todo = todo
-        self.calibration = calibration.load(job.results, machine.identity(described))
+        self.calibration = calibration.load(job.results, identity(described))
 
     def publish(self, variant: Variant, known: Measured, left_s: float) -> None:
         """Write the record first; then show it."""
@@ -60,7 +60,7 @@ def publish_summary(
         terminal.say(f"missing: {why}")
     judged = None
     if claim:
-        known = calibration.load(job.results, machine.identity(machine.describe()))
+        known = calibration.load(job.results, identity(describe()))
         judged = judge_study(claim, records, missing, known)
         write(job.folder, judged)
         terminal.verdicts(judged)

@@ -10,7 +10,8 @@ from ..claims import text as claim_text
 from ..claims.verdicts import read as read_verdicts
 from ..errors import UserError
 from ..job import Job, Variant
-from ..measure import machine
+from ..measure.machine.description import describe
+from ..measure.machine.resources import cpus
 from ..measure.protocol import Failure, Outcome
 from ..measure.trial import Conditions, Launch, Measured, run_trial
 from ..paths import cache_folder, temporary_folder
@@ -25,7 +26,7 @@ from .sweep import Sweep
 
 def run_job(job: Job, terminal: Terminal) -> None:
     """Measure what is outstanding of one workload. Each of its variants gets its record, however it ends."""
-    described = machine.describe()
+    described = describe()
     todo = outstanding(job, described)
     if not todo:
         return
@@ -109,4 +110,4 @@ def conditions(job: Job) -> Conditions:
 
 def _cpus(job: Job) -> Sequence[int]:
     """The last CPUs that this process may use: the first ones serve most interrupts."""
-    return machine.cpus()[-job.device.threads :]
+    return cpus()[-job.device.threads :]

@@ -12,7 +12,7 @@ from ..claims.claim import Claim
 from ..config.compose import Requested
 from ..errors import UserError
 from ..job import Job, Variant
-from ..measure import machine
+from ..measure.machine.description import describe
 from ..paths import remove_leftovers
 from ..records.record import Record, read_head
 from ..views.terminal import Terminal
@@ -56,7 +56,7 @@ class Sweep:
     @cached_property
     def outstanding(self) -> list[dict[Variant, str]]:
         """For each job what is to be measured, and why again. Ask when the device's lock is held. Raises UserError."""
-        described = machine.describe()
+        described = describe()
         return [outstanding(job, described) for job in self.jobs]
 
     @cached_property

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.measure import machine, stats
+from harness.measure import stats
+from harness.measure.machine.resources import cpus
 from harness.measure.rounds import Run, run_rounds
 from harness.records.noise import noise
 from harness.selfcheck.processes import installed, start
@@ -42,7 +43,7 @@ def ours(folder: Path, number: int, seconds: float = SECONDS) -> tuple[float, st
     with start(installed()[0], folder, RESULTS, number) as (worker, warm):
         run = Run(worker, warm["repeat"], warm["repeat"] * sum(warm["seconds"].values()))
         run_rounds({0: run}, target=1e-9, budget_s=seconds, deadline_s=60, finished=lambda *ended: None)
-    return math.exp(stats.within(run.log_ratios()).centre), noise([run.samples], len(machine.cpus()))
+    return math.exp(stats.within(run.log_ratios()).centre), noise([run.samples], len(cpus()))
 
 
 def well_known(seconds: float = SECONDS) -> float:

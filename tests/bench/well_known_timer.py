@@ -10,7 +10,7 @@ import sys
 import torch
 from torch.utils.benchmark import Timer
 
-from harness.measure import machine
+from harness.measure.machine.resources import cpus
 from harness.workload.workload import Workload
 
 
@@ -18,7 +18,7 @@ def main(seconds: float) -> None:
     """Half of the seconds for each of the two."""
     from adapters.torch import Adapter
 
-    threads = len(machine.cpus())
+    threads = len(cpus())
     workload = Workload.of("mlp", {})
     program = Adapter("cpu", threads, "fp32").load(workload.graph, workload.sample(), "eager")
     loss = program.forward()[1]  # the one that has a graph

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from harness.config import device
 from harness.config.compose import job_from
 from harness.job import Job
-from harness.measure import machine
 from harness.workload.ops import CATALOGUE
 from tests.helpers.typed import planned
 
@@ -28,8 +28,8 @@ OPTIONS = [(group, option) for group, options in GROUPS.items() for option in op
 @pytest.fixture(autouse=True)
 def with_gpu(monkeypatch):
     """A machine on which every device can be had, and memory enough."""
-    monkeypatch.setattr(machine, "gpus", lambda: ["A GPU, 1.0"])
-    monkeypatch.setattr(machine, "memory_bytes", lambda: 2**40)
+    monkeypatch.setattr(device, "gpus", lambda: ["A GPU, 1.0"])
+    monkeypatch.setattr(device, "memory_bytes", lambda: 2**40)
 
 
 def settings_of(composed, chosen):
@@ -95,7 +95,7 @@ def test_every_file_says_what_it_is_for(path):
 
 def test_device_auto_is_the_gpu_where_there_is_one_else_the_cpu(composed, monkeypatch):
     assert settings_of(composed, {"device": "auto"}).device.name == "cuda"
-    monkeypatch.setattr(machine, "gpus", list)
+    monkeypatch.setattr(device, "gpus", list)
     assert settings_of(composed, {"device": "auto"}).device.name == "cpu"
 
 

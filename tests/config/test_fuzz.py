@@ -10,10 +10,10 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf, open_dict
 
+from harness.config import device
 from harness.config.compose import job_from
 from harness.config.job import job_of
 from harness.errors import UserError, explanation
-from harness.measure import machine
 from harness.sweep.run import launch
 from harness.sweep.sweep import Sweep
 
@@ -39,8 +39,8 @@ NEW_KEYS = ["speed", "model.layers", "frameworks.fake", "frameworks.'../x'", "va
 
 @pytest.fixture
 def large_machine(monkeypatch):
-    monkeypatch.setattr(machine, "gpus", lambda: ["A GPU, 1.0"])
-    monkeypatch.setattr(machine, "memory_bytes", lambda: 2**36)
+    monkeypatch.setattr(device, "gpus", lambda: ["A GPU, 1.0"])
+    monkeypatch.setattr(device, "memory_bytes", lambda: 2**36)
 
 
 def keys(config, prefix=""):

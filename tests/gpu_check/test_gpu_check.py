@@ -11,6 +11,7 @@ import time
 import pytest
 from hydra import compose, initialize_config_dir
 
+from harness.config import device
 from harness.config.compose import job_from
 from harness.gpu_check import __main__ as gpu_check
 from harness.gpu_check import checks
@@ -18,12 +19,11 @@ from harness.paths import ROOT
 
 
 @pytest.fixture
-def driver(tmp_path, monkeypatch):
-    """An `nvidia-smi` that lists one GPU."""
-    tool = tmp_path / "nvidia-smi"
-    tool.write_text("#!/bin/sh\necho 'Fake GPU, 600.00'\n")
-    tool.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+def driver(monkeypatch):
+    """A driver that lists one GPU, for this process and those that it starts."""
+    monkeypatch.setenv("FAKE_NVML", "[]")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests" / "fakes" / "nvml"))
+    monkeypatch.setattr(device, "gpus", lambda: ["Fake GPU, 600.00"])
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any
 
 from adapters.base import DEFAULT
 from harness.job import Device, Framework, Job, Measure, Tracking, Variant
-from harness.measure import machine
+from harness.measure.machine.description import describe
 from harness.measure.machine.environment import that_matters
 from harness.records.record import Record
 from harness.sweep.provenance import versions
@@ -93,7 +93,7 @@ def finished(job: Job, variant: Variant, record: Record) -> Record:
         cell=job.cell(variant),
         measure=asdict(job.measure),
         threads=job.device.threads,
-        machine=machine.describe(),
+        machine=describe(),
         environment=that_matters(),
         versions=versions(job, variant),
     )

@@ -14,7 +14,7 @@ import time
 from itertools import groupby
 from pathlib import Path
 
-from harness.measure import machine
+from harness.measure.machine.description import describe
 
 from . import group, table
 from .lines import Line, selected
@@ -37,7 +37,7 @@ def main(words: list[str], seconds: float, write: Path | None) -> int:
             rows.append((Line(framework, execution, result["what"]), result))
             print(table.text(*rows[-1]), flush=True)
     if write:
-        write.write_text(table.markdown(rows, machine.describe()))
+        write.write_text(table.markdown(rows, describe()))
     above = [row for row in rows if not row[1].get("good")]
     print(f"{len(rows)} lines in {(time.perf_counter() - start) / 60:.1f} minutes, {len(above)} above theirs or failed")
     for row in above:

@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from harness.measure import machine
+from harness.measure.machine.resources import cpus
 from harness.workload.workload import Workload
 
 from .compare import Result, compare
@@ -26,7 +26,7 @@ LIBRARIES = {"torch": "torch_nn", "jax": "flax_linen", "tensorflow": "keras_laye
 
 def main(framework: str, execution: str, seconds: float, whats: list[str], answer: Callable[[Result], None]) -> None:
     """What was begun, a result for each phase, or in a sentence why there is none."""
-    adapter = importlib.import_module(f"adapters.{framework}").Adapter("cpu", len(machine.cpus()), "fp32")
+    adapter = importlib.import_module(f"adapters.{framework}").Adapter("cpu", len(cpus()), "fp32")
     for what in whats:
         answer({"what": what})
         try:

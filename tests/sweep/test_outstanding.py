@@ -12,7 +12,7 @@ import pytest
 
 from harness.errors import UserError
 from harness.job import Device, Job, Variant
-from harness.measure import machine
+from harness.measure.machine.description import describe
 from harness.records.metrics import SCHEMA
 from harness.records.record import NewerSchema, read
 from harness.sweep import interpreters, provenance
@@ -41,7 +41,7 @@ def finished(job, record):
 
 
 def decided(job: Job) -> dict[Variant, str]:
-    return outstanding(job, machine.describe())
+    return outstanding(job, describe())
 
 
 def test_what_has_no_record_is_measured_and_what_is_finished_is_kept(job, finished):
@@ -59,7 +59,7 @@ def test_what_has_no_record_is_measured_and_what_is_finished_is_kept(job, finish
         ("measure", {"budget_s": 1.0}, "measure.budget_s was 1.0 and is 8.0"),
         ("machine", {"cpu": "Quick 3000"}, "machine.cpu was Quick 3000 and is"),
         ("machine", {"instructions": "avx avx2"}, "machine.instructions was avx avx2 and is"),
-        ("machine", {"gpus": ["A GPU"]}, "machine.gpus was ['A GPU'] and is []"),
+        ("machine", {"gpus": ["A GPU"]}, "gpus was ['A GPU'] and is []"),
         ("versions", {"torch": "1.0"}, "torch was 1.0 and is 2."),
         ("versions", {"code": "0123"}, "code was 0123 and is"),
     ],

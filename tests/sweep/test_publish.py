@@ -12,7 +12,7 @@ from rich.console import Console
 
 from harness.errors import UserError
 from harness.job import Job, Measure, Tracking, Variant
-from harness.measure import machine
+from harness.measure.machine.description import describe
 from harness.measure.protocol import Failure, Outcome
 from harness.measure.trial import Measured
 from harness.records.record import read
@@ -60,7 +60,7 @@ def ready(tracker) -> Future:
 
 
 def publisher_of(job: Job, terminal: Terminal, tracker: Future) -> Publisher:
-    return Publisher(job, terminal, tracker, machine.describe(), dict.fromkeys(job.variants, ""))
+    return Publisher(job, terminal, tracker, describe(), dict.fromkeys(job.variants, ""))
 
 
 def failed() -> Measured:

@@ -10,12 +10,21 @@ from pathlib import Path
 _GAUGES = ("load", "cpu_mhz", "cpu_celsius")  # read at the end of a visit, when the CPUs are still busy
 _COUNTERS = ("steal_s", "throttles")  # by how much they rose in a visit
 
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def busy_s() -> float:
+    """Processor seconds since boot in which a CPU was not idle, those taken by the host included; steps of 10 ms."""
+    with open("/proc/stat") as file:  # noqa: PTH123 (read in the measuring loop)
+        user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, file.readline().split()[1:9])
+    return (user + nice + system + irq + softirq + steal) / _TICKS
+
 
 def look(root: Path = Path("/")) -> dict[str, float]:
     """The state now; what this kernel does not show is absent. `root` is another file system in tests."""
     seen = {
         "load": float((root / "proc/loadavg").read_text().split()[0]),
-        "steal_s": int((root / "proc/stat").read_text().split(maxsplit=9)[8]) / os.sysconf("SC_CLK_TCK"),
+        "steal_s": int((root / "proc/stat").read_text().split(maxsplit=9)[8]) / _TICKS,
     }
     khz, thermometers, throttles = (_numbers(paths) for paths in _paths(root))
     if clocks := [each / 1000 for each in khz] or _listed_mhz(root):

@@ -1,15 +1,17 @@
-"""Watches a GPU's clock, temperature and reasons for slowing down while others measure on it."""
+"""NVIDIA GPUs, asked of their driver's library (NVML): which there are, and what slows one while others measure."""
 
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
-import tempfile
+from collections.abc import Callable
+from functools import cache
+from threading import Event, Thread
 from types import TracebackType
+from typing import Any
 
-EVERY_MS = 500
-_QUERY = "clocks.sm,temperature.gpu,clocks_throttle_reasons.active"  # newer drivers take this older name too
+import pynvml
+
+EVERY_S = 0.5
 
 # NVML's bits; idle, a set clock and the power limit are how a GPU works, these are not.
 SLOWDOWNS = {
@@ -19,42 +21,67 @@ SLOWDOWNS = {
     0x80: "power brake",
 }
 
+_GAUGES: dict[str, Callable[[Any], float]] = {
+    "gpu_mhz": lambda gpu: pynvml.nvmlDeviceGetClockInfo(gpu, pynvml.NVML_CLOCK_SM),
+    "gpu_celsius": lambda gpu: pynvml.nvmlDeviceGetTemperature(gpu, pynvml.NVML_TEMPERATURE_GPU),
+    "gpu_slowed": lambda gpu: pynvml.nvmlDeviceGetCurrentClocksThrottleReasons(gpu),
+}
+
+
+@cache
+def gpus() -> list[str]:
+    """Names of the NVIDIA GPUs, each with the driver's version; none without a driver."""
+    try:
+        pynvml.nvmlInit()
+        driver = pynvml.nvmlSystemGetDriverVersion()
+        handles = map(pynvml.nvmlDeviceGetHandleByIndex, range(pynvml.nvmlDeviceGetCount()))
+        return [f"{pynvml.nvmlDeviceGetName(handle)}, {driver}" for handle in handles]
+    except pynvml.NVMLError:
+        return []
+
 
 class GpuWatch:
-    """One `nvidia-smi` that prints a line every half second into a file; nothing on a machine without it."""
+    """Looks at the GPU that is measured on every half second, until its context ends. Sees nothing without a driver."""
 
     def __enter__(self) -> GpuWatch:
-        self.process: subprocess.Popen[bytes] | None = None
-        self.printed = tempfile.TemporaryFile()
-        if tool := shutil.which("nvidia-smi"):
-            gpu = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")[0] or "0"
-            asked = ["--id", gpu, f"--query-gpu={_QUERY}", "--format=csv,noheader,nounits", f"--loop-ms={EVERY_MS}"]
-            self.process = subprocess.Popen(
-                [tool, *asked], stdin=subprocess.DEVNULL, stdout=self.printed, stderr=subprocess.DEVNULL
-            )
+        self._seen: dict[str, list[float]] = {}
+        self._over = Event()
+        self.thread = Thread(target=self._look, daemon=True)
+        self.thread.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        if self.process:
-            self.process.kill()
-            self.process.wait()
-        self.printed.close()
+        self._over.set()
+        self.thread.join()
 
     def seen(self) -> dict[str, list[float]]:
-        """All that was seen so far, in order; what the GPU does not show is absent."""
-        size = os.fstat(self.printed.fileno()).st_size
-        lines = os.pread(self.printed.fileno(), size, 0).decode(errors="replace").split("\n")[:-1]
-        seen: dict[str, list[float]] = {}
-        for line in lines:
-            for name, text in zip(("gpu_mhz", "gpu_celsius", "gpu_slowed"), line.split(","), strict=False):
+        """All values so far, in order; what the GPU does not show is absent."""
+        return {name: list(values) for name, values in self._seen.items()}
+
+    def _look(self) -> None:
+        try:
+            pynvml.nvmlInit()
+            gpu = _visible_gpu()
+        except pynvml.NVMLError:
+            return
+        while True:
+            for name, read in _GAUGES.items():
                 try:
-                    value = float(int(text, 16) if name == "gpu_slowed" else float(text))
-                except ValueError:  # [N/A]
+                    self._seen.setdefault(name, []).append(float(read(gpu)))
+                except pynvml.NVMLError:  # it does not show this
                     continue
-                seen.setdefault(name, []).append(value)
-        return seen
+            if self._over.wait(EVERY_S):
+                return
 
 
 def slowdowns(masks: list[float]) -> list[str]:
     """In words, what slowed the GPU in any of the looks."""
     return [words for bit, words in SLOWDOWNS.items() if any(int(mask) & bit for mask in masks)]
+
+
+def _visible_gpu() -> Any:
+    """The first GPU that CUDA shows to this process and its children. Raises NVMLError if it is not there."""
+    first = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")[0] or "0"
+    if first.isdigit():
+        return pynvml.nvmlDeviceGetHandleByIndex(int(first))
+    return pynvml.nvmlDeviceGetHandleByUUID(first)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 
 import pytest
@@ -11,10 +10,8 @@ import pytest
 from adapters.base import PHASES
 from harness.measure.clock import Samples
 from harness.measure.machine.counters import between, look
-from harness.measure.machine.gpu import GpuWatch
 from harness.records.metrics import METRICS
 from harness.records.noise import noise, surroundings
-from tests.helpers.processes import eventually
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -75,38 +72,6 @@ def test_a_virtual_machine_shows_its_clock_elsewhere(kernel, tmp_path):
 def test_this_machine_can_be_looked_at():
     seen = between(look(), look())
     assert seen["load"][0] >= 0 and seen["steal_s"][0] >= 0
-
-
-@pytest.fixture
-def driver(tmp_path, monkeypatch):
-    """`driver(*lines)`: an `nvidia-smi` that prints them, one every tenth of a second, and then goes on in silence."""
-
-    def make(*lines: str) -> Path:
-        tool, asked = tmp_path / "nvidia-smi", tmp_path / "asked"
-        script = [f"echo '{line}'; sleep 0.1" for line in lines]
-        tool.write_text("\n".join(["#!/bin/sh", f'echo "$@" > {asked}', *script, "exec sleep 60\n"]))
-        tool.chmod(0o755)
-        monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-        return asked
-
-    return make
-
-
-def test_a_gpu_is_watched_until_the_end_and_not_longer(driver, monkeypatch):
-    asked = driver("1980, 41, 0x0000000000000000", "1200, 88, 0x0000000000000044", "[N/A], 89, [N/A]")
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,1")
-    with GpuWatch() as watch:
-        eventually(lambda: len(watch.seen().get("gpu_celsius", [])) == 3, 10)
-        assert watch.seen() == {"gpu_mhz": [1980, 1200], "gpu_celsius": [41, 88, 89], "gpu_slowed": [0, 0x44]}
-    assert watch.process is not None and watch.process.returncode is not None
-    assert "--id 3 " in asked.read_text() and "--loop-ms=500" in asked.read_text()
-
-
-def test_without_a_driver_nothing_is_seen(monkeypatch):
-    monkeypatch.setenv("PATH", "/nowhere")
-    with GpuWatch() as watch:
-        time.sleep(0.05)
-        assert watch.seen() == {}
 
 
 def measured(cycles: int = 40, slower: float = 1.0, **seen: list[float]) -> Samples:

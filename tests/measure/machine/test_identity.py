@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from adapters import cpu
-from harness.measure import machine
+from harness.measure.machine.description import describe, identity
 
 MILAN = {"vendor_id": "AuthenticAMD", "cpu family": "25", "model": "1", "model name": "AMD EPYC", "stepping": "1"}
 MILAN["flags"] = "fpu sse4_1 sse4_2 avx f16c fma avx2"
@@ -20,21 +20,21 @@ def on(monkeypatch):
 
     def describe(known):
         monkeypatch.setattr(cpu, "described", lambda: known)
-        return machine.describe()
+        return describe()
 
     return describe
 
 
 def test_this_cpu_is_described():
-    described = machine.describe()
+    described = describe()
     assert described["cpu"] and described["instructions"] and ", family " in described["processor"]
     assert set(described["instructions"].split()) <= cpu.instructions()
 
 
 def test_instructions_and_model_make_another_machine_and_stepping_none(on):
-    identities = [machine.identity(on(known)) for known in (MILAN, GENOA, MILAN | {"model": "17"}, GRAVITON)]
+    identities = [identity(on(known)) for known in (MILAN, GENOA, MILAN | {"model": "17"}, GRAVITON)]
     assert len(set(identities)) == 4
-    assert machine.identity(on(MILAN | {"stepping": "2"})) == identities[0]
+    assert identity(on(MILAN | {"stepping": "2"})) == identities[0]
     assert on(MILAN)["instructions"] == "avx avx2 f16c fma sse4_1 sse4_2"
     assert on(MILAN)["processor"] == "AuthenticAMD, family 25, model 1"
     assert on(GRAVITON)["instructions"] == "asimd bf16 i8mm sve"

@@ -1,0 +1,66 @@
+"""Stands in for NVIDIA's library on a machine without a driver: one GPU, or none, as `FAKE_NVML` says.
+
+`FAKE_NVML` is a JSON list: what is seen in each look, [MHz, degrees, mask of slowdowns], null for what is not shown.
+"""
+
+import json
+import os
+
+NVML_CLOCK_SM, NVML_TEMPERATURE_GPU = 1, 0
+
+_looks = 0
+asked = []  # by which index or UUID a GPU was asked for
+
+
+class NVMLError(Exception):
+    pass
+
+
+def nvmlInit():
+    if "FAKE_NVML" not in os.environ:
+        raise NVMLError("no driver")
+
+
+def nvmlSystemGetDriverVersion():
+    return "600.00"
+
+
+def nvmlDeviceGetCount():
+    return 1
+
+
+def nvmlDeviceGetName(handle):
+    return "Fake GPU"
+
+
+def nvmlDeviceGetHandleByIndex(index):
+    asked.append(index)
+    return index
+
+
+def nvmlDeviceGetHandleByUUID(uuid):
+    asked.append(uuid)
+    return uuid
+
+
+def _look(position):
+    looks = json.loads(os.environ["FAKE_NVML"])
+    if _looks >= len(looks) or looks[_looks][position] is None:
+        raise NVMLError("not shown")
+    return looks[_looks][position]
+
+
+def nvmlDeviceGetClockInfo(handle, kind):
+    return _look(0)
+
+
+def nvmlDeviceGetTemperature(handle, kind):
+    return _look(1)
+
+
+def nvmlDeviceGetCurrentClocksThrottleReasons(handle):
+    global _looks
+    try:
+        return _look(2)
+    finally:
+        _looks += 1

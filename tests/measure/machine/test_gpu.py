@@ -1,0 +1,59 @@
+"""What is seen of GPUs, on a fake of the driver's library."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from harness.measure.machine import gpu
+from harness.measure.machine.gpu import GpuWatch, gpus
+from tests.helpers.processes import eventually
+
+FAKE = Path(__file__).parents[2] / "fakes" / "nvml" / "pynvml.py"
+
+
+@pytest.fixture
+def driver(monkeypatch):
+    """`driver(*looks)`: a driver that shows these, one after the other; returns the library that is asked."""
+
+    def make(*looks):
+        spec = importlib.util.spec_from_file_location("fake_pynvml", FAKE)
+        library = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(library)
+        monkeypatch.setattr(gpu, "pynvml", library)
+        if looks:
+            monkeypatch.setenv("FAKE_NVML", json.dumps(looks))
+        gpus.cache_clear()
+        return library
+
+    yield make
+    gpus.cache_clear()
+
+
+def test_gpus_are_named_with_their_driver(driver):
+    driver([1980, 41, 0])
+    assert gpus() == ["Fake GPU, 600.00"]
+
+
+def test_without_a_driver_there_are_none_and_nothing_is_seen(driver):
+    driver()
+    assert gpus() == []
+    with GpuWatch() as watch:
+        time.sleep(0.05)
+        assert watch.seen() == {}
+
+
+@pytest.mark.parametrize(("visible", "asked"), [("3,1", 3), ("", 0), ("GPU-8f2c", "GPU-8f2c")])
+def test_the_gpu_that_is_measured_on_is_watched_until_the_end_and_not_longer(driver, monkeypatch, visible, asked):
+    library = driver([1980, 41, 0], [1200, 88, 0x44], [None, 89, None])
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    monkeypatch.setattr(gpu, "EVERY_S", 0.01)
+    with GpuWatch() as watch:
+        eventually(lambda: len(watch.seen().get("gpu_celsius", [])) == 3, 10)
+        assert watch.seen() == {"gpu_mhz": [1980, 1200], "gpu_celsius": [41, 88, 89], "gpu_slowed": [0, 0x44]}
+    assert not watch.thread.is_alive()
+    assert library.asked == [asked]
