@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -41,9 +42,10 @@ class Number:
         return replace(self, low=self.low / divisor, centre=self.centre / divisor, high=self.high / divisor)
 
 
-def counted(record: Record, name: str) -> Number:
-    """One of the record's counts."""
-    return Number.exact(record.metrics[name]) if name in record.metrics else Number(missing=f"it has no {name}")
+def counted(record: Record, phase: str, what: Literal["matmuls", "flops"]) -> Number:
+    """How many multiplies, or FLOPs, a phase executed."""
+    count = getattr(record.phases.get(phase), what, None)
+    return Number(missing=f"it has no {what} of {phase}") if count is None else Number.exact(count)
 
 
 def flops(record: Record, phases: Sequence[str]) -> Number:
@@ -52,11 +54,11 @@ def flops(record: Record, phases: Sequence[str]) -> Number:
     They are those of multiplies alone. Where a phase has fewer than its trace, and the record notes why, its program
     computes some otherwise (XLA a product with a dimension of one), and their count is not known.
     """
-    each = [counted(record, f"executed_{phase}_flops") for phase in phases]
+    each = [counted(record, phase, "flops") for phase in phases]
     for phase, number in zip(phases, each, strict=True):
         if number.missing:
             return number
-        if phase in record.notes and number.centre < record.metrics.get(f"{phase}_flops", 0):
+        if phase in record.notes and number.centre < record.phases[phase].work_flops:
             return Number(missing=record.notes[phase].rstrip("."), silence="not counted")
     return Number.exact(sum(number.centre for number in each))
 

@@ -59,7 +59,7 @@ class Matmuls:
         return "depth" in record.workload["sizes"]
 
     def number(self, record: Record, records: Sequence[Record], calibration: Calibration) -> Number:
-        return counted(record, f"executed_{self.phase}_matmuls")
+        return counted(record, self.phase, "matmuls")
 
     def band(self, record: Record) -> tuple[float, float]:
         count = self.per_layer * record.workload["sizes"]["depth"] + self.plus

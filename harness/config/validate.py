@@ -89,9 +89,19 @@ def _sentence(kind: type[Any], data: Any, where: str, error: Any) -> str:
     elif what in _KINDS:
         wanted = _KINDS[what]
     else:
-        wanted = f"{error['msg'].removeprefix('Input should be ')}"
+        wanted = _range(error)
     null = " or null" if type(None) in typing.get_args(_hint(kind, path)) else ""
     return f"{_with_value(key, data, path)}: must be {wanted}{null}"
+
+
+def _range(error: Any) -> str:
+    """What numbers fit: pydantic's own words where the error is not about a range."""
+    ends = error.get("ctx", {})
+    if "ge" in ends:
+        return f"at least {ends['ge']}"
+    if "gt" in ends or "lt" in ends:
+        return "more than 0 and less than a billion"
+    return str(error["msg"].removeprefix("Input should be "))
 
 
 def _with_value(key: str, data: Any, path: Sequence[Any]) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from ..job import Job, Variant
 from ..measure.protocol import Failure, Outcome
 from ..measure.worker import MALLOC, Worker
-from ..sweep import preflight
+from ..sweep.interpreters import lacking
 from ..sweep.run import conditions, launch
 
 # TF32 keeps 10 bits of the fraction: multiplies that really use it are off by more than this, fp32's by less.
@@ -49,34 +49,32 @@ def clocks(host_s: dict[str, float], device_s: dict[str, float]) -> list[Finding
 
 def check_variant(job: Job, variant: Variant, folder: Path, end: float = math.inf) -> list[Finding]:
     """All checks of one variant in a worker of its own; at `end`, a time of the monotonic clock, they are given up."""
-    if absent := preflight.lacking(job, variant.framework):
+    if absent := lacking(job, variant.framework):
         return [Finding("unsupported", True, absent)]
     if end <= time.monotonic():
         return [Finding("not checked", True, "its time is over")]
     start, with_all = launch(job, variant), conditions(job)
 
     def left_s() -> float:
-        return min(with_all.deadline_s, max(1.0, end - time.monotonic()))
+        return min(with_all.measure.deadline_s, max(1.0, end - time.monotonic()))
 
-    with Worker(start.interpreter, with_all.cpus, start.log, MALLOC[with_all.memory]) as worker:
+    with Worker(start.interpreter, with_all.cpus, start.log, MALLOC[with_all.device.memory]) as worker:
         try:
-            worker.ask(
-                "open",
+            worker.open(
                 left_s(),
                 framework=variant.framework,
                 device=job.device.name,
                 threads=len(with_all.cpus),
                 precision=job.workload.precision,
             )
-            asked = {"execution": start.execution, "choices": start.choices}
-            worker.ask("load", left_s(), folder=str(folder), **asked)
-            verified = worker.ask("verify", left_s())
-            timed = worker.ask("device_clock", left_s())
+            worker.load(left_s(), folder, start.execution, start.choices)
+            verified = worker.verify(left_s())
+            timed = worker.device_clock(left_s())
         except Failure as failure:
             if failure.outcome is Outcome.TIMEOUT and time.monotonic() >= end:
                 return [Finding("not checked", True, "its time is over")]
             return [Finding(failure.outcome, failure.outcome == "unsupported", failure.reason)]
     return [
-        identity(verified["gradient_errors"], job.workload.precision),
-        *clocks(timed["host_s"], timed["device_s"]),
+        identity(verified.gradient_errors, job.workload.precision),
+        *clocks(timed.host_s, timed.device_s),
     ]

@@ -1,7 +1,7 @@
-"""The child process: one variant of one workload. One ask, one answer (`protocol.py`).
+"""The worker's process: one variant of one workload. One ask, one answer (`protocol.py`).
 
-It imports the standard library, NumPy and its own framework, and ends when its parent does. It listens to nothing but
-the nameless pipe that it inherits, and only if the process that started it is the one that it was told.
+It imports the standard library, NumPy and its own framework, and ends when its parent does. It talks only over the
+anonymous pipe inherited from its parent, and exits if its parent is not the process whose number it was given.
 """
 
 from __future__ import annotations
@@ -14,17 +14,24 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from .protocol import Failure, Outcome, encode
+from .protocol import DeviceClock, Failure, Loaded, Outcome, WarmUp, encode
 
-# Words by which the frameworks say that memory is at its end, in exceptions of their own.
+# Substrings that identify an out-of-memory error in the frameworks' own exceptions.
 _OUT_OF_MEMORY = ("out of memory", "resource_exhausted", "resource exhausted", "can't allocate memory", "bad_alloc")
 
 
+ASKS = ("open", "load", "verify", "count", "device_clock", "warm", "measure")
+
+
 class Session:
-    """What the worker holds between asks. Frameworks are imported by `open`, when the CPUs are already set."""
+    """What the worker holds between asks: a method for each of `ASKS`.
+
+    Frameworks are imported by `open`, when the CPUs are already set.
+    """
 
     def open(self, framework: str, device: str, threads: int, precision: str) -> dict[str, Any]:
         from adapters.base import Unsupported
@@ -55,30 +62,30 @@ class Session:
         except Unsupported as error:
             raise Failure(Outcome.UNSUPPORTED, str(error)) from error
         cpus = ",".join(map(str, sorted(os.sched_getaffinity(0))))
-        return {"first_call_s": first_call_s, "described": self.adapter.describe() | {"cpus": cpus}}
+        return asdict(Loaded(first_call_s, self.adapter.describe() | {"cpus": cpus}))
 
     def verify(self) -> dict[str, Any]:
         from .verify import verify
 
-        return verify(self.program, self.workload, self.expected, self.choices.optimizer)
+        return asdict(verify(self.program, self.workload, self.expected, self.choices.optimizer))
 
     def count(self) -> dict[str, Any]:
         from .counted import counted
 
         departures = self.adapter.departures(self.execution, self.choices)
-        return {"executed": counted(self.program, self.workload.graph, departures, self.choices)}
+        phases = counted(self.program, self.workload.graph, departures, self.choices)
+        return {phase: asdict(count) for phase, count in phases.items()}
 
     def device_clock(self) -> dict[str, Any]:
         from .clock import device_clock
 
-        host_s, device_s = device_clock(self.adapter, self.program)
-        return {"host_s": host_s, "device_s": device_s}
+        return asdict(DeviceClock(*device_clock(self.adapter, self.program)))
 
     def warm(self, limit_s: float) -> dict[str, Any]:
         from .clock import repeats, warm_up
 
         seconds, cycles = warm_up(self.adapter, self.program, limit_s)
-        return {"seconds": seconds, "cycles": cycles, "repeat": repeats(seconds)}
+        return asdict(WarmUp(seconds, cycles, repeats(seconds)))
 
     def measure(self, cycles: int, repeat: int, stretch: float = 0.0) -> dict[str, Any]:
         from .clock import measure
@@ -90,7 +97,9 @@ def serve(session: Any, asks: BinaryIO, answers: BinaryIO) -> None:
     """Answer each ask in turn, until the parent closes the pipe."""
     for line in asks:
         message = json.loads(line)
-        act: Callable[..., dict[str, Any]] = getattr(session, message.pop("ask"))
+        name = message.pop("ask")
+        assert name in ASKS, name
+        act: Callable[..., dict[str, Any]] = getattr(session, name)
         try:
             answer: dict[str, Any] = {"answer": act(**message)}
         except Exception as error:

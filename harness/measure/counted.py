@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from adapters.base import Choices, Program
 from harness.workload.cost import phase_work
 from harness.workload.expected import Departures, expected
 from harness.workload.trace import Graph
 
-from .protocol import Failure, Outcome
+from .protocol import Counted, Failure, Outcome
 
 
-def counted(program: Program, graph: Graph, departures: Departures, choices: Choices) -> dict[str, dict[str, Any]]:
+def counted(program: Program, graph: Graph, departures: Departures, choices: Choices) -> dict[str, Counted]:
     """Multiplies of each phase, with the sentence that says why where they are not those asked for.
 
     Raises Failure where they are not what the departures come to either.
@@ -26,5 +24,5 @@ def counted(program: Program, graph: Graph, departures: Departures, choices: Cho
             raise Failure(Outcome.INVALID, reason)
         differs = executed != (asked[phase].matmuls, asked[phase].flops)
         note = wanted[phase].says if differs else ""
-        answer[phase] = {"matmuls": found.matmuls, "flops": found.flops, "seen": found.seen, "note": note}
+        answer[phase] = Counted(found.matmuls, found.flops, found.seen, note)
     return answer

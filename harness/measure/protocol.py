@@ -4,18 +4,19 @@ The parent asks `{"ask": name, ...}`; the worker answers `{"answer": {...}}` or
 `{"failed": outcome, "reason": sentence, "details": traceback}`. Asks, in the order they come:
 
 - `open` (framework, device, threads, precision): import the adapter.
-- `load` (folder, execution, choices): arrays to the device, first call of each phase; answers their seconds, and the
-  adapter's description of what is in force.
-- `verify`: loss and every gradient against the oracle; answers the errors, or fails as `invalid`.
-- `count`: multiplies in each phase of the executed program; fails as `invalid` where they are not those expected.
-- `warm` (limit_s): cycles until the times are stable; answers seconds per phase.
-- `measure` (cycles, repeat, stretch): timed cycles; answers the samples (see `clock.py`).
-- `device_clock`: each phase by the host's clock and by the device's own (`make gpu-check`).
+- `load` (folder, execution, choices): arrays to the device, first call of each phase. Answers `Loaded`.
+- `verify`: loss and every gradient against the oracle. Answers `Verified`, or fails as `invalid`.
+- `count`: multiplies in each phase of the executed program. Answers `Counted` by phase, or fails as `invalid` where
+  they are not those expected.
+- `warm` (limit_s): cycles until the times are stable. Answers `WarmUp`.
+- `measure` (cycles, repeat, stretch): timed cycles. Answers `Samples` (see `clock.py`).
+- `device_clock`: each phase by the host's clock and by the device's own (`make gpu-check`). Answers `DeviceClock`.
 """
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -33,6 +34,60 @@ class Outcome(StrEnum):
     TIMEOUT = "timeout"  # no answer by the deadline
     CRASHED = "crashed"  # the process died
     ERROR = "error"  # the framework raised, or the worker wrote rubbish
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Seconds of each phase's first call (trace, compile and tune), and what the adapter says is in force."""
+
+    first_call_s: dict[str, float]
+    described: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Verified:
+    """The loss, relative errors of loss and gradients (norm-wise) against the oracle, and what forward keeps."""
+
+    loss: float
+    loss_error: float
+    gradient_errors: dict[str, float]
+    residual_bytes: int
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Multiplies and convolutions of one phase that run, their FLOPs, and why they are not those asked for.
+
+    `seen` is what the framework's own counter says of the FLOPs, None where it has none; `note` is empty where nothing
+    departs from the trace.
+    """
+
+    matmuls: int
+    flops: int
+    seen: int | None
+    note: str
+
+
+@dataclass(frozen=True)
+class WarmUp:
+    """Seconds of each phase once they are stable, the cycles that took, and calls per timed block."""
+
+    seconds: dict[str, float]
+    cycles: int
+    repeat: int
+
+    @property
+    def cycle_s(self) -> float:
+        """Seconds of one timed cycle."""
+        return self.repeat * sum(self.seconds.values())
+
+
+@dataclass(frozen=True)
+class DeviceClock:
+    """Seconds of each phase by the host's clock and by the device's own; the second is empty without one."""
+
+    host_s: dict[str, float]
+    device_s: dict[str, float]
 
 
 class Failure(Exception):

@@ -78,8 +78,7 @@ def run_rounds(
 
 def _visit(run: Run, left_s: float, deadline_s: float) -> None:
     cycles = max(1, min(BLOCK, round(min(LONGEST_VISIT_S, left_s) / run.cycle_s)))
-    answer = run.worker.ask("measure", deadline_s, cycles=cycles, repeat=run.repeat, stretch=run.stretch)
-    run.samples.extend(Samples(**answer))
+    run.samples.extend(run.worker.measure(deadline_s, cycles, run.repeat, run.stretch))
 
 
 def _reason_to_stop(run: Run, target: float, left_s: float) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,9 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..job import Device, Measure
 from .clock import Samples
 from .machine.gpu import GpuWatch
-from .protocol import Failure
+from .protocol import Counted, Failure, Verified
 from .rounds import Key, Run, run_rounds
 from .worker import MALLOC, Worker
 
@@ -31,17 +31,13 @@ class Launch:
 
 @dataclass(frozen=True)
 class Conditions:
-    """What all workers of a job share: where, how exact, how long."""
+    """What all workers of a job share; frameworks keep what they compile in `cache`."""
 
-    device: str
+    device: Device
+    measure: Measure
     precision: str
     cpus: Sequence[int]
-    memory: str
     cache: Path
-    target: float
-    budget_s: float
-    warm_s: float
-    deadline_s: float
 
 
 @dataclass
@@ -52,8 +48,8 @@ class Measured:
     set_up_s: float = 0.0  # of the first trial; later ones find the compile cache warm
     measuring_s: float = 0.0  # warm-up and rounds, of all trials
     first_call_s: dict[str, float] = field(default_factory=dict)
-    verified: dict[str, Any] = field(default_factory=dict)
-    executed: dict[str, dict[str, Any]] = field(default_factory=dict)
+    verified: Verified | None = None
+    counted: dict[str, Counted] = field(default_factory=dict)
     trials: list[Samples] = field(default_factory=list)
     repeats: list[int] = field(default_factory=list)
     stops: list[str] = field(default_factory=list)
@@ -66,29 +62,30 @@ def run_trial(
     conditions: Conditions,
     workload: Future[Path],
     finished: Callable[[Key, float], None],
-    settle: Callable[[], object] = lambda: None,
+    wait_until_idle: Callable[[], object] = lambda: None,
 ) -> None:
     """Measure the named variants once, in fresh processes, and add to what is `measured`.
 
     `workload` is the folder of arrays, ready or soon. `finished(name, seconds left)` is called as each ends.
-    `settle` is called before anything is timed, and returns when this process does nothing else any more.
+    `wait_until_idle()` is called just before timing starts; it blocks until no background work is left in this process
+    (MLflow's import, for example).
     """
     with ExitStack() as stack:
         workers: dict[Key, Worker] = {}
         for name, launch in launches.items():
             environment = {
-                **MALLOC[conditions.memory],
+                **MALLOC[conditions.device.memory],
                 "TWOFOLD_CACHE_DIR": str(conditions.cache.resolve()),
                 "TWOFOLD_KERNELS": launch.choices.get("kernels", "native"),  # TensorFlow wants to know when imported
             }
             workers[name] = stack.enter_context(Worker(launch.interpreter, conditions.cpus, launch.log, environment))
         _prepare(workers, launches, measured, conditions, workload)
-        settle()
+        wait_until_idle()
         runs = {}
         for name, worker in workers.items():
             run = _warm(worker, measured[name], conditions)
             if run is None:
-                finished(name, len(launches) * conditions.budget_s)
+                finished(name, len(launches) * conditions.measure.budget_s)
             else:
                 runs[name] = run
 
@@ -102,12 +99,12 @@ def run_trial(
             known.stops.append(run.stop)
             finished(name, left_s)
 
-        with GpuWatch() if conditions.device == "cuda" else nullcontext() as watch:
+        with GpuWatch() if conditions.device.name == "cuda" else nullcontext() as watch:
             run_rounds(
                 runs,
-                target=conditions.target,
-                budget_s=conditions.budget_s,
-                deadline_s=conditions.deadline_s,
+                target=conditions.measure.target,
+                budget_s=conditions.measure.budget_s,
+                deadline_s=conditions.measure.deadline_s,
                 finished=ended,
             )
 
@@ -143,25 +140,24 @@ def _prepare(
 def _load_and_verify(
     worker: Worker, launch: Launch, known: Measured, conditions: Conditions, workload: Future[Path]
 ) -> None:
-    deadline_s, start = conditions.deadline_s, time.monotonic()
-    worker.ask(
-        "open",
+    deadline_s, start = conditions.measure.deadline_s, time.monotonic()
+    worker.open(
         deadline_s,
         framework=launch.framework,
-        device=conditions.device,
+        device=conditions.device.name,
         threads=len(conditions.cpus),
         precision=conditions.precision,
     )
     ready = time.monotonic()
-    folder = os.fspath(workload.result())
+    folder = workload.result()
     start += time.monotonic() - ready  # waiting for the arrays is not this variant's time
-    loaded = worker.ask("load", deadline_s, folder=folder, execution=launch.execution, choices=launch.choices)
+    loaded = worker.load(deadline_s, folder, launch.execution, launch.choices)
     if not known.first_call_s:  # a later trial finds the compile cache warm
-        known.described = loaded["described"]
-        known.first_call_s = loaded["first_call_s"]
-    known.verified = worker.ask("verify", deadline_s)
-    if not known.executed:
-        known.executed = worker.ask("count", deadline_s)["executed"]
+        known.described = loaded.described
+        known.first_call_s = loaded.first_call_s
+    known.verified = worker.verify(deadline_s)
+    if not known.counted:
+        known.counted = worker.count(deadline_s)
         known.set_up_s = time.monotonic() - start
 
 
@@ -170,9 +166,9 @@ def _warm(worker: Worker, known: Measured, conditions: Conditions) -> Run | None
         return None
     start = time.monotonic()
     try:
-        warm = worker.ask("warm", conditions.deadline_s, limit_s=conditions.warm_s)
+        warm = worker.warm(conditions.measure.deadline_s, conditions.measure.warm_s)
     except Failure as failure:
         known.failure = failure
         return None
     known.measuring_s += time.monotonic() - start
-    return Run(worker, repeat=warm["repeat"], cycle_s=warm["repeat"] * sum(warm["seconds"].values()))
+    return Run(worker, repeat=warm.repeat, cycle_s=warm.cycle_s)

@@ -13,10 +13,10 @@ from harness.workload.optimizer import step_error
 from harness.workload.oracle import Reference
 from harness.workload.workload import Workload
 
-from .protocol import Failure, Outcome
+from .protocol import Failure, Outcome, Verified
 
 
-def verify(program: Program, workload: Workload, expected: Reference, optimizer: str = "none") -> dict[str, Any]:
+def verify(program: Program, workload: Workload, expected: Reference, optimizer: str = "none") -> Verified:
     """Errors of loss and gradients, the worst of two calls of every phase.
 
     Raises Failure where one is outside its limit, and where a second call hands out what the first one computed.
@@ -34,12 +34,12 @@ def verify(program: Program, workload: Workload, expected: Reference, optimizer:
         _require(_tangent(program, workload, expected))
     if "update" in program.phases:
         _require(_update(program, workload.precision, optimizer))
-    return {
-        "loss": losses[-1],
-        "loss_error": max(each.loss for each in found),
-        "gradient_errors": {name: max(each.gradients.get(name, 0.0) for each in found) for name in expected.gradients},
-        "residual_bytes": residual_bytes,
-    }
+    return Verified(
+        loss=losses[-1],
+        loss_error=max(each.loss for each in found),
+        gradient_errors={name: max(each.gradients.get(name, 0.0) for each in found) for name in expected.gradients},
+        residual_bytes=residual_bytes,
+    )
 
 
 class Answers(NamedTuple):

@@ -8,13 +8,28 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any
+from types import MappingProxyType, TracebackType
+from typing import Any, TypeVar
 
 from ..paths import ROOT
-from .protocol import LONGEST_LINE, Failure, Outcome, decode_answer, encode
+from .clock import Samples
+from .protocol import (
+    LONGEST_LINE,
+    Counted,
+    DeviceClock,
+    Failure,
+    Loaded,
+    Outcome,
+    Verified,
+    WarmUp,
+    decode_answer,
+    encode,
+)
+
+T = TypeVar("T")
+NO_CHOICES: Mapping[str, Any] = MappingProxyType({})
 
 # How glibc's malloc treats what is freed. By default it returns large arrays to the system, and the next pass pays for
 # fresh, zeroed pages: 5 to 20 % of a backward pass in torch, more in one process than in the next. Kept memory is
@@ -70,14 +85,50 @@ class Worker:
                     log.write(f"\n--- {name}: {failure.outcome}: {failure.reason}\n{failure.details}\n")
             raise
 
+    def open(self, deadline_s: float, *, framework: str, device: str, threads: int, precision: str) -> None:
+        """Import the adapter. Every ask raises Failure as `ask` does."""
+        self.ask("open", deadline_s, framework=framework, device=device, threads=threads, precision=precision)
+
+    def load(self, deadline_s: float, folder: Path, execution: str, choices: Mapping[str, Any] = NO_CHOICES) -> Loaded:
+        """Put the workload of a folder on the device, and call each phase for the first time."""
+        arguments = {"folder": os.fspath(folder), "execution": execution, "choices": dict(choices)}
+        return self._typed(Loaded, self.ask("load", deadline_s, **arguments))
+
+    def verify(self, deadline_s: float) -> Verified:
+        """Hold loss and gradients against the oracle."""
+        return self._typed(Verified, self.ask("verify", deadline_s))
+
+    def count(self, deadline_s: float) -> dict[str, Counted]:
+        """Count the multiplies that each phase executes."""
+        return {phase: self._typed(Counted, count) for phase, count in self.ask("count", deadline_s).items()}
+
+    def warm(self, deadline_s: float, limit_s: float) -> WarmUp:
+        """Run cycles until their times are stable, for `limit_s` at most."""
+        return self._typed(WarmUp, self.ask("warm", deadline_s, limit_s=limit_s))
+
+    def measure(self, deadline_s: float, cycles: int, repeat: int, stretch: float = 0.0) -> Samples:
+        """Time cycles, each phase `repeat` times between two looks at the clock; prolong backward by `stretch`."""
+        return self._typed(Samples, self.ask("measure", deadline_s, cycles=cycles, repeat=repeat, stretch=stretch))
+
+    def device_clock(self, deadline_s: float) -> DeviceClock:
+        """Time each phase by the host's clock and by the device's own."""
+        return self._typed(DeviceClock, self.ask("device_clock", deadline_s))
+
     def close(self) -> None:
-        """End the process at once, paused or not."""
+        """End the process immediately, paused or not."""
         self._signal(signal.SIGKILL)
         self.process.wait()
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe:
                 with contextlib.suppress(OSError):
                     pipe.close()
+
+    def _typed(self, kind: Callable[..., T], answer: Mapping[str, Any]) -> T:
+        try:
+            return kind(**answer)
+        except TypeError as error:
+            self.close()
+            raise Failure(Outcome.ERROR, f"the worker's answer has other fields than it should ({error})") from error
 
     def _signal(self, number: signal.Signals) -> None:
         if self.process.poll() is None:

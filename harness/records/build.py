@@ -15,16 +15,14 @@ from .. import __version__
 from ..job import Job, Variant
 from ..measure import stats
 from ..measure.machine.environment import that_matters
-from ..measure.protocol import Outcome
+from ..measure.protocol import Outcome, Verified
 from ..measure.trial import Measured
 from ..paths import ROOT
 from ..workload.cost import CostTable, cost
 from . import flops
 from .calibration import Calibration, Spread
 from .noise import noise, surroundings
-from .record import Record
-
-_EXECUTED = ("matmuls", "flops")
+from .record import Phase, Record
 
 NOT_CHECKED = "noise floor not known of every variant: the self-check leaves some out"
 
@@ -32,7 +30,6 @@ NOT_CHECKED = "noise floor not known of every variant: the self-check leaves som
 def record_of(job: Job, variant: Variant, known: Measured, machine: dict[str, Any], calibration: Calibration) -> Record:
     """The record of one variant of a job, with every number that could be had."""
     graph = job.workload.graph
-    work = cost(graph)
     record = Record(
         id=uuid.uuid4().hex,
         created=datetime.now(UTC).isoformat(timespec="milliseconds"),
@@ -48,7 +45,8 @@ def record_of(job: Job, variant: Variant, known: Measured, machine: dict[str, An
         execution=variant.execution,
         choices=asdict(variant.choices),
         outcome=Outcome.OK,
-        metrics=_counted(work, graph.parameter_count),
+        phases=_phases(known, cost(graph)),
+        metrics={"parameters": graph.parameter_count},
         stop=known.stops,
         described=known.described,
         machine=machine,
@@ -58,16 +56,17 @@ def record_of(job: Job, variant: Variant, known: Measured, machine: dict[str, An
         samples=[trial.as_dict() for trial in known.trials],
     )
     if known.verified:
-        record.metrics |= _verified(known)
-        record.gradient_errors = known.verified["gradient_errors"]
-        record.notes = {phase: found["note"] for phase, found in known.executed.items() if found["note"]}
-    record.metrics |= flops.ratios(record.metrics)
+        record.metrics |= _verified(known, known.verified)
+        record.gradient_errors = known.verified.gradient_errors
+    record.metrics |= flops.ratios(record.phases)
     if known.failure:
         record.outcome, record.reason = known.failure.outcome, known.failure.reason
     else:
         spread = calibration.of(record)
         record.floor = calibration.floor if spread.processes or not calibration.spreads else NOT_CHECKED
-        metrics, record.interval = _timed(known, record.metrics, spread)
+        metrics, record.interval = _timed(known, spread)
+        for phase, seconds in _seconds(known).items():
+            record.phases[phase].ms = 1000 * seconds
         record.noise = noise(known.trials, record.threads)
         record.metrics |= metrics | surroundings(known.trials, record.threads) | {"noisy": float(bool(record.noise))}
     return record
@@ -84,33 +83,41 @@ def commit() -> str:
     return answered.stdout.strip() or "unknown"
 
 
-def _counted(cost: CostTable, parameters: int) -> dict[str, float]:
-    """Numbers that need no measurement."""
-    return {
-        "parameters": parameters,
-        "forward_flops": cost.forward.flops,
-        "backward_flops": cost.backward.flops,
-        "forward_matmuls": cost.forward.matmuls,
-        "backward_matmuls": cost.backward.matmuls,
-    }
+def _phases(known: Measured, asked: CostTable) -> dict[str, Phase]:
+    """What is known of each phase before it is timed."""
+    phases = {name: Phase() for name in ("forward", "backward", *known.first_call_s, *known.counted)}
+    for name, total in (("forward", asked.forward), ("backward", asked.backward)):
+        phases[name].asked_matmuls, phases[name].asked_flops = total.matmuls, total.flops
+    for name, seconds in known.first_call_s.items():
+        phases[name].first_s = seconds
+    for name, count in known.counted.items():
+        phases[name].matmuls, phases[name].flops, phases[name].note = count.matmuls, count.flops, count.note
+    return phases
 
 
-def _verified(known: Measured) -> dict[str, float]:
+def _verified(known: Measured, verified: Verified) -> dict[str, float]:
     """Numbers of a variant that is loaded and verified."""
-    executed = known.executed.get("gradient", {})
-    covered = executed.get("seen") is not None and executed["flops"] > 0
-    return {
-        "loss_error": known.verified["loss_error"],
-        "gradient_error": max(known.verified["gradient_errors"].values()),
+    metrics = {
+        "loss_error": verified.loss_error,
+        "gradient_error": max(verified.gradient_errors.values()),
         "set_up_s": known.set_up_s,
-        "residual_mib": known.verified["residual_bytes"] / 2**20,
-        **{f"first_{phase}_s": seconds for phase, seconds in known.first_call_s.items()},
-        **{f"executed_{phase}_{what}": found[what] for phase, found in known.executed.items() for what in _EXECUTED},
-        **({"counter_coverage": executed["seen"] / executed["flops"]} if covered else {}),
+        "residual_mib": verified.residual_bytes / 2**20,
+    }
+    gradient = known.counted.get("gradient")
+    if gradient and gradient.flops and gradient.seen is not None:
+        metrics["counter_coverage"] = gradient.seen / gradient.flops
+    return metrics
+
+
+def _seconds(known: Measured) -> dict[str, float]:
+    """The time of each phase: the trimmed mean of each trial, and of those the geometric mean."""
+    return {
+        phase: float(np.exp(np.mean([stats.trimmed_mean(stats.log_times(t.seconds[phase])) for t in known.trials])))
+        for phase in known.trials[0].seconds
     }
 
 
-def _timed(known: Measured, counts: dict[str, float], spread: Spread) -> tuple[dict[str, float], str]:
+def _timed(known: Measured, spread: Spread) -> tuple[dict[str, float], str]:
     """Numbers from the samples of each trial, and the sentence that says what the intervals contain."""
     trials = known.trials
 
@@ -122,11 +129,7 @@ def _timed(known: Measured, counts: dict[str, float], spread: Spread) -> tuple[d
     apart = [np.add(t.seconds["forward"], t.seconds["backward"]) for t in trials]
     splits = [stats.log_ratio(both, t.seconds["gradient"]) for both, t in zip(apart, trials, strict=True)]
     split = stats.log_interval(splits, spread.sigma["marginal"], spread.df)
-    seconds = {
-        phase: float(np.exp(np.mean([stats.trimmed_mean(stats.log_times(t.seconds[phase])) for t in trials])))
-        for phase in trials[0].seconds
-    }
-    every = {phase: [s for t in trials for s in t.seconds[phase]] for phase in seconds}
+    forward_s = [seconds for t in trials for seconds in t.seconds["forward"]]
     metrics = {
         "ratio": ratio.centre,
         "ratio_low": ratio.low,
@@ -137,11 +140,8 @@ def _timed(known: Measured, counts: dict[str, float], spread: Spread) -> tuple[d
         "split_over_gradient": split.centre,
         "split_over_gradient_low": split.low,
         "split_over_gradient_high": split.high,
-        **{f"{phase}_ms": 1000 * value for phase, value in seconds.items()},
-        "forward_gflops": flops.executed(counts, "forward") / seconds["forward"] / 1e9,
-        "backward_gflops": flops.executed(counts, "backward") / seconds["backward"] / 1e9,
-        "dispatch_share": sum(sum(t.enqueue["forward"]) for t in trials) / sum(every["forward"]),
-        "pairs": len(every["forward"]),
+        "dispatch_share": sum(sum(t.enqueue["forward"]) for t in trials) / sum(forward_s),
+        "pairs": len(forward_s),
         "trials": len(trials),
         "measuring_s": known.measuring_s,
         "timed_s": sum(r * sum(map(sum, t.seconds.values())) for r, t in zip(known.repeats, trials, strict=True)),

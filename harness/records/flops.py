@@ -1,25 +1,18 @@
-"""FLOPs of a record's passes: those that ran, beside those that were asked for."""
+"""FLOPs of backward over those of forward: of the programs that run, and as the trace asks for them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-
-def executed(metrics: Mapping[str, float], phase: str) -> float:
-    """FLOPs that ran in forward or backward; those of the trace where they were not counted, or not all of them.
-
-    A count has multiplies alone: it is below the trace's where XLA computes some products element by element.
-    """
-    asked = metrics.get(f"{phase}_flops", 0.0)
-    return max(metrics.get(f"executed_{phase}_flops", 0.0), asked)
+from .record import Phase
 
 
-def ratios(metrics: Mapping[str, float]) -> dict[str, float]:
+def ratios(phases: Mapping[str, Phase]) -> dict[str, float]:
     """`ratio_flops` and `ratio_flops_asked`; nothing where forward multiplies nothing."""
-    asked = metrics.get("forward_flops")
-    if not asked:
+    forward, backward = phases["forward"], phases["backward"]
+    if not forward.asked_flops or backward.asked_flops is None:
         return {}
     return {
-        "ratio_flops": executed(metrics, "backward") / executed(metrics, "forward"),
-        "ratio_flops_asked": metrics["backward_flops"] / asked,
+        "ratio_flops": backward.work_flops / forward.work_flops,
+        "ratio_flops_asked": backward.asked_flops / forward.asked_flops,
     }

@@ -1,10 +1,10 @@
-"""Every number that a record holds: its unit and one sentence."""
+"""Every number that a record holds, under the name by which MLflow has it: its unit and one sentence."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-SCHEMA = 3  # raise it when a field is added or changes its meaning; a reader refuses what is newer than itself
+SCHEMA = 4  # raise it when a field is added or changes its meaning; a reader refuses what is newer than itself
 
 
 class Quantity(NamedTuple):
@@ -115,19 +115,20 @@ FIELDS: dict[str, str] = {
     "choices": "Implementation choices, by name; adapters/base.py says what each is.",
     "outcome": "ok, invalid, unsupported, oom, timeout, crashed or error.",
     "reason": "One sentence that says why, where the outcome is not ok.",
-    "metrics": "The numbers, by name; see METRICS.",
+    "phases": "By phase: milliseconds, seconds of the first call, multiplies and FLOPs executed and asked for, and why"
+    " these differ.",
+    "metrics": "All other numbers, by name; see METRICS.",
     "interval": "What the intervals contain.",
     "floor": "The machine's noise floor as its self-check found it, in one line.",
-    "stop": "Why each trial stopped: target, settled or budget.",
+    "stop": "Why each trial stopped: target, settled, cap or budget.",
     "noise": "What disturbed the measurement, in one sentence, or empty.",
-    "notes": "Stated reasons where executed multiplies differ from the trace's, by phase.",
     "gradient_errors": "Relative error of each gradient, norm-wise, by parameter.",
     "described": "Versions and settings in force, as the adapter reports them, and the CPUs that the process may use.",
     "machine": "Processor, its vector instructions, cores, memory, kernel, GPUs.",
-    "environment": "The variables that change kernels, as they were set; null in a record from before schema 3.",
+    "environment": "The variables that change kernels, as they were set.",
     "harness": "Version and commit of this program.",
     "measure": "The measuring settings.",
-    "versions": "Digest of the code that defines the work, and the framework's installed version.",
+    "versions": "Digests of the traced work and of the code that executes it, and the framework's installed version.",
     "remeasured": "Why an earlier record of this cell was given up, or empty.",
     "samples": "One entry a trial: seconds per call by phase; per cycle switches, CPU (own, others) and wall seconds;"
     " per visit what the kernel showed.",

@@ -10,15 +10,45 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from adapters.base import DEFAULT, Choices
+from adapters.base import Choices
 
 from ..errors import UserError
 from ..job import Variant
-from . import flops
 from .metrics import SCHEMA
 
 VERDICTS = "verdicts.json"  # stands beside the records of a study that has a claim
 _HEAD_BYTES = 2**17  # more than anything before the samples takes
+
+
+@dataclass
+class Phase:
+    """What is known of one phase of a variant; None where it could not be had.
+
+    `ms` is its time, `first_s` that of its first call (trace, compile and tune). `matmuls` and `flops` are those of
+    the program that runs, `note` says why they are not those of the trace, which are `asked_matmuls` and `asked_flops`
+    (of forward and backward).
+    """
+
+    ms: float | None = None
+    first_s: float | None = None
+    matmuls: int | None = None
+    flops: int | None = None
+    note: str = ""
+    asked_matmuls: int | None = None
+    asked_flops: int | None = None
+
+    @property
+    def work_flops(self) -> int:
+        """FLOPs that ran; those of the trace where they were not counted, or not all of them.
+
+        A count has multiplies alone: it is below the trace's where XLA computes some products element by element.
+        """
+        return max(self.flops or 0, self.asked_flops or 0)
+
+    @property
+    def gflops(self) -> float | None:
+        """GFLOP/s of `work_flops`."""
+        return self.work_flops / self.ms / 1e6 if self.ms else None
 
 
 @dataclass
@@ -40,16 +70,16 @@ class Record:
     choices: dict[str, Any]
     outcome: str
     reason: str = ""
+    phases: dict[str, Phase] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
     interval: str = ""
     floor: str = ""
     stop: list[str] = field(default_factory=list)
     noise: str = ""
-    notes: dict[str, str] = field(default_factory=dict)
     gradient_errors: dict[str, float] = field(default_factory=dict)
     described: dict[str, str] = field(default_factory=dict)
     machine: dict[str, Any] = field(default_factory=dict)
-    environment: dict[str, str] | None = field(default_factory=dict)  # None where it was not recorded
+    environment: dict[str, str] = field(default_factory=dict)
     harness: dict[str, str] = field(default_factory=dict)
     measure: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
@@ -60,6 +90,11 @@ class Record:
     @property
     def variant(self) -> str:
         return str(Variant(self.framework, self.execution, Choices(**self.choices)))
+
+    @property
+    def notes(self) -> dict[str, str]:
+        """By phase, why it does not execute the multiplies of the trace."""
+        return {name: phase.note for name, phase in self.phases.items() if phase.note}
 
     def write(self, folder: Path) -> Path:
         """Write `<cell>.json`, whole or not at all, and on the disk before this returns. Raises UserError."""
@@ -72,7 +107,7 @@ _FIELDS = {f.name for f in fields(Record)}
 
 
 def write_json(path: Path, data: dict[str, Any]) -> None:
-    """Replace the file at once: a reader sees the old content or the new. Raises UserError if it cannot."""
+    """Replace the file atomically: readers see either the old content or the new. Raises UserError if it cannot."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -95,10 +130,7 @@ class NewerSchema(UserError):
 
 
 def read(path: Path) -> Record:
-    """The record in a file, older ones in today's form.
-
-    Raises UserError for one that is corrupt, not a record, or of a newer schema.
-    """
+    """The record in a file. Raises UserError for one that is corrupt, not a record, or of another schema."""
     try:
         return _record(path, path.read_bytes())
     except OSError as error:
@@ -127,39 +159,15 @@ def _record(path: Path, content: bytes) -> Record:
         raise UserError(f"{path}: not a record of this program; move it elsewhere")
     if data["schema"] > SCHEMA:
         raise NewerSchema(f"{path}: schema {data['schema']} is newer than this program's {SCHEMA}; update the program")
-    if data["schema"] == 1 and isinstance(data.get("workload"), dict):
-        data = _from_before_choices(data)
-    if data["schema"] == 2 and all(isinstance(data.get(field), dict) for field in ("choices", "described", "metrics")):
-        data = _from_before_kernels(_from_before_executed(data))
+    if data["schema"] < SCHEMA:
+        raise UserError(f"{path}: schema {data['schema']} is of an older version of this program; measure it again")
     if data.keys() != _FIELDS:
         raise UserError(f"{path}: {', '.join(sorted(data.keys() ^ _FIELDS))} missing or unknown; delete the file")
-    return Record(**data)
-
-
-def _from_before_choices(data: dict[str, Any]) -> dict[str, Any]:
-    """A record of schema 1: everything was as it is by default, but for one question, to have inputs' gradients too."""
-    workload = dict(data["workload"])
-    workload["gradients"] = "both" if workload.pop("wants_inputs", False) else "params"
-    return data | {"choices": {}, "workload": workload, "schema": 2}
-
-
-def _from_before_executed(data: dict[str, Any]) -> dict[str, Any]:
-    """A record of schema 2: its `ratio_flops` and `*_gflops` were of the FLOPs asked for, beside those that ran."""
-    metrics = data["metrics"] | flops.ratios(data["metrics"])
-    for phase in ("forward", "backward"):
-        if metrics.get(f"{phase}_flops") and f"{phase}_gflops" in metrics:
-            metrics[f"{phase}_gflops"] *= flops.executed(metrics, phase) / metrics[f"{phase}_flops"]
-    return data | {"metrics": metrics}
-
-
-def _from_before_kernels(data: dict[str, Any]) -> dict[str, Any]:
-    """A record of schema 2: nobody could choose kernels, jax had a compiler option, and the environment is unknown."""
-    fusion = "single" if "INDIVIDUAL_DOT" in data["described"].get("compiler_options", "") else DEFAULT.fusion
-    return data | {
-        "choices": asdict(DEFAULT) | data["choices"] | {"fusion": fusion},
-        "environment": None,
-        "schema": SCHEMA,
-    }
+    try:
+        phases = {name: Phase(**phase) for name, phase in data["phases"].items()}
+    except (TypeError, AttributeError) as error:
+        raise UserError(f"{path}: its phases have other fields than they should ({error}); delete the file") from error
+    return Record(**data | {"phases": phases})
 
 
 def _unreadable(path: Path, error: OSError) -> UserError:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from .record import Record
+import math
+from collections.abc import Mapping
+
+from .record import Phase, Record
 
 LOW, HIGH = 0.9, 1.15  # of gradient's time: what forward and backward together may take
 CALL_MS = 0.25  # what a call may take by itself; two calls have one more of it than one
@@ -14,7 +17,7 @@ def differs(record: Record) -> bool:
     if "split_over_gradient_low" not in m:
         return False
     above, below = m["split_over_gradient_low"], m["split_over_gradient_high"]
-    call = CALL_MS / m["gradient_ms"]
+    call = CALL_MS / (record.phases["gradient"].ms or math.inf)
     return above > max(HIGH, 1 + call) or below < min(LOW, 1 - call)
 
 
@@ -23,15 +26,12 @@ def remark(record: Record) -> str:
     m = record.metrics
     names = ("split_over_gradient", "split_over_gradient_low", "split_over_gradient_high")
     ratio, low, high = (f"{m[name]:.2f}" for name in names)
-    return f"forward and backward take {ratio} times gradient ({low} to {high}): {_reason(m)}"
+    return f"forward and backward take {ratio} times gradient ({low} to {high}): {_reason(record.phases)}"
 
 
-def _reason(metrics: dict[str, float]) -> str:
+def _reason(phases: Mapping[str, Phase]) -> str:
     """Known where other multiplies run: a compiler has merged some where both passes are one program."""
-    names = [f"executed_{phase}_matmuls" for phase in ("forward", "backward", "gradient")]
-    if not all(name in metrics for name in names):
-        return "why is not known"
-    forward, backward, gradient = (int(metrics[name]) for name in names)
-    if forward + backward == gradient:
+    forward, backward, gradient = (phases[name].matmuls for name in ("forward", "backward", "gradient"))
+    if forward is None or backward is None or gradient is None or forward + backward == gradient:
         return "why is not known"
     return f"apart they execute {forward} + {backward} multiplies, and {gradient} in one program"

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from adapters.base import PHASES
 from ..measure import stats
 from ..measure.clock import Samples
 from ..measure.machine.resources import cpus
+from ..measure.protocol import WarmUp
 from ..measure.rounds import Run, run_rounds
 from ..measure.worker import MALLOC, Worker
 from ..paths import cache_folder
@@ -55,16 +56,15 @@ def installed() -> list[Checked]:
 @contextmanager
 def start(
     checked: Checked, folder: Path, results: Path, number: int, environment: Mapping[str, str] = MALLOC["kept"]
-) -> Iterator[tuple[Worker, dict[str, Any]]]:
+) -> Iterator[tuple[Worker, WarmUp]]:
     """A warm worker of the workload in `folder`, in a fresh process, and what its warm-up answered. Raises Failure."""
     usable = cpus()
     log = results / "logs" / "selfcheck" / f"{checked}-{number}.log"
     cache = {"TWOFOLD_CACHE_DIR": str(cache_folder(results))}
     with Worker(sys.executable, usable, log, dict(environment) | cache) as worker:
-        given = {"device": "cpu", "threads": len(usable), "precision": "fp32"}
-        worker.ask("open", DEADLINE_S, framework=checked.framework, **given)
-        worker.ask("load", DEADLINE_S, folder=str(folder), execution=checked.execution)
-        yield worker, worker.ask("warm", DEADLINE_S, limit_s=WARM_S)
+        worker.open(DEADLINE_S, framework=checked.framework, device="cpu", threads=len(usable), precision="fp32")
+        worker.load(DEADLINE_S, folder, checked.execution)
+        yield worker, worker.warm(DEADLINE_S, WARM_S)
 
 
 def measure(
@@ -78,8 +78,7 @@ def measure(
 ) -> dict[str, Samples]:
     """One fresh process: each cell, with backward prolonged by its share, for `budget_s`. Raises Failure."""
     with start(checked, folder, results, number, environment) as (worker, warm):
-        cycle_s = warm["repeat"] * sum(warm["seconds"].values())
-        runs = {cell: Run(worker, warm["repeat"], cycle_s, stretch) for cell, stretch in cells.items()}
+        runs = {cell: Run(worker, warm.repeat, warm.cycle_s, stretch) for cell, stretch in cells.items()}
         run_rounds(runs, target=1e-9, budget_s=budget_s, deadline_s=DEADLINE_S, finished=lambda *ended: None)
         for run in runs.values():
             if run.failure:

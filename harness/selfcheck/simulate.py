@@ -6,7 +6,6 @@ The self-check and the tests run the real rounds and statistics on it, where the
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -39,8 +38,8 @@ class SimulatedWorker:
         """Seconds that have passed in the simulation."""
         return self.now_s
 
-    def ask(self, name: str, deadline_s: float, *, cycles: int, repeat: int, stretch: float = 0.0) -> dict[str, Any]:
-        """The answer that a real worker would give to `measure`."""
+    def measure(self, deadline_s: float, cycles: int, repeat: int, stretch: float = 0.0) -> Samples:
+        """What a real worker would answer."""
         samples = Samples()
         for _ in range(cycles):
             self._level = 0.96 * self._level + self.drift * np.sqrt(1 - 0.96**2) * self.generator.standard_normal()
@@ -54,7 +53,7 @@ class SimulatedWorker:
             samples.others.append(0.0)
             samples.switches.append(0)
             self.now_s += wall
-        return samples.as_dict()
+        return samples
 
     def _time(self, phase: str, stretch: float) -> float:
         noise = self._level + self.pair / np.sqrt(2) * self.generator.standard_normal()

@@ -51,7 +51,7 @@ def _set_up_s(job: Job, variant: Variant, records: Sequence[Record]) -> float:
     compiled = len(records) == 1 and not records[0].remeasured
     if not compiled or variant.execution not in job.frameworks[variant.framework].cached:
         return metrics["set_up_s"]
-    first_calls_s = sum(seconds for name, seconds in metrics.items() if name.startswith("first_"))
+    first_calls_s = sum(phase.first_s or 0.0 for phase in records[-1].phases.values())
     return metrics["set_up_s"] - (1 - CACHED_SHARE) * first_calls_s
 
 

@@ -95,17 +95,7 @@ def launch(job: Job, variant: Variant) -> Launch:
 
 def conditions(job: Job) -> Conditions:
     """What all workers of a job share."""
-    return Conditions(
-        device=job.device.name,
-        precision=job.workload.precision,
-        cpus=_cpus(job),
-        memory=job.device.memory,
-        cache=cache_folder(job.results),
-        target=job.measure.target,
-        budget_s=job.measure.budget_s,
-        warm_s=job.measure.warm_s,
-        deadline_s=job.measure.deadline_s,
-    )
+    return Conditions(job.device, job.measure, job.workload.precision, _cpus(job), cache_folder(job.results))
 
 
 def _cpus(job: Job) -> Sequence[int]:

@@ -65,7 +65,7 @@ class Tracker:
             "gradients": record.workload["gradients"],
             **record.choices,
         }
-        numbers = {k: v for k, v in sizes.items() if isinstance(v, (int, float))} | record.metrics
+        numbers = {k: v for k, v in sizes.items() if isinstance(v, (int, float))} | metrics_of(record)
         tags = {
             "kind": "variant",
             "outcome": record.outcome,
@@ -157,6 +157,23 @@ class Tracker:
             self.experiment, start_time=_milliseconds(record), run_name=name, tags=common | tags
         )
         return str(run.info.run_id)
+
+
+def metrics_of(record: Record) -> dict[str, float]:
+    """Every number of a record under the name that `harness/records/metrics.py` gives it."""
+    named: dict[str, float | None] = dict(record.metrics)
+    for name, phase in record.phases.items():
+        named |= {
+            f"{name}_ms": phase.ms,
+            f"first_{name}_s": phase.first_s,
+            f"executed_{name}_matmuls": phase.matmuls,
+            f"executed_{name}_flops": phase.flops,
+            f"{name}_matmuls": phase.asked_matmuls,
+            f"{name}_flops": phase.asked_flops,
+        }
+    for name in ("forward", "backward"):
+        named[f"{name}_gflops"] = record.phases[name].gflops
+    return {name: float(value) for name, value in named.items() if value is not None}
 
 
 def download_records(uri: str, experiment: str, folder: Path) -> list[Path]:

@@ -27,26 +27,26 @@ COLUMNS = (
 
 def row(record: Record) -> list[str]:
     """The cells of COLUMNS; empty where a number could not be had."""
-    m = record.metrics
-
-    def number(name: str, form: str) -> str:
-        return format(m[name], form) if name in m else ""
-
-    counts = [number(f"executed_{phase}_matmuls", ".0f") for phase in ("forward", "backward")]
+    metrics, forward, backward = record.metrics, record.phases["forward"], record.phases["backward"]
+    counted = forward.matmuls is not None and backward.matmuls is not None
     return [
         record.model,
         record.framework,
         execution(record),
-        number("forward_ms", ".3g"),
-        number("backward_ms", ".3g"),
-        number("ratio", ".2f") + ("†" if split.differs(record) else ""),
+        _number(forward.ms, ".3g"),
+        _number(backward.ms, ".3g"),
+        _number(metrics.get("ratio"), ".2f") + ("†" if split.differs(record) else ""),
         interval(record),
         by_flops(record),
-        number("ratio_marginal", ".2f"),
-        number("gradient_error", ".1e"),
-        " / ".join(counts) + ("*" if record.notes else "") if any(counts) else "",
+        _number(metrics.get("ratio_marginal"), ".2f"),
+        _number(metrics.get("gradient_error"), ".1e"),
+        f"{forward.matmuls} / {backward.matmuls}" + ("*" if record.notes else "") if counted else "",
         _outcome(record),
     ]
+
+
+def _number(value: float | None, form: str) -> str:
+    return "" if value is None else format(value, form)
 
 
 def execution(record: Record) -> str:

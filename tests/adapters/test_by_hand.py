@@ -25,7 +25,7 @@ def test_l_layers_take_l_multiplies_forward_and_2l_minus_1_backward(framework, e
     if autodiff != "reverse":
         activations = 4 * 4 * 16
         # Inputs of the linear layers; masks or inputs of the rectifiers; the loss's own.
-        assert verified["residual_bytes"] == activations * (LAYERS - 1 + LAYERS - 1 + 1)
+        assert verified.residual_bytes == activations * (LAYERS - 1 + LAYERS - 1 + 1)
 
 
 @pytest.mark.parametrize(("gradients", "ratio"), [("params", 1), ("both", 2)])

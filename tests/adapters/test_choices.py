@@ -31,7 +31,7 @@ def test_frozen_parameters_leave_one_multiply_a_layer_and_less_to_keep(framework
     assert executed["backward"].matmuls == LAYERS
     assert not differing
     _, whole, _, _ = run(framework, execution, "mlp", "params", autodiff="by_hand")
-    assert frozen["residual_bytes"] <= whole["residual_bytes"]
+    assert frozen.residual_bytes <= whole.residual_bytes
 
 
 @pytest.mark.parametrize("residuals", ["blocks", "all"])
@@ -51,7 +51,7 @@ def test_checkpoints_compute_forward_again(framework, execution, residuals):
         assert executed["backward"].matmuls == 2 * LAYERS - 1 + again
         added = executed["backward"].flops - phase_work(work("mlp")[0].graph)["backward"].flops
         assert added / executed["forward"].flops == pytest.approx(again / LAYERS, rel=0.01)
-    assert verified["residual_bytes"] == 0 or residuals == "blocks"
+    assert verified.residual_bytes == 0 or residuals == "blocks"
 
 
 def test_a_checkpoint_runs_a_loop_again():
@@ -92,7 +92,7 @@ def test_an_update_steps_copies_of_the_parameters(framework, execution, optimize
     """`verify` checks the step itself; the loss that the other phases see must stay the same."""
     program, verified, executed, _ = run(framework, execution, "mlp", optimizer=optimizer)
     assert executed["update"].matmuls == 0
-    assert float(program.inference()) == pytest.approx(verified["loss"], rel=1e-6)
+    assert float(program.inference()) == pytest.approx(verified.loss, rel=1e-6)
 
 
 def test_an_update_of_torch_follows_gradients_in_any_memory_layout():

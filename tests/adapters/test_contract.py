@@ -161,8 +161,8 @@ def test_what_is_executed_is_what_the_trace_costs_but_for_what_the_departures_co
     executed = counts(loaded.adapter, loaded.program, loaded.graph, loaded.execution)
     assert list(executed) == list(loaded.program.phases)
     for phase, found in executed.items():
-        differs = (found["matmuls"], found["flops"]) != (expected[phase].matmuls, expected[phase].flops)
-        assert differs == (len(found["note"]) > 20), (phase, found)
+        differs = (found.matmuls, found.flops) != (expected[phase].matmuls, expected[phase].flops)
+        assert differs == (len(found.note) > 20), (phase, found)
 
 
 def test_forward_keeps_something_for_backward(loaded):

@@ -99,5 +99,5 @@ def test_a_loop_computes_one_state_more_than_is_asked_and_says_so(framework, exe
     table = cost(work("lstm")[0])
     extra = RECURRENT["layers"] * 2 * RECURRENT["batch"] * RECURRENT["width"] * 4 * RECURRENT["width"]
     backward = found(framework, execution, "lstm")[1]["backward"]
-    assert backward["flops"] == table.backward.flops + extra
-    assert "first" in backward["note"]
+    assert backward.flops == table.backward.flops + extra
+    assert "first" in backward.note

@@ -226,9 +226,9 @@ def test_grouped_convolutions_agree_and_say_why_they_count_differently(execution
     for groups in (2, 4):
         check_answers(Images(groups), execution, "params")
     grouped, depthwise = (counted(groups, execution) for groups in (2, 4))
-    assert grouped["backward"]["matmuls"] == 2 + 2 and "group" in grouped["backward"]["note"]
-    assert ("pairs" in depthwise["backward"]["note"]) == (execution == "xla")
-    assert depthwise["forward"]["note"] == ""
+    assert grouped["backward"].matmuls == 2 + 2 and "group" in grouped["backward"].note
+    assert ("pairs" in depthwise["backward"].note) == (execution == "xla")
+    assert depthwise["forward"].note == ""
 
 
 def counted(groups, execution):

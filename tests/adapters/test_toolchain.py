@@ -24,9 +24,9 @@ def load(tmp_path, tiny_folder, monkeypatch):
     def ask(execution: str, path: Path = empty, **environment: str) -> Failure | None:
         environment |= {"PATH": str(path), "TWOFOLD_CACHE_DIR": str(tmp_path / "cache")}
         with Worker(sys.executable, sorted(os.sched_getaffinity(0)), tmp_path / "log", environment) as worker:
-            worker.ask("open", 120, framework="torch", device="cpu", threads=1, precision="fp32")
+            worker.open(120, framework="torch", device="cpu", threads=1, precision="fp32")
             try:
-                worker.ask("load", 300, folder=str(tiny_folder), execution=execution)
+                worker.load(300, tiny_folder, execution)
             except Failure as failure:
                 assert not list((tmp_path / "cache").rglob("*.cpp")), failure
                 return failure

@@ -41,7 +41,7 @@ while True:
 def ours(folder: Path, number: int, seconds: float = SECONDS) -> tuple[float, str]:
     """One trial in a fresh process: the ratio, and what disturbed it (empty if nothing)."""
     with start(installed()[0], folder, RESULTS, number) as (worker, warm):
-        run = Run(worker, warm["repeat"], warm["repeat"] * sum(warm["seconds"].values()))
+        run = Run(worker, warm.repeat, warm.cycle_s)
         run_rounds({0: run}, target=1e-9, budget_s=seconds, deadline_s=60, finished=lambda *ended: None)
     return math.exp(stats.within(run.log_ratios()).centre), noise([run.samples], len(cpus()))
 

@@ -12,8 +12,7 @@ from adapters.base import EXTRA_PHASES, PHASES
 from harness.claims.claim import Answer, facts, verdicts
 from harness.claims.rules import COUNTED
 from harness.records import calibration
-from harness.records.build import _counted
-from harness.workload.cost import cost, phase_work
+from harness.workload.cost import phase_work
 from tests.helpers.typed import planned
 
 ROOT = Path(__file__).parents[2]
@@ -80,7 +79,7 @@ def traced(record):
                 work = phase_work(job.workload.graph, choices.residuals, choices.autodiff)
                 counts = {f"executed_{phase}_matmuls": float(w.matmuls) for phase, w in work.items()}
                 counts |= {f"executed_{phase}_flops": float(w.flops) for phase, w in work.items()}
-                counts |= _counted(cost(job.workload.graph), job.workload.graph.parameter_count)
+                counts["parameters"] = float(job.workload.graph.parameter_count)
                 made = record(framework=variant.framework, execution=variant.execution, metrics=counts)
                 made = replace(made, choices=asdict(choices), workload=job.workload.as_dict())
                 made.samples = [{"seconds": {phase: [1.0] for phase in measured(job, choices)}}]

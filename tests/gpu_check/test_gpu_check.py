@@ -150,7 +150,7 @@ def test_a_wrong_answer_is_the_exit_code(contact, capsys):
 def test_a_part_that_is_refused_is_told_and_stops_no_other(contact, capsys):
     code, log, names = contact(capsys, "plain", ("check", 100, "seed=-1"), QUICK)
     assert code == 1
-    assert "== refused: seed=-1: must be a whole number" in log
+    assert "== refused: seed=-1: must be at least 0" in log
     assert "results/records/quick/main/mlp-" in names
 
 

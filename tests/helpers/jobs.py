@@ -10,7 +10,7 @@ from adapters.base import DEFAULT
 from harness.job import Device, Framework, Job, Measure, Tracking, Variant
 from harness.measure.machine.description import describe
 from harness.measure.machine.environment import that_matters
-from harness.records.record import Record
+from harness.records.record import Phase, Record
 from harness.sweep.provenance import versions
 from harness.workload.workload import Workload
 
@@ -42,12 +42,9 @@ PLAIN = Record(
         "ratio_flops": 5 / 3,
         "ratio_flops_asked": 5 / 3,
         "ratio_marginal": 1.9375,
-        "forward_ms": 1.234,
-        "backward_ms": 2.345,
         "gradient_error": 2.5e-7,
-        "executed_forward_matmuls": 3.0,
-        "executed_backward_matmuls": 5.0,
     },
+    phases={"forward": Phase(ms=1.234, matmuls=3), "backward": Phase(ms=2.345, matmuls=5)},
     interval="process to process",
     stop=["target"],
     described={"torch": "2.13"},

@@ -9,6 +9,7 @@ import numpy as np
 
 from adapters.base import Choices, Executed
 from harness.measure.clock import first_calls
+from harness.measure.protocol import Verified
 from harness.measure.verify import verify
 from harness.workload.oracle import Reference, reference
 from harness.workload.workload import Workload
@@ -41,7 +42,7 @@ def work(model: str, gradients: str = "params") -> tuple[Workload, dict[str, np.
 
 def run(
     framework: str, execution: str, model: str, gradients: str = "params", **chosen: Any
-) -> tuple[Any, dict[str, Any], dict[str, Executed], set[str]]:
+) -> tuple[Any, Verified, dict[str, Executed], set[str]]:
     """The program; what `verify` found; what each phase executes; and the phases where that is not what is asked.
 
     Each of those must be what the adapter's departures come to.
@@ -55,4 +56,4 @@ def run(
     executed = program.executed()
     assert list(executed) == list(program.phases)
     found = counts(adapter, program, workload.graph, execution, choices)
-    return program, verified, executed, {phase for phase, count in found.items() if count["note"]}
+    return program, verified, executed, {phase for phase, count in found.items() if count.note}

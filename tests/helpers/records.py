@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import asdict, replace
 
@@ -12,20 +13,51 @@ from harness.claims.claim import Claim, Prediction
 from harness.claims.rules import Flops, Matmuls, Time
 from harness.claims.verdicts import judge_study
 from harness.records import calibration
-from harness.records.record import Record
+from harness.records.record import Phase, Record
 from tests.helpers.claims import times
 from tests.helpers.jobs import PLAIN
+
+_BY_PHASE = (
+    (re.compile(r"executed_(\w+)_(matmuls|flops)"), ""),
+    (re.compile(r"first_(\w+)_(s)"), "first_"),
+    (re.compile(r"(\w+)_(ms)"), ""),
+    (re.compile(r"(forward|backward)_(matmuls|flops)"), "asked_"),
+)
+
+
+def set_metrics(record: Record, metrics: dict[str, float]) -> None:
+    """Set numbers of a record, those of a phase too, by the names that MLflow has."""
+    for name, value in metrics.items():
+        for pattern, prefix in _BY_PHASE:
+            if found := pattern.fullmatch(name):
+                setattr(record.phases.setdefault(found[1], Phase()), prefix + found[2], value)
+                break
+        else:
+            record.metrics[name] = value
 
 
 @pytest.fixture
 def record() -> Callable[..., Record]:
-    """A plain record with some fields changed; `ratio=(low, centre, high)` is short for its metrics."""
+    """A plain record with some fields changed.
 
-    def make(ratio: tuple[float, float, float] | None = None, metrics: dict | None = None, **changes) -> Record:
+    `ratio=(low, centre, high)` is short for its metrics. `metrics` are added, and may be those of phases, under the
+    names that MLflow has; `notes` are those of phases.
+    """
+
+    def make(
+        ratio: tuple[float, float, float] | None = None,
+        metrics: dict | None = None,
+        notes: dict[str, str] | None = None,
+        **changes,
+    ) -> Record:
         numbers = PLAIN.metrics | (metrics or {})
         if ratio:
             numbers |= dict(zip(("ratio_low", "ratio", "ratio_high"), ratio, strict=True))
-        return replace(PLAIN, metrics=numbers, **changes)
+        made = replace(PLAIN, metrics={}, phases={name: replace(phase) for name, phase in PLAIN.phases.items()})
+        set_metrics(made, numbers)
+        for phase, note in (notes or {}).items():
+            made.phases[phase].note = note
+        return replace(made, **changes)
 
     return make
 
@@ -37,6 +69,7 @@ def failed(record) -> Callable[..., Record]:
     def make(outcome: str, reason: str, **changes) -> Record:
         made = record(outcome=outcome, reason=reason, stop=[], samples=[], **changes)
         made.metrics = {"ratio_flops": 5 / 3, "ratio_flops_asked": 5 / 3, "parameters": 100.0}
+        made.phases = {"forward": Phase(), "backward": Phase()}
         return made
 
     return make
@@ -63,7 +96,7 @@ def judged(record):
         each.workload = {**each.workload, "sizes": {"depth": depth}}
         each.cell = each.framework
         each.samples = [{"seconds": {"forward": [1.0] * 48, "backward": [2.0] * 48}}]
-        each.metrics |= {"executed_forward_flops": 3.0, "executed_backward_flops": 5.0, "parameters": 9.0}
+        set_metrics(each, {"executed_forward_flops": 3.0, "executed_backward_flops": 5.0, "parameters": 9.0})
     return judge_study(CLAIM, made, ["x is missing"], calibration.assumed("here"))
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from adapters.base import DEFAULT, Choices
 from harness.measure.counted import counted
+from harness.measure.protocol import Counted
 from harness.workload.models import GPT2, MLP
 from harness.workload.trace import Graph
 
@@ -31,8 +32,6 @@ def answers(program: Any) -> tuple[list[float], list[dict[str, np.ndarray]]]:
     return [float(inferred), float(kept[0]), float(loss)], [split, program.export(fused)]
 
 
-def counts(
-    adapter: Any, program: Any, graph: Graph, execution: str, choices: Choices = DEFAULT
-) -> dict[str, dict[str, Any]]:
+def counts(adapter: Any, program: Any, graph: Graph, execution: str, choices: Choices = DEFAULT) -> dict[str, Counted]:
     """What each phase executes, after first calls. Raises Failure where it is neither what is asked nor explained."""
     return counted(program, graph, adapter.departures(execution, choices), choices)

@@ -24,13 +24,13 @@ class Start:
 
     def opened(self, framework: str = "fake") -> Worker:
         worker = self()
-        worker.ask("open", 60, framework=framework, device="cpu", threads=1, precision="fp32")
+        worker.open(60, framework=framework, device="cpu", threads=1, precision="fp32")
         return worker
 
     def loaded(self, execution: str, deadline_s: float = 60) -> Worker:
         """A worker that holds a program, after its first calls: one of each phase."""
         worker = self.opened()
-        worker.ask("load", deadline_s, folder=str(self.folder), execution=execution)
+        worker.load(deadline_s, self.folder, execution)
         return worker
 
 

@@ -35,9 +35,7 @@ def measured_records(executions, trials, workload, folder, python, tmp_path, bud
     ready: Future[Path] = Future()
     ready.set_result(folder)
     known = {variant: Measured() for variant in variants}
-    conditions = Conditions(
-        "cpu", "fp32", sorted(os.sched_getaffinity(0)), "kept", tmp_path / "cache", 0.02, budget_s, 2.0, 60.0
-    )
+    conditions = Conditions(job.device, job.measure, "fp32", sorted(os.sched_getaffinity(0)), tmp_path / "cache")
     settled = []
     for _ in range(trials):
         alive = [variant for variant in variants if not known[variant].failure]
@@ -69,7 +67,7 @@ def test_known_times_are_recovered_for_synchronous_asynchronous_and_noisy_progra
     records = measure("sleepy", "deferred", "noisy")
     for execution, within in (("sleepy", 0.05), ("deferred", 0.05), ("noisy", 0.1)):
         assert_recovers(records[execution], within)
-        assert records[execution].metrics["forward_ms"] >= 0.9 * FORWARD_MS
+        assert records[execution].phases["forward"].ms >= 0.9 * FORWARD_MS
     assert records["deferred"].metrics["dispatch_share"] < 0.5 < records["sleepy"].metrics["dispatch_share"]
     assert records["noisy"].metrics["pairs"] > records["sleepy"].metrics["pairs"] >= 48
     assert records["sleepy"].stop == ["target"]

@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 
 from adapters.base import PHASES
+from harness.measure.clock import Samples
 from harness.measure.protocol import Failure, Outcome
 from harness.measure.rounds import BLOCK, Run, run_rounds
 
@@ -30,9 +31,9 @@ class House:
         class Worker:
             visits = 0
 
-            def ask(self, what, deadline_s, cycles, **rest):
-                assert (what, deadline_s) == ("measure", 99)
-                house.asked.append(rest)
+            def measure(self, deadline_s, cycles, repeat, stretch):
+                assert deadline_s == 99
+                house.asked.append({"repeat": repeat, "stretch": stretch})
                 self.visits += 1
                 house.visits.append(name)
                 house.cycles.append((name, cycles))
@@ -48,7 +49,7 @@ class House:
                     "others": [0.0] * cycles,
                     "wall": [cycle_s] * cycles,
                 }
-                return {"seconds": seconds, "enqueue": seconds, **each}
+                return Samples(seconds=seconds, enqueue=seconds, **each)
 
         return Run(Worker(), cycle_s=cycle_s, **{"repeat": 1, **asked})
 

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
+from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from adapters.base import PHASES
+from harness.job import Device, Measure
 from harness.measure import trial
-from harness.measure.protocol import Failure, Outcome
+from harness.measure.protocol import Counted, Failure, Outcome, Verified
 from harness.measure.rounds import run_rounds
 from harness.measure.trial import Conditions, Launch, Measured, run_trial
-from harness.measure.worker import MALLOC
+from harness.measure.worker import MALLOC, Worker
 
 SECONDS = dict(zip(PHASES, (0.01, 0.02, 0.05, 0.08), strict=True))
 FIRST = {"forward": 3.0}
+
+
+def verified(trial: int) -> Verified:
+    return Verified(float(trial), 1e-7, {"w1": 2e-7}, 1024)
+
+
+def counted(trial: int) -> Counted:
+    return Counted(trial, 2 * trial, None, "")
 
 
 class House:
@@ -32,11 +42,11 @@ class House:
         house, execution = self, log.stem
         house.started.append((interpreter, tuple(cpus), log, environment))
 
-        class Worker:
-            def __enter__(self):
-                return self
+        class Scripted(Worker):
+            def __init__(self):
+                pass
 
-            def __exit__(self, *_):
+            def close(self):
                 pass
 
             def ask(self, name, deadline_s, **arguments):
@@ -44,36 +54,32 @@ class House:
                 assert deadline_s == 60.0
                 if house.fails.get(execution) == name:
                     raise Failure(Outcome.ERROR, f"it failed at {name}")
-                return getattr(self, name)(**arguments)
+                return house.answer(name, **arguments)
 
-            def open(self, **_):
-                return {}
+        return Scripted()
 
-            def load(self, **_):
-                first = {phase: seconds + house.trial for phase, seconds in FIRST.items()}
-                return {"described": {"version": f"{house.trial}.0"}, "first_call_s": first}
-
-            def verify(self):
-                return {"loss": float(house.trial)}
-
-            def count(self):
-                return {"executed": {"forward": {"matmuls": house.trial}}}
-
-            def warm(self, limit_s):
-                return {"seconds": SECONDS, "cycles": 12, "repeat": 3}
-
-            def measure(self, cycles, **_):
-                seconds = {phase: [s] * cycles for phase, s in SECONDS.items()}
-                each = {"switches": [0] * cycles, "cpu": [0.5] * cycles, "others": [0.0] * cycles}
-                return {"seconds": seconds, "enqueue": seconds, "wall": [0.5] * cycles, **each}
-
-        return Worker()
+    def answer(self, name, cycles=0, **_):
+        seconds = {phase: [s] * cycles for phase, s in SECONDS.items()}
+        each = {"switches": [0] * cycles, "cpu": [0.5] * cycles, "others": [0.0] * cycles}
+        return {
+            "open": {},
+            "load": {
+                "described": {"version": f"{self.trial}.0"},
+                "first_call_s": {phase: seconds + self.trial for phase, seconds in FIRST.items()},
+            },
+            "verify": asdict(verified(self.trial)),
+            "count": {"forward": asdict(counted(self.trial))},
+            "warm": {"seconds": SECONDS, "cycles": 12, "repeat": 3},
+            "measure": {"seconds": seconds, "enqueue": seconds, "wall": [0.5] * cycles, **each},
+        }[name]
 
     def asked(self, name: str) -> list[dict]:
         return [arguments for _, said, arguments in self.asks if said == name]
 
 
-CONDITIONS = Conditions("cpu", "bf16", [4, 5, 6], "kept", Path("cache"), 0.04, 1.25, 0.75, 60.0)
+CONDITIONS = Conditions(
+    Device("cpu", 3, "kept"), Measure("brief", 1, 0.04, 1.25, 0.75, 60.0), "bf16", [4, 5, 6], Path("cache")
+)
 
 
 @pytest.fixture
@@ -165,8 +171,8 @@ def test_first_calls_counts_and_set_up_are_of_the_first_trial_and_every_trial_is
     found = known["a"]
     assert found.first_call_s == {"forward": 4.0}
     assert found.described == {"version": "1.0"}
-    assert found.executed == {"forward": {"matmuls": 1}}
-    assert found.verified == {"loss": 3.0}
+    assert found.counted == {"forward": counted(1)}
+    assert found.verified == verified(3)
     assert (len(house.asked("verify")), len(house.asked("count"))) == (3, 1)
     assert found.set_up_s > 0
 

@@ -101,11 +101,11 @@ def in_second_call(changed):
 def test_what_is_right_is_verified_with_its_numbers(expected):
     program = Spoilt()
     found = judge(program, expected)
-    assert found["loss"] == pytest.approx(expected.loss, rel=1e-6)
-    assert 0 <= found["loss_error"] < 1e-6
-    assert found["gradient_errors"].keys() == SOURCES.keys()
-    assert all(0 < error < 1e-6 for error in found["gradient_errors"].values())
-    assert found["residual_bytes"] == program.residual_bytes(program.forward()) > 0
+    assert found.loss == pytest.approx(expected.loss, rel=1e-6)
+    assert 0 <= found.loss_error < 1e-6
+    assert found.gradient_errors.keys() == SOURCES.keys()
+    assert all(0 < error < 1e-6 for error in found.gradient_errors.values())
+    assert found.residual_bytes == program.residual_bytes(program.forward()) > 0
 
 
 @pytest.mark.parametrize("phase", LOSSES)
@@ -127,13 +127,13 @@ def test_a_wrong_gradient_of_any_phase_is_invalid(expected, phase, source):
 @pytest.mark.parametrize("phase", LOSSES)
 def test_the_error_of_the_loss_is_the_worst_of_all_phases(expected, phase):
     found = judge(Spoilt(**off_loss(phase, SLIGHTLY_OFF)), expected)
-    assert found["loss_error"] == pytest.approx(2e-6, rel=0.2)
+    assert found.loss_error == pytest.approx(2e-6, rel=0.2)
 
 
 @pytest.mark.parametrize("phase", GRADIENTS)
 def test_the_error_of_each_gradient_is_the_worst_of_all_phases(expected, phase):
     source = next(iter(SOURCES_OF[phase]))
-    errors = judge(Spoilt(**off_gradient(phase, source, SLIGHTLY_OFF)), expected)["gradient_errors"]
+    errors = judge(Spoilt(**off_gradient(phase, source, SLIGHTLY_OFF)), expected).gradient_errors
     assert errors.pop(source) == pytest.approx(2e-6, rel=0.2)
     assert max(errors.values()) < 1e-6
 

@@ -14,7 +14,7 @@ import pytest
 
 from adapters.base import PHASES
 from harness.measure import worker
-from harness.measure.protocol import Failure
+from harness.measure.protocol import Counted, Failure
 from harness.measure.worker import Worker
 from harness.paths import ROOT
 from harness.workload.cost import phase_work
@@ -43,24 +43,20 @@ def assert_one_sentence(reason: str) -> None:
 
 def test_a_program_that_behaves_answers_every_ask(start):
     worker = start()
-    assert worker.ask("open", 60, framework="fake", device="cpu", threads=1, precision="fp32") == {}
-    loaded = worker.ask("load", 60, folder=str(start.folder), execution="sleepy")
-    assert loaded["first_call_s"].keys() == set(PHASES)
-    assert loaded["first_call_s"]["backward"] >= 0.010
-    assert loaded["described"] == {"fake": "1.0", "cpus": ",".join(map(str, sorted(os.sched_getaffinity(0))))}
-    verified = worker.ask("verify", 60)
-    assert verified["residual_bytes"] == 2**20
-    assert max(verified["gradient_errors"].values()) < 1e-6 and verified["loss_error"] < 1e-6
-    assert worker.ask("count", 60)["executed"]["backward"] == {
-        "matmuls": 3,
-        "flops": phase_work(load(start.folder)[0].graph)["backward"].flops,
-        "note": "",
-        "seen": None,
-    }
-    warm = worker.ask("warm", 60, limit_s=0.1)
-    assert warm["repeat"] == 1 and warm["cycles"] >= 4
-    measured = worker.ask("measure", 60, cycles=3, repeat=2)
-    assert all(len(measured["seconds"][phase]) == 3 for phase in PHASES)
+    assert worker.open(60, framework="fake", device="cpu", threads=1, precision="fp32") is None
+    loaded = worker.load(60, start.folder, "sleepy")
+    assert loaded.first_call_s.keys() == set(PHASES)
+    assert loaded.first_call_s["backward"] >= 0.010
+    assert loaded.described == {"fake": "1.0", "cpus": ",".join(map(str, sorted(os.sched_getaffinity(0))))}
+    verified = worker.verify(60)
+    assert verified.residual_bytes == 2**20
+    assert max(verified.gradient_errors.values()) < 1e-6 and verified.loss_error < 1e-6
+    flops = phase_work(load(start.folder)[0].graph)["backward"].flops
+    assert worker.count(60)["backward"] == Counted(matmuls=3, flops=flops, seen=None, note="")
+    warm = worker.warm(60, 0.1)
+    assert warm.repeat == 1 and warm.cycles >= 4
+    measured = worker.measure(60, 3, 2)
+    assert all(len(measured.seconds[phase]) == 3 for phase in PHASES)
     worker.close()
     assert_over(worker)
 
@@ -133,7 +129,7 @@ def test_a_timeout_names_the_deadline_and_the_log(start):
 @pytest.mark.parametrize(("execution", "word"), [("nan", "nan"), ("off", "w1")])
 def test_a_wrong_gradient_is_invalid_and_named(start, execution, word):
     worker = start.loaded(execution)
-    failure = failure_of(lambda: worker.ask("verify", 60))
+    failure = failure_of(lambda: worker.verify(60))
     assert failure.outcome == "invalid"
     assert "gradient of w1" in failure.reason and word in failure.reason
     assert_over(worker)
@@ -148,8 +144,8 @@ def test_a_framework_without_a_module_is_unsupported(start):
 def test_a_program_that_executes_a_multiply_too_few_is_invalid(start):
     """Its answers are right all the same: nothing but the count tells."""
     worker = start.loaded("shirks")
-    worker.ask("verify", 60)
-    failure = failure_of(lambda: worker.ask("count", 60))
+    worker.verify(60)
+    failure = failure_of(lambda: worker.count(60))
     assert failure.outcome == "invalid"
     assert failure.reason.startswith("backward executes 2 multiplies of ")
     assert "expected: 3 multiplies of " in failure.reason
@@ -158,14 +154,14 @@ def test_a_program_that_executes_a_multiply_too_few_is_invalid(start):
 
 def test_a_fault_after_hundreds_of_good_calls_is_caught_too(start):
     worker = start.loaded("killed-40")
-    worker.ask("measure", 60, cycles=20, repeat=1)
-    failure = failure_of(lambda: worker.ask("measure", 60, cycles=20, repeat=1))
+    worker.measure(60, 20, 1)
+    failure = failure_of(lambda: worker.measure(60, 20, 1))
     assert (failure.outcome, "'measure'" in failure.reason) == ("crashed", True)
 
 
 def test_what_a_framework_prints_goes_to_the_log_and_not_into_the_answer(start):
     worker = start.loaded("prints-1")
-    assert worker.ask("count", 60)["executed"]
+    assert worker.count(60)
     assert "noise on stdout\nand on its descriptor\n" in worker.log.read_text()
 
 
@@ -179,7 +175,7 @@ def test_a_worker_that_dies_while_paused_is_reported_at_the_next_ask(start):
     worker = start.loaded("sleepy")
     os.kill(worker.process.pid, signal.SIGKILL)
     worker.process.wait()
-    failure = failure_of(lambda: worker.ask("verify", 60))
+    failure = failure_of(lambda: worker.verify(60))
     assert (failure.outcome, "SIGKILL" in failure.reason) == ("crashed", True)
     assert_over(worker)
 
@@ -204,13 +200,13 @@ def test_many_faults_leave_no_open_files_behind(start):
 
 def test_a_paused_worker_is_stopped_and_uses_no_cpu(start):
     worker = start.loaded("spins-2")
-    worker.ask("verify", 60)  # the second inference starts a thread that spins
+    worker.verify(60)  # the second inference starts a thread that spins
     pid = worker.process.pid
     eventually(lambda: state(pid) == "T")
     before = cpu_s(pid)
     time.sleep(0.5)
     assert cpu_s(pid) == before
-    worker.ask("measure", 60, cycles=20, repeat=1)  # half a second
+    worker.measure(60, 20, 1)  # half a second
     assert cpu_s(pid) > before
 
 
@@ -223,12 +219,13 @@ def test_a_worker_runs_on_the_cpus_it_is_given(fake_python, tmp_path):
 PARENT = """
 import json, os, sys, time
 from pathlib import Path
+from harness.measure.worker import Worker
 python, folder, log, asked = sys.argv[1:]
 worker = Worker(python, os.sched_getaffinity(0), Path(log), {})
-worker.ask("open", 60, framework="fake", device="cpu", threads=1, precision="fp32")
+worker.open(60, framework="fake", device="cpu", threads=1, precision="fp32")
 print(json.dumps(worker.process.pid), flush=True)
 if asked == "busy":
-    worker.ask("load", 600, folder=folder, execution="hangs-1")
+    worker.load(600, Path(folder), "hangs-1")
 time.sleep(600)
 """
 
@@ -245,7 +242,7 @@ def test_a_worker_dies_with_its_parent(start, tmp_path, asked):
 
 def test_a_worker_accepts_only_the_process_that_started_it():
     """It looks for its parent before it reads, and there is no other way in than the pipe it inherits."""
-    asked = [sys.executable, "-m", "harness.measure.worker", "1"]
+    asked = [sys.executable, "-m", "harness.measure.child", "1"]
     ended = subprocess.run(asked, cwd=ROOT, input=b'{"ask": "count"}\n', capture_output=True, check=False)
     assert (ended.returncode, ended.stdout) == (1, b"")
 
@@ -253,6 +250,6 @@ def test_a_worker_accepts_only_the_process_that_started_it():
 def test_an_interrupt_from_the_terminal_does_not_reach_a_worker(start):
     worker = start.loaded("sleepy")
     os.kill(worker.process.pid, signal.SIGINT)
-    assert worker.ask("measure", 60, cycles=1, repeat=1)["wall"]
+    assert worker.measure(60, 1, 1).wall
     os.kill(worker.process.pid, signal.SIGINT)  # while paused
-    assert worker.ask("count", 60)["executed"]
+    assert worker.count(60)

@@ -10,11 +10,12 @@ from scipy.special import stdtrit
 
 from adapters.base import PHASES
 from harness.measure.clock import Samples
-from harness.measure.protocol import Failure, Outcome
+from harness.measure.protocol import Counted, Failure, Outcome, Verified
 from harness.measure.trial import Measured
 from harness.records.build import NOT_CHECKED, record_of
 from harness.records.calibration import ASSUMED_RATIO, Calibration, Spread, assumed
 from harness.records.metrics import METRICS
+from harness.views.mlflow import metrics_of
 from harness.workload.cost import cost
 from tests.helpers.jobs import EAGER, job_of
 
@@ -34,18 +35,13 @@ def trial(paces=PACES, slower=1.0, **surroundings):
 
 
 def known(*trials, **changes):
-    verified = {
-        "loss": 1.5,
-        "loss_error": 3e-7,
-        "gradient_errors": {"w1": 1e-7, "w2": 5e-7, "b1": 2e-7},
-        "residual_bytes": 3 * 2**20,
-    }
-    executed = {
-        phase: {"matmuls": n, "flops": 1000 * n, "note": "because" if phase == "backward" else "", "seen": 900 * n}
+    verified = Verified(1.5, 3e-7, {"w1": 1e-7, "w2": 5e-7, "b1": 2e-7}, 3 * 2**20)
+    counts = {
+        phase: Counted(n, 1000 * n, 900 * n, "because" if phase == "backward" else "")
         for phase, n in zip(PHASES, (2, 3, 5, 8), strict=True)
     }
     first = dict(zip(PHASES, (0.1, 0.2, 0.4, 0.8), strict=True))
-    found = Measured({"torch": "2.13"}, 7.5, 6.25, first, verified, executed)
+    found = Measured({"torch": "2.13"}, 7.5, 6.25, first, verified, counts)
     found.trials, found.repeats, found.stops = [*trials], [2, 3, 4][: len(trials)], ["target"] * len(trials)
     return replace(found, **changes)
 
@@ -64,13 +60,16 @@ def test_every_number_stands_in_its_own_place(recorded, tiny):
     record = recorded(known(trial()))
     work, middle = cost(tiny.graph), math.exp(sum(map(math.log, trimmed(PACES))) / len(trimmed(PACES)))
     assert {name: record.metrics[name] for name in record.metrics.keys() & EXPECTED.keys()} == pytest.approx(EXPECTED)
-    for phase, seconds in SECONDS.items():
-        assert record.metrics[f"{phase}_ms"] == pytest.approx(1000 * seconds * middle)
-    for phase, flops in (("forward", work.forward.flops), ("backward", work.backward.flops)):
-        assert record.metrics[f"{phase}_flops"] == flops
+    first = zip(SECONDS.items(), (0.1, 0.2, 0.4, 0.8), (2, 3, 5, 8), strict=True)
+    for (name, seconds), first_s, matmuls in first:
+        phase = record.phases[name]
+        assert phase.ms == pytest.approx(1000 * seconds * middle)
+        assert (phase.first_s, phase.matmuls, phase.flops) == (first_s, matmuls, 1000 * matmuls)
+    for name, flops in (("forward", work.forward.flops), ("backward", work.backward.flops)):
+        assert record.phases[name].asked_flops == flops
     assert record.metrics["parameters"] == tiny.graph.parameter_count
     assert record.metrics["timed_s"] == pytest.approx(2 * sum(SECONDS.values()) * sum(PACES))
-    assert record.metrics.keys() <= METRICS.keys()
+    assert metrics_of(record).keys() <= METRICS.keys()
     assert (record.outcome, record.noise, record.notes) == ("ok", "", {"backward": "because"})
     assert record.gradient_errors == {"w1": 1e-7, "w2": 5e-7, "b1": 2e-7}
     assert record.samples == [trial().as_dict()]
@@ -79,13 +78,14 @@ def test_every_number_stands_in_its_own_place(recorded, tiny):
 def test_counts_and_rates_are_those_of_their_phase(recorded, tiny):
     work, found = cost(tiny.graph), known(trial())
     for phase, counted in (("forward", work.forward), ("backward", work.backward)):
-        found.executed[phase] |= {"flops": counted.flops, "matmuls": counted.matmuls}
-    m = recorded(found).metrics
+        found.counted[phase] = replace(found.counted[phase], flops=counted.flops, matmuls=counted.matmuls)
+    record = recorded(found)
     assert work.forward.matmuls != work.backward.matmuls
-    for phase, counted in (("forward", work.forward), ("backward", work.backward)):
-        assert (m[f"{phase}_matmuls"], m[f"{phase}_flops"]) == (counted.matmuls, counted.flops)
-        assert m[f"{phase}_gflops"] == pytest.approx(counted.flops / 1e6 / m[f"{phase}_ms"])
-    assert m["ratio_flops"] == pytest.approx(work.backward.flops / work.forward.flops)
+    for name, counted in (("forward", work.forward), ("backward", work.backward)):
+        phase = record.phases[name]
+        assert (phase.asked_matmuls, phase.asked_flops) == (counted.matmuls, counted.flops)
+        assert phase.gflops == pytest.approx(counted.flops / 1e6 / phase.ms)
+    assert record.metrics["ratio_flops"] == pytest.approx(work.backward.flops / work.forward.flops)
 
 
 def trimmed(paces):
@@ -105,18 +105,6 @@ EXPECTED = {
     "loss_error": 3e-7,
     "gradient_error": 5e-7,
     "counter_coverage": 0.9,
-    "first_inference_s": 0.1,
-    "first_forward_s": 0.2,
-    "first_backward_s": 0.4,
-    "first_gradient_s": 0.8,
-    "executed_inference_matmuls": 2,
-    "executed_forward_matmuls": 3,
-    "executed_backward_matmuls": 5,
-    "executed_gradient_matmuls": 8,
-    "executed_inference_flops": 2000,
-    "executed_forward_flops": 3000,
-    "executed_backward_flops": 5000,
-    "executed_gradient_flops": 8000,
     "noisy": 0,
     "switches_per_s": 3 * 48 / (0.0271 * sum(PACES)),
     "others_share": 0,
@@ -146,7 +134,8 @@ def test_trials_count_alike_and_a_self_check_of_this_program_replaces_the_assump
     found = recorded(known(trial(), trial(PACES[:24], slower=4)), checked)
     m = found.metrics
     assert (m["trials"], m["pairs"]) == (2, 72)
-    assert m["forward_ms"] == pytest.approx(2 * recorded(known(trial())).metrics["forward_ms"], rel=1e-3)
+    once = recorded(known(trial())).phases["forward"].ms
+    assert found.phases["forward"].ms == pytest.approx(2 * once, rel=1e-3)
     assert m["timed_s"] == pytest.approx(sum(SECONDS.values()) * (2 * sum(PACES) + 3 * 4 * sum(PACES[:24])))
     for name, offset in (("ratio", 0), ("ratio_marginal", 1)):
         own = sigma["ratio" if name == "ratio" else "marginal"] * math.sqrt(7 / 8 / 2)
@@ -166,13 +155,14 @@ def test_too_few_pairs_leave_a_ratio_without_bounds(recorded):
 def test_what_was_known_before_a_failure_is_kept_and_no_time_with_it(recorded):
     found = recorded(known(trial(), failure=Failure(Outcome.CRASHED, "it was killed")))
     assert (found.outcome, found.reason) == ("crashed", "it was killed")
-    assert found.metrics["gradient_error"] == 5e-7 and found.metrics["executed_backward_matmuls"] == 5
-    assert not {"ratio", "forward_ms", "noisy"} & found.metrics.keys()
+    assert found.metrics["gradient_error"] == 5e-7 and found.phases["backward"].matmuls == 5
+    assert not {"ratio", "noisy"} & found.metrics.keys()
+    assert found.phases["forward"].ms is None
 
 
 def test_a_counter_that_is_not_there_covers_nothing(recorded):
     found = known(trial())
-    found.executed["gradient"]["seen"] = None
+    found.counted["gradient"] = replace(found.counted["gradient"], seen=None)
     assert "counter_coverage" not in recorded(found).metrics
 
 

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import pytest
 
-from harness.records.flops import executed, ratios
-
-ASKED = {"forward_flops": 6.0, "backward_flops": 11.0}
+from harness.records.flops import ratios
+from harness.records.record import Phase
 
 
 @pytest.mark.parametrize(
-    ("ran", "ratio"),
+    ("forward", "backward", "ratio"),
     [
-        ({}, 11 / 6),  # not counted
-        ({"executed_forward_flops": 6.0, "executed_backward_flops": 17.0}, 17 / 6),  # a checkpoint
-        ({"executed_forward_flops": 6.0, "executed_backward_flops": 4.0}, 11 / 6),  # the rest is no multiply in XLA
+        (None, None, 11 / 6),  # not counted
+        (6, 17, 17 / 6),  # a checkpoint
+        (6, 4, 11 / 6),  # the rest is no multiply in XLA
     ],
 )
-def test_the_ratio_is_of_what_ran_beside_what_was_asked(ran, ratio):
-    assert ratios(ASKED | ran) == {"ratio_flops": ratio, "ratio_flops_asked": 11 / 6}
+def test_the_ratio_is_of_what_ran_beside_what_was_asked(forward, backward, ratio):
+    phases = {"forward": Phase(flops=forward, asked_flops=6), "backward": Phase(flops=backward, asked_flops=11)}
+    assert ratios(phases) == {"ratio_flops": ratio, "ratio_flops_asked": 11 / 6}
 
 
 def test_what_multiplies_nothing_has_no_ratio():
-    assert ratios({"forward_flops": 0.0, "backward_flops": 0.0}) == {}
-    assert executed({}, "forward") == 0
+    assert ratios({"forward": Phase(asked_flops=0), "backward": Phase(asked_flops=0)}) == {}
+
+
+def test_a_rate_is_of_what_ran():
+    assert Phase(ms=2.0, flops=5_000_000, asked_flops=4_000_000).gflops == 2.5
+    assert Phase(flops=5_000_000).gflops is None

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from adapters.base import DEFAULT
 from harness.errors import UserError
 from harness.paths import ROOT
 from harness.records.metrics import FIELDS, METRICS, SCHEMA
@@ -114,6 +113,9 @@ BROKEN = {
     "not text": (lambda r: b"\xff\xfe\x00", "not a whole JSON file.*delete it"),
     "a list": (lambda r: "[1, 2]", "not a record of this program"),
     "foreign": (lambda r: '{"benchmark": "other"}', "not a record of this program"),
+    "older": (lambda r: edited(r, schema=SCHEMA - 1), rf"schema {SCHEMA - 1} is of an older version"),
+    "phases of another kind": (lambda r: edited(r, phases={"forward": {"colour": 1}}), "phases have other fields"),
+    "phases that are none": (lambda r: edited(r, phases=[1]), "phases have other fields"),
     "newer": (lambda r: edited(r, schema=SCHEMA + 1), rf"schema {SCHEMA + 1} is newer than this program's {SCHEMA}"),
     "an unknown field": (lambda r: edited(r, colour="blue"), "colour missing or unknown"),
     "a field too few": (lambda r: json.dumps({"schema": SCHEMA, "id": "1"}), "outcome.* missing or unknown"),
@@ -129,41 +131,6 @@ def test_a_file_that_is_no_record_is_refused_with_its_name_and_what_to_do(record
     with pytest.raises(UserError, match=message) as caught:
         read(path)
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize(("wanted", "gradients"), [(False, "params"), (True, "both")])
-def test_a_record_from_before_choices_had_the_defaults(record, tmp_path, wanted, gradients):
-    now = record()
-    old = asdict(now) | {"schema": 1, "workload": {"name": "mlp", "seed": 3, "wants_inputs": wanted}}
-    del old["choices"], old["environment"]
-    path = tmp_path / "cell.json"
-    path.write_text(json.dumps(old))
-    workload = {"name": "mlp", "seed": 3, "gradients": gradients}
-    assert read(path) == replace(now, workload=workload, environment=None)
-    assert read(path).choices == asdict(DEFAULT)
-
-
-@pytest.mark.parametrize(("options", "fusion"), [("x=LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT", "single"), ("", "native")])
-def test_a_record_from_before_kernels_has_the_fusion_it_was_compiled_with(record, tmp_path, options, fusion):
-    now = record(described={"compiler_options": options}, choices=asdict(DEFAULT) | {"layout": "nchw"})
-    old = asdict(now) | {"schema": 2}
-    del old["environment"], old["choices"]["kernels"], old["choices"]["fusion"]
-    path = tmp_path / "cell.json"
-    path.write_text(json.dumps(old))
-    assert read(path) == replace(now, environment=None, choices=now.choices | {"fusion": fusion})
-
-
-def test_a_record_from_before_executed_flops_gets_them(record, tmp_path):
-    """Its ratio and its rates were of the FLOPs asked for: two and five multiplies stood beside a ratio of 2."""
-    asked = {"forward_flops": 2.0, "backward_flops": 4.0}
-    ran = {"executed_forward_flops": 2.0, "executed_backward_flops": 5.0}
-    rates = {"forward_gflops": 10.0, "backward_gflops": 8.0}
-    old = record(metrics=asked | ran | rates | {"ratio_flops": 2.0})
-    del old.metrics["ratio_flops_asked"]
-    path = tmp_path / "cell.json"
-    path.write_text(json.dumps(asdict(old) | {"schema": 2}))
-    assert read(path).metrics == old.metrics | {"ratio_flops": 2.5, "ratio_flops_asked": 2.0, "backward_gflops": 10.0}
-    assert read(path).schema == SCHEMA
 
 
 def test_a_record_that_is_not_there_is_a_users_mistake(tmp_path):

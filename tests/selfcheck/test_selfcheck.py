@@ -24,7 +24,7 @@ def process(seed: int, delay: bool = True) -> dict[str, Samples]:
     runs = {cell: Run(worker, 1, 0.046, stretch) for cell, stretch in stretches.items()}  # type: ignore[arg-type]
     for _ in range(24):
         for run in runs.values():
-            run.samples.extend(Samples(**worker.ask("measure", 1, cycles=4, repeat=1, stretch=run.stretch)))
+            run.samples.extend(worker.measure(1, 4, 1, run.stretch))
     return {cell: run.samples for cell, run in runs.items()}
 
 

@@ -59,7 +59,7 @@ def test_what_has_no_record_is_measured_and_what_is_finished_is_kept(job, finish
         ("measure", {"budget_s": 1.0}, "measure.budget_s was 1.0 and is 8.0"),
         ("machine", {"cpu": "Quick 3000"}, "machine.cpu was Quick 3000 and is"),
         ("machine", {"instructions": "avx avx2"}, "machine.instructions was avx avx2 and is"),
-        ("machine", {"gpus": ["A GPU"]}, "gpus was ['A GPU'] and is []"),
+        ("machine", {"gpus": ["A GPU"]}, "machine.gpus was ['A GPU'] and is []"),
         ("versions", {"torch": "1.0"}, "torch was 1.0 and is 2."),
         ("versions", {"code": "0123"}, "code was 0123 and is"),
     ],

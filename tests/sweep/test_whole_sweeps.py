@@ -27,7 +27,7 @@ def test_a_sweep_measures_records_logs_and_answers(sweep):
         assert record.outcome == "ok"
         m = record.metrics
         assert m["ratio_low"] <= m["ratio"] <= m["ratio_high"]
-        assert (m["executed_forward_matmuls"], m["executed_backward_matmuls"]) == (2, 3)
+        assert (record.phases["forward"].matmuls, record.phases["backward"].matmuls) == (2, 3)
         assert f"{m['ratio']:.2f}" in printed
     assert "Is the backward pass twice the forward?" in printed.splitlines()[-1]
     assert "Traceback" not in printed and "missing" not in printed

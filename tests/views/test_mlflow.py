@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 
 from harness import paths
 from harness.claims import text
-from harness.views.mlflow import Tracker, download_records
+from harness.views.mlflow import Tracker, download_records, metrics_of
 from harness.views.table import markdown
 from tests.helpers.jobs import PLAIN
 from tests.helpers.killed_loggers import LOGGING, MAKING, kill_loggers
@@ -86,7 +86,8 @@ def test_a_record_becomes_one_finished_run_with_flat_metrics_params_and_tags(tra
     (run,) = runs("variant")
     assert run.info.status == "FINISHED"
     assert run.info.run_name == "mlp torch-eager"
-    assert run.data.metrics == made.metrics | {"batch": 32, "depth": 3, "width": 64}
+    assert run.data.metrics == metrics_of(made) | {"batch": 32, "depth": 3, "width": 64}
+    assert (run.data.metrics["backward_ms"], run.data.metrics["executed_backward_matmuls"]) == (2.345, 5)
     assert run.data.params == {
         "model": "mlp",
         "batch": "32",

@@ -18,11 +18,11 @@ GRAVITON = {"CPU implementer": "0x41", "CPU part": "0xd40", "Features": "fp asim
 def on(monkeypatch):
     """`on(cpu)`: how the machine is described with that CPU in it."""
 
-    def describe(known):
+    def described(known):
         monkeypatch.setattr(cpu, "described", lambda: known)
         return describe()
 
-    return describe
+    return described
 
 
 def test_this_cpu_is_described():
