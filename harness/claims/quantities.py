@@ -22,7 +22,7 @@ class Number:
     centre: float = math.nan
     high: float = math.nan
     missing: str = ""
-    silence: str = ""  # what the missing number is, where that speaks neither for nor against a claim
+    ignored_because: str = ""  # set if the missing number should be ignored rather than counted as inconclusive
 
     @classmethod
     def exact(cls, value: float) -> Number:
@@ -59,7 +59,7 @@ def flops(record: Record, phases: Sequence[str]) -> Number:
         if number.missing:
             return number
         if phase in record.notes and number.centre < record.phases[phase].work_flops:
-            return Number(missing=record.notes[phase].rstrip("."), silence="not counted")
+            return Number(missing=record.notes[phase].rstrip("."), ignored_because="not counted")
     return Number.exact(sum(number.centre for number in each))
 
 

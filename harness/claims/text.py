@@ -2,38 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
-from .verdicts import Judged
+from .verdicts import StudyVerdict
 
 _NAMES = {"counted": "by count", "timed": "by the clock"}
 _WIDEST = 160  # of a reason
 
 
-def headline(judged: Judged) -> str:
-    return f"Claim: {judged['text']} ({judged['source']})"
+def headline(study: StudyVerdict) -> str:
+    return f"Claim: {study.text} ({study.source})"
 
 
-def table(judged: Judged) -> tuple[list[str], list[list[str]]]:
+def table(study: StudyVerdict) -> tuple[list[str], list[list[str]]]:
     """Columns, and a row for each prediction at each place on the axis, with a cell for each variant."""
-    variants = list(dict.fromkeys(f["variant"] for v in judged["verdicts"] for f in v["findings"]))
+    variants = list(dict.fromkeys(f.variant for v in study.verdicts for f in v.findings))
     rows = []
-    for verdict in judged["verdicts"]:
+    for verdict in study.verdicts:
         places: dict[tuple[str, ...], dict[str, str]] = {}
-        for finding in verdict["findings"]:
-            at = ["" if value is None else str(value) for value in finding["at"].values()]
-            cells = places.setdefault((*at, band(finding["band"])), {})
-            cell = f"{finding['number']} {finding['answer']}".strip()
-            cells[finding["variant"]] = "; ".join(filter(None, [cells.get(finding["variant"]), cell]))
+        for finding in verdict.findings:
+            at = ["" if value is None else str(value) for value in finding.at.values()]
+            cells = places.setdefault((*at, band(finding.band)), {})
+            cell = f"{finding.number} {finding.ruling or finding.ignored_because}".strip()
+            cells[finding.variant] = "; ".join(filter(None, [cells.get(finding.variant), cell]))
         for place, cells in places.items():
-            rows.append([verdict["prediction"], *place, *(cells.get(variant, "") for variant in variants)])
+            rows.append([verdict.prediction, *place, *(cells.get(variant, "") for variant in variants)])
         if len(places) > 1:
-            nowhere = [""] * (len(judged["axis"]) + 1)
-            rows.append([verdict["prediction"], *nowhere, *(verdict["answers"].get(v, "") for v in variants)])
-    return ["prediction", *judged["axis"], "predicted", *variants], rows
+            nowhere = [""] * (len(study.axis) + 1)
+            rows.append([verdict.prediction, *nowhere, *(verdict.rulings.get(v, "") for v in variants)])
+    return ["prediction", *study.axis, "predicted", *variants], rows
 
 
-def band(ends: list[float | None]) -> str:
+def band(ends: Sequence[float | None]) -> str:
     """1.5 to 2.5, or 11 where it is one number."""
     low, high = ("" if end is None else f"{end:.4g}" for end in ends)
     if low == high:
@@ -41,28 +41,25 @@ def band(ends: list[float | None]) -> str:
     return f"{low} to {high}" if low and high else f"at least {low}" if low else f"at most {high}"
 
 
-def sentences(judged: Judged) -> list[str]:
+def sentences(study: StudyVerdict) -> list[str]:
     """A line for each prediction: its verdict, what it says, and why."""
-    return [
-        f"{v['prediction']}, {_NAMES[v['kind']]}: {v['answer'].upper()}. {v['says']} {_short(v['why'])}."
-        for v in judged["verdicts"]
-    ]
+    return [f"{v.prediction}, {_NAMES[v.kind]}: {v.ruling.upper()}. {v.says} {_short(v.why)}." for v in study.verdicts]
 
 
-def digest(judged: Judged) -> str:
+def digest(study: StudyVerdict) -> str:
     """The claim and its verdicts in a line."""
-    answers = "; ".join(f"{_NAMES[kind]} {answer.upper()}" for kind, answer in judged["answers"].items())
-    return f"{judged['text']} {answers}."
+    rulings = "; ".join(f"{_NAMES[kind]} {ruling.upper()}" for kind, ruling in study.rulings.items())
+    return f"{study.text} {rulings}."
 
 
-def markdown(judged: Judged) -> str:
+def markdown(study: StudyVerdict) -> str:
     """All of it, for MLflow."""
-    columns, rows = table(judged)
+    columns, rows = table(study)
     lines = [f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in (columns, *rows)]
     lines.insert(1, f"|{'---|' * len(columns)}")
-    return "\n".join([f"**{headline(judged)}**", "", *(f"- {line}" for line in sentences(judged)), "", *lines])
+    return "\n".join([f"**{headline(study)}**", "", *(f"- {line}" for line in sentences(study)), "", *lines])
 
 
-def _short(why: Any) -> str:
-    text = str(why).rstrip(".")
+def _short(why: str) -> str:
+    text = why.rstrip(".")
     return text if len(text) <= _WIDEST else f"{text[:_WIDEST]}…"

@@ -1,90 +1,111 @@
-"""A study's verdicts as a file beside its records, from which every view of them is made."""
+"""The verdicts on a study's claim, and their file beside its records, from which every view of them is made."""
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from ..errors import UserError
-from ..records.calibration import Calibration
 from ..records.record import VERDICTS, Record, write_json
-from .claim import Answer, Claim, Finding, Verdict, by_kind, together, verdicts
 
-SCHEMA = 1  # of the file; a reader refuses what is newer than itself
-
-Judged = dict[str, Any]
+SCHEMA = 2  # of the file; a reader refuses any other
 
 
-def judge_study(claim: Claim, records: Sequence[Record], missing: Sequence[str], calibration: Calibration) -> Judged:
-    """The verdict on each prediction with every finding behind it, JSON-ready: `null` where there is no number."""
-    found = verdicts(claim, records, missing, calibration)
-    return {
-        "schema": SCHEMA,
-        "text": claim.text,
-        "source": claim.source,
-        "axis": list(claim.axis),
-        "answers": by_kind(found),
-        "verdicts": [_verdict(verdict) for verdict in found],
-        "records": {record.cell: record.id for record in records},
-    }
+class Ruling(StrEnum):
+    HOLDS = "holds"
+    FAILS = "fails"
+    CANNOT_TELL = "cannot tell"
 
 
-def _verdict(verdict: Verdict) -> dict[str, Any]:
-    said, rule = verdict.prediction, verdict.prediction.rule
-    by_variant: dict[str, list[Answer]] = {}
-    for finding in verdict.findings:
-        if finding.answer:
-            by_variant.setdefault(finding.variant, []).append(finding.answer)
-    return {
-        "prediction": said.name,
-        "says": said.says,
-        "kind": verdict.kind,
-        "rule": type(rule).__name__,
-        "expects": asdict(rule),  # type: ignore[call-overload]
-        "where": said.where,
-        "answer": verdict.answer,
-        "why": verdict.why,
-        "answers": {variant: together(answers) for variant, answers in by_variant.items()},
-        "findings": [_finding(finding) for finding in verdict.findings],
-    }
+@dataclass(frozen=True)
+class Finding:
+    """One prediction for one record.
+
+    `at` is its place on the claim's axis, `band` where its number should lie (None for no end), `number` the number as
+    text, `low`, `centre` and `high` its 95 % interval. Without a number `why` says what is missing. Without a ruling
+    the finding is ignored, and `ignored_because` says why.
+    """
+
+    at: dict[str, Any]
+    variant: str
+    ruling: Ruling | None
+    ignored_because: str
+    number: str
+    low: float | None
+    centre: float | None
+    high: float | None
+    band: tuple[float | None, float | None]
+    why: str
+
+    def __str__(self) -> str:
+        """Where it is, and its number or what it lacks."""
+        at = [f"{name}={value}" for name, value in self.at.items() if value is not None]
+        return f"{' '.join([self.variant, *at])}: {self.why or self.number}"
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
-    return {
-        "at": finding.at,
-        "variant": finding.variant,
-        "answer": finding.answer or finding.number.silence,
-        "number": str(finding.number) if finding.number.known else "",
-        "bounds": [finding.number.low, finding.number.high] if finding.number.known else None,
-        "band": [None if math.isinf(end) else end for end in finding.band],
-        "why": finding.why,
-    }
+@dataclass(frozen=True)
+class Verdict:
+    """One prediction for all records of its kind.
+
+    `kind` says whether it is of counts or of times, `expects` are the parameters of its `rule`, `rulings` those of each
+    variant.
+    """
+
+    prediction: str
+    says: str
+    kind: str
+    rule: str
+    expects: dict[str, Any]
+    where: dict[str, Any]
+    ruling: Ruling
+    why: str
+    rulings: dict[str, Ruling]
+    findings: tuple[Finding, ...]
 
 
-def write(folder: Path, judged: Judged) -> None:
-    """Whole or not at all. Raises UserError if it cannot be written."""
-    write_json(folder / VERDICTS, judged)
+@dataclass(frozen=True)
+class StudyVerdict:
+    """A claim, the ruling on it by counts and by the clock, and the verdict on each of its predictions.
+
+    `records` are those that were judged: the id of each by its cell.
+    """
+
+    text: str
+    source: str
+    axis: tuple[str, ...]
+    rulings: dict[str, Ruling]
+    verdicts: tuple[Verdict, ...]
+    records: dict[str, str]
+    schema: int = SCHEMA
 
 
-def read(folder: Path) -> Judged | None:
-    """The verdicts of a sweep, or None where it has none. Raises UserError for a file that is not of this program."""
+def write(folder: Path, study: StudyVerdict) -> None:
+    """Write the file of a sweep, whole or not at all. Raises UserError if it cannot be written."""
+    write_json(folder / VERDICTS, asdict(study))
+
+
+def read(folder: Path) -> StudyVerdict | None:
+    """The verdict of a sweep, or None where it has none. Raises UserError for a file that is not of this program."""
     path = folder / VERDICTS
     try:
-        judged = json.loads(path.read_bytes())
-        if judged["schema"] > SCHEMA:
-            raise UserError(f"{path}: schema {judged['schema']} is newer than this program's; update the program")
+        data = json.loads(path.read_bytes())
+        if isinstance(data, dict) and isinstance(data.get("schema"), int) and data["schema"] > SCHEMA:
+            raise UserError(f"{path}: schema {data['schema']} is newer than this program's; update the program")
+        return TypeAdapter(StudyVerdict).validate_python(data)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path}: not a whole file of verdicts ({error}); run its study again to make it") from error
-    return dict(judged)
+    except (OSError, ValueError) as error:
+        why = f"{error.error_count()} fields do not fit" if isinstance(error, ValidationError) else str(error)
+        raise UserError(f"{path}: not a whole file of verdicts ({why}); run its study again to make it") from error
 
 
-def verdicts_on(records: Sequence[Record], folder: Path) -> Judged | None:
-    """The verdicts of a sweep if they are on these records, and not on some that were measured again since."""
-    judged = read(folder)
-    return judged if judged and judged["records"] == {record.cell: record.id for record in records} else None
+def verdict_on(records: Sequence[Record], folder: Path) -> StudyVerdict | None:
+    """The verdict of a sweep if it is on these records, and not on some that were measured again since."""
+    study = read(folder)
+    return study if study and study.records == {record.cell: record.id for record in records} else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from ..claims.verdicts import verdicts_on
+from ..claims.verdicts import verdict_on
 from ..errors import UserError
 from ..records.record import read, records
 from ..views.mlflow import Tracker
@@ -23,7 +23,7 @@ def main(uri: str, results: Path) -> int:
             found = [read(path) for path in records(folder)]
             tracker = Tracker(uri, folder.parent.name, results)
             late = tracker.catch_up(folder)
-            tracker.summarise(found, verdicts_on(found, folder))
+            tracker.summarise(found, verdict_on(found, folder))
             print(f"{folder.parent.name}/{folder.name}: {late} runs logged")
     except UserError as error:
         print(f"twofold: {error}", file=sys.stderr)

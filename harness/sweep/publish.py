@@ -7,7 +7,8 @@ from concurrent.futures import Future
 from typing import Any
 
 from ..claims.claim import Claim
-from ..claims.verdicts import judge_study, write
+from ..claims.judge import judge_study
+from ..claims.verdicts import write
 from ..job import Job, Variant
 from ..measure.machine.description import describe, identity
 from ..measure.trial import Measured
@@ -58,16 +59,16 @@ def publish_summary(
     terminal.table(records)
     for why in missing:
         terminal.say(f"missing: {why}")
-    judged = None
+    verdict = None
     if claim:
         known = calibration.load(job.results, identity(describe()))
-        judged = judge_study(claim, records, missing, known)
-        write(job.folder, judged)
-        terminal.verdicts(judged)
+        verdict = judge_study(claim, records, missing, known)
+        write(job.folder, verdict)
+        terminal.verdicts(verdict)
     try:
         if records and (tracker := connect(job)):
             tracker.catch_up(job.folder)
-            tracker.summarise(records, judged)
+            tracker.summarise(records, verdict)
     except Exception as error:  # as above
         terminal.say(f"MLflow did not take the summary ({_first_line(error)}); the records are in {job.folder}")
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlparse
 
 from ..claims import text
-from ..claims.verdicts import Judged
+from ..claims.verdicts import StudyVerdict
 from ..records.record import Record, read, records
 from .table import markdown
 
@@ -118,7 +118,7 @@ class Tracker:
             page = self.client.search_runs([self.experiment], f"tags.sweep = '{sweep}'", page_token=page and page.token)
             yield from (run for run in page if run.data.tags.get("kind") != "summary")
 
-    def summarise(self, records: Sequence[Record], judged: Judged | None = None) -> None:
+    def summarise(self, records: Sequence[Record], study: StudyVerdict | None = None) -> None:
         """The run whose description is the sweep's table of findings, and before it the verdicts on its study's claim;
         an earlier one of this sweep is replaced.
         """
@@ -127,9 +127,9 @@ class Tracker:
             [self.experiment], f"tags.kind = 'summary' and tags.sweep = '{sweep}'", max_results=100
         ):
             self.client.delete_run(old.info.run_id)
-        said = [text.markdown(judged)] if judged else []
+        said = [text.markdown(study)] if study else []
         tags = {"kind": "summary", "mlflow.note.content": "\n\n".join([*said, markdown(records)])}
-        tags |= {f"verdict.{kind}": answer for kind, answer in judged["answers"].items()} if judged else {}
+        tags |= {f"verdict.{kind}": ruling for kind, ruling in study.rulings.items()} if study else {}
         self.client.set_terminated(self._start(records[-1], f"findings of {sweep}", tags))
 
     @staticmethod

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..claims import text as claim_text
-from ..claims.verdicts import Judged
+from ..claims.verdicts import StudyVerdict
 from ..records.record import Record
 from .table import COLUMNS, answer, execution, interval, remarks, row
 
@@ -46,11 +46,11 @@ class Terminal:
         for text in ("", *remarks(records), "", answer(records)):
             self.say(text)
 
-    def verdicts(self, judged: Judged) -> None:
+    def verdicts(self, study: StudyVerdict) -> None:
         """A claim, what was found along its axis, and the verdict on each prediction."""
-        self.say(f"\n{claim_text.headline(judged)}")
-        self._table(*claim_text.table(judged))
-        for text in ("", *claim_text.sentences(judged)):
+        self.say(f"\n{claim_text.headline(study)}")
+        self._table(*claim_text.table(study))
+        for text in ("", *claim_text.sentences(study)):
             self.say(text)
 
     def _table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

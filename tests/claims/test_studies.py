@@ -9,8 +9,9 @@ import pytest
 from hydra import initialize_config_dir
 
 from adapters.base import EXTRA_PHASES, PHASES
-from harness.claims.claim import Answer, facts, verdicts
+from harness.claims.judge import facts, judge_study
 from harness.claims.rules import COUNTED
+from harness.claims.verdicts import Ruling
 from harness.records import calibration
 from harness.workload.cost import phase_work
 from tests.helpers.typed import planned
@@ -102,7 +103,7 @@ def test_every_prediction_speaks_of_something_that_is_measured(studies, traced, 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_trace_bears_out_what_is_predicted_of_counts(studies, traced, name):
     claim = studies[name].claim
-    for verdict in verdicts(claim, traced(studies[name]), [], calibration.assumed("")):
+    for verdict in judge_study(claim, traced(studies[name]), [], calibration.assumed("")).verdicts:
         if verdict.kind == COUNTED:
-            expected = Answer.FAILS if (name, verdict.prediction.name) in REFUTED else Answer.HOLDS
-            assert verdict.answer is expected, (verdict.prediction.name, verdict.why)
+            expected = Ruling.FAILS if (name, verdict.prediction) in REFUTED else Ruling.HOLDS
+            assert verdict.ruling is expected, (verdict.prediction, verdict.why)

@@ -25,7 +25,7 @@ def test_a_claim_ends_in_verdicts_on_the_console_in_a_file_and_in_mlflow(sweep):
         assert f"{name}, by count: HOLDS." in printed
     assert "Traceback" not in printed
     found = judged(sweep, "why_multiplies")
-    assert found["answers"] == {"counted": "holds"}
+    assert found["rulings"] == {"counted": "holds"}
     assert found["records"] == {record.cell: record.id for record in sweep.records("why_multiplies").values()}
     (summary,) = sweep.runs("why_multiplies", "summary")
     assert summary.data.tags["verdict.counted"] == "holds"
@@ -49,4 +49,4 @@ def test_studies_that_follow_each_other_keep_their_records_apart_and_go_on(sweep
     assert {s: [r.id for r in rs.values()] for s, rs in after.items()} == {
         s: [r.id for r in rs.values()] for s, rs in before.items()
     }
-    assert judged(sweep, "why_third_operation")["answers"] == {"counted": "fails", "timed": "cannot tell"}
+    assert judged(sweep, "why_third_operation")["rulings"] == {"counted": "fails", "timed": "cannot tell"}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import random
 
-from harness.claims.claim import Answer, Claim, Prediction, verdicts
+from harness.claims.claim import Claim, Prediction
+from harness.claims.judge import judge
+from harness.claims.verdicts import Ruling
 from harness.records import calibration
 
-HOLDS, FAILS, CANNOT_TELL = Answer
+HOLDS, FAILS, CANNOT_TELL = Ruling
 ASSUMED = calibration.assumed("here")
 BACKWARD, FORWARD = ("backward",), ("forward",)
 ALL = {"choice": "residuals", "value": "all", "against": "store"}
@@ -22,17 +24,16 @@ def times(backward: float, spread: float = 0.01, pairs: int = 48, **others: floa
 
 
 def verdict(rule, *records, where=None, missing=()):
-    claim = Claim("Text.", "source", ("depth",), (Prediction("said", "It says so.", where or {}, rule),))
-    (found,) = verdicts(claim, records, missing, ASSUMED)
-    return found
+    prediction = Prediction("said", "It says so.", where or {}, rule)
+    return judge(Claim("Text.", "source", ("depth",), (prediction,)), prediction, records, missing, ASSUMED)
 
 
 def band(kind, low, high, **rest):
     return kind(low=low, high=high, of=BACKWARD, over=FORWARD, **rest)
 
 
-def answer(rule, *records, **rest):
-    return verdict(rule, *records, **rest).answer
+def ruling(rule, *records, **rest):
+    return verdict(rule, *records, **rest).ruling
 
 
 def flops(forward, backward, **rest):

@@ -10,8 +10,8 @@ import pytest
 
 from adapters.base import DEFAULT
 from harness.claims.claim import Claim, Prediction
+from harness.claims.judge import judge_study
 from harness.claims.rules import Flops, Matmuls, Time
-from harness.claims.verdicts import judge_study
 from harness.records import calibration
 from harness.records.record import Phase, Record
 from tests.helpers.claims import times
