@@ -31,6 +31,12 @@ def explanation(error: Exception) -> str | None:
     return None
 
 
+def first_line(error: Exception) -> str:
+    """The first line of what a library raised, or its kind if it says nothing."""
+    lines = str(error).splitlines()
+    return lines[0][:200] if lines else type(error).__name__
+
+
 def report(error: Exception) -> int:
     """Print why the program ends, a bug with its traceback. Returns the exit code: 2 for a mistake, 3 for a bug."""
     message = explanation(error)

@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 from ..claims.verdicts import verdict_on
-from ..errors import UserError
+from ..errors import UserError, first_line
 from ..records.record import read, records
-from ..views.mlflow import Tracker
+from ..views.mlflow import Tracker, local_uri
 
 
 def main(uri: str, results: Path) -> int:
@@ -17,7 +17,7 @@ def main(uri: str, results: Path) -> int:
     if not sweeps:
         print(f"twofold: {results / 'records'}: no records there; run make sweep first", file=sys.stderr)
         return 2
-    uri = uri or f"sqlite:///{results / 'mlflow.db'}"
+    uri = uri or local_uri(results)
     try:
         for folder in sweeps:
             found = [read(path) for path in records(folder)]
@@ -29,8 +29,10 @@ def main(uri: str, results: Path) -> int:
         print(f"twofold: {error}", file=sys.stderr)
         return 2
     except Exception as error:  # MLflow raises what its database, its server and its files raise
-        why = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        print(f"twofold: {uri}: MLflow did not take the records ({why}); they are kept, try again", file=sys.stderr)
+        print(
+            f"twofold: {uri}: MLflow did not take the records ({first_line(error)}); they are kept, try again",
+            file=sys.stderr,
+        )
         return 2
     return 0
 

@@ -7,7 +7,7 @@ import socket
 import sys
 from pathlib import Path
 
-from ..views.mlflow import Tracker
+from ..views.mlflow import Tracker, local_uri
 
 # Without this, MLflow opens the pages of its assistant for language models; the charts are in the other one.
 _VIEW = "workflowType=machine_learning"
@@ -21,7 +21,7 @@ def main(port: int, results: Path) -> None:
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", port)) == 0:
             sys.exit(f"twofold: port {port} of 127.0.0.1 is taken; choose another, such as make ui PORT={port + 1}")
-    uri = f"sqlite:///{database}"
+    uri = local_uri(results)
     for study, experiment, summary in Tracker.contents(uri):
         print(f"{study}: http://127.0.0.1:{port}/#/experiments/{experiment}/runs?{_VIEW}&compareRunsMode=CHART")
         if summary:

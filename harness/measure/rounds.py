@@ -17,7 +17,7 @@ from .worker import Worker
 
 Key = TypeVar("Key", bound=Hashable)
 
-BLOCK = 4  # cycles of one visit: of 1 to 16, all were alike; one long visit was 10-20 % worse
+CYCLES_PER_VISIT = 4  # of 1 to 16, all were alike; one long visit was 10-20 % worse
 LONGEST_VISIT_S = 2.0  # slow programs get fewer cycles a visit, so that drift hits all variants alike
 
 
@@ -77,7 +77,7 @@ def run_rounds(
 
 
 def _visit(run: Run, left_s: float, deadline_s: float) -> None:
-    cycles = max(1, min(BLOCK, round(min(LONGEST_VISIT_S, left_s) / run.cycle_s)))
+    cycles = max(1, min(CYCLES_PER_VISIT, round(min(LONGEST_VISIT_S, left_s) / run.cycle_s)))
     run.samples.extend(run.worker.measure(deadline_s, cycles, run.repeat, run.stretch))
 
 

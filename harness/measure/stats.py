@@ -18,10 +18,12 @@ from scipy.special import stdtrit
 
 Array = NDArray[np.float64]
 
-BLOCK = 4  # pairs per block: long enough for a median to shed one outlier, short enough for many blocks
+PAIRS_PER_BLOCK = 4  # long enough for a median to shed one outlier, short enough for many blocks
 TRIM = 0.2  # share cut from each end; Yuen (1974) and Wilcox (2012) for efficiency under heavy tails
 SIGMA_FLOOR = 0.005  # eight processes that agree by chance do not prove that the ninth will
-PRIOR_DF = 4.0  # weight of the self-check, in degrees of freedom; 4 still covers when it is wrong by a factor of 3
+# Weight of a self-check, or of an assumption, in degrees of freedom: with 4 an interval still covers when it is wrong
+# by a factor of 3.
+PRIOR_DF = 4.0
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ def trimmed_mean(x: ArrayLike, share: float = TRIM) -> float:
     return float(ordered[cut : ordered.size - cut].mean())
 
 
-def within(x: ArrayLike, block: int = BLOCK) -> Estimate:
+def within(x: ArrayLike, block: int = PAIRS_PER_BLOCK) -> Estimate:
     """Centre of one process's pairs x [n], in time order, and its standard error inside this process.
 
     The centre is the 20 % trimmed mean of the pairs. The error is that of the 20 % trimmed mean of block medians: the

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from numpy.typing import ArrayLike
 
-from .stats import BLOCK, finite, within
+from .stats import PAIRS_PER_BLOCK, finite, within
 
 FLOOR_BLOCKS = 12  # looking earlier costs up to 10 points of coverage; from 12 blocks on, 1 point at most
 BLOCKS_PER_LOOK = 2
@@ -32,15 +32,15 @@ def stop(x: ArrayLike, target: float = 0.02, cap: int = CAP_PAIRS) -> Stop:
     if not 0 < target < math.inf:
         raise ValueError(f"target is {target}; expected a relative half-width above 0, for example 0.02")
     x = finite(x)
-    last = x.size // BLOCK
+    last = x.size // PAIRS_PER_BLOCK
     last -= (last - FLOOR_BLOCKS) % BLOCKS_PER_LOOK
     if last >= FLOOR_BLOCKS:
         widths = {}
         for blocks in range(last, FLOOR_BLOCKS - 1, -BLOCKS_PER_LOOK)[:STABLE_LOOKS]:
-            widths[blocks] = within(x[: blocks * BLOCK]).half_width()
+            widths[blocks] = within(x[: blocks * PAIRS_PER_BLOCK]).half_width()
         if widths[last] <= math.log1p(target):
             return Stop.TARGET
-        noise = [width * math.sqrt(blocks * BLOCK) for blocks, width in widths.items()]  # of one pair
+        noise = [width * math.sqrt(blocks * PAIRS_PER_BLOCK) for blocks, width in widths.items()]  # of one pair
         stable = len(noise) == STABLE_LOOKS and max(noise) <= (1 + STABLE_WITHIN) * min(noise)
         if stable and noise[0] / math.sqrt(cap) > math.log1p(target):
             return Stop.SETTLED

@@ -27,8 +27,26 @@ from .record import Phase, Record
 NOT_CHECKED = "noise floor not known of every variant: the self-check leaves some out"
 
 
-def record_of(job: Job, variant: Variant, known: Measured, machine: dict[str, Any], calibration: Calibration) -> Record:
-    """The record of one variant of a job, with every number that could be had."""
+def record_of(
+    job: Job,
+    variant: Variant,
+    known: Measured,
+    machine: dict[str, Any],
+    calibration: Calibration,
+    versions: dict[str, str],
+    remeasured: str = "",
+) -> Record:
+    """The record of one variant of a job, with every number that could be had.
+
+    Args:
+        job: the job.
+        variant: the variant.
+        known: what was measured of it.
+        machine: this machine, as `describe` says.
+        calibration: how far processes differ on it.
+        versions: of the work, the code and the framework.
+        remeasured: why an earlier record was given up.
+    """
     graph = job.workload.graph
     record = Record(
         id=uuid.uuid4().hex,
@@ -53,6 +71,8 @@ def record_of(job: Job, variant: Variant, known: Measured, machine: dict[str, An
         environment=that_matters(),
         harness={"version": __version__, "commit": commit()},
         measure=asdict(job.measure),
+        versions=versions,
+        remeasured=remeasured,
         samples=[trial.as_dict() for trial in known.trials],
     )
     if known.verified:

@@ -8,16 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
+from ..measure.stats import PRIOR_DF
 from .record import Record, write_json
 
 # Where no self-check of this machine says otherwise. Between fresh processes of one program 1.2 to 2.1 % was seen
 # for the ratio on a shared two-core machine; times, unlike ratios, also follow the machine's load.
 ASSUMED_RATIO = 0.02
 ASSUMED_TIME = 0.05
-
-# How much an interval trusts figures that are not of the very program, in degrees of freedom: with 4 it covers where
-# they are wrong by a factor of 3.
-ASSUMED_DF = 4.0
 
 
 @dataclass(frozen=True)
@@ -45,7 +42,7 @@ ASSUMED = Spread(
         **dict.fromkeys(("inference", "forward", "backward", "gradient"), ASSUMED_TIME),
     },
     processes=0,
-    df=ASSUMED_DF,
+    df=PRIOR_DF,
 )
 
 
@@ -69,7 +66,7 @@ class Calibration:
         if not found or (record.device, record.memory, record.threads) != ("cpu", "kept", self.threads):
             return ASSUMED
         own = record.workload == self.workload and record.variant in self.spreads
-        return found if own else replace(found, df=min(found.df, ASSUMED_DF))
+        return found if own else replace(found, df=min(found.df, PRIOR_DF))
 
 
 def assumed(machine: str) -> Calibration:
@@ -81,8 +78,6 @@ def load(results: Path, machine: str) -> Calibration:
     """The stored self-check if it is of this machine, else the assumption."""
     try:
         found = json.loads(_path(results).read_text())
-        if isinstance(found, dict) and "spreads" not in found:  # of an older version of this program
-            return assumed(machine)
         spreads = {name: Spread(**spread) for name, spread in found.pop("spreads").items()}
         calibration = Calibration(**found, spreads=spreads)
     except FileNotFoundError:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ..errors import UserError
+from ..job import Variant
 from ..measure.clock import Samples
 from ..measure.machine.description import describe, identity
 from ..measure.machine.resources import cpus
@@ -19,7 +20,7 @@ from ..records.calibration import Calibration, store
 from ..sweep.lock import device_lock
 from ..workload.workload import Workload, save
 from .checks import CELLS, LEAST, Process, real_checks
-from .processes import Checked, installed, measure, pair_spread, ratio, spread
+from .processes import installed, measure, pair_spread, ratio, spread
 from .simulated import simulated_checks
 
 PROCESSES, OTHERS = 20, 8  # of the first framework and execution, and of each other
@@ -49,11 +50,11 @@ def run(results: Path, processes: int = PROCESSES) -> bool:
 
 
 def _measure(
-    results: Path, processes: int, first: Checked, others: list[Checked]
-) -> tuple[list[Process], dict[Checked, list[Samples]]]:
+    results: Path, processes: int, first: Variant, others: list[Variant]
+) -> tuple[list[Process], dict[Variant, list[Samples]]]:
     """Every cell of the first, and the plain cell of all; the others spread evenly over the time that it takes."""
     measured: list[Process] = []
-    alone: dict[Checked, list[Samples]] = {checked: [] for checked in (first, *others)}
+    alone: dict[Variant, list[Samples]] = {checked: [] for checked in (first, *others)}
     print(f"{processes} fresh processes of {first}, {len(CELLS)} cells each; {OTHERS} of each of {len(others)} others")
     with tempfile.TemporaryDirectory(prefix="twofold-") as temporary:
         folder = save(WORKLOAD, Path(temporary) / "workload")

@@ -8,19 +8,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
+from omegaconf import OmegaConf
 
 from adapters.base import PHASES
 
+from ..job import Variant
 from ..measure import stats
 from ..measure.clock import Samples
 from ..measure.machine.resources import cpus
 from ..measure.protocol import WarmUp
 from ..measure.rounds import Run, run_rounds
 from ..measure.worker import MALLOC, Worker
-from ..paths import cache_folder
+from ..paths import ROOT, cache_folder
 from ..records.calibration import Spread
 
 DEADLINE_S = 300.0
@@ -28,47 +29,30 @@ WARM_S = 5.0
 QUANTITIES = {"ratio": ("backward", "forward"), "marginal": ("gradient", "inference")}
 
 
-class Checked(NamedTuple):
-    """A framework and one of its executions."""
-
-    framework: str
-    execution: str
-
-    def __str__(self) -> str:
-        return "-".join(self)
-
-
-ALL = (
-    Checked("torch", "eager"),
-    Checked("torch", "compile"),
-    Checked("jax", "jit"),
-    Checked("tensorflow", "eager"),
-    Checked("tensorflow", "graph"),
-    Checked("tensorflow", "xla"),
-)
-
-
-def installed() -> list[Checked]:
-    """What can be checked here, the first of it thoroughly; NumPy where there is no framework."""
-    return [checked for checked in ALL if find_spec(checked.framework)] or [Checked("numpy", "by_hand")]
+def installed() -> list[Variant]:
+    """Every framework and execution that can be checked here, the first of them thoroughly; NumPy without any."""
+    chosen = OmegaConf.to_container(OmegaConf.load(ROOT / "conf" / "variants" / "all.yaml"))
+    assert isinstance(chosen, dict)
+    variants = [Variant(str(name), execution) for name, executions in chosen.items() for execution in executions]
+    return [variant for variant in variants if find_spec(variant.framework)] or [Variant("numpy", "by_hand")]
 
 
 @contextmanager
 def start(
-    checked: Checked, folder: Path, results: Path, number: int, environment: Mapping[str, str] = MALLOC["kept"]
+    variant: Variant, folder: Path, results: Path, number: int, environment: Mapping[str, str] = MALLOC["kept"]
 ) -> Iterator[tuple[Worker, WarmUp]]:
     """A warm worker of the workload in `folder`, in a fresh process, and what its warm-up answered. Raises Failure."""
     usable = cpus()
-    log = results / "logs" / "selfcheck" / f"{checked}-{number}.log"
+    log = results / "logs" / "selfcheck" / f"{variant}-{number}.log"
     cache = {"TWOFOLD_CACHE_DIR": str(cache_folder(results))}
     with Worker(sys.executable, usable, log, dict(environment) | cache) as worker:
-        worker.open(DEADLINE_S, framework=checked.framework, device="cpu", threads=len(usable), precision="fp32")
-        worker.load(DEADLINE_S, folder, checked.execution)
+        worker.open(DEADLINE_S, framework=variant.framework, device="cpu", threads=len(usable), precision="fp32")
+        worker.load(DEADLINE_S, folder, variant.execution)
         yield worker, worker.warm(DEADLINE_S, WARM_S)
 
 
 def measure(
-    checked: Checked,
+    variant: Variant,
     folder: Path,
     results: Path,
     number: int,
@@ -77,7 +61,7 @@ def measure(
     environment: Mapping[str, str] = MALLOC["kept"],
 ) -> dict[str, Samples]:
     """One fresh process: each cell, with backward prolonged by its share, for `budget_s`. Raises Failure."""
-    with start(checked, folder, results, number, environment) as (worker, warm):
+    with start(variant, folder, results, number, environment) as (worker, warm):
         runs = {cell: Run(worker, warm.repeat, warm.cycle_s, stretch) for cell, stretch in cells.items()}
         run_rounds(runs, target=1e-9, budget_s=budget_s, deadline_s=DEADLINE_S, finished=lambda *ended: None)
         for run in runs.values():

@@ -9,6 +9,7 @@ from typing import Any
 from ..claims.claim import Claim
 from ..claims.judge import judge_study
 from ..claims.verdicts import write
+from ..errors import first_line
 from ..job import Job, Variant
 from ..measure.machine.description import describe, identity
 from ..measure.trial import Measured
@@ -41,15 +42,15 @@ class Publisher:
 
     def publish(self, variant: Variant, known: Measured, left_s: float) -> None:
         """Write the record first; then show it."""
-        record = record_of(self.job, variant, known, self.machine, self.calibration)
-        record.versions, record.remeasured = versions(self.job, variant), self.todo[variant]
+        depends_on = versions(self.job, variant)
+        record = record_of(self.job, variant, known, self.machine, self.calibration, depends_on, self.todo[variant])
         path = record.write(self.job.folder)
         self.terminal.finished(record, path, left_s)
         try:
             if tracker := self.tracker.result():
                 tracker.log(record, path)
         except Exception as error:  # MLflow raises what its database, its server and its files raise
-            self.terminal.say(f"MLflow did not take this run ({_first_line(error)}); its record is {path}")
+            self.terminal.say(f"MLflow did not take this run ({first_line(error)}); its record is {path}")
 
 
 def publish_summary(
@@ -70,14 +71,9 @@ def publish_summary(
             tracker.catch_up(job.folder)
             tracker.summarise(records, verdict)
     except Exception as error:  # as above
-        terminal.say(f"MLflow did not take the summary ({_first_line(error)}); the records are in {job.folder}")
+        terminal.say(f"MLflow did not take the summary ({first_line(error)}); the records are in {job.folder}")
 
 
 def connect(job: Job) -> Tracker | None:
     """MLflow at the job's address, if it has one. Takes seconds: MLflow is imported here."""
     return Tracker(job.tracking.uri, job.study, job.results) if job.tracking.uri else None
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).splitlines()
-    return lines[0][:200] if lines else type(error).__name__

@@ -29,12 +29,12 @@ def open_sweep(name: str, results: Path) -> list[Record]:
 
 def _from_mlflow(experiment: str, results: Path) -> list[Record]:
     """Records that were logged as artifacts, newest of each cell first; `experiment` may be `NAME@URI`."""
-    from .mlflow import download_records
+    from .mlflow import download_records, local_uri
 
     name, _, uri = experiment.partition("@")
     with tempfile.TemporaryDirectory(prefix="twofold-") as folder:
         try:
-            paths = download_records(uri or f"sqlite:///{results / 'mlflow.db'}", name, Path(folder))
+            paths = download_records(uri or local_uri(results), name, Path(folder))
         except Exception as error:  # MLflow raises what its database, its server and its files raise
             raise UserError(f"mlflow:{experiment}: cannot be read ({error})") from error
         if not paths:

@@ -30,6 +30,11 @@ _LOCAL = "sqlite:///"
 _WHOLE = ("FINISHED", "FAILED")  # statuses of runs that hold all of their record
 
 
+def local_uri(results: Path) -> str:
+    """The address of the database in a results folder."""
+    return f"{_LOCAL}{results / 'mlflow.db'}"
+
+
 class Tracker:
     """Logs to one experiment, named as the study. Every method may raise what MLflow raises."""
 

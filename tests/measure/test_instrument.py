@@ -43,7 +43,7 @@ def measured_records(executions, trials, workload, folder, python, tmp_path, bud
         settle = lambda: settled.append(max(len(k.trials) for k in known.values()))  # noqa: E731
         run_trial(launches, known, conditions, ready, lambda variant, left_s: None, settle)
     assert settled == list(range(trials)), "each trial waits until this process is quiet, and measures then"
-    return {v.execution: record_of(job, v, known[v], {}, calibration.assumed("")) for v in variants}
+    return {v.execution: record_of(job, v, known[v], {}, calibration.assumed(""), {}) for v in variants}
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from adapters.base import PHASES
 from harness.measure.clock import Samples
 from harness.measure.protocol import Failure, Outcome
-from harness.measure.rounds import BLOCK, Run, run_rounds
+from harness.measure.rounds import CYCLES_PER_VISIT, Run, run_rounds
 
 TIGHT = [1.0]  # noise of the pairs, as factors that are cycled through
 WIDE = [1.0, 2.0, 0.5, 1.7, 0.6, 1.1, 3.0, 0.4, 0.9, 1.3, 0.7, 2.2, 0.8]
@@ -73,12 +73,12 @@ def house() -> House:
 
 
 def test_every_variant_is_visited_once_a_round_in_an_order_that_is_reversed_and_rotated(house):
-    house.measure({name: house.run(name) for name in "abc"}, target=1e-9, budget_s=8 * BLOCK * 0.1)
+    house.measure({name: house.run(name) for name in "abc"}, target=1e-9, budget_s=8 * CYCLES_PER_VISIT * 0.1)
     assert house.rounds(3)[:7] == ["abc", "cba", "bca", "acb", "cab", "bac", "abc"]
 
 
 def test_each_variant_comes_first_and_last_equally_often(house):
-    house.measure({name: house.run(name) for name in "abc"}, target=1e-9, budget_s=12 * BLOCK * 0.1)
+    house.measure({name: house.run(name) for name in "abc"}, target=1e-9, budget_s=12 * CYCLES_PER_VISIT * 0.1)
     rounds = house.rounds(3)[:6]
     assert Counter(r[0] for r in rounds) == Counter(r[-1] for r in rounds) == Counter("aabbcc")
 
@@ -132,7 +132,9 @@ def test_a_variant_whose_every_cycle_takes_longer_than_the_budget_is_still_measu
     assert house.ended == [("glacial", "budget", 0)]
 
 
-@pytest.mark.parametrize(("cycle_s", "cycles"), [(0.01, BLOCK), (0.5, BLOCK), (1.0, 2), (1.9, 1), (60.0, 1)])
+@pytest.mark.parametrize(
+    ("cycle_s", "cycles"), [(0.01, CYCLES_PER_VISIT), (0.5, CYCLES_PER_VISIT), (1.0, 2), (1.9, 1), (60.0, 1)]
+)
 def test_a_visit_of_a_slow_program_has_fewer_cycles(house, cycle_s, cycles):
     house.measure({"a": house.run("a", cycle_s=cycle_s)}, budget_s=100.0)
     assert {count for _, count in house.cycles} == {cycles}
@@ -142,7 +144,7 @@ def test_a_variant_that_fails_does_not_stop_the_others(house):
     runs = {"a": house.run("a"), "bad": house.run("bad", fails_at=3), "c": house.run("c")}
     house.measure(runs)
     assert runs["bad"].failure is not None and runs["bad"].failure.outcome == "crashed"
-    assert runs["bad"].stop == "" and runs["bad"].cycles == 2 * BLOCK
+    assert runs["bad"].stop == "" and runs["bad"].cycles == 2 * CYCLES_PER_VISIT
     assert house.visits.count("bad") == 3
     assert runs["a"].stop == runs["c"].stop == "target"
 
@@ -171,7 +173,7 @@ def test_seconds_left_are_what_the_others_have_not_spent(house):
     house.measure({"bad": house.run("bad", fails_at=1), "good": house.run("good", cycle_s=0.5)}, budget_s=10.0)
     assert house.ended[0] == ("bad", "", 10.0)
     house.measure({"good": house.run("good", cycle_s=0.5), "bad": house.run("bad", fails_at=2)}, budget_s=10.0)
-    assert house.ended[2] == ("bad", "", 10.0 - BLOCK * 0.5), "in the reversed second round, bad comes before good"
+    assert house.ended[2] == ("bad", "", 10.0 - 4 * 0.5), "in the reversed second round, bad comes before good"
 
 
 def test_a_variant_is_finished_as_soon_as_it_ends_and_not_visited_again(house):

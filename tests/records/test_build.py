@@ -51,7 +51,7 @@ def recorded(tiny, tmp_path):
     """The record of torch eager, from what is known of it."""
 
     def make(found, calibration=None):
-        return record_of(job_of(tiny, tmp_path), EAGER, found, {}, calibration or assumed("here"))
+        return record_of(job_of(tiny, tmp_path), EAGER, found, {}, calibration or assumed("here"), {})
 
     return make
 

@@ -12,7 +12,7 @@ from harness.errors import UserError
 from harness.measure.stats import moderated
 from harness.paths import ROOT
 from harness.records import calibration
-from harness.records.calibration import ASSUMED, ASSUMED_DF, Calibration, Spread
+from harness.records.calibration import ASSUMED, PRIOR_DF, Calibration, Spread
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_it_weighs_by_its_processes_for_the_program_that_was_checked(stored, pla
 @pytest.mark.parametrize("what", ["workload", "choices"])
 def test_another_program_may_differ_more(stored, plain, what):
     change = {"workload": plain.workload | {"seed": 99}, "choices": plain.choices | {"residuals": "all"}}[what]
-    assert stored.of(replace(plain, **{what: change})) == Spread({"ratio": 0.01}, 20, ASSUMED_DF)
+    assert stored.of(replace(plain, **{what: change})) == Spread({"ratio": 0.01}, 20, PRIOR_DF)
 
 
 @pytest.mark.parametrize(
@@ -47,11 +47,6 @@ def test_another_program_may_differ_more(stored, plain, what):
 )
 def test_what_was_not_checked_goes_by_the_assumption(stored, plain, change):
     assert stored.of(replace(plain, **change)) == ASSUMED
-
-
-def test_one_of_an_older_version_is_passed_over(tmp_path):
-    (tmp_path / "selfcheck.json").write_text('{"machine": "this", "sigma": {"ratio": 0.01}}')
-    assert calibration.load(tmp_path, "this") == calibration.assumed("this")
 
 
 @pytest.mark.parametrize("content", ['{"machine": "th', "[]", '{"machine": "this", "spreads": {"torch-eager": 1}}'])
