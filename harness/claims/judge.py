@@ -114,7 +114,7 @@ def _finding(
 
 def _plain(rule: Rule) -> dict[str, Any]:
     """The parameters of a rule as JSON has them."""
-    parameters = asdict(rule)  # type: ignore[call-overload]
+    parameters: dict[str, Any] = asdict(rule)  # type: ignore[call-overload]
     return {name: list(value) if isinstance(value, tuple) else value for name, value in parameters.items()}
 
 
