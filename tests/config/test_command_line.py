@@ -5,6 +5,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from adapters.base import EXTRA_PHASES
@@ -57,6 +61,26 @@ def test_help_is_the_choices_and_the_answer_as_it_stands_in_the_readme(type_in):
     assert len(answer.splitlines()) < 40, "one screen"
     readme = {line.strip() for line in (ROOT / "README.md").read_text().splitlines()}
     assert {line.strip() for line in answer.splitlines()} <= readme
+
+
+def test_the_config_can_be_shown_and_completed_as_hydras_users_expect(type_in):
+    shown = type_in("model=gpt2", flags=["--cfg", "job"])
+    assert shown.returncode == 0 and "heads:" in shown.stdout
+    completed = subprocess.run(
+        [sys.executable, "-m", "harness", "-sc", "query=bash"],
+        env=os.environ | {"COMP_LINE": "twofold model=resnet1", "COMP_POINT": "21"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert completed.stdout.split() == ["model=resnet18", "model=resnet18_imagenet"]
+
+
+def test_hydras_own_sweeper_measures_each_job_by_itself(type_in):
+    result = type_in("hydra/sweeper=basic", "model.depth=2,3")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert len(list(type_in.results.glob("records/adhoc/main/mlp-*.json"))) == 2
 
 
 def test_a_good_run_ends_with_zero_and_a_record(type_in):
