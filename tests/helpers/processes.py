@@ -27,7 +27,7 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def children(pid: int, marked: str = "harness.measure.worker") -> list[int]:
+def children(pid: int, marked: str = "harness.measure.child") -> list[int]:
     """Child processes whose command line holds a word."""
     found = []
     for task in Path(f"/proc/{pid}/task").iterdir():

@@ -45,7 +45,7 @@ def workers_started_by(pid: int) -> list[int]:
             words = path.read_bytes().decode().split("\0")
         except OSError:
             continue
-        if "harness.measure.worker" in words and str(pid) in words and not gone(int(path.parent.name)):
+        if "harness.measure.child" in words and str(pid) in words and not gone(int(path.parent.name)):
             found.append(int(path.parent.name))
     return found
 
