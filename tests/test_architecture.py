@@ -62,7 +62,7 @@ with initialize_config_dir(str(conf), version_base="1.3"):
         ("import harness.measure.trial", FRAMEWORKS | {"hydra", "mlflow", "omegaconf"}),
         ("import harness.views.mlflow, harness.records.build", FRAMEWORKS | {"hydra", "mlflow"}),
         ("import harness.sweep.sweeper, harness.__main__", FRAMEWORKS | {"mlflow"}),
-        ("import adapters, adapters.base, adapters.hlo", FRAMEWORKS | {"hydra", "mlflow"}),
+        ("import adapters, adapters.base, adapters.common.hlo", FRAMEWORKS | {"hydra", "mlflow"}),
         ("import adapters.numpy", FRAMEWORKS | {"hydra", "mlflow"}),
         (COMPOSE, FRAMEWORKS | {"mlflow"}),
     ],

@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Mapping
 from typing import Any
 
-from adapters import cpu
+from adapters.common import cpu
 
 # Of x86 and of ARM, as Linux begins their names.
 _VECTOR = ("sse4", "avx", "fma", "f16c", "amx", "asimd", "sve", "sme", "bf16", "i8mm")
