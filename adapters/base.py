@@ -124,8 +124,8 @@ class Executed:
 class Program(Protocol):
     """One workload, loaded in one execution. A result is a device array or a mapping of them by name.
 
-    `phases` names the methods to measure, in order: PHASES, and those of EXTRA_PHASES that were asked for. The others
-    raise NotImplementedError. What one phase returned and another one takes (see AFTER) is used up by it.
+    `phases` names the methods that may be called, in order: PHASES, and those of EXTRA_PHASES that were asked for.
+    What one phase returned and another one takes (see AFTER) is used up by it.
     """
 
     phases: tuple[str, ...]

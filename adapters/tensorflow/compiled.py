@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property, partial
 
 import numpy as np
@@ -21,15 +22,14 @@ class Compiled(Core):
     """Parameters and inputs are variables that every phase captures: quicker to pass than arguments, never folded."""
 
     def __init__(self, part: Part, rule: Rule, jit: bool) -> None:
-        super().__init__(part)
+        self._variables = _variables(part.arrays)
+        super().__init__(replace(part, arrays=self._variables, directions=_variables(part.directions)))
         self._rule = rule
         self._jit = jit
-        self._variables = _variables(part.arrays)
-        self._along = _variables(part.directions)
         self._names = tuple(part.graph.sources)
 
     def parameters(self) -> dict[str, tf.Tensor]:
-        return {name: self._variables[name].read_value() for name in super().parameters()}
+        return _read(super().parameters())
 
     def inference(self) -> tf.Tensor:
         return self._inference()[0]
@@ -98,7 +98,7 @@ class Compiled(Core):
     @cached_property
     def _tangent(self) -> Executable:
         def body() -> list[tf.Tensor]:
-            return list(forward_mode(self._graph)(self._read(), _read(self._along)))
+            return list(forward_mode(self._graph)(self._read(), _read(self._directions)))
 
         return Executable(body, (), self._jit)
 
