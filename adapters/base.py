@@ -22,7 +22,8 @@ adapter keeps, so that equal results are also equal work (each sentence is a tes
 7. **What runs is counted.** `executed` looks into the program that really runs, not into the trace. It must be what
    was asked, but for what `departures` computes: a count that they do not come to makes the variant invalid.
 
-What a framework cannot do raises `Unsupported` with one sentence; the sweep goes on.
+What a framework cannot do raises `Unsupported` with one sentence; the sweep goes on. `adapters/common/` has what the
+frameworks share: `load` as far as it is the same for all, backprop by hand, and the multiplies of an XLA program.
 """
 
 from __future__ import annotations
@@ -62,7 +63,10 @@ CHOICES: dict[str, tuple[Any, ...]] = {
 
 
 class Unsupported(Exception):
-    """This framework, execution or device cannot do what was asked. The message is one sentence that says why."""
+    """This framework, execution or device cannot do what was asked. The message is one sentence that says why.
+
+    It has no full stop, and begins with the framework's name and a colon where the reason is the framework's.
+    """
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,7 @@ class Choices:
         """Raise Unsupported where one of the named choices departs from the default."""
         for name, value in self.departing.items():
             if name in names:
-                raise Unsupported(f"{framework} has no {name}={value} here")
+                raise Unsupported(f"{framework}: there is no {name}={value} here")
 
 
 DEFAULT = Choices()
@@ -120,9 +124,8 @@ class Executed:
 class Program(Protocol):
     """One workload, loaded in one execution. A result is a device array or a mapping of them by name.
 
-    Each of `phases` is a method. Those of EXTRA_PHASES are: `update` (pair of `gradient`): one optimizer step of a
-    copy of the parameters, which it returns by name; `tangent` (): the loss and its derivative along the directions;
-    `forward_inputs`, `backward_inputs` and `forward_params`, `backward_params`: the pair for one side's gradients.
+    `phases` names the methods that may be called, in order: PHASES, and those of EXTRA_PHASES that were asked for.
+    What one phase returned and another one takes (see AFTER) is used up by it.
     """
 
     phases: tuple[str, ...]
@@ -130,19 +133,40 @@ class Program(Protocol):
     def inference(self) -> Any:
         """The loss; nothing is recorded for a gradient."""
 
-    def forward(self) -> Any:
-        """A pair (loss, what backward needs)."""
+    def forward(self) -> tuple[Any, Any]:
+        """The loss, and what backward needs."""
 
-    def backward(self, kept: Any) -> Mapping[str, Any]:
-        """The gradient of each source, by name. `kept` is the pair that `forward` returned, and is used up."""
+    def backward(self, kept: tuple[Any, Any], /) -> Mapping[str, Any]:
+        """The gradient of each source, by name, from the pair that `forward` returned."""
 
     def gradient(self) -> tuple[Any, Mapping[str, Any]]:
         """The loss and the gradient of each source."""
 
-    def export(self, gradients: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    def update(self, pair: tuple[Any, Mapping[str, Any]], /) -> Mapping[str, Any]:
+        """A copy of the parameters after one more step of the optimizer, from the pair that `gradient` returned."""
+
+    def tangent(self) -> tuple[Any, Any]:
+        """The loss, and its derivative along the directions."""
+
+    def forward_inputs(self) -> tuple[Any, Any]:
+        """The loss, and what is needed for the gradients of inputs alone."""
+
+    def backward_inputs(self, kept: tuple[Any, Any], /) -> Mapping[str, Any]:
+        """The gradient of each input that has one, from the pair that `forward_inputs` returned."""
+
+    def forward_params(self) -> tuple[Any, Any]:
+        """The loss, and what is needed for the gradients of parameters alone."""
+
+    def backward_params(self, kept: tuple[Any, Any], /) -> Mapping[str, Any]:
+        """The gradient of each parameter, from the pair that `forward_params` returned."""
+
+    def parameters(self) -> Mapping[str, Any]:
+        """The parameters that have a gradient, on the device and in the framework's own layout."""
+
+    def export(self, gradients: Mapping[str, Any], /) -> dict[str, np.ndarray]:
         """Gradients as NumPy arrays (float32) in canonical layout."""
 
-    def residual_bytes(self, kept: Any) -> int:
+    def residual_bytes(self, kept: tuple[Any, Any], /) -> int:
         """Bytes in the pair that `forward` returned, parameters and inputs not counted."""
 
     def executed(self) -> dict[str, Executed]:

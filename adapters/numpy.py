@@ -1,53 +1,41 @@
-"""NumPy: backpropagation by hand, as the seed's students write it, and the shortest example of an adapter."""
+"""NumPy: backpropagation by hand, without a framework, and the shortest example of an adapter."""
 
 from __future__ import annotations
 
 import ctypes
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
 
 from harness.workload import primitives
-from harness.workload.backprop import Step, run_backward, run_forward
+from harness.workload.backprop import Step
 from harness.workload.expected import Departures
-from harness.workload.jacobian import run_backward_by_jacobians
-from harness.workload.trace import Graph
 
-from .base import DEFAULT, NO_DIRECTIONS, PHASES, Choices, Executed, Unsupported
-from .compatible import check
-from .extend import with_sides
+from .base import CHOICES, Choices, Executed, Unsupported
+from .common.adapter import CommonAdapter
+from .common.manual import Backprop, kept_by
+from .common.program import Core, Part
 
 
-class Adapter:
+class Adapter(CommonAdapter):
     """NumPy on the CPU. Its BLAS uses every CPU that the process may use."""
 
+    name: ClassVar[str] = "numpy"
+    lacks: ClassVar[tuple[str, ...]] = tuple(name for name in CHOICES if name != "autodiff")
     executions: ClassVar[tuple[str, ...]] = ("by_hand",)
 
     def __init__(self, device: str, threads: int, precision: str) -> None:
         if device != "cpu" or precision != "fp32":
-            raise Unsupported(f"NumPy runs on the CPU in fp32, not on {device} in {precision}")
+            raise Unsupported(f"numpy: it computes on the CPU in fp32, not on {device} in {precision}")
+        super().__init__(precision)
 
     def describe(self) -> dict[str, str]:
         return {"numpy": np.__version__, "blas": _blas()}
-
-    def load(
-        self,
-        graph: Graph,
-        arrays: Mapping[str, np.ndarray],
-        execution: str,
-        choices: Choices = DEFAULT,
-        directions: Mapping[str, np.ndarray] = NO_DIRECTIONS,
-    ) -> Any:
-        if execution not in self.executions:
-            raise Unsupported(f"numpy: no execution {execution!r}; it has {', '.join(self.executions)}")
-        check(graph, choices, "fp32")
-        choices.refuse("NumPy", "residuals", "layout", "attention", "optimizer", "tangent", "kernels", "fusion")
-        own = {name: np.array(array) for name, array in arrays.items()}
-        return with_sides(graph, lambda part: Program(part, own, choices.autodiff))
 
     def departures(self, execution: str, choices: Choices) -> Departures:
         return Departures()
@@ -55,8 +43,11 @@ class Adapter:
     def wait(self, value: Any) -> None:
         """NumPy returns when it is done."""
 
-    def device_seconds(self, call: Callable[[], Any]) -> tuple[Any, None]:
-        return call(), None
+    def _place(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return {name: np.array(array) for name, array in arrays.items()}
+
+    def _program(self, part: Part, execution: str, choices: Choices) -> Program:
+        return Program(part, choices.autodiff)
 
 
 def _blas() -> str:
@@ -71,62 +62,56 @@ def _blas() -> str:
     return named
 
 
-class Program:
+class Program(Core):
     """The catalogue's rules over float32 arrays."""
 
-    phases = PHASES
-
-    def __init__(self, graph: Graph, arrays: dict[str, np.ndarray], autodiff: str = "by_hand") -> None:
-        self.graph = graph
-        self.arrays = arrays
-        self.recompute = autodiff == "by_hand_recomputed"
-        self.pull = run_backward_by_jacobians if autodiff == "jacobian" else run_backward
+    def __init__(self, part: Part, autodiff: str = "by_hand") -> None:
+        super().__init__(part)
+        self._manual = Backprop(primitives, part.graph, autodiff)
+        self._counter = _Counter()
+        self._counted = Backprop(self._counter.primitives, part.graph, autodiff)
 
     def inference(self) -> Any:
-        return run_forward(primitives, self.graph, self.arrays, keep=False)[0]
+        return self._manual.loss(self._arrays)
 
     def forward(self) -> tuple[Any, list[Step]]:
-        return run_forward(primitives, self.graph, self.arrays, recompute=self.recompute)
+        return self._manual.forward(self._arrays)
 
     def backward(self, kept: tuple[Any, list[Step]]) -> dict[str, np.ndarray]:
-        return self.pull(primitives, self.graph, kept[1], np.float32(1))
-
-    def gradient(self) -> tuple[Any, dict[str, np.ndarray]]:
-        kept = self.forward()
-        return kept[0], self.backward(kept)
+        return self._manual.backward(kept[1], np.float32(1))
 
     def export(self, gradients: Mapping[str, Any]) -> dict[str, np.ndarray]:
         return dict(gradients)
 
     def residual_bytes(self, kept: tuple[Any, list[Step]]) -> int:
-        given = {id(array) for array in self.arrays.values()}
-        kept_arrays = (a for step in kept[1] for a in (*step.inputs, *(step.local or ())))
-        arrays = {id(a): a.nbytes for a in kept_arrays if isinstance(a, np.ndarray)}
+        given = {id(array) for array in self._arrays.values()}
+        arrays = {id(a): a.nbytes for a in kept_by(kept[1]) if isinstance(a, np.ndarray)}
         return sum(size for key, size in arrays.items() if key not in given)
 
     def executed(self) -> dict[str, Executed]:
         """Counts the calls of the multiplying primitives."""
-        counter = _Counting()
-        _, steps = run_forward(counter, self.graph, self.arrays, recompute=self.recompute)
-        forward = counter.harvest()
-        self.pull(counter, self.graph, steps, np.float32(1))
-        backward = counter.harvest()
+        _, steps = self._counted.forward(self._arrays)
+        forward = self._counter.harvest()
+        self._counted.backward(steps, np.float32(1))
+        backward = self._counter.harvest()
         both = Executed(forward.matmuls + backward.matmuls, forward.flops + backward.flops)
         counted = {"inference": forward, "forward": forward, "backward": backward, "gradient": both}
         return {phase: counted[phase] for phase in self.phases}
 
 
-class _Counting:
-    """NumPy's primitives, with the FLOPs of multiplies and convolutions noted."""
+class _Counter:
+    """Notes the FLOPs of the multiplies and convolutions among `primitives`, which are NumPy's otherwise."""
 
     def __init__(self) -> None:
         self.seen: Counter[int] = Counter()
+        noted = (self.matmul, self.conv2d, self.conv2d_dx, self.conv2d_dw)
+        self.primitives = SimpleNamespace(**vars(primitives) | {method.__name__: method for method in noted})
 
     def harvest(self) -> Executed:
         """What was seen since the last call."""
-        found = Executed(self.seen.total(), sum(flops * times for flops, times in self.seen.items()))
+        executed = Executed(self.seen.total(), sum(flops * times for flops, times in self.seen.items()))
         self.seen.clear()
-        return found
+        return executed
 
     def matmul(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         product = np.matmul(a, b)
@@ -145,6 +130,3 @@ class _Counting:
     def conv2d_dw(self, grad: np.ndarray, x: np.ndarray, w_shape: tuple[int, ...], *rest: Any) -> np.ndarray:
         self.seen[2 * grad.size * math.prod(w_shape[:3])] += 1
         return primitives.conv2d_dw(grad, x, w_shape, *rest)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(primitives, name)

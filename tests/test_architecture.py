@@ -13,6 +13,7 @@ import pytest
 from adapters.base import PHASES
 from harness.records.metrics import FIELDS, METRICS
 from harness.records.record import Record
+from harness.workload.ops import CATALOGUE
 
 ROOT = Path(__file__).parents[1]
 FRAMEWORKS = {"torch", "jax", "tensorflow"}
@@ -62,7 +63,7 @@ with initialize_config_dir(str(conf), version_base="1.3"):
         ("import harness.measure.trial", FRAMEWORKS | {"hydra", "mlflow", "omegaconf"}),
         ("import harness.views.mlflow, harness.records.build", FRAMEWORKS | {"hydra", "mlflow"}),
         ("import harness.sweep.sweeper, harness.__main__", FRAMEWORKS | {"mlflow"}),
-        ("import adapters, adapters.base, adapters.hlo", FRAMEWORKS | {"hydra", "mlflow"}),
+        ("import adapters, adapters.base, adapters.common.hlo", FRAMEWORKS | {"hydra", "mlflow"}),
         ("import adapters.numpy", FRAMEWORKS | {"hydra", "mlflow"}),
         (COMPOSE, FRAMEWORKS | {"mlflow"}),
     ],
@@ -176,6 +177,31 @@ def test_adapters_import_only_what_is_computed():
     for name, tree in modules("adapters"):
         inward = {i for i in imports(name, tree) if i.startswith("harness") and not i.startswith("harness.workload")}
         assert not inward, f"{name} imports {inward}"
+
+
+def test_adapters_import_each_other_relatively():
+    for name, tree in modules("adapters"):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and not node.level:
+                assert node.module is not None and node.module.split(".")[0] != "adapters", name
+
+
+def test_an_op_stands_in_the_file_of_the_same_name_in_every_framework():
+    files = {framework: files_of_ops(ROOT / "adapters" / framework) for framework in sorted(FRAMEWORKS)}
+    assert files["jax"].keys() == CATALOGUE.keys()
+    assert files["jax"] == files["tensorflow"] == files["torch"]
+
+
+def files_of_ops(folder):
+    """The module of an adapter that defines each op of the catalogue, by the op's name."""
+    files = {}
+    for family in ("images", "norms", "ops", "recurrent", "sequence"):
+        for node in ast.parse((folder / f"{family}.py").read_text()).body:
+            if isinstance(node, ast.FunctionDef):
+                files[node.name] = family
+            elif isinstance(node, ast.Assign):
+                files |= {target.id: family for target in node.targets if isinstance(target, ast.Name)}
+    return {name: family for name, family in files.items() if name in CATALOGUE}
 
 
 def test_no_model_knows_a_framework_and_no_adapter_knows_a_model():

@@ -10,8 +10,8 @@ from harness.workload.expected import Departure, Departures
 from harness.workload.trace import Call, Graph
 
 from ..base import Choices
-from ..departures import ALL_PAIRS, DELETES, LOOPS, MAY_MERGE, MERGES
-from ..outer import OUTER
+from ..common.departures import ALL_PAIRS, DELETES, LOOPS, MAY_MERGE, MERGES
+from ..common.outer_products import OUTER
 
 
 def _first_state(graph: Graph, call: Call, parts: Parts) -> Parts:

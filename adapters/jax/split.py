@@ -8,7 +8,7 @@ puts the others back.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 from jax import Array
@@ -44,5 +44,16 @@ class Split:
 
     def backward(self, kept: list[Array], sources: Arrays, rest: Arrays) -> Arrays:
         """The gradient for each source."""
-        found = {"argument": jax.tree.leaves((sources, rest)), "kept": kept}
-        return self._pull(jax.tree.unflatten(self._treedef, [found[where][i] for where, i in self._places]))
+        leaves = {"argument": jax.tree.leaves((sources, rest)), "kept": kept}
+        return self._pull(jax.tree.unflatten(self._treedef, [leaves[where][i] for where, i in self._places]))
+
+
+class Rule(NamedTuple):
+    """A way to differentiate a workload: the functions behind the phases, to be jitted.
+
+    Functions of `(sources, rest)`: the arrays for which gradients are asked, and all others, by name.
+    """
+
+    loss: Callable[[Arrays, Arrays], Array]
+    split: Split
+    gradient: Callable[[Arrays, Arrays], tuple[Array, Arrays]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -11,30 +11,31 @@ from jax import Array
 
 from harness.workload.optimizer import BETA1, BETA2, EPSILON, RATES
 
-from .. import hlo
-from ..base import Executed
-from .phase import Phase
+from ..base import Executed, Program
+from ..common import hlo
+from .executable import Executable
 from .split import Arrays
 
 
 class Update:
-    """Steps copies of the parameters, so that the other phases keep theirs. A call takes what `gradient` returned.
+    """Steps copies of the parameters, so that the other phases keep theirs.
 
     Parameters and moments are donated, as in a training loop: the arrays of the step before are used up.
     """
 
-    def __init__(self, optimizer: str, parameters: Arrays, compiled: Callable[..., Phase]) -> None:
+    def __init__(self, optimizer: str, program: Program, executable: Callable[..., Executable]) -> None:
+        parameters = program.parameters()
         zeros = jax.tree.map(jnp.zeros_like, parameters)
         copies = jax.tree.map(jnp.copy, parameters)
         if optimizer == "sgd":
             self._state: Any = (copies,)
-            self._step = compiled(_sgd, donate=(0,))
+            self._step = executable(_sgd, donate=(0,))
         else:
             self._state = copies, zeros, jax.tree.map(jnp.copy, zeros), jnp.zeros((), jnp.int32)
-            self._step = compiled(_adam, donate=(0,))
+            self._step = executable(_adam, donate=(0,))
         jax.block_until_ready(self._state)
 
-    def __call__(self, pair: tuple[Array, Arrays]) -> Arrays:
+    def __call__(self, pair: tuple[Array, Mapping[str, Array]]) -> Arrays:
         self._state = self._step(self._state, {name: pair[1][name] for name in self._state[0]})
         return self._state[0]
 

@@ -1,4 +1,4 @@
-"""Sets TensorFlow up for one device and loads workloads."""
+"""TensorFlow on one device: its settings, and workloads loaded in one of three executions."""
 
 from __future__ import annotations
 
@@ -9,35 +9,38 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.util import _pywrap_util_port
 
-from adapters import cpu
-from adapters.base import DEFAULT, NO_DIRECTIONS, Choices, Program, Unsupported
-from adapters.compatible import check
-from adapters.departures import LOOPS
-from adapters.extend import Extended, with_sides
 from harness.workload.expected import Departures
 from harness.workload.trace import Graph
 
+from ..base import Choices, Program, Unsupported
+from ..common import cpu
+from ..common.adapter import CommonAdapter
+from ..common.departures import LOOPS
+from ..common.program import Part
+from ..common.refusals import check_device
 from . import departures
-from .compiled import CompiledProgram
-from .eager import EagerProgram
-from .rules import ByHand, Reverse
+from .autodiff import Reverse
+from .compiled import Compiled
+from .eager import Eager
+from .manual import ByHand
 from .update import Update
 
 
-class Adapter:
-    """One framework on one device; see `adapters/base.py`."""
+class Adapter(CommonAdapter):
+    """Settings are process-wide, and most hold until the process ends."""
 
+    name: ClassVar[str] = "tensorflow"
+    lacks: ClassVar[tuple[str, ...]] = ("fusion",)
     executions: ClassVar[tuple[str, ...]] = ("eager", "graph", "xla")
 
     def __init__(self, device: str, threads: int, precision: str) -> None:
-        if precision == "tf32" and device != "cuda":
-            raise Unsupported("tf32 is a mode of NVIDIA's tensor cores; a CPU has none.")
+        check_device("tensorflow", device, precision)
+        super().__init__(precision)
         self._gpu = _choose_device(device)
         _set_threads(threads)
         # One switch for matmul and convolution; on by default.
         tf.config.experimental.enable_tensor_float_32_execution(precision == "tf32")
         tf.config.experimental.set_synchronous_execution(True)
-        self.precision = precision
 
     def describe(self) -> dict[str, str]:
         build = tf.sysconfig.get_build_info()
@@ -45,7 +48,7 @@ class Adapter:
             "tensorflow": tf.__version__,
             "numpy": np.__version__,
             "device": self._gpu or "cpu",
-            "precision": self.precision,
+            "precision": self._precision,
             "intra_op_threads": str(tf.config.threading.get_intra_op_parallelism_threads()),
             "inter_op_threads": str(tf.config.threading.get_inter_op_parallelism_threads()),
             "tf32": "on" if tf.config.experimental.tensor_float_32_execution_enabled() else "off",
@@ -57,53 +60,41 @@ class Adapter:
             described |= {name: str(build.get(f"{name}_version", "")) for name in ("cuda", "cudnn")}
         return described
 
-    def load(
-        self,
-        graph: Graph,
-        arrays: Mapping[str, np.ndarray],
-        execution: str,
-        choices: Choices = DEFAULT,
-        directions: Mapping[str, np.ndarray] = NO_DIRECTIONS,
-    ) -> Program:
-        if execution not in self.executions:
-            raise Unsupported(f"tensorflow runs {', '.join(self.executions)}; it has no execution {execution!r}.")
-        check(graph, choices, self.precision)
-        choices.refuse("TensorFlow", "fusion")
+    def _prepare(self, graph: Graph, execution: str, choices: Choices) -> None:
         self._check_kernels(choices.kernels, execution)
         if choices.attention == "fused":
-            raise Unsupported("TensorFlow has no fused attention kernel; choose attention=native")
+            raise Unsupported("tensorflow: it has no fused attention kernel; choose attention=native")
         if choices.layout == "nchw":
-            raise Unsupported("TensorFlow's images are NHWC here, as its kernels for a CPU want them; choose native")
+            raise Unsupported("tensorflow: its images are NHWC here, as its kernels for a CPU want them; choose native")
         if choices.tangent and any(call.op in LOOPS for call in graph.calls):
-            raise Unsupported(
-                "TensorFlow's loops here have a gradient, but no forward mode; choose model.loop=unrolled"
-            )
-        values = {name: self._convert(arrays[name]) for name in graph.draws}
-        along = {name: self._convert(array) for name, array in directions.items()}
+            raise Unsupported("tensorflow: its loops here have no forward mode; choose model.loop=unrolled")
 
-        def make(part: Graph) -> Program:
-            xla = execution == "xla"
-            rule = Reverse(part, choices, xla) if choices.autodiff == "reverse" else ByHand(part, choices)
-            if execution == "eager":
-                return EagerProgram(part, rule, values, choices, along)
-            return CompiledProgram(part, rule, values, choices, along, jit=xla)
+    def _place(self, arrays: Mapping[str, np.ndarray]) -> dict[str, tf.Tensor]:
+        return {name: self._convert(array) for name, array in arrays.items()}
 
-        program = with_sides(graph, make)
-        if choices.optimizer == "none":
-            return program
-        update = Update(choices.optimizer, program.parameters(), execution)
-        return Extended(program, {"update": update}, lambda: {"update": update.executed(program.gradient())})
+    def _program(self, part: Part, execution: str, choices: Choices) -> Program:
+        rule: Reverse | ByHand
+        if choices.autodiff == "reverse":
+            rule = Reverse(part.graph, choices.residuals, execution == "xla")
+        else:
+            rule = ByHand(part.graph, choices.autodiff)
+        return Eager(part, rule) if execution == "eager" else Compiled(part, rule, jit=execution == "xla")
+
+    def _update(self, optimizer: str, core: Program, execution: str) -> Update:
+        return Update(optimizer, core, execution)
 
     def _check_kernels(self, kernels: str, execution: str) -> None:
         """Raise Unsupported unless the kernels that were chosen are those in force."""
         if kernels == "native":
             return
         if self._gpu or execution == "xla":
-            raise Unsupported(f"kernels={kernels} switches neither a GPU's kernels nor XLA's; choose kernels=native")
+            raise Unsupported(
+                f"tensorflow: kernels={kernels} switches neither a GPU's kernels nor XLA's; choose kernels=native"
+            )
         if _onednn_on() != (kernels == "onednn"):
             is_on = "on" if _onednn_on() else "off"
             raise Unsupported(
-                f"TensorFlow was imported with oneDNN {is_on}, and kernels={kernels} cannot change that; "
+                f"tensorflow: it was imported with oneDNN {is_on}, and kernels={kernels} cannot change that; "
                 "import it with TF_ENABLE_ONEDNN_OPTS=1 or 0"
             )
 
@@ -114,13 +105,9 @@ class Adapter:
         """On a CPU everything is computed when a call returns, and this is short; on a GPU it waits for all streams."""
         tf.test.experimental.sync_devices()
 
-    def device_seconds(self, call: Callable[[], Any]) -> tuple[Any, None]:
-        """TensorFlow gives no access to the events of its streams."""
-        return call(), None
-
     def _convert(self, array: np.ndarray) -> tf.Tensor:
         if array.dtype.kind == "f":
-            return tf.constant(array, tf.bfloat16 if self.precision == "bf16" else tf.float32)
+            return tf.constant(array, tf.bfloat16 if self._precision == "bf16" else tf.float32)
         if array.dtype.kind == "b":
             return tf.constant(array)
         # On a GPU, TensorFlow keeps int32 in host memory, to be copied in every call; int64 lives on the device.
@@ -137,12 +124,10 @@ def _choose_device(device: str) -> str:
     gpus = tf.config.list_physical_devices("GPU")
     if device == "cuda":
         if not gpus:
-            raise Unsupported("This machine, or this build of TensorFlow, has no CUDA device.")
+            raise Unsupported("tensorflow: no CUDA device was found, or this build of TensorFlow is for CPUs alone")
         _before_start(lambda: tf.config.set_visible_devices(gpus[:1], "GPU"), "another device")
         _before_start(lambda: tf.config.experimental.set_memory_growth(gpus[0], True), "all GPU memory taken")
         return str(tf.config.experimental.get_device_details(gpus[0]).get("device_name", "cuda"))
-    if device != "cpu":
-        raise Unsupported(f"tensorflow runs on cpu and cuda; {device!r} is neither.")
     _before_start(lambda: tf.config.set_visible_devices([], "GPU"), "a GPU")
     return ""
 
@@ -160,4 +145,4 @@ def _before_start(setting: Callable[[], None], running: str) -> None:
     try:
         setting()
     except RuntimeError as error:
-        raise Unsupported(f"TensorFlow already runs in this process, with {running}: {error}") from error
+        raise Unsupported(f"tensorflow: it already runs in this process, with {running}: {error}") from error

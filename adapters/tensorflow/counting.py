@@ -14,8 +14,7 @@ import tensorflow as tf
 from tensorflow.python.framework import op_callbacks
 from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
-from adapters.base import Executed
-
+from ..base import Executed
 from .functions import find_op, function_body, live_ops
 
 # Ops whose result shares its input's memory.

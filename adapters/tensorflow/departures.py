@@ -5,8 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from adapters.base import Choices
-from adapters.departures import (
+from harness.workload.backprop import wants
+from harness.workload.cost import Parts, price
+from harness.workload.expected import Departure, Departures
+from harness.workload.ops import Work
+from harness.workload.trace import Call, Graph
+
+from ..base import Choices
+from ..common.departures import (
     ALL_PAIRS_OF_SINGLE_CHANNELS,
     DELETES,
     LOOPS,
@@ -17,13 +23,7 @@ from adapters.departures import (
     is_depthwise,
     times,
 )
-from adapters.outer import OUTER
-from harness.workload.backprop import wants
-from harness.workload.cost import Parts, price
-from harness.workload.expected import Departure, Departures
-from harness.workload.ops import Work
-from harness.workload.trace import Call, Graph
-
+from ..common.outer_products import OUTER
 from .images import splits_groups
 
 WHOLE_PARTS = "TensorFlow's eager recompute_grad runs a part again as a whole, to its last multiply."

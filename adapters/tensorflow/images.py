@@ -1,15 +1,12 @@
-"""Ops on images [N, H, W, C] in TensorFlow: convolutions, pools, norms over images."""
+"""Ops on images [N, H, W, C] in TensorFlow: convolutions, pools, upsampling."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 from tensorflow.python.eager import record
-
-from .dtypes import float32
 
 Tensor = Any
 
@@ -89,46 +86,6 @@ def _convolve(kind: tuple[Any, Any, Any], x: Tensor, w: Tensor, stride: int, pad
     return convolve(x if watched[0] else w)
 
 
-# Below so many elements TensorFlow's fused batch norm takes longer than its parts in a graph: 0.41 ms for 0.30 at 12x12
-# with 96 channels (ratio of gradients 0.60), even at 12x12 with 384, and 2.6 ms for 4.1 at 32x32 with 64 and 16 images.
-_SMALL_BATCH_NORM = 100_000
-
-
-def batch_norm(x: Tensor, scale: Tensor, shift: Tensor, *, eps: float) -> Tensor:
-    if not tf.executing_eagerly() and x.shape.num_elements() < _SMALL_BATCH_NORM:
-        return _composed_batch_norm(x, scale, shift, eps)
-    nothing = np.empty(0, np.float32)
-    return _batch_norm(x, scale, shift, nothing, nothing, eps, is_training=True)
-
-
-def _composed_batch_norm(x: Tensor, scale: Tensor, shift: Tensor, eps: float) -> Tensor:
-    """As Keras's layer has it, with statistics in float32."""
-    mean, variance = tf.nn.moments(float32(x), range(x.shape.rank - 1), keepdims=True)
-    factor = tf.math.rsqrt(variance + eps) * float32(scale)
-    return tf.cast(float32(x) * factor + (float32(shift) - mean * factor), x.dtype)
-
-
-def batch_norm_inference(
-    x: Tensor, scale: Tensor, shift: Tensor, mean: Tensor, variance: Tensor, *, eps: float
-) -> Tensor:
-    return _batch_norm(x, scale, shift, float32(mean), float32(variance), eps, is_training=False)
-
-
-def _batch_norm(x: Tensor, scale: Tensor, shift: Tensor, mean: Any, variance: Any, eps: float, **mode: bool) -> Tensor:
-    image = x if x.shape.rank == 4 else tf.reshape(x, (-1, 1, 1, x.shape[-1]))
-    # The fused op wants its parameters in float32, whatever the image is in.
-    y = tf.raw_ops.FusedBatchNormV3(
-        x=image,
-        scale=float32(scale),
-        offset=float32(shift),
-        mean=mean,
-        variance=variance,
-        epsilon=eps,
-        **mode,
-    ).y
-    return y if image is x else tf.reshape(y, x.shape)
-
-
 def max_pool(x: Tensor, *, size: int, stride: int, padding: int = 0) -> Tensor:
     # XLA and forward mode refuse explicit padding of a pool; the smallest number never wins.
     if padding:
@@ -172,17 +129,6 @@ def conv_transpose2d(x: Tensor, w: Tensor, b: Tensor | None = None, *, stride: i
     shape = (n, (height - 1) * stride + kh, (width - 1) * stride + kw, out)
     y = tf.nn.conv2d_transpose(x, w, shape, stride, "VALID")
     return y if b is None else tf.nn.bias_add(y, b)
-
-
-def group_norm(x: Tensor, scale: Tensor, shift: Tensor, *, groups: int, eps: float) -> Tensor:
-    # As Keras's layer has it, with `tf.nn.moments` written out, which is 3 % less. The form of `layer_norm`, scaled in
-    # the image's own shape, took a quarter longer with its gradient.
-    grouped = tf.reshape(x, (*x.shape[:3], groups, x.shape[3] // groups))
-    mean = tf.reduce_mean(grouped, axis=(1, 2, 4), keepdims=True)
-    distances = tf.math.squared_difference(grouped, tf.stop_gradient(mean))
-    factor = tf.math.rsqrt(tf.reduce_mean(distances, axis=(1, 2, 4), keepdims=True) + eps)
-    factor *= tf.reshape(scale, (groups, -1))
-    return tf.reshape(grouped * factor + (tf.reshape(shift, (groups, -1)) - mean * factor), x.shape)
 
 
 def avg_pool(x: Tensor, *, size: int, stride: int) -> Tensor:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from . import images, ops
+from . import images, ops, sequence
 
 Tensor = Any
 
@@ -78,7 +78,7 @@ log_softmax, softmax = tf.nn.log_softmax, tf.nn.softmax
 
 
 def causal(scores: Tensor) -> Tensor:
-    return scores + ops.future(scores.shape[-1], scores.dtype)
+    return scores + sequence.future(scores.shape[-1], scores.dtype)
 
 
 def conv2d(x: Tensor, w: Tensor, stride: int, padding: int, groups: int) -> Tensor:

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 Tensor = Any
-
-sigmoid = tf.sigmoid
-tanh = tf.tanh
-silu = tf.nn.silu
-
-
-def dropout(x: Tensor, mask: Tensor, *, rate: float) -> Tensor:
-    return x * (tf.cast(mask, x.dtype) * (1 / (1 - rate)))
-
-
-def rms_norm(x: Tensor, scale: Tensor, *, eps: float) -> Tensor:
-    return x * tf.math.rsqrt(tf.reduce_mean(tf.square(x), axis=-1, keepdims=True) + eps) * scale
 
 
 def image_tokens(x: Tensor) -> Tensor:
@@ -64,3 +54,64 @@ def unstack_tokens(x: Tensor) -> list[Tensor]:
 
 def stack_tokens(*tokens: Tensor) -> Tensor:
     return tf.stack(tokens, axis=1)
+
+
+def attention(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    mask: Tensor | None = None,
+    *,
+    heads: int,
+    causal: bool,
+    kv_heads: int | None = None,
+) -> Tensor:
+    batch, positions, width = q.shape
+    groups, d = kv_heads or heads, width // heads
+    shared = heads // groups
+
+    def split_heads(x: Tensor) -> Tensor:
+        return tf.transpose(tf.reshape(x, (batch, positions, groups, d)), (0, 2, 1, 3))
+
+    # q is scaled, not the scores, because it is smaller; einsum would transpose inside, and transpose more.
+    q *= 1 / math.sqrt(d)
+    if shared == 1:
+        q = split_heads(q)
+    else:
+        # The queries of all heads that share keys are rows of one multiply: nothing is repeated.
+        q = tf.transpose(tf.reshape(q, (batch, positions, groups, shared, d)), (0, 2, 3, 1, 4))
+        q = tf.reshape(q, (batch, groups, shared * positions, d))
+    scores = tf.matmul(q, split_heads(k), transpose_b=True)
+    if causal or mask is not None:
+        apart = tf.reshape(scores, (batch, heads, positions, positions)) if shared > 1 else scores
+        apart += _barred(positions, scores.dtype, mask)
+        scores = tf.reshape(apart, scores.shape) if shared > 1 else apart
+    mixed = tf.matmul(tf.nn.softmax(scores), split_heads(v))
+    if shared == 1:
+        return tf.reshape(tf.transpose(mixed, (0, 2, 1, 3)), (batch, positions, width))
+    mixed = tf.reshape(mixed, (batch, groups, shared, positions, d))
+    return tf.reshape(tf.transpose(mixed, (0, 3, 1, 2, 4)), (batch, positions, width))
+
+
+def _barred(positions: int, dtype: tf.DType, mask: Tensor | None) -> Tensor:
+    """What to add to scores: a bias as it is; nothing for keys that may be seen, and the least number for others."""
+    if mask is None:
+        return future(positions, dtype)
+    if mask.dtype != tf.bool:
+        return mask
+    return (1 - tf.cast(mask, dtype))[:, tf.newaxis, tf.newaxis] * dtype.min
+
+
+def future(positions: int, dtype: tf.DType) -> Tensor:
+    """[q, k] with 0 where k <= q and -inf beyond: to add it costs no gradient, unlike `tf.where`."""
+    return _future_tensor(positions, dtype) if tf.executing_eagerly() else _future_array(positions, dtype)
+
+
+def _future_array(positions: int, dtype: tf.DType) -> np.ndarray:
+    return np.where(np.tri(positions, dtype=np.bool_), 0, -np.inf).astype(dtype.as_numpy_dtype)
+
+
+@functools.lru_cache(maxsize=8)
+def _future_tensor(positions: int, dtype: tf.DType) -> Tensor:
+    """Kept on the device: eager mode would copy it there in every layer."""
+    return tf.constant(_future_array(positions, dtype))

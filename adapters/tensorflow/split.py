@@ -47,7 +47,7 @@ class Split:
 def split(
     run: Callable[[Values], tuple[tf.Tensor, Any]], pull: Callable[[Any], Sequence[tf.Tensor]], like: Values
 ) -> Split:
-    """Trace a rule (`rules.py`), with parameters and inputs shaped as in `like`."""
+    """Trace a rule's `run` and `pull`, with parameters and inputs shaped as in `like`."""
     graph = tf.Graph()
     with graph.as_default():
         inputs = {name: tf.compat.v1.placeholder(value.dtype, value.shape) for name, value in like.items()}

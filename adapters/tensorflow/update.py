@@ -7,32 +7,34 @@ from typing import Any
 
 import tensorflow as tf
 
-from adapters import hlo
-from adapters.base import Executed
 from harness.workload.optimizer import BETA1, BETA2, EPSILON, RATES
 
-from .compiled import Compiled
+from ..base import Executed, Program
+from ..common import hlo
 from .counting import count_eager
+from .executable import Executable
 
 Tensors = Mapping[str, tf.Tensor]
 
 
 class Update:
-    """Steps copies of the parameters, so that the other phases keep theirs. A call takes what `gradient` returned."""
+    """Steps copies of the parameters, so that the other phases keep theirs."""
 
-    def __init__(self, optimizer: str, parameters: Tensors, execution: str) -> None:
-        self._copies = {name: tf.Variable(tensor) for name, tensor in parameters.items()}
+    def __init__(self, optimizer: str, program: Program, execution: str) -> None:
+        self._program = program
+        self._copies = {name: tf.Variable(tensor) for name, tensor in program.parameters().items()}
         variables = list(self._copies.values())
         body = _sgd(variables) if optimizer == "sgd" else _adam(variables)
         self._jit = execution == "xla"
         specs = [tf.TensorSpec(variable.shape, variable.dtype) for variable in variables]
-        self._step: Any = body if execution == "eager" else Compiled(body, specs, self._jit)
+        self._step: Any = body if execution == "eager" else Executable(body, specs, self._jit)
 
     def __call__(self, pair: tuple[tf.Tensor, Tensors]) -> Mapping[str, tf.Variable]:
         self._step(*(pair[1][name] for name in self._copies))
         return self._copies
 
-    def executed(self, pair: tuple[tf.Tensor, Tensors]) -> Executed:
+    def executed(self) -> Executed:
+        pair = self._program.gradient()
         if self._jit:
             return hlo.executed(self._step.hlo(*(pair[1][name] for name in self._copies)))
         return count_eager(lambda: self(pair))

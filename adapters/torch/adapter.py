@@ -4,36 +4,38 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 
 from harness.workload.expected import Departures
 from harness.workload.trace import Graph
 
-from .. import cpu
-from ..base import DEFAULT, NO_DIRECTIONS, Choices, Program, Unsupported
-from ..compatible import check
-from ..extend import Extended, with_sides
+from ..base import Choices, Program, Unsupported
+from ..common import cpu
+from ..common.adapter import CommonAdapter
+from ..common.program import Part
+from ..common.refusals import check_device
 from . import departures, ops
-from .by_hand import ByHand
 from .eager import Eager
+from .manual import Manual
 from .toolchain import require_compiler
 from .update import Update
 
 
-class Adapter:
+class Adapter(CommonAdapter):
     """Settings are process-wide, as torch's are: the last adapter made is in force."""
 
+    name: ClassVar[str] = "torch"
+    lacks: ClassVar[tuple[str, ...]] = ("fusion",)
     executions: ClassVar[tuple[str, ...]] = ("eager", "compile")
 
     def __init__(self, device: str, threads: int, precision: str) -> None:
         _require(device, precision)
+        super().__init__(precision)
         self._device = torch.device(device)
-        self._precision = precision
         self._dtype = torch.bfloat16 if precision == "bf16" else torch.float32
         # Before the first parallel region: its threads inherit the flushing of denormals from this one.
         torch.set_flush_denormal(True)
@@ -69,68 +71,50 @@ class Adapter:
             }
         return facts
 
-    def load(
-        self,
-        graph: Graph,
-        arrays: Mapping[str, np.ndarray],
-        execution: str,
-        choices: Choices = DEFAULT,
-        directions: Mapping[str, np.ndarray] = NO_DIRECTIONS,
-    ) -> Program:
-        if execution not in self.executions:
-            raise Unsupported(f"torch has no execution {execution!r}; it has {', '.join(self.executions)}")
-        check(graph, choices, self._precision)
-        choices.refuse("torch", "fusion")
+    def _prepare(self, graph: Graph, execution: str, choices: Choices) -> None:
         self._use_onednn(choices.kernels)
         ops_used = {call.op for call in graph.calls}
         if choices.tangent and choices.attention != "unfused" and "attention" in ops_used:
-            raise Unsupported("torch's fused attention has no forward mode; choose attention=unfused")
+            raise Unsupported("torch: its fused attention has no forward mode; choose attention=unfused")
         if choices.tangent and "lstm" in ops_used:
-            raise Unsupported("torch's fused LSTM has no forward mode; choose model.loop=unrolled")
+            raise Unsupported("torch: its fused LSTM has no forward mode; choose model.loop=unrolled")
         if choices.tangent:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", DeprecationWarning)  # what its first call imports still uses torch.jit
                 torch.func.jvp(torch.relu, (torch.zeros(1),), (torch.zeros(1),))
-        program = with_sides(graph, lambda part: self._program(part, arrays, execution, choices, directions))
-        if choices.optimizer == "none":
-            return program
-        update = Update(choices.optimizer, program.parameters())
-        return Extended(program, {"update": update}, lambda: {"update": update.executed(program.gradient())})
+        if execution == "compile" and self._device.type == "cpu":
+            require_compiler()
+            if choices.autodiff == "reverse" and choices.kernels != "plain":
+                _check_compiled_lstm(graph)
 
-    def _program(
-        self,
-        graph: Graph,
-        arrays: Mapping[str, np.ndarray],
-        execution: str,
-        choices: Choices,
-        directions: Mapping[str, np.ndarray],
-    ) -> Program:
+    def _program(self, part: Part, execution: str, choices: Choices) -> Program:
+        """Each program has its own copies of the arrays, for only what it differentiates may record a gradient."""
         where = self._device, self._dtype
-        nhwc = choices.layout == "nhwc"
         if execution == "compile":
-            if self._device.type == "cpu":
-                require_compiler()
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", DeprecationWarning)  # the compiler still uses torch.jit
-                from . import compiled, compiled_by_hand  # seconds that eager need not wait for
-            if choices.autodiff == "reverse" and self._device.type == "cpu" and choices.kernels != "plain":
-                _check_compiled_lstm(graph)
-            nhwc |= choices.layout == "native" and self._device.type == "cuda"
+                from . import compiled, compiled_manual  # seconds that eager need not wait for
         if choices.autodiff != "reverse":
-            by_hand = compiled_by_hand.CompiledByHand if execution == "compile" else ByHand
-            return by_hand(graph, arrays, *where, choices.autodiff)
+            manual = compiled_manual.CompiledManual if execution == "compile" else Manual
+            return manual(part, *where, choices.autodiff)
         attention = ops.unfused_attention if choices.attention == "unfused" else ops.attention
         namespace = SimpleNamespace(**vars(ops) | {"attention": attention})
         program = compiled.Compiled if execution == "compile" else Eager
+        nhwc = choices.layout == "nhwc" or (
+            choices.layout == "native" and execution == "compile" and self._device.type == "cuda"
+        )
         image_format = torch.channels_last if nhwc else torch.contiguous_format
-        return program(graph, arrays, *where, image_format, namespace, choices.residuals, directions)
+        return program(part, *where, image_format, namespace, choices.residuals)
+
+    def _update(self, optimizer: str, core: Program, execution: str) -> Update:
+        return Update(optimizer, core)
 
     def _use_onednn(self, kernels: str) -> None:
         """Switch oneDNN for all that is computed from now on."""
         if kernels != "native" and self._device.type != "cpu":
-            raise Unsupported(f"kernels={kernels} is about a CPU's kernels; choose kernels=native on a GPU")
+            raise Unsupported(f"torch: kernels={kernels} is about a CPU's kernels; choose kernels=native on a GPU")
         if kernels == "onednn" and not torch.backends.mkldnn.is_available():
-            raise Unsupported("this build of torch has no oneDNN; choose kernels=native")
+            raise Unsupported("torch: this build has no oneDNN; choose kernels=native")
         if kernels == "plain" and self._precision == "bf16":
             raise Unsupported("torch: without oneDNN a bf16 multiply takes 150 times as long; choose kernels=native")
         torch.backends.mkldnn.enabled = kernels != "plain"
@@ -156,13 +140,8 @@ class Adapter:
 
 def _require(device: str, precision: str) -> None:
     """Raise Unsupported unless this machine can compute on `device` in `precision`."""
-    if device not in ("cpu", "cuda"):
-        raise Unsupported(f"torch: device {device!r} is neither cpu nor cuda")
-    if precision not in ("fp32", "tf32", "bf16"):
-        raise Unsupported(f"torch: precision {precision!r} is none of fp32, tf32, bf16")
+    check_device("torch", device, precision)
     if device == "cpu":
-        if precision == "tf32":
-            raise Unsupported("torch: tf32 is a mode of NVIDIA's tensor cores; a CPU has none")
         if precision == "bf16" and not _fast_bf16():
             raise Unsupported("torch: this CPU has no bf16 instructions, and without them torch is 150 times slower")
         return
@@ -174,8 +153,8 @@ def _require(device: str, precision: str) -> None:
 
 def _built_with(pattern: str) -> str:
     """What torch says of its own build; empty where it does not."""
-    found = re.search(pattern, torch.__config__.show())
-    return found[1] if found else ""
+    match = re.search(pattern, torch.__config__.show())
+    return match[1] if match else ""
 
 
 def _fast_bf16() -> bool:
@@ -184,9 +163,9 @@ def _fast_bf16() -> bool:
 
 
 def _check_compiled_lstm(graph: Graph) -> None:
-    """Raises Unsupported where torch.compile fails for `torch.nn.LSTM` itself: oneDNN returns no workspace then."""
+    """Raise Unsupported where torch.compile fails for `torch.nn.LSTM` itself: oneDNN returns no workspace then."""
     if any(call.op == "lstm" and call.inputs[0] not in graph.needs_gradient for call in graph.calls):
         raise Unsupported(
-            "torch.compile fails for oneDNN's LSTM where its input needs no gradient, torch.nn.LSTM too; "
+            "torch: torch.compile fails for oneDNN's LSTM where its input needs no gradient, torch.nn.LSTM too; "
             "choose gradients=both or choices.kernels=plain"
         )

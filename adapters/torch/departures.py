@@ -10,7 +10,7 @@ from harness.workload.expected import Departure, Departures
 from harness.workload.trace import Call, Graph
 
 from ..base import Choices
-from ..departures import DELETES, ZERO_TANGENTS, counted, times
+from ..common.departures import DELETES, ZERO_TANGENTS, counted, times
 
 MAY_KEEP = "torch.compile keeps some results of a checkpointed part, and computes others again."
 

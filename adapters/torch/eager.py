@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -12,46 +13,42 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from harness.workload.interpret import interpreter
-from harness.workload.trace import Graph
 
-from ..base import NO_DIRECTIONS, PHASES, Executed
+from ..base import Executed
+from ..common.program import Core, Part
 from . import layout
-from . import ops as native_ops
 from .counting import count_phases
 from .residuals import bytes_kept_by, residual_bytes
 
 
-class Eager:
-    """Implements `Program`. A forward pass returns the loss, and the same loss with its autograd graph."""
+class Eager(Core):
+    """A forward pass returns the loss, and the same loss with its autograd graph."""
 
     def __init__(
         self,
-        graph: Graph,
-        arrays: Mapping[str, np.ndarray],
+        part: Part,
         device: torch.device,
         dtype: torch.dtype,
-        image_format: torch.memory_format = torch.contiguous_format,
-        ops: Any = native_ops,
-        residuals: str = "store",
-        directions: Mapping[str, np.ndarray] = NO_DIRECTIONS,
+        image_format: torch.memory_format,
+        ops: Any,
+        residuals: str,
     ) -> None:
-        self.phases = (*PHASES, "tangent") if directions else PHASES
+        graph = part.graph
         self._axes = layout.axes_of(graph)
-        placed = {
-            name: layout.place(arrays[name], axes, device, dtype, image_format) for name, axes in self._axes.items()
-        }
-        self._sources = {name: placed[name].requires_grad_() for name in graph.sources}
-        self._params = {name: placed[name] for name in graph.params}
-        self._inputs = {name: placed[name] for name in graph.inputs}
+
+        def place(name: str, array: np.ndarray) -> Tensor:
+            return layout.place(array, self._axes[name], device, dtype, image_format)
+
+        arrays = {name: place(name, part.arrays[name]) for name in self._axes}
+        along = {name: place(name, part.directions[name]) for name in graph.sources if name in part.directions}
+        self._sources = {name: arrays[name].requires_grad_() for name in graph.sources}
+        self._params = {name: arrays[name] for name in graph.params}
+        self._inputs = {name: arrays[name] for name in graph.inputs}
         self._wanted = tuple(self._sources.values())
         # Under torch.func, parameters that require a gradient would record one for a second derivative.
         self._detached = {name: tensor.detach() for name, tensor in self._sources.items()}
-        self._rest = {name: tensor for name, tensor in placed.items() if name not in self._sources}
-        self._directions = {
-            name: layout.place(directions[name], self._axes[name], device, dtype, image_format)
-            for name in graph.sources
-            if name in directions
-        }
+        self._rest = {name: tensor for name, tensor in arrays.items() if name not in self._sources}
+        super().__init__(replace(part, arrays=self._rest | self._detached, directions=along))
         self._checkpoints = residuals != "store"
         self._infer: Callable[..., Tensor] = interpreter(graph, ops)
         self._loss: Callable[..., Tensor] = interpreter(graph, ops, residuals, _checkpoint)
@@ -67,14 +64,6 @@ class Eager:
     def backward(self, kept: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
         # Not Tensor.backward, which would also add to .grad.
         return dict(zip(self._sources, torch.autograd.grad(kept[1], self._wanted), strict=True))
-
-    def gradient(self) -> tuple[Tensor, dict[str, Tensor]]:
-        kept = self.forward()
-        return kept[0], self.backward(kept)
-
-    def parameters(self) -> dict[str, Tensor]:
-        """Those that are trained."""
-        return {name: self._detached[name] for name in self._params if name in self._detached}
 
     def tangent(self) -> tuple[Tensor, Tensor]:
         with torch.no_grad():

@@ -38,12 +38,13 @@ def require_compiler() -> None:
     except (exc.InvalidCxxCompiler, OSError) as error:
         wanted = config.cpp.cxx[-1] if isinstance(config.cpp.cxx, (tuple, list)) else config.cpp.cxx
         raise Unsupported(
-            f"torch.compile needs a C++ compiler on a CPU, and {wanted} does not run; install g++, or set CXX to one"
+            f"torch: torch.compile needs a C++ compiler on a CPU, and {wanted} does not run; "
+            "install g++, or set CXX to one"
         ) from error
     if refused := _refused(compiler):
         raise Unsupported(
-            f"torch.compile needs a C++ compiler on a CPU, and {compiler} cannot build a small library ({refused}); "
-            "install g++ and Python's headers, or set CXX to a compiler that can"
+            f"torch: torch.compile needs a C++ compiler on a CPU, and {compiler} cannot build a small library "
+            f"({refused}); install g++ and Python's headers, or set CXX to a compiler that can"
         )
     if shutil.which("openssl") is None:  # which inductor calls for the checksum of a header that it compiles once
         config.cpp_cache_precompile_headers = False

@@ -10,16 +10,16 @@ from torch import Tensor
 
 from harness.workload.optimizer import BETA1, BETA2, EPSILON, RATES
 
-from ..base import Executed
+from ..base import Executed, Program
 from .counting import CountDispatched
 
 
 class Update:
-    """Steps copies of the parameters, so that the other phases keep theirs. A call takes what `gradient` returned."""
+    """Steps copies of the parameters, so that the other phases keep theirs."""
 
-    def __init__(self, optimizer: str, parameters: Mapping[str, Tensor]) -> None:
+    def __init__(self, optimizer: str, program: Program) -> None:
         self._kind = optimizer
-        self._given = parameters
+        self._program = program
         self._copies: dict[str, Tensor] = {}
         self._optimizer: Any = None
 
@@ -32,7 +32,7 @@ class Update:
         return self._copies
 
     def _start(self, gradients: Mapping[str, Tensor]) -> None:
-        for name, parameter in self._given.items():
+        for name, parameter in self._program.parameters().items():
             # In the memory layout of its gradient: the fused kernels walk through both without looking at strides.
             self._copies[name] = torch.empty_like(gradients[name]).copy_(parameter).requires_grad_()
         # Fused: one kernel for all parameters, the quickest that torch has.
@@ -42,7 +42,8 @@ class Update:
             betas = BETA1, BETA2
             self._optimizer = torch.optim.Adam(self._copies.values(), RATES["adam"], betas, EPSILON, fused=True)
 
-    def executed(self, pair: tuple[Tensor, Mapping[str, Tensor]]) -> Executed:
+    def executed(self) -> Executed:
+        pair = self._program.gradient()
         with CountDispatched() as count:
             self(pair)
         return count.tally.executed()

@@ -65,7 +65,7 @@ def _twice(program: Program, forward: str, backward: str, call: Callable[[], tup
     return Answers([float(first), float(second)], [gradients, again])
 
 
-def _pair(program: Any, side: str = "") -> Answers:
+def _pair(program: Program, side: str = "") -> Answers:
     """Of forward and backward, or of the pair for one side's gradients."""
     forward, backward = (f"{phase}_{side}" if side else phase for phase in ("forward", "backward"))
 
@@ -85,11 +85,11 @@ def _has(program: Program, side: str) -> bool:
     return f"backward_{side}" in program.phases
 
 
-def _one_side(program: Any, workload: Workload, expected: Reference, side: str) -> Agreement:
+def _one_side(program: Program, workload: Workload, expected: Reference, side: str) -> Agreement:
     return agreement(*_pair(program, side), expected.of(workload.graph.side(side).sources))
 
 
-def _tangent(program: Any, workload: Workload, expected: Reference) -> str | None:
+def _tangent(program: Program, workload: Workload, expected: Reference) -> str | None:
     """The derivative along the directions, against the oracle's gradient times them."""
     derivatives = _twice(program, "tangent", "", lambda: (program.tangent()[1], {})).losses
     error = float(np.abs(np.subtract(derivatives, expected.along(workload.directions()))).max()) / expected.norm
@@ -97,7 +97,7 @@ def _tangent(program: Any, workload: Workload, expected: Reference) -> str | Non
     return None if error <= limit else f"the tangent is off by {error:.2g} of the gradient's norm; {limit:g} is allowed"
 
 
-def _update(program: Any, precision: str, optimizer: str) -> str | None:
+def _update(program: Program, precision: str, optimizer: str) -> str | None:
     """One more step from where the last one ended, with the same gradients."""
 
     def step() -> tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]]:

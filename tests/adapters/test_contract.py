@@ -247,17 +247,24 @@ def test_what_cannot_be_done_here_is_unsupported_in_one_sentence(framework, devi
     """The interpreters that run these tests have the frameworks' CPU builds, whatever the machine has."""
     with pytest.raises(Unsupported) as refusal:
         adapter_of(framework, device, precision)
-    assert len(str(refusal.value)) > 20
-    assert "\n" not in str(refusal.value)
+    assert_is_a_sentence(framework, str(refusal.value))
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_an_unknown_execution_is_unsupported(framework):
     graph, arrays, _ = work("mlp")
-    with pytest.raises(Unsupported, match="telepathy"):
+    with pytest.raises(Unsupported, match="telepathy") as refusal:
         adapter_of(framework).load(graph, arrays, "telepathy")
+    assert_is_a_sentence(framework, str(refusal.value))
+
+
+def assert_is_a_sentence(framework: str, refusal: str) -> None:
+    """It begins with the framework's name, and ends as all refusals do."""
+    assert refusal.startswith(f"{framework}: ")
+    assert len(refusal) > 20
+    assert "\n" not in refusal and not refusal.endswith(".")
 
 
 def test_every_adapter_has_a_configuration_and_every_configuration_an_adapter():
-    helpers = {"base", "compatible", "cpu", "departures", "extend", "hlo", "outer"}
+    helpers = {"base", "common"}
     assert {m.name for m in pkgutil.iter_modules(adapters.__path__)} - helpers == set(FRAMEWORK_FILES)

@@ -100,7 +100,7 @@ def tensorflow_with_the_inputs_dx(monkeypatch):
     """Its tape watches the input, and computes a gradient that is then dropped."""
     import tensorflow as tf
 
-    from adapters.tensorflow.rules import Reverse
+    from adapters.tensorflow.autodiff import Reverse
 
     pull = Reverse.pull
 

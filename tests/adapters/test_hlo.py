@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from adapters.hlo import Multiply, executed, multiplies
+from adapters.common.hlo import Multiply, executed, multiplies
 
 # jax.grad of sum(y²) with y a 3x3 convolution of [2, 9, 9, 4] to [2, 5, 5, 6], stride 2, padding 1.
 STRIDED = """

@@ -14,8 +14,9 @@ jax = pytest.importorskip("jax")
 import jax.numpy as jnp  # noqa: E402
 
 from adapters.base import PHASES, Choices, Executed  # noqa: E402
-from adapters.jax import FUSION, Adapter, ops  # noqa: E402
-from adapters.jax.phase import Phase  # noqa: E402
+from adapters.jax import Adapter, ops  # noqa: E402
+from adapters.jax.adapter import FUSION  # noqa: E402
+from adapters.jax.executable import Executable  # noqa: E402
 from harness.measure.clock import first_calls  # noqa: E402
 from harness.workload import draw  # noqa: E402
 from harness.workload.agreement import agreement  # noqa: E402
@@ -127,12 +128,12 @@ def test_later_calls_compile_nothing_and_answer_the_same(case, compilations):
 
 def test_compilations_are_seen(compilations):
     """Guards the test above: its listener does hear of a compilation."""
-    Phase(lambda x: x + 1, "highest", {})(jnp.ones(3))
+    Executable(lambda x: x + 1, "highest", {})(jnp.ones(3))
     assert compilations
 
 
 def test_a_phase_refuses_other_shapes():
-    phase = Phase(lambda x: x + 1, "highest", {})
+    phase = Executable(lambda x: x + 1, "highest", {})
     phase(jnp.ones(3))
     with pytest.raises(TypeError):
         phase(jnp.ones(4))
@@ -186,7 +187,7 @@ def test_a_single_fusion_puts_no_two_multiplies_into_a_kernel():
         return jnp.mean(x * x)
 
     def dots(options):
-        phase = Phase(mean_square, "highest", options)
+        phase = Executable(mean_square, "highest", options)
         phase([jnp.ones((256, 256))] * 4, jnp.ones((64, 256)))
         return _dots_per_kernel(phase.hlo())
 

@@ -16,7 +16,7 @@ import jax.numpy as jnp  # noqa: E402
 
 from adapters.base import PHASES, Unsupported  # noqa: E402
 from adapters.jax import Adapter, ops  # noqa: E402
-from adapters.jax.phase import Phase  # noqa: E402
+from adapters.jax.executable import Executable  # noqa: E402
 from harness.workload.trace import trace  # noqa: E402
 from tests.helpers.tiny import TINY_MLP  # noqa: E402
 
@@ -26,7 +26,7 @@ THREADS = 1  # as in the other tests: jax keeps its first number until the proce
 
 def test_denormals_are_flushed():
     tiny = np.full(8, 1e-40, np.float32)
-    summed = Phase(ops.add, "highest", {})(jnp.asarray(tiny), jnp.asarray(tiny))
+    summed = Executable(ops.add, "highest", {})(jnp.asarray(tiny), jnp.asarray(tiny))
     assert not np.asarray(summed).view(np.int32).any()
 
 

@@ -14,9 +14,9 @@ def no_code_generation() -> Iterator[None]:
     """What is compiled meanwhile runs op by op: traced, differentiated and decomposed, but not fused."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # the compiler still uses torch.jit
-        from adapters.torch import compiled
+        from adapters.torch import executable
     from torch._functorch.aot_autograd import make_boxed_func
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(compiled, "compile_fx_inner", lambda module, *_, **__: make_boxed_func(module.forward))
+        patch.setattr(executable, "compile_fx_inner", lambda module, *_, **__: make_boxed_func(module.forward))
         yield

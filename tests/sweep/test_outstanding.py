@@ -147,7 +147,7 @@ def test_a_record_of_a_newer_program_is_never_replaced(job, finished):
 @pytest.fixture
 def checkout(tmp_path, monkeypatch):
     """A small checkout in the place of this one; `write(path)` spoils a file of it."""
-    for path in ("harness/workload/ops/conv.py", "harness/sweep.py", "adapters/hlo.py", "adapters/jax.py"):
+    for path in ("harness/workload/ops/conv.py", "harness/sweep.py", "adapters/common/hlo.py", "adapters/jax.py"):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text("pass")
     (tmp_path / "adapters/torch").mkdir()
@@ -163,7 +163,7 @@ def checkout(tmp_path, monkeypatch):
     [
         ("harness/workload/ops/conv.py", True),
         ("adapters/torch/ops.py", True),
-        ("adapters/hlo.py", True),
+        ("adapters/common/hlo.py", True),
         ("adapters/jax.py", False),
         ("harness/sweep.py", False),
     ],

@@ -8,7 +8,7 @@ import platform
 from collections.abc import Mapping
 from typing import Any
 
-from adapters import cpu
+from adapters.common import cpu
 
 from .gpu import gpus
 from .resources import cpus, memory_bytes

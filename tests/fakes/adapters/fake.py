@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from adapters.base import PHASES, Executed, Unsupported
+from adapters.common.program import Part
 from adapters.numpy import Program as Numpy
 from harness.workload.cost import phase_work
 from harness.workload.expected import Departures
@@ -147,7 +148,7 @@ class Program:
     phases = PHASES
 
     def __init__(self, graph, arrays, execution):
-        numpy = Numpy(graph, {name: np.array(array) for name, array in arrays.items()})
+        numpy = Numpy(Part(graph, {name: np.array(array) for name, array in arrays.items()}))
         self.loss, self.gradients = numpy.gradient()
         self.work = phase_work(graph)
         self.execution, _, at = execution.partition("-")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from adapters import cpu
+from adapters.common import cpu
 from harness.measure.machine.description import describe, identity
 
 MILAN = {"vendor_id": "AuthenticAMD", "cpu family": "25", "model": "1", "model name": "AMD EPYC", "stepping": "1"}

@@ -15,7 +15,7 @@ import math
 import re
 from dataclasses import dataclass
 
-from .base import Executed
+from ..base import Executed
 
 Shape = tuple[int, ...]
 

@@ -8,8 +8,8 @@ from typing import Any
 import jax
 
 
-class Phase:
-    """Calls `function` as one executable for one set of shapes.
+class Executable:
+    """Calls `function` as one program for one set of shapes.
 
     The first call compiles; a later call with other shapes, types or devices raises instead of compiling again.
     `precision` is that of multiplies, as `jax.default_matmul_precision` takes it; `options` are the compiler's.

@@ -12,21 +12,22 @@ from torch._subclasses import FakeTensorMode
 from harness.workload.backprop import Step
 
 from ..base import Executed
-from .by_hand import ByHand
-from .compiled import Inductor, compiled
+from ..common.manual import kept_by
+from .executable import Inductor, compile_once
+from .manual import Manual
 from .residuals import storage_bytes
 
 _Kept = tuple[Tensor, ...]
 
 
-class CompiledByHand(ByHand):
-    """Implements `Program`. The steps cross from forward to backward as plain arrays."""
+class CompiledManual(Manual):
+    """The steps cross from forward to backward as plain arrays."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
+        infer, run_forward, run_backward = self._rule.loss, self._rule.forward, self._rule.backward
         with FakeTensorMode() as fake:
-            arrays = {name: fake.from_tensor(array) for name, array in self._arrays.items()}
-            _, self._template = super()._run_forward(arrays)
+            _, template = run_forward({name: fake.from_tensor(array) for name, array in self._arrays.items()})
 
         def inference(arrays: Mapping[str, Tensor]) -> Tensor:
             return infer(arrays)
@@ -42,12 +43,10 @@ class CompiledByHand(ByHand):
             loss, steps = run_forward(arrays)
             return loss, run_backward(steps, one)
 
-        infer, run_forward, run_backward = self._infer, self._run_forward, self._run_backward
-        template = self._template
         phases = {"inference": inference, "forward": forward, "backward": backward, "gradient": gradient}
         nhwc = self._one.device.type == "cuda"
         self._inductor = {phase: Inductor(nhwc) for phase in phases}
-        self._compiled = {phase: compiled(phases[phase], self._inductor[phase]) for phase in phases}
+        self._compiled = {phase: compile_once(phases[phase], self._inductor[phase]) for phase in phases}
 
     def inference(self) -> Tensor:
         return self._compiled["inference"](self._arrays)
@@ -65,11 +64,11 @@ class CompiledByHand(ByHand):
         return storage_bytes(kept[1], self._arrays.values())
 
     def executed(self) -> dict[str, Executed]:
-        return {phase: self._inductor[phase].forward for phase in self.phases}
+        return {phase: self._inductor[phase].executed["forward"] for phase in self.phases}
 
 
 def _pack(steps: list[Step]) -> _Kept:
-    return tuple(x for step in steps for x in (*step.inputs, *(step.local or ())) if isinstance(x, Tensor))
+    return tuple(x for x in kept_by(steps) if isinstance(x, Tensor))
 
 
 def _unpack(template: list[Step], kept: _Kept) -> list[Step]:

@@ -1,14 +1,24 @@
-"""What no framework can do: choices that contradict each other, or that a model has no use for."""
+"""What no framework can do: choices that make no sense together or for a model, and unknown devices and precisions."""
 
 from __future__ import annotations
 
 from harness.workload.jacobian import is_chain
 from harness.workload.trace import Graph
 
-from .base import Choices, Unsupported
+from ..base import Choices, Unsupported
 
 
-def check(graph: Graph, choices: Choices, precision: str) -> None:
+def check_device(framework: str, device: str, precision: str) -> None:
+    """Raise Unsupported unless the device and the precision are among those that an adapter may know."""
+    if device not in ("cpu", "cuda"):
+        raise Unsupported(f"{framework}: device {device!r} is neither cpu nor cuda")
+    if precision not in ("fp32", "tf32", "bf16"):
+        raise Unsupported(f"{framework}: precision {precision!r} is none of fp32, tf32, bf16")
+    if precision == "tf32" and device == "cpu":
+        raise Unsupported(f"{framework}: tf32 is a mode of NVIDIA's tensor cores; a CPU has none")
+
+
+def check_choices(graph: Graph, choices: Choices, precision: str) -> None:
     """Raise Unsupported unless the choices make sense together, and for this model and precision."""
     ops = {call.op for call in graph.calls}
     by_hand = choices.autodiff != "reverse"

@@ -1,0 +1,1 @@
+"""What the adapters share that is not the contract. It imports no framework."""

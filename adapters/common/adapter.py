@@ -1,0 +1,69 @@
+"""What `load` does in every framework, and what a framework fills in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+from harness.workload.trace import Graph
+
+from ..base import DEFAULT, NO_DIRECTIONS, PHASES, Adapter, Choices, Program, Unsupported
+from .program import PAIR, Extended, Part, Update
+from .refusals import check_choices
+
+
+class CommonAdapter(Adapter):
+    """An adapter whose framework fills in the methods that begin with an underscore.
+
+    `name` is what a config and a refusal call the framework; `lacks` are the choices that it does not have at all.
+    """
+
+    name: ClassVar[str]
+    lacks: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, precision: str) -> None:
+        self._precision = precision
+
+    def load(
+        self,
+        graph: Graph,
+        arrays: Mapping[str, np.ndarray],
+        execution: str,
+        choices: Choices = DEFAULT,
+        directions: Mapping[str, np.ndarray] = NO_DIRECTIONS,
+    ) -> Program:
+        if execution not in self.executions:
+            raise Unsupported(f"{self.name}: no execution {execution!r}; it has {', '.join(self.executions)}")
+        check_choices(graph, choices, self._precision)
+        choices.refuse(self.name, *self.lacks)
+        self._prepare(graph, execution, choices)
+        placed, along = self._place({name: arrays[name] for name in graph.draws}), self._place(directions)
+        phases = (*PHASES, "tangent") if directions else PHASES
+        core = self._program(Part(graph, placed, phases, along), execution, choices)
+        sides = {}
+        if graph.gradients == "both":
+            parts = {side: Part(graph.side(side), placed, PAIR) for side in ("inputs", "params")}
+            sides = {side: self._program(part, execution, choices) for side, part in parts.items()}
+        update = None if choices.optimizer == "none" else self._update(choices.optimizer, core, execution)
+        return Extended(core, sides, update) if sides or update else core
+
+    def _prepare(self, graph: Graph, execution: str, choices: Choices) -> None:
+        """Put in force what is chosen for the whole process. Raises Unsupported for what the framework cannot do."""
+
+    def _place(self, arrays: Mapping[str, np.ndarray]) -> Mapping[str, Any]:
+        """The arrays as the framework's programs take them."""
+        return arrays
+
+    def _program(self, part: Part, execution: str, choices: Choices) -> Program:
+        """A core program, of the phases that `part` names."""
+        raise NotImplementedError
+
+    def _update(self, optimizer: str, core: Program, execution: str) -> Update:
+        """The phase `update` beside a core program."""
+        raise NotImplementedError
+
+    def device_seconds(self, call: Callable[[], Any]) -> tuple[Any, float | None]:
+        """A framework that gives access to the device's clock does so here."""
+        return call(), None

@@ -1,0 +1,64 @@
+"""One workload under `jax.jit`: each phase is one compiled program of parameters and inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import jax
+import numpy as np
+from jax import Array
+
+from ..base import Choices, Executed
+from ..common import hlo
+from ..common.program import Core, Part
+from .autodiff import reverse
+from .executable import Executable
+from .manual import by_hand
+
+
+class Compiled(Core):
+    """`part` has its arrays on the device; `executable` makes a phase of a function."""
+
+    def __init__(self, part: Part, choices: Choices, executable: Callable[..., Executable]) -> None:
+        super().__init__(part)
+        rule = (
+            reverse(part.graph, choices.residuals)
+            if choices.autodiff == "reverse"
+            else by_hand(part.graph, choices.autodiff)
+        )
+        sources = {name: part.arrays[name] for name in part.graph.sources}
+        self._arguments = sources, {name: array for name, array in part.arrays.items() if name not in sources}
+        self._inference = executable(rule.loss)
+        self._forward = executable(rule.split.forward)
+        self._backward = executable(rule.split.backward)
+        self._gradient = executable(rule.gradient)
+        self._tangent = executable(
+            lambda sources, rest, along: jax.jvp(lambda wanted: rule.loss(wanted, rest), (sources,), (along,))
+        )
+
+    def inference(self) -> Array:
+        return self._inference(*self._arguments)
+
+    def forward(self) -> tuple[Array, list[Array]]:
+        return self._forward(*self._arguments)
+
+    def backward(self, kept: tuple[Array, list[Array]]) -> dict[str, Array]:
+        return self._backward(kept[1], *self._arguments)
+
+    def gradient(self) -> tuple[Array, dict[str, Array]]:
+        return self._gradient(*self._arguments)
+
+    def tangent(self) -> tuple[Array, Array]:
+        return self._tangent(*self._arguments, self._directions)
+
+    def export(self, gradients: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        return {name: np.asarray(gradient, np.float32) for name, gradient in gradients.items()}
+
+    def residual_bytes(self, kept: tuple[Array, list[Array]]) -> int:
+        return sum(array.nbytes for array in kept[1])
+
+    def executed(self) -> dict[str, Executed]:
+        phases: dict[str, Executable] = {name: getattr(self, f"_{name}") for name in self.phases}
+        return {name: replace(hlo.executed(phase.hlo()), seen=phase.seen_flops()) for name, phase in phases.items()}

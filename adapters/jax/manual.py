@@ -1,0 +1,51 @@
+"""Backprop by the catalogue's rules, in jax's ops, as a rule like that of `autodiff.py`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from harness.workload.backprop import Step
+from harness.workload.trace import Graph
+
+from ..common.manual import Backprop
+from . import primitives
+from .split import Arrays, Rule, Split
+
+
+def by_hand(graph: Graph, autodiff: str) -> Rule:
+    """As the choice `autodiff` wants it."""
+    backprop = Backprop(primitives, graph, autodiff)
+
+    def loss(sources: Arrays, rest: Arrays) -> Array:
+        return backprop.loss(rest | sources).astype(jnp.float32)
+
+    def run(sources: Arrays, rest: Arrays) -> tuple[Array, list[Step]]:
+        value, steps = backprop.forward(rest | sources)
+        return value.astype(jnp.float32), steps
+
+    def pull(steps: list[Step]) -> Arrays:
+        return backprop.backward(steps, 1.0)  # a Python number takes the type of what it meets
+
+    def gradient(sources: Arrays, rest: Arrays) -> tuple[Array, Arrays]:
+        value, steps = run(sources, rest)
+        return value, pull(steps)
+
+    return Rule(loss, Split(run, pull), gradient)
+
+
+def _flatten(step: Step) -> tuple[tuple[Any, ...], Any]:
+    arrays = [x for x in step.inputs if isinstance(x, Array)]
+    return (arrays, step.local), (step.call, [None if isinstance(x, Array) else x for x in step.inputs])
+
+
+def _unflatten(described: Any, parts: Any) -> Step:
+    (call, shapes), (arrays, local) = described, parts
+    given = iter(arrays)
+    return Step(call, tuple(next(given) if shape is None else shape for shape in shapes), local)
+
+
+jax.tree_util.register_pytree_node(Step, _flatten, _unflatten)

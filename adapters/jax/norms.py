@@ -1,0 +1,69 @@
+"""Norms in jax, of images and of other arrays; the last axis has the channels."""
+
+from __future__ import annotations
+
+import functools
+
+import jax.numpy as jnp
+from jax import Array, lax
+
+from .checkpointing import keeps_statistics, recompute, statistic
+
+
+def batch_norm(x: Array, scale: Array, shift: Array, *, eps: float) -> Array:
+    return _normalise(x, scale, shift, tuple(range(x.ndim - 1)), eps)
+
+
+def batch_norm_inference(x: Array, scale: Array, shift: Array, mean: Array, variance: Array, *, eps: float) -> Array:
+    return _normalise_by(x, scale, shift, mean, variance, eps)
+
+
+@functools.partial(recompute, static_argnums=(5,))
+def _normalise_by(x: Array, scale: Array, shift: Array, mean: Array, variance: Array, eps: float) -> Array:
+    # As flax has it: one factor for each channel, in float32.
+    factor = lax.rsqrt(variance.astype(jnp.float32) + eps) * scale
+    return ((x - mean) * factor + shift).astype(x.dtype)
+
+
+def layer_norm(x: Array, scale: Array, shift: Array, *, eps: float) -> Array:
+    return _normalise(x, scale, shift, (-1,), eps)
+
+
+@functools.partial(keeps_statistics, static_argnums=(3, 4))
+def _normalise(x: Array, scale: Array, shift: Array, axes: tuple[int, ...], eps: float) -> Array:
+    wide = x.astype(jnp.float32)
+    mean, factor = _statistics(wide, axes, eps)
+    return ((wide - mean) * (factor * scale) + shift).astype(x.dtype)
+
+
+def _statistics(wide: Array, axes: tuple[int, ...], eps: float) -> tuple[Array, Array]:
+    """Mean and 1 / standard deviation of a float32 array along `axes`, as flax has them: in one pass over it.
+
+    The variance of what is left after the mean takes another pass: up to 40 % more of a norm's forward.
+    """
+    mean = statistic(jnp.mean(wide, axes, keepdims=True))
+    variance = jnp.maximum(jnp.mean(wide * wide, axes, keepdims=True) - mean * mean, 0)
+    return mean, statistic(lax.rsqrt(variance + eps))
+
+
+def rms_norm(x: Array, scale: Array, *, eps: float) -> Array:
+    return _rms_norm(x, scale, eps)
+
+
+@functools.partial(keeps_statistics, static_argnums=(2,))
+def _rms_norm(x: Array, scale: Array, eps: float) -> Array:
+    wide = x.astype(jnp.float32)
+    size = statistic(lax.rsqrt(jnp.mean(wide * wide, axis=-1, keepdims=True) + eps))
+    return (wide * (size * scale)).astype(x.dtype)
+
+
+def group_norm(x: Array, scale: Array, shift: Array, *, groups: int, eps: float) -> Array:
+    return _group_norm(x, scale, shift, groups, eps)
+
+
+@functools.partial(keeps_statistics, static_argnums=(3, 4))
+def _group_norm(x: Array, scale: Array, shift: Array, groups: int, eps: float) -> Array:
+    grouped = x.astype(jnp.float32).reshape(*x.shape[:-1], groups, -1)
+    mean, factor = _statistics(grouped, (1, 2, 4), eps)
+    # Scaled in the image's own shape: by group, its gradient took twice as long.
+    return (((grouped - mean) * factor).reshape(x.shape) * scale + shift).astype(x.dtype)

@@ -1,0 +1,88 @@
+"""TensorFlow's own ways to differentiate a workload, the same eagerly and in a traced function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from itertools import compress
+from types import SimpleNamespace
+from typing import Any, Protocol
+
+import tensorflow as tf
+from tensorflow.python.eager import record
+
+from harness.workload.interpret import interpreter
+from harness.workload.trace import Graph
+
+from . import ops
+
+Values = Mapping[str, tf.Tensor]
+
+
+class Rule(Protocol):
+    """How a workload is differentiated. `values` are parameters and inputs by name."""
+
+    def infer(self, values: Values) -> tf.Tensor:
+        """The loss; nothing is recorded for a gradient."""
+
+    def run(self, values: Values) -> tuple[tf.Tensor, Any]:
+        """The loss, and what `pull` needs."""
+
+    def pull(self, kept: Any) -> list[tf.Tensor]:
+        """The gradient of each source, in order."""
+
+
+class Reverse:
+    """By a gradient tape."""
+
+    def __init__(self, graph: Graph, residuals: str, xla: bool) -> None:
+        self._sources = tuple(graph.sources)
+        catalogue: Any = _without_resize() if xla else ops
+        self._plain: Callable[..., tf.Tensor] = interpreter(graph, catalogue)
+        self._loss: Callable[..., tf.Tensor] = interpreter(graph, catalogue, residuals, _checkpoint)
+
+    def infer(self, values: Values) -> tf.Tensor:
+        return self._plain(values, values)
+
+    def run(self, values: Values) -> tuple[tf.Tensor, Any]:
+        sources = [values[name] for name in self._sources]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(sources)
+            loss = self._loss(values, values)
+        return loss, (tape, loss, sources)
+
+    def pull(self, kept: Any) -> list[tf.Tensor]:
+        tape, loss, sources = kept
+        return tape.gradient(loss, sources)
+
+
+def forward_mode(graph: Graph) -> Callable[[Values, Values], tuple[tf.Tensor, tf.Tensor]]:
+    """A function of `(values, directions)`: the loss, and its derivative along the directions."""
+    run: Callable[..., tf.Tensor] = interpreter(graph, _without_resize())
+
+    def tangent(values: Values, directions: Values) -> tuple[tf.Tensor, tf.Tensor]:
+        sources = [values[name] for name in graph.sources]
+        with tf.autodiff.ForwardAccumulator(sources, [directions[name] for name in graph.sources]) as accumulator:
+            loss = run(values, values)
+        return loss, accumulator.jvp(loss)
+
+    return tangent
+
+
+def _without_resize() -> SimpleNamespace:
+    """The ops, with an upsampling that XLA and forward mode can differentiate."""
+    return SimpleNamespace(**vars(ops) | {"upsample": ops.upsample_by_broadcast})
+
+
+def _checkpoint(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`tf.recompute_grad`, without the arguments that need no gradient: eagerly it would compute theirs too."""
+
+    def call(*arguments: tf.Tensor) -> Any:
+        watched = [record.should_record_backprop([argument]) for argument in arguments]
+
+        def of_watched(*given: tf.Tensor) -> Any:
+            rest = iter(given)
+            return function(*(next(rest) if w else argument for w, argument in zip(watched, arguments, strict=True)))
+
+        return tf.recompute_grad(of_watched)(*compress(arguments, watched))
+
+    return call

@@ -1,0 +1,33 @@
+"""Backprop by the catalogue's rules, in TensorFlow's ops, as a rule like that of `autodiff.py`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from harness.workload.trace import Graph
+
+from ..common.manual import Backprop
+from . import primitives
+from .autodiff import Values
+
+
+class ByHand:
+    """As the choice `autodiff` wants it."""
+
+    def __init__(self, graph: Graph, autodiff: str) -> None:
+        self._sources = tuple(graph.sources)
+        self._backprop = Backprop(primitives, graph, autodiff)
+
+    def infer(self, values: Values) -> tf.Tensor:
+        return self._backprop.loss(values)
+
+    def run(self, values: Values) -> tuple[tf.Tensor, Any]:
+        loss, steps = self._backprop.forward(values)
+        return loss, (steps, loss.dtype)
+
+    def pull(self, kept: Any) -> list[tf.Tensor]:
+        steps, dtype = kept
+        gradients = self._backprop.backward(steps, tf.ones((), dtype))
+        return [gradients[name] for name in self._sources]

@@ -1,0 +1,50 @@
+"""Backprop by the catalogue's rules, in torch's ops and without its autograd."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..base import Executed
+from ..common.manual import Backprop, kept_by
+from ..common.program import Core, Part
+from . import layout, primitives
+from .counting import count_phases
+from .residuals import storage_bytes
+
+
+class Manual(Core):
+    """Op by op. Arrays have canonical shapes, and lie in memory as torch's own ops want them."""
+
+    def __init__(self, part: Part, device: torch.device, dtype: torch.dtype, autodiff: str) -> None:
+        arrays = {
+            name: layout.canonical(layout.place(part.arrays[name], axes, device, dtype, torch.contiguous_format), axes)
+            for name, axes in layout.axes_of(part.graph).items()
+        }
+        super().__init__(replace(part, arrays=arrays))
+        self._rule = Backprop(primitives, part.graph, autodiff)
+        self._one = torch.ones((), dtype=dtype, device=device)
+
+    def inference(self) -> Tensor:
+        return self._rule.loss(self._arrays)
+
+    def forward(self) -> tuple[Tensor, Any]:
+        return self._rule.forward(self._arrays)
+
+    def backward(self, kept: tuple[Tensor, Any]) -> dict[str, Tensor]:
+        return self._rule.backward(kept[1], self._one)
+
+    def export(self, gradients: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
+        return {name: np.ascontiguousarray(tensor.detach().float().cpu().numpy()) for name, tensor in gradients.items()}
+
+    def residual_bytes(self, kept: tuple[Tensor, Any]) -> int:
+        arrays = (x for x in kept_by(kept[1]) if isinstance(x, Tensor))
+        return storage_bytes(arrays, self._arrays.values())
+
+    def executed(self) -> dict[str, Executed]:
+        return count_phases(self)
