@@ -1,4 +1,4 @@
-"""NumPy: backpropagation by hand, as the seed's students write it, and the shortest example of an adapter."""
+"""NumPy: backpropagation by hand, as a student writes it, and the shortest example of an adapter."""
 
 from __future__ import annotations
 

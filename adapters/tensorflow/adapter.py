@@ -12,9 +12,9 @@ from tensorflow.python.util import _pywrap_util_port
 from adapters import cpu
 from adapters.base import DEFAULT, NO_DIRECTIONS, Choices, Program, Unsupported
 from adapters.compatible import check
-from adapters.departures import LOOPS
 from adapters.extend import Extended, with_sides
 from harness.workload.expected import Departures
+from harness.workload.ops import CATALOGUE
 from harness.workload.trace import Graph
 
 from . import departures
@@ -74,7 +74,7 @@ class Adapter:
             raise Unsupported("TensorFlow has no fused attention kernel; choose attention=native")
         if choices.layout == "nchw":
             raise Unsupported("TensorFlow's images are NHWC here, as its kernels for a CPU want them; choose native")
-        if choices.tangent and any(call.op in LOOPS for call in graph.calls):
+        if choices.tangent and any(CATALOGUE[call.op].has_loop for call in graph.calls):
             raise Unsupported(
                 "TensorFlow's loops here have a gradient, but no forward mode; choose model.loop=unrolled"
             )

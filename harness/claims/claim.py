@@ -1,9 +1,10 @@
-"""A claim of the seed's discussion, what it predicts, and whether records bear it out: holds, fails or cannot tell.
+"""A claim of the question's discussion, its prediction, and whether records bear it out: holds, fails or cannot tell.
 
-Decided from bounds alone. A prediction holds for a variant whose number lies in the predicted band with both bounds,
-fails where it lies outside with both, and cannot be told else. Counts have no width, so they always tell. It holds as
-a whole if it holds for every variant, fails if it fails for one, and cannot be told else; so do a claim's predictions
-make up the claim, those from counts apart from those from the clock.
+The question is https://ai.stackexchange.com/questions/38085. Decided from bounds alone. A prediction holds for a
+variant whose number lies in the predicted band with both bounds, fails where it lies outside with both, and cannot be
+told else. Counts have no width, so they always tell. It holds as a whole if it holds for every variant, fails if it
+fails for one, and cannot be told else; so do a claim's predictions make up the claim, those from counts apart from
+those from the clock.
 
 A variant that its framework does not support says nothing, neither for nor against; nor does a count that leaves out
 what its program does not compute by multiplies. One that failed, was disturbed (times only; its counts stand), has too
