@@ -13,7 +13,6 @@ from harness.workload.expected import Departure
 from harness.workload.ops import Work
 from harness.workload.trace import Call, Graph
 
-LOOPS = ("lstm", "gru")
 MAY_MERGE = (
     "Forward and backward are one program, whose compiler may merge what a checkpoint recomputes with what is there."
 )

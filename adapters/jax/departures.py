@@ -7,16 +7,17 @@ from dataclasses import replace
 from harness.workload.backprop import wants
 from harness.workload.cost import Parts, price
 from harness.workload.expected import Departure, Departures
+from harness.workload.ops import CATALOGUE
 from harness.workload.trace import Call, Graph
 
 from ..base import Choices
-from ..common.departures import ALL_PAIRS, DELETES, LOOPS, MAY_MERGE, MERGES
+from ..common.departures import ALL_PAIRS, DELETES, MAY_MERGE, MERGES
 from ..common.outer_products import OUTER
 
 
 def _first_state(graph: Graph, call: Call, parts: Parts) -> Parts:
     wanting = wants(graph, call)
-    if call.op not in LOOPS or wanting[1] or not any(wanting):
+    if not CATALOGUE[call.op].has_loop or wanting[1] or not any(wanting):
         return parts
     step = price(graph, call).gradients[1]
     return replace(parts, backward=parts.backward + step, tangent=parts.tangent + step)

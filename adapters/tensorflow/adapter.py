@@ -10,12 +10,12 @@ import tensorflow as tf
 from tensorflow.python.util import _pywrap_util_port
 
 from harness.workload.expected import Departures
+from harness.workload.ops import CATALOGUE
 from harness.workload.trace import Graph
 
 from ..base import Choices, Program, Unsupported
 from ..common import cpu
 from ..common.adapter import CommonAdapter
-from ..common.departures import LOOPS
 from ..common.program import Part
 from ..common.refusals import check_device
 from . import departures
@@ -66,7 +66,7 @@ class Adapter(CommonAdapter):
             raise Unsupported("tensorflow: it has no fused attention kernel; choose attention=native")
         if choices.layout == "nchw":
             raise Unsupported("tensorflow: its images are NHWC here, as its kernels for a CPU want them; choose native")
-        if choices.tangent and any(call.op in LOOPS for call in graph.calls):
+        if choices.tangent and any(CATALOGUE[call.op].has_loop for call in graph.calls):
             raise Unsupported("tensorflow: its loops here have no forward mode; choose model.loop=unrolled")
 
     def _place(self, arrays: Mapping[str, np.ndarray]) -> dict[str, tf.Tensor]:

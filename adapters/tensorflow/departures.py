@@ -8,14 +8,13 @@ from functools import partial
 from harness.workload.backprop import wants
 from harness.workload.cost import Parts, price
 from harness.workload.expected import Departure, Departures
-from harness.workload.ops import Work
+from harness.workload.ops import CATALOGUE, Work
 from harness.workload.trace import Call, Graph
 
 from ..base import Choices
 from ..common.departures import (
     ALL_PAIRS_OF_SINGLE_CHANNELS,
     DELETES,
-    LOOPS,
     MAY_MERGE,
     MERGES,
     ZERO_TANGENTS,
@@ -47,13 +46,13 @@ PER_GROUP = Departure(
 
 def _loop(graph: Graph, call: Call, parts: Parts, eager: bool) -> Parts:
     wanting = wants(graph, call)
-    if call.op not in LOOPS or not any(wanting):
+    if not CATALOGUE[call.op].has_loop or not any(wanting):
         return parts
     gradients = price(graph, call).gradients
-    w = 3 if call.op == "lstm" else 2
+    w, u = CATALOGUE[call.op].matrices
     steps, step = graph.specs[call.inputs[0]].shape[1], gradients[1]
     backward = times(steps, step)
-    if wanting[w + 1] or eager:
+    if wanting[u] or eager:
         backward += counted(1, steps * step.flops)
     for position in (0, w):
         if wanting[position]:

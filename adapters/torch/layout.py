@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from harness.workload.ops import CATALOGUE
 from harness.workload.trace import Graph
 
 from ..base import Unsupported
@@ -16,13 +17,7 @@ Axes = tuple[int, ...]
 
 # Where torch keeps the canonical axes. In memory, an image [N, C, H, W] may be NHWC still: its memory format says so.
 IMAGE: Axes = (0, 3, 1, 2)
-WEIGHTS: dict[tuple[str, int], Axes] = {
-    ("linear", 1): (1, 0),
-    ("conv2d", 1): (3, 2, 0, 1),
-    **{(op, position): (1, 0) for op in ("lstm", "lstm_cell") for position in (3, 4)},
-    **{(op, position): (1, 0) for op in ("gru", "gru_cell") for position in (2, 3)},
-    ("conv_transpose2d", 1): (3, 2, 0, 1),
-}
+MATRIX: dict[int, Axes] = {2: (1, 0), 4: (3, 2, 0, 1)}  # by the number of axes: [in, out], or [kh, kw, in, out]
 
 
 def axes_of(graph: Graph) -> dict[str, Axes]:
@@ -32,7 +27,7 @@ def axes_of(graph: Graph) -> dict[str, Axes]:
     """
     named = {name: number for group in (graph.inputs, graph.params) for name, number in group.items()}
     for call in graph.calls:
-        if (call.op, 1) in WEIGHTS and call.inputs[1] not in named.values():
+        if any(call.inputs[position] not in named.values() for position in CATALOGUE[call.op].matrices):
             raise Unsupported(f"torch: the weight of {call.op} must be a parameter or an input, not a computed value")
     return {name: _axes(graph, name, number) for name, number in named.items()}
 
@@ -40,7 +35,9 @@ def axes_of(graph: Graph) -> dict[str, Axes]:
 def _axes(graph: Graph, name: str, number: int) -> Axes:
     spec, uses = graph.specs[number], set(graph.uses(number))
     natural = IMAGE if len(spec.shape) == 4 and spec.kind in ("float", "bool") else tuple(range(len(spec.shape)))
-    wanted = {WEIGHTS.get(use, natural) for use in uses} or {natural}
+    wanted = {MATRIX[len(spec.shape)] if position in CATALOGUE[op].matrices else natural for op, position in uses} or {
+        natural
+    }
     if len(wanted) > 1:
         raise Unsupported(f"torch: {name} is used by {sorted(uses)}, which want it in different layouts")
     return wanted.pop()

@@ -8,127 +8,227 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Protocol
 
 import numpy as np
 
-from .ops import Spec
+from .spec import Spec
+
+Shape = tuple[int, ...]
 
 
-@dataclass(frozen=True)
-class Draw:
-    """An array's shape and law.
-
-    Numbers: N(mean, std²), or without a gradient cosines and sines of position times frequency (`high` is the
-    longest wavelength over 2π). Integers: below `high`, or 0, 1, 2, ... (range). Truth values: true with
-    probability `mean` (bernoulli), or on the first entries of each row, half of them or more (prefix).
-
-    What is `given` for good, such as a running mean, is an input that never gets a gradient.
-    """
-
-    shape: tuple[int, ...]
-    law: Literal["normal", "cosines", "sines", "integers", "range", "bernoulli", "prefix"] = "normal"
-    mean: float = 0.0
-    std: float = 1.0
-    high: int = 0
-    given: bool = False
-
-    @property
-    def differentiable(self) -> bool:
-        return self.law == "normal" and not self.given
+class Draw(Protocol):
+    """How one array of a workload is drawn: one small class for each law, compared by its fields."""
 
     @property
     def spec(self) -> Spec:
-        return Spec(self.shape, _KINDS[self.law])
+        """The array's shape, and what it holds."""
+
+    @property
+    def differentiable(self) -> bool:
+        """Whether the array can have a gradient. Only numbers can, and not those that are constant."""
+        return self.spec.kind == "float"
 
     def sample(self, seed: int, name: str) -> np.ndarray:
         """The array, float32, int32 or bool; the same for the same seed and name on every machine."""
-        key = int.from_bytes(hashlib.sha256(f"{seed}/{name}".encode()).digest()[:16], "little")
-        generator = np.random.Generator(np.random.Philox(key=key))
-        if self.law == "range":
-            return np.arange(math.prod(self.shape), dtype=np.int32).reshape(self.shape)
-        if self.law == "integers":
-            return generator.integers(0, self.high, self.shape, dtype=np.int32)
-        if self.law == "bernoulli":
-            return generator.random(self.shape, dtype=np.float32) < self.mean
-        if self.law == "prefix":
-            rows, length = self.shape
-            lengths = generator.integers((length + 1) // 2, length + 1, (rows, 1))
-            return np.arange(length) < lengths
-        if self.law in ("cosines", "sines"):
-            rows, columns = self.shape
-            angles = np.arange(rows)[:, None] * float(self.high) ** (-np.arange(columns) / columns)
-            return (np.cos if self.law == "cosines" else np.sin)(angles).astype(np.float32)
-        drawn = generator.standard_normal(self.shape, dtype=np.float32)
-        return np.float32(self.mean) + np.float32(self.std) * drawn
 
 
-_KINDS: dict[str, Literal["float", "constant", "int", "bool"]] = {
-    "normal": "float",
-    "cosines": "constant",
-    "sines": "constant",
-    "integers": "int",
-    "range": "int",
-    "bernoulli": "bool",
-    "prefix": "bool",
-}
+def _generator(seed: int, name: str) -> np.random.Generator:
+    """The stream of random numbers that belongs to a seed and a name."""
+    key = int.from_bytes(hashlib.sha256(f"{seed}/{name}".encode()).digest()[:16], "little")
+    return np.random.Generator(np.random.Philox(key=key))
 
 
-def normal(*shape: int, std: float = 1.0) -> Draw:
+def _gaussian(shape: Shape, mean: float, std: float, seed: int, name: str) -> np.ndarray:
+    drawn = _generator(seed, name).standard_normal(shape, dtype=np.float32)
+    return np.float32(mean) + np.float32(std) * drawn
+
+
+def _angles(shape: tuple[int, int], base: int) -> np.ndarray:
+    """Position times frequency; from pair to pair the frequency falls from 1 towards 1 / base."""
+    tokens, pairs = shape
+    return np.arange(tokens)[:, None] * float(base) ** (-np.arange(pairs) / pairs)
+
+
+@dataclass(frozen=True)
+class Normal(Draw):
+    """Normally distributed numbers."""
+
+    shape: Shape
+    mean: float = 0.0
+    std: float = 1.0
+
+    @property
+    def spec(self) -> Spec:
+        return Spec(self.shape)
+
+    def sample(self, seed: int, name: str) -> np.ndarray:
+        return _gaussian(self.shape, self.mean, self.std, seed, name)
+
+
+@dataclass(frozen=True)
+class RunningStatistic(Draw):
+    """Normally distributed constants, in place of what training has left behind."""
+
+    shape: Shape
+    mean: float
+    std: float
+
+    @property
+    def spec(self) -> Spec:
+        return Spec(self.shape, "constant")
+
+    def sample(self, seed: int, name: str) -> np.ndarray:
+        return _gaussian(self.shape, self.mean, self.std, seed, name)
+
+
+@dataclass(frozen=True)
+class Cosines(Draw):
+    """Cosines [tokens, pairs] of the angles of rotary embedding."""
+
+    shape: tuple[int, int]
+    base: int
+
+    @property
+    def spec(self) -> Spec:
+        return Spec(self.shape, "constant")
+
+    def sample(self, seed: int, name: str) -> np.ndarray:
+        cosines: np.ndarray = np.cos(_angles(self.shape, self.base))
+        return cosines.astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Sines(Draw):
+    """Sines [tokens, pairs] of the angles of rotary embedding."""
+
+    shape: tuple[int, int]
+    base: int
+
+    @property
+    def spec(self) -> Spec:
+        return Spec(self.shape, "constant")
+
+    def sample(self, seed: int, name: str) -> np.ndarray:
+        sines: np.ndarray = np.sin(_angles(self.shape, self.base))
+        return sines.astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Integers(Draw):
+    """Integers in [0, high), all equally likely."""
+
+    shape: Shape
+    high: int
+
+    @property
+    def spec(self) -> Spec:
+        return Spec(self.shape, "int")
+
+    def sample(self, seed: int, name: str) -> np.ndarray:
+        return _generator(seed, name).integers(0, self.high, self.shape, dtype=np.int32)
+
+
+@dataclass(frozen=True)
+class Positions(Draw):
+    """0, 1, ..., length - 1."""
+
+    length: int
+
+    @property
+    def spec(self) -> Spec:
+        return Spec((self.length,), "int")
+
+    def sample(self, seed: int, name: str) -> np.ndarray:
+        return np.arange(self.length, dtype=np.int32)
+
+
+@dataclass(frozen=True)
+class Mask(Draw):
+    """Truth values, each true with that probability."""
+
+    shape: Shape
+    probability: float
+
+    @property
+    def spec(self) -> Spec:
+        return Spec(self.shape, "bool")
+
+    def sample(self, seed: int, name: str) -> np.ndarray:
+        return _generator(seed, name).random(self.shape, dtype=np.float32) < self.probability
+
+
+@dataclass(frozen=True)
+class Padding(Draw):
+    """Truth values [rows, length] that are true on the first entries of each row, half of them or more."""
+
+    shape: tuple[int, int]
+
+    @property
+    def spec(self) -> Spec:
+        return Spec(self.shape, "bool")
+
+    def sample(self, seed: int, name: str) -> np.ndarray:
+        rows, length = self.shape
+        lengths = _generator(seed, name).integers((length + 1) // 2, length + 1, (rows, 1))
+        return np.arange(length) < lengths
+
+
+def normal(*shape: int, std: float = 1.0) -> Normal:
     """Zero mean."""
-    return Draw(shape, std=std)
+    return Normal(shape, std=std)
 
 
-def he(*shape: int) -> Draw:
+def he(*shape: int) -> Normal:
     """Weights before a rectifier: variance 2 / fan-in, the fan-in being all axes but the last (He et al. 2015)."""
-    return Draw(shape, std=math.sqrt(2 / math.prod(shape[:-1])))
+    return Normal(shape, std=math.sqrt(2 / math.prod(shape[:-1])))
 
 
-def lecun(*shape: int) -> Draw:
+def lecun(*shape: int) -> Normal:
     """Weights without a rectifier behind them: variance 1 / fan-in (LeCun et al. 1998)."""
-    return Draw(shape, std=math.sqrt(1 / math.prod(shape[:-1])))
+    return Normal(shape, std=math.sqrt(1 / math.prod(shape[:-1])))
 
 
-def bias(n: int) -> Draw:
+def bias(n: int) -> Normal:
     """A small shift."""
-    return Draw((n,), std=0.02)
+    return Normal((n,), std=0.02)
 
 
-def scale(n: int, mean: float = 1.0) -> Draw:
+def scale(n: int, mean: float = 1.0) -> Normal:
     """A factor around one, or around `mean`."""
-    return Draw((n,), mean=mean, std=0.1 * mean)
+    return Normal((n,), mean=mean, std=0.1 * mean)
 
 
-def running_mean(n: int) -> Draw:
-    """What training has left behind, for inference."""
-    return Draw((n,), std=0.1, given=True)
+def running_mean(n: int) -> RunningStatistic:
+    """A batch norm's mean, for inference."""
+    return RunningStatistic((n,), mean=0.0, std=0.1)
 
 
-def running_variance(n: int) -> Draw:
-    """The same around one; ten standard deviations from zero."""
-    return Draw((n,), mean=1.0, std=0.1, given=True)
+def running_variance(n: int) -> RunningStatistic:
+    """A batch norm's variance, for inference: around one, ten standard deviations from zero."""
+    return RunningStatistic((n,), mean=1.0, std=0.1)
 
 
-def integers(*shape: int, high: int) -> Draw:
+def integers(*shape: int, high: int) -> Integers:
     """Labels or token ids in [0, high)."""
-    return Draw(shape, "integers", high=high)
+    return Integers(shape, high)
 
 
-def positions(n: int) -> Draw:
+def positions(n: int) -> Positions:
     """0, 1, ..., n - 1."""
-    return Draw((n,), "range")
+    return Positions(n)
 
 
-def rotation(tokens: int, pairs: int, base: int) -> tuple[Draw, Draw]:
+def rotation(tokens: int, pairs: int, base: int) -> tuple[Cosines, Sines]:
     """Cosines and sines [tokens, pairs] of the angles t base^(-i / pairs) of rotary embedding (Su et al. 2021)."""
-    return Draw((tokens, pairs), "cosines", high=base), Draw((tokens, pairs), "sines", high=base)
+    return Cosines((tokens, pairs), base), Sines((tokens, pairs), base)
 
 
-def kept(*shape: int, rate: float) -> Draw:
+def kept(*shape: int, rate: float) -> Mask:
     """What dropout of that rate lets pass."""
-    return Draw(shape, "bernoulli", mean=1 - rate)
+    return Mask(shape, 1 - rate)
 
 
-def padding(rows: int, length: int) -> Draw:
+def padding(rows: int, length: int) -> Padding:
     """Which tokens of a padded batch are real: at least half of each row, from its start."""
-    return Draw((rows, length), "prefix")
+    return Padding((rows, length))

@@ -12,8 +12,6 @@ from .backprop import Step, wants
 from .ops import CATALOGUE, Array
 from .trace import Graph
 
-ELEMENTWISE = ("relu", "gelu")
-
 
 def is_chain(graph: Graph) -> bool:
     """Whether each call works on nothing but parameters and the call's before it, [rows, n] to [rows, m]."""
@@ -24,7 +22,7 @@ def is_chain(graph: Graph) -> bool:
             return False
         before = call.outputs
     *layers, loss = [call.op for call in graph.calls]
-    return loss == "cross_entropy" and all(op in ("linear", *ELEMENTWISE) for op in layers)
+    return loss == "cross_entropy" and all(op == "linear" or CATALOGUE[op].elementwise for op in layers)
 
 
 def run_backward_by_jacobians(xp: Any, graph: Graph, steps: list[Step], one: Array) -> dict[str, Array]:
@@ -36,14 +34,14 @@ def run_backward_by_jacobians(xp: Any, graph: Graph, steps: list[Step], one: Arr
     while steps:
         step = steps.pop()
         wanting = wants(graph, step.call)
-        if step.call.op in ELEMENTWISE:  # above all linear layers, or twice in a row: a Jacobian that is diagonal
+        if CATALOGUE[step.call.op].elementwise:  # above all linear layers, or twice in a row: a diagonal Jacobian
             grad = grad * _slope(step)
             continue
         onward, *rest = wanting
         outgoing = CATALOGUE["linear"].backward(xp, grad, (), step.inputs, [False, *rest])
         gradients.update(zip(step.call.inputs[1:], outgoing[1:], strict=True))
         if onward:
-            slope = _slope(steps.pop()) if steps and steps[-1].call.op in ELEMENTWISE else None
+            slope = _slope(steps.pop()) if steps and CATALOGUE[steps[-1].call.op].elementwise else None
             grad = xp.matmul(_jacobian(xp, step.inputs[1], slope, grad), grad[..., None])[..., 0]
             gradients[step.call.inputs[0]] = grad
     return {name: gradients[number] for name, number in graph.sources.items()}

@@ -18,18 +18,13 @@ from . import primitives
 from .ops import CATALOGUE
 from .trace import Call, Graph
 
-CORNERS = {"relu": (0.0,), "leaky_relu": (0.0,), "relu6": (0.0, 6.0), "hard_swish": (-3.0, 3.0)}
-
-# Ops that add a bias last, and its position.
-BIASES = {"linear": 2, "conv2d": 2, "conv_transpose2d": 2, "batch_norm": 2}
-
 REACH = 0.01  # the most by which a bias is moved
 
 
 def settle(graph: Graph, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The arrays, with the biases before rectifiers moved by up to REACH. The forward pass is run in float64."""
     settled = dict(arrays)
-    if not any(call.op in CORNERS for call in graph.calls):
+    if not any(CATALOGUE[call.op].corners for call in graph.calls):
         return settled
     names = {number: name for named in (graph.inputs, graph.params) for name, number in named.items()}
     values = {n: a.astype(np.float64) if (a := arrays[name]).dtype.kind == "f" else a for n, name in names.items()}
@@ -37,13 +32,14 @@ def settle(graph: Graph, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarr
     left = uses.copy()
     makers = {n: call for call in graph.calls for n in call.outputs}
     for call in graph.calls:
-        bias = _bias(call.inputs[0], makers, uses) if call.op in CORNERS else None
-        if bias in names and not graph.draws[names[bias]].given:
+        op = CATALOGUE[call.op]
+        bias = _bias(call.inputs[0], makers, uses) if op.corners else None
+        if bias in names and graph.draws[names[bias]].differentiable:
             name, x = names[bias], values[call.inputs[0]]
-            moved = settled[name] + _into_gaps(x, CORNERS[call.op]).astype(np.float32)
+            moved = settled[name] + _into_gaps(x, op.corners).astype(np.float32)
             values[call.inputs[0]] = x + (moved.astype(np.float64) - settled[name])
             settled[name] = moved
-        output, _ = CATALOGUE[call.op].forward(primitives, *(values[n] for n in call.inputs), **call.attrs)
+        output, _ = op.forward(primitives, *(values[n] for n in call.inputs), **call.attrs)
         values.update(zip(call.outputs, output if isinstance(output, tuple) else (output,), strict=True))
         left.subtract(call.inputs)
         for n in {n for n in call.inputs if not left[n]}:
@@ -58,8 +54,10 @@ def _bias(number: int, makers: Mapping[int, Call], uses: Counter[int]) -> int | 
         return None
     if call.op == "add":
         return next((n for n in (_bias(n, makers, uses) for n in call.inputs) if n is not None), None)
-    position = BIASES.get(call.op, len(call.inputs))
-    return call.inputs[position] if position < len(call.inputs) and uses[call.inputs[position]] == 1 else None
+    position = CATALOGUE[call.op].bias_position
+    if position is None or position >= len(call.inputs) or uses[call.inputs[position]] > 1:
+        return None
+    return call.inputs[position]
 
 
 def _into_gaps(x: np.ndarray, corners: tuple[float, ...]) -> np.ndarray:

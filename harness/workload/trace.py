@@ -6,14 +6,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 from .draw import Draw
-from .ops import CATALOGUE, Spec, WorkloadError
+from .ops import CATALOGUE
+from .spec import Spec, WorkloadError
 
 GRADIENTS = ("params", "inputs", "both")
 
-Param = Callable[[str, Draw], Any]
+Ops: TypeAlias = Any  # what a model is written over: one function for each op of the catalogue, and `block`
+Value: TypeAlias = Any  # what such a function takes and returns: a Symbol, while a model is traced
+Param: TypeAlias = Callable[[str, Draw], Value]
 
 MOST_CALLS = 20_000  # a hundred times what any model here has; beyond, a size is a slip of the hand
 
@@ -150,7 +153,7 @@ def trace(model: Any, gradients: str = "params") -> Graph:
     batch = model.batch_arrays()
     inputs = {name: tracer.value(draw.spec) for name, draw in batch.items()}
     loss = model.loss(tracer, tracer.param, **inputs)
-    given = {name: symbol for name, symbol in tracer.params.items() if tracer.draws[name].given}
+    constant = {name: symbol for name, symbol in tracer.params.items() if not tracer.draws[name].differentiable}
     if shared := batch.keys() & tracer.draws.keys():
         raise WorkloadError(f"{type(model).__name__}: {sorted(shared)} name both an input and a parameter")
     if loss.shape != ():
@@ -159,8 +162,8 @@ def trace(model: Any, gradients: str = "params") -> Graph:
         raise WorkloadError(f"gradients={gradients}: {type(model).__name__} has no inputs but integers; choose params")
     return Graph(
         specs=tuple(tracer.specs),
-        params={name: symbol.id for name, symbol in tracer.params.items() if name not in given},
-        inputs={name: symbol.id for name, symbol in (inputs | given).items()},
+        params={name: symbol.id for name, symbol in tracer.params.items() if name not in constant},
+        inputs={name: symbol.id for name, symbol in (inputs | constant).items()},
         draws=batch | tracer.draws,
         calls=tuple(tracer.calls),
         loss=loss.id,

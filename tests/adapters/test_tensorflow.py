@@ -37,7 +37,7 @@ class Images:
     groups: int = 1
 
     def batch_arrays(self):
-        return {"x": draw.Draw((2, 8, 8, 4), mean=-5.0), "labels": draw.integers(2, high=6)}
+        return {"x": draw.Normal((2, 8, 8, 4), mean=-5.0), "labels": draw.integers(2, high=6)}
 
     def loss(self, ops, param, x, labels):
         x = ops.max_pool(x, size=3, stride=1, padding=1)

@@ -127,6 +127,6 @@ def test_forward_flops_of_the_adapters_ops_are_close_to_what_xla_estimates(name,
 def lowered(graph, namespace):
     """The forward pass in XLA's hands, from shapes alone."""
     kinds = {"float": jnp.float32, "int": jnp.int32}
-    shapes = {n: jax.ShapeDtypeStruct(d.shape, kinds[d.spec.kind]) for n, d in graph.draws.items()}
+    shapes = {n: jax.ShapeDtypeStruct(d.spec.shape, kinds[d.spec.kind]) for n, d in graph.draws.items()}
     arguments = [{n: shapes[n] for n in names} for names in (graph.params, graph.inputs)]
     return jax.jit(interpreter(graph, namespace)).lower(*arguments)

@@ -56,7 +56,7 @@ def counted_by_torch(graph, loss, shapes=None):
     arrays = {}
     for name, draw in graph.draws.items():
         kind = torch.float32 if draw.spec.kind == "float" else torch.int64
-        shape = shapes[name] if shapes else draw.shape
+        shape = shapes[name] if shapes else draw.spec.shape
         arrays[name] = torch.zeros(shape, dtype=kind, device="meta", requires_grad=name in graph.sources)
     params = {name: arrays[name] for name in graph.params}
     forward, value = counted(lambda: loss(params, **{name: arrays[name] for name in graph.inputs}))
@@ -109,7 +109,7 @@ def test_flops_and_multiplies_are_exactly_those_that_torch_counts(name, sizes):
 )
 def test_flops_and_multiplies_of_published_sizes_are_those_of_the_adapters_ops(name, sizes, gradients):
     graph = trace(build(name, sizes), gradients)
-    shapes = {n: [graph.draws[n].shape[a] for a in axes] for n, axes in layout.axes_of(graph).items()}
+    shapes = {n: [graph.draws[n].spec.shape[a] for a in axes] for n, axes in layout.axes_of(graph).items()}
     run = interpreter(graph, ops)
     table = cost(graph)
     forward, backward = counted_by_torch(graph, lambda params, **inputs: run(params, inputs), shapes)

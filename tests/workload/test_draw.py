@@ -19,7 +19,10 @@ DRAWS = {
     "scale": draw.scale(6),
     "integers": draw.integers(7, high=5),
     "positions": draw.positions(4),
+    "running_mean": draw.running_mean(4),
+    "running_variance": draw.running_variance(4),
     "cosines": draw.rotation(9, 4, base=100)[0],
+    "sines": draw.rotation(9, 4, base=100)[1],
     "kept": draw.kept(3, 4, rate=0.5),
     "padding": draw.padding(3, 8),
 }
@@ -29,7 +32,7 @@ DRAWS = {
 def test_the_same_seed_and_name_give_the_same_array_in_a_fresh_process(kind):
     array = DRAWS[kind].sample(7, "weight")
     program = (
-        f"from harness.workload.draw import Draw; import hashlib; a = {DRAWS[kind]!r}.sample(7, 'weight');"
+        f"from harness.workload.draw import *; import hashlib; a = {DRAWS[kind]!r}.sample(7, 'weight');"
         "print(hashlib.sha256(a.tobytes()).hexdigest())"
     )
     fresh = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
@@ -54,9 +57,13 @@ def test_another_name_or_seed_gives_another_array(kind):
 @pytest.mark.parametrize("kind", DRAWS)
 def test_arrays_have_the_shape_and_the_type_of_their_kind(kind):
     array = DRAWS[kind].sample(0, "a")
-    assert array.shape == DRAWS[kind].shape
+    assert array.shape == DRAWS[kind].spec.shape
     types = {"float": np.float32, "constant": np.float32, "int": np.int32, "bool": np.bool_}
     assert array.dtype == types[DRAWS[kind].spec.kind]
+
+
+def test_only_numbers_that_are_not_constant_can_have_a_gradient():
+    assert {kind for kind in DRAWS if DRAWS[kind].differentiable} == {"normal", "he", "lecun", "bias", "scale"}
 
 
 def test_no_array_of_any_model_is_constant(tiny):

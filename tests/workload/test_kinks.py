@@ -7,7 +7,8 @@ import pytest
 
 from harness.workload import draw, primitives
 from harness.workload.backprop import run_forward
-from harness.workload.kinks import CORNERS, REACH, settle
+from harness.workload.kinks import REACH, settle
+from harness.workload.ops import CATALOGUE
 from harness.workload.trace import trace
 from harness.workload.workload import Workload
 
@@ -28,7 +29,8 @@ def nearest(graph, arrays):
     doubles = {name: a.astype(np.float64) if a.dtype.kind == "f" else a for name, a in arrays.items()}
     # Steps that cache a local gradient need no inputs; these keep them.
     _, steps = run_forward(primitives, graph, doubles, recompute=True)
-    return min(np.abs(step.inputs[0] - corner).min() for step in steps for corner in CORNERS.get(step.call.op, ()))
+    corners = ((step.inputs[0], corner) for step in steps for corner in CATALOGUE[step.call.op].corners)
+    return min(np.abs(inputs - corner).min() for inputs, corner in corners)
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -4,8 +4,8 @@ A model is a frozen dataclass whose fields are its sizes, with two methods:
 
 - `batch_arrays()`: the named arrays of one batch, as draws;
 - `loss(ops, param, **batch)`: the scalar loss, a pure function over the op namespace `ops`;
-  `param(name, draw)` is the parameter of that name, drawn as said the first time it is asked for; a draw that
-  is given for good (`draw.running_mean`) makes an input of it.
+  `param(name, draw)` is the parameter of that name, drawn as said the first time it is asked for; a draw without
+  a gradient (`draw.running_mean`) becomes an input instead.
   What it computes inside `with ops.block(name)` is one block to checkpointing.
 
 Each model's docstring says where it departs from the published one. None has what a recipe adds around a network when
@@ -23,15 +23,15 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from ..draw import Draw
-from ..ops import WorkloadError
-from ..trace import Param
+from ..spec import WorkloadError
+from ..trace import Ops, Param, Value
 from .alexnet import AlexNet
 from .attention import Attention
 from .bert import BERT
 from .convnext import ConvNeXt
 from .dlrm import DLRM
-from .flop_study import ConvNet, DeeperConvNet, LinearNet, OneNet
 from .gpt2 import GPT2
+from .hobbhahn_2021 import ConvNet, DeeperConvNet, LinearNet, OneNet
 from .llama import Llama
 from .mixer import Mixer
 from .mlp import MLP
@@ -49,7 +49,7 @@ class Model(Protocol):
 
     def batch_arrays(self) -> dict[str, Draw]: ...
 
-    def loss(self, ops: Any, param: Param, **batch: Any) -> Any: ...
+    def loss(self, ops: Ops, param: Param, **batch: Value) -> Value: ...
 
 
 LARGEST_SIZE = 10**7  # more would fill the memory before anything can be checked

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .images import classify, conv, dense, labelled_images, require_image
+from ..draw import Draw
+from ..trace import Ops, Param, Value
+from .layers.images import classify, conv, dense, labelled_images, require_image
 
 
 @dataclass(frozen=True)
@@ -21,13 +23,13 @@ class AlexNet:
     classes: int = 1000
     hidden: int = 4096
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         require_image("alexnet", self.image, 63)
 
-    def batch_arrays(self):
+    def batch_arrays(self) -> dict[str, Draw]:
         return labelled_images(self.batch, self.image, self.classes)
 
-    def loss(self, ops, param, x, labels):
+    def loss(self, ops: Ops, param: Param, x: Value, labels: Value) -> Value:
         x = ops.relu(conv(ops, param, "conv1", x, 64, kernel=11, stride=4, padding=2))
         x = ops.max_pool(x, size=3, stride=2)
         x = ops.relu(conv(ops, param, "conv2", x, 192, kernel=5))

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .. import draw
-from ..ops import WorkloadError
-from .transformer import check_heads
+from ..draw import Draw
+from ..spec import WorkloadError
+from ..trace import Ops, Param, Value
+from .layers.transformer import check_heads
 
 
 @dataclass(frozen=True)
@@ -20,15 +22,15 @@ class Attention:
     kv_heads: int | None = None
     causal: bool = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_heads("attention", self.heads, self.width)
         if self.heads % (self.kv_heads or self.heads):
             raise WorkloadError(f"attention: model.kv_heads={self.kv_heads} does not divide model.heads={self.heads}")
 
-    def batch_arrays(self):
+    def batch_arrays(self) -> dict[str, Draw]:
         return {"target": draw.normal(self.batch, self.tokens, self.width)}
 
-    def loss(self, ops, param, target):
+    def loss(self, ops: Ops, param: Param, target: Value) -> Value:
         shared = self.width // self.heads * (self.kv_heads or self.heads)
         widths = {"q": self.width, "k": shared, "v": shared}
         q, k, v = (param(name, draw.normal(self.batch, self.tokens, width)) for name, width in widths.items())

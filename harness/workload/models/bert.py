@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .. import draw
-from ..ops import WorkloadError
-from .transformer import STD, check_heads, dense, norm
+from ..draw import Draw
+from ..spec import WorkloadError
+from ..trace import Ops, Param, Value
+from .layers.transformer import STD, check_heads, dense, norm
 
 EPS = 1e-12
 
@@ -30,14 +32,14 @@ class BERT:
     classes: int = 2
     dropout: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_heads("bert", self.heads, self.width)
         if self.tokens > self.context:
             raise WorkloadError(f"bert: model.tokens={self.tokens} is more than model.context={self.context}")
         if not 0 <= self.dropout < 1:
             raise WorkloadError(f"bert: model.dropout={self.dropout} must be at least 0 and below 1")
 
-    def batch_arrays(self):
+    def batch_arrays(self) -> dict[str, Draw]:
         sequence = self.batch, self.tokens
         batch = {
             "ids": draw.integers(*sequence, high=self.vocabulary),
@@ -51,11 +53,21 @@ class BERT:
             batch |= {f"{name}.mask": draw.kept(*sequence, self.width, rate=self.dropout) for name in masks}
         return batch
 
-    def loss(self, ops, param, ids, segments, positions, seen, labels, **masks):
-        def dropped(name, x):
+    def loss(
+        self,
+        ops: Ops,
+        param: Param,
+        ids: Value,
+        segments: Value,
+        positions: Value,
+        seen: Value,
+        labels: Value,
+        **masks: Value,
+    ) -> Value:
+        def dropped(name: str, x: Value) -> Value:
             return ops.dropout(x, masks[f"{name}.mask"], rate=self.dropout) if masks else x
 
-        def table(name, entries):
+        def table(name: str, entries: int) -> Value:
             return param(name, draw.normal(entries, self.width, std=STD))
 
         x = ops.embedding(table("token_table", self.vocabulary), ids)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .. import draw
-from .images import classify, conv, dense, labelled_images, require_image
+from ..draw import Draw
+from ..trace import Ops, Param, Value
+from .layers.images import classify, conv, dense, labelled_images, require_image
 
 EPS = 1e-6
 
@@ -24,13 +26,13 @@ class ConvNeXt:
     blocks: int = 3
     width: int = 96
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         require_image("convnext", self.image, 32)
 
-    def batch_arrays(self):
+    def batch_arrays(self) -> dict[str, Draw]:
         return labelled_images(self.batch, self.image, self.classes)
 
-    def loss(self, ops, param, x, labels):
+    def loss(self, ops: Ops, param: Param, x: Value, labels: Value) -> Value:
         for stage, blocks in enumerate((self.blocks, self.blocks, 3 * self.blocks, self.blocks), start=1):
             if stage == 1:
                 x = norm(ops, param, "stem.norm", conv(ops, param, "stem", x, self.width, 4, stride=4, padding=0))
@@ -44,7 +46,7 @@ class ConvNeXt:
         return classify(ops, param, norm(ops, param, "final.norm", ops.global_avg_pool(x)), labels, self.classes)
 
 
-def convnext_block(ops, param, name, x):
+def convnext_block(ops: Ops, param: Param, name: str, x: Value) -> Value:
     """A depthwise 7x7 convolution, then a perceptron with layer scale, beside the input."""
     width = x.shape[-1]
     h = norm(ops, param, f"{name}.norm", conv(ops, param, f"{name}.depthwise", x, width, kernel=7, groups=width))
@@ -53,7 +55,7 @@ def convnext_block(ops, param, name, x):
     return ops.add(x, ops.multiply(h, param(f"{name}.layer_scale", draw.scale(width))))
 
 
-def norm(ops, param, name, x):
+def norm(ops: Ops, param: Param, name: str, x: Value) -> Value:
     """Layer norm over the channels."""
     n = x.shape[-1]
     return ops.layer_norm(x, param(f"{name}.scale", draw.scale(n)), param(f"{name}.shift", draw.bias(n)), eps=EPS)

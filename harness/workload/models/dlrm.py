@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .. import draw
+from ..draw import Draw
+from ..trace import Ops, Param, Value
 
 
 @dataclass(frozen=True)
@@ -23,14 +26,14 @@ class DLRM:
     hidden: int = 512
     numbers: int = 13
 
-    def batch_arrays(self):
+    def batch_arrays(self) -> dict[str, Draw]:
         return {
             "numbers": draw.normal(self.batch, self.numbers),
             **{f"ids{i}": draw.integers(self.batch, high=self.entries) for i in range(1, self.tables + 1)},
             "labels": draw.integers(self.batch, high=2),
         }
 
-    def loss(self, ops, param, numbers, labels, **ids):
+    def loss(self, ops: Ops, param: Param, numbers: Value, labels: Value, **ids: Value) -> Value:
         half = (self.hidden + 1) // 2
         x = ops.relu(perceptron(ops, param, "bottom", numbers, (self.hidden, half, self.width)))
         rows = [
@@ -41,7 +44,7 @@ class DLRM:
         return ops.cross_entropy(perceptron(ops, param, "top", pairs, (self.hidden, half, 2)), labels)
 
 
-def perceptron(ops, param, name, x, widths):
+def perceptron(ops: Ops, param: Param, name: str, x: Value, widths: Sequence[int]) -> Value:
     """Linear layers of those widths, with rectifiers between them."""
     for i, width in enumerate(widths, start=1):
         x = ops.relu(x) if i > 1 else x

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .. import draw
-from ..ops import WorkloadError
-from .transformer import STD, check_heads, norm, pre_norm_block
+from ..draw import Draw
+from ..spec import WorkloadError
+from ..trace import Ops, Param, Value
+from .layers.transformer import STD, check_heads, norm, pre_norm_block
 
 EPS = 1e-5
 
@@ -27,19 +29,19 @@ class GPT2:
     vocabulary: int = 50257
     context: int = 1024
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_heads("gpt2", self.heads, self.width)
         if self.tokens > self.context:
             raise WorkloadError(f"gpt2: model.tokens={self.tokens} is more than model.context={self.context}")
 
-    def batch_arrays(self):
+    def batch_arrays(self) -> dict[str, Draw]:
         return {
             "ids": draw.integers(self.batch, self.tokens, high=self.vocabulary),
             "positions": draw.positions(self.tokens),
             "labels": draw.integers(self.batch, self.tokens, high=self.vocabulary),
         }
 
-    def loss(self, ops, param, ids, positions, labels):
+    def loss(self, ops: Ops, param: Param, ids: Value, positions: Value, labels: Value) -> Value:
         table = param("token_table", draw.normal(self.vocabulary, self.width, std=STD))
         places = param("position_table", draw.normal(self.context, self.width, std=STD))
         x = ops.add(ops.embedding(table, ids), ops.embedding(places, positions))

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .. import draw
-from ..ops import WorkloadError
-from .transformer import STD, check_heads
+from ..draw import Draw
+from ..spec import WorkloadError
+from ..trace import Ops, Param, Value
+from .layers.transformer import STD, check_heads
 
 EPS = 1e-5
 BASE = 10_000
@@ -29,14 +31,14 @@ class Llama:
     hidden: int = 5632
     vocabulary: int = 32000
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_heads("llama", self.heads, self.width)
         if self.heads % self.kv_heads:
             raise WorkloadError(f"llama: model.kv_heads={self.kv_heads} does not divide model.heads={self.heads}")
         if self.width // self.heads % 2:
             raise WorkloadError(f"llama: model.heads={self.heads} leaves heads of an odd width, which cannot be turned")
 
-    def batch_arrays(self):
+    def batch_arrays(self) -> dict[str, Draw]:
         cosines, sines = draw.rotation(self.tokens, self.width // self.heads // 2, base=BASE)
         return {
             "ids": draw.integers(self.batch, self.tokens, high=self.vocabulary),
@@ -45,14 +47,14 @@ class Llama:
             "labels": draw.integers(self.batch, self.tokens, high=self.vocabulary),
         }
 
-    def loss(self, ops, param, ids, cosines, sines, labels):
+    def loss(self, ops: Ops, param: Param, ids: Value, cosines: Value, sines: Value, labels: Value) -> Value:
         x = ops.embedding(param("token_table", draw.normal(self.vocabulary, self.width, std=STD)), ids)
         for i in range(1, self.layers + 1):
             with ops.block(f"block{i}"):
                 x = self.block(ops, param, f"block{i}", x, cosines, sines)
         return ops.cross_entropy(matrix(ops, param, "head", rms(ops, param, "final", x), self.vocabulary), labels)
 
-    def block(self, ops, param, name, x, cosines, sines):
+    def block(self, ops: Ops, param: Param, name: str, x: Value, cosines: Value, sines: Value) -> Value:
         h = rms(ops, param, f"{name}.norm1", x)
         shared = self.width // self.heads * self.kv_heads
         widths = {"q": self.width, "k": shared, "v": shared}
@@ -67,11 +69,11 @@ class Llama:
         return ops.add(x, matrix(ops, param, f"{name}.contract", h, self.width))
 
 
-def matrix(ops, param, name, x, width):
+def matrix(ops: Ops, param: Param, name: str, x: Value, width: int) -> Value:
     """A linear layer without bias."""
     return ops.linear(x, param(f"{name}.w", draw.normal(x.shape[-1], width, std=STD)))
 
 
-def rms(ops, param, name, x):
+def rms(ops: Ops, param: Param, name: str, x: Value) -> Value:
     """RMS norm with its own scale."""
     return ops.rms_norm(x, param(f"{name}.scale", draw.scale(x.shape[-1])), eps=EPS)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .. import draw
-from ..ops import WorkloadError
-from .transformer import dense, norm
+from ..draw import Draw
+from ..spec import WorkloadError
+from ..trace import Ops, Param, Value
+from .layers.transformer import dense, norm
 from .vit import patches
 
 EPS = 1e-6
@@ -29,17 +31,17 @@ class Mixer:
     channel_hidden: int = 3072
     classes: int = 1000
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.image % self.patch:
             raise WorkloadError(f"mixer: model.patch={self.patch} does not divide model.image={self.image}")
 
-    def batch_arrays(self):
+    def batch_arrays(self) -> dict[str, Draw]:
         return {
             "x": draw.normal(self.batch, self.image, self.image, 3),
             "labels": draw.integers(self.batch, high=self.classes),
         }
 
-    def loss(self, ops, param, x, labels):
+    def loss(self, ops: Ops, param: Param, x: Value, labels: Value) -> Value:
         x = patches(ops, param, x, self.patch, self.width)
         for name in (f"block{i}" for i in range(1, self.layers + 1)):
             with ops.block(name):
@@ -52,7 +54,7 @@ class Mixer:
         return ops.cross_entropy(dense(ops, param, "head", x, self.classes), labels)
 
 
-def perceptron(ops, param, name, x, hidden):
+def perceptron(ops: Ops, param: Param, name: str, x: Value, hidden: int) -> Value:
     """Two linear layers with a gelu between, back to the width of x."""
     h = ops.gelu(dense(ops, param, f"{name}.expand", x, hidden))
     return dense(ops, param, f"{name}.contract", h, x.shape[-1])

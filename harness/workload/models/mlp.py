@@ -1,4 +1,4 @@
-"""The seed's vanilla network: a = relu(W x + b), layer after layer."""
+"""The vanilla network of the question (https://ai.stackexchange.com/questions/38085): a = relu(W x + b), layered."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from .. import draw
+from ..draw import Draw
+from ..trace import Ops, Param, Value
 
 
 @dataclass(frozen=True)
@@ -22,13 +24,13 @@ class MLP:
     inputs: int | None = None
     classes: int | None = None
 
-    def batch_arrays(self):
+    def batch_arrays(self) -> dict[str, Draw]:
         return {
             "x": draw.normal(self.batch, self.inputs or self.width),
             "labels": draw.integers(self.batch, high=self.classes or self.width),
         }
 
-    def loss(self, ops, param, x, labels):
+    def loss(self, ops: Ops, param: Param, x: Value, labels: Value) -> Value:
         widths = [self.inputs or self.width, *[self.width] * (self.depth - 1), self.classes or self.width]
         for i, (fan_in, fan_out) in enumerate(pairwise(widths), start=1):
             last = i == self.depth

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .images import BRANCH, classify, conv_norm, labelled_images
+from ..draw import Draw
+from ..trace import Ops, Param, Value
+from .layers.images import BRANCH, classify, conv_norm, labelled_images
 
 # Expansion, channels, how many blocks, and the stride of the first (the paper's table 2).
 STAGES = (
@@ -30,10 +32,10 @@ class MobileNetV2:
     image: int = 224
     classes: int = 1000
 
-    def batch_arrays(self):
+    def batch_arrays(self) -> dict[str, Draw]:
         return labelled_images(self.batch, self.image, self.classes)
 
-    def loss(self, ops, param, x, labels):
+    def loss(self, ops: Ops, param: Param, x: Value, labels: Value) -> Value:
         x = ops.relu6(conv_norm(ops, param, "stem", x, 32, kernel=3, stride=2))
         number = 0
         for expansion, channels, blocks, first_stride in STAGES:
@@ -46,7 +48,7 @@ class MobileNetV2:
         return classify(ops, param, ops.global_avg_pool(x), labels, self.classes)
 
 
-def inverted_residual(ops, param, name, x, channels, expansion, stride):
+def inverted_residual(ops: Ops, param: Param, name: str, x: Value, channels: int, expansion: int, stride: int) -> Value:
     """Expand, convolve each channel, project without an activation; beside it the input, where the shape is kept."""
     width = expansion * x.shape[-1]
     h = x if expansion == 1 else ops.relu6(conv_norm(ops, param, f"{name}.expand", x, width, kernel=1))

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from .. import draw
-from ..ops import WorkloadError
+from ..draw import Draw
+from ..spec import WorkloadError
+from ..trace import Ops, Param, Value
 
 LOOPS = ("native", "unrolled")
 
@@ -33,13 +35,13 @@ class _Recurrent:
     vocabulary: int = 10_000
     loop: str = "native"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.loop not in LOOPS:
             raise WorkloadError(f"{self.op}: model.loop={self.loop!r} is none of {', '.join(LOOPS)}")
         if self.loop == "unrolled" and self.tokens < 2:
             raise WorkloadError(f"{self.op}: model.tokens={self.tokens} leaves nothing to unroll; choose at least 2")
 
-    def batch_arrays(self):
+    def batch_arrays(self) -> dict[str, Draw]:
         sequence = self.batch, self.tokens
         states = [f"layer{i}.{state}" for i in range(1, self.layers + 1) for state in self.states]
         return {
@@ -48,14 +50,14 @@ class _Recurrent:
             **{name: draw.normal(self.batch, self.width, std=0.5) for name in states},
         }
 
-    def loss(self, ops, param, ids, labels, **states):
+    def loss(self, ops: Ops, param: Param, ids: Value, labels: Value, **states: Value) -> Value:
         x = ops.embedding(param("table", draw.normal(self.vocabulary, self.width)), ids)
         for name in (f"layer{i}" for i in range(1, self.layers + 1)):
             x = self.layer(ops, param, name, x, [states[f"{name}.{state}"] for state in self.states])
         weight = param("head.w", draw.lecun(self.width, self.vocabulary))
         return ops.cross_entropy(ops.linear(x, weight, param("head.b", draw.bias(self.vocabulary))), labels)
 
-    def layer(self, ops, param, name, x, states):
+    def layer(self, ops: Ops, param: Param, name: str, x: Value, states: list[Value]) -> Value:
         gates = self.gates * self.width
         weights = [
             *(param(f"{name}.{matrix}", draw.lecun(self.width, gates)) for matrix in ("w", "u")),
@@ -66,7 +68,7 @@ class _Recurrent:
         outputs = []
         for token in ops.unstack_tokens(x):
             after = getattr(ops, f"{self.op}_cell")(token, *states, *weights)
-            states = after if isinstance(after, tuple) else (after,)
+            states = list(after) if isinstance(after, tuple) else [after]
             outputs.append(states[0])
         return ops.stack_tokens(*outputs)
 

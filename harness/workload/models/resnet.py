@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from ..ops import WorkloadError
-from . import images
-from .images import BRANCH, classify, labelled_images
+from ..draw import Draw
+from ..spec import WorkloadError
+from ..trace import Ops, Param, Value
+from .layers import images
+from .layers.images import BRANCH, classify, labelled_images
 
 
 @dataclass(frozen=True)
@@ -25,14 +28,14 @@ class ResNet18:
 
     blocks = (2, 2, 2, 2)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.batch_norm not in ("training", "inference"):
             raise WorkloadError(f"model.batch_norm={self.batch_norm}: must be training or inference")
 
-    def batch_arrays(self):
+    def batch_arrays(self) -> dict[str, Draw]:
         return labelled_images(self.batch, self.image, self.classes)
 
-    def loss(self, ops, param, x, labels):
+    def loss(self, ops: Ops, param: Param, x: Value, labels: Value) -> Value:
         x = ops.relu(self.conv_norm(ops, param, "stem", x, channels=64, kernel=7, stride=2))
         x = ops.max_pool(x, size=3, stride=2, padding=1)
         for stage, blocks in enumerate(self.blocks, start=1):
@@ -43,19 +46,21 @@ class ResNet18:
                     x = self.block(ops, param, name, x, 32 * 2**stage, stride)
         return classify(ops, param, ops.global_avg_pool(x), labels, self.classes)
 
-    def block(self, ops, param, name, x, channels, stride):
+    def block(self, ops: Ops, param: Param, name: str, x: Value, channels: int, stride: int) -> Value:
         """Two 3x3 convolutions beside a shortcut."""
         h = ops.relu(self.conv_norm(ops, param, f"{name}.a", x, channels, kernel=3, stride=stride))
         h = self.conv_norm(ops, param, f"{name}.b", h, channels, kernel=3, scale=BRANCH)
         return ops.relu(ops.add(h, self.shortcut(ops, param, name, x, channels, stride)))
 
-    def shortcut(self, ops, param, name, x, channels, stride):
+    def shortcut(self, ops: Ops, param: Param, name: str, x: Value, channels: int, stride: int) -> Value:
         """The block's input as it is, or through a 1x1 convolution where the shape changes."""
         if stride == 1 and x.shape[-1] == channels:
             return x
         return self.conv_norm(ops, param, f"{name}.shortcut", x, channels, kernel=1, stride=stride)
 
-    def conv_norm(self, ops, param, name, x, channels, kernel, **options):
+    def conv_norm(
+        self, ops: Ops, param: Param, name: str, x: Value, channels: int, kernel: int, **options: Any
+    ) -> Value:
         """A convolution with its norm, in the mode that was asked for."""
         return images.conv_norm(ops, param, name, x, channels, kernel, **options, batch_norm=self.batch_norm)
 
@@ -77,7 +82,7 @@ class ResNet50(ResNet34):
 
     stride_in_1x1: bool = False
 
-    def block(self, ops, param, name, x, channels, stride):
+    def block(self, ops: Ops, param: Param, name: str, x: Value, channels: int, stride: int) -> Value:
         """A 3x3 convolution between two of 1x1, beside a shortcut."""
         first, second = (stride, 1) if self.stride_in_1x1 else (1, stride)
         h = ops.relu(self.conv_norm(ops, param, f"{name}.a", x, channels, kernel=1, stride=first))

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .. import draw
-from ..ops import WorkloadError
-from .images import conv
+from ..draw import Draw
+from ..spec import WorkloadError
+from ..trace import Ops, Param, Value
+from .layers.images import conv
 
 
 @dataclass(frozen=True)
@@ -23,17 +25,17 @@ class UNet:
     classes: int = 2
     width: int = 64
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.image % 16:
             raise WorkloadError(f"unet: model.image={self.image} is halved four times; it must be a multiple of 16")
 
-    def batch_arrays(self):
+    def batch_arrays(self) -> dict[str, Draw]:
         return {
             "x": draw.normal(self.batch, self.image, self.image, 1),
             "labels": draw.integers(self.batch, self.image, self.image, high=self.classes),
         }
 
-    def loss(self, ops, param, x, labels):
+    def loss(self, ops: Ops, param: Param, x: Value, labels: Value) -> Value:
         skips = []
         for level in range(1, 5):
             skips.append(double_conv(ops, param, f"down{level}", x, self.width * 2 ** (level - 1)))
@@ -47,7 +49,7 @@ class UNet:
         return ops.cross_entropy(conv(ops, param, "head", x, self.classes, kernel=1), labels)
 
 
-def double_conv(ops, param, name, x, channels):
+def double_conv(ops: Ops, param: Param, name: str, x: Value, channels: int) -> Value:
     """Twice a 3x3 convolution and a rectifier."""
     for layer in ("a", "b"):
         x = ops.relu(conv(ops, param, f"{name}.{layer}", x, channels, kernel=3))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .images import classify, conv, dense, labelled_images, require_image
+from ..draw import Draw
+from ..trace import Ops, Param, Value
+from .layers.images import classify, conv, dense, labelled_images, require_image
 
 
 @dataclass(frozen=True)
@@ -20,13 +22,13 @@ class VGG16:
     classes: int = 1000
     hidden: int = 4096
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         require_image("vgg16", self.image, 32)
 
-    def batch_arrays(self):
+    def batch_arrays(self) -> dict[str, Draw]:
         return labelled_images(self.batch, self.image, self.classes)
 
-    def loss(self, ops, param, x, labels):
+    def loss(self, ops: Ops, param: Param, x: Value, labels: Value) -> Value:
         for stage, (layers, channels) in enumerate(((2, 64), (2, 128), (3, 256), (3, 512), (3, 512)), start=1):
             for layer in range(1, layers + 1):
                 x = ops.relu(conv(ops, param, f"stage{stage}.conv{layer}", x, channels, kernel=3))

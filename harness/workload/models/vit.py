@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .. import draw
-from ..ops import WorkloadError
-from .transformer import STD, check_heads, dense, norm, pre_norm_block
+from ..draw import Draw
+from ..spec import WorkloadError
+from ..trace import Ops, Param, Value
+from .layers.transformer import STD, check_heads, dense, norm, pre_norm_block
 
 EPS = 1e-6
 
@@ -28,18 +30,18 @@ class ViT:
     heads: int = 12
     classes: int = 1000
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_heads("vit", self.heads, self.width)
         if self.image % self.patch:
             raise WorkloadError(f"vit: model.patch={self.patch} does not divide model.image={self.image}")
 
-    def batch_arrays(self):
+    def batch_arrays(self) -> dict[str, Draw]:
         return {
             "x": draw.normal(self.batch, self.image, self.image, 3),
             "labels": draw.integers(self.batch, high=self.classes),
         }
 
-    def loss(self, ops, param, x, labels):
+    def loss(self, ops: Ops, param: Param, x: Value, labels: Value) -> Value:
         x = patches(ops, param, x, self.patch, self.width)
         x = ops.class_token(x, param("class_token", draw.normal(self.width, std=STD)))
         x = ops.add(x, param("position_table", draw.normal(x.shape[1], self.width, std=STD)))
@@ -50,7 +52,7 @@ class ViT:
         return ops.cross_entropy(dense(ops, param, "head", x, self.classes), labels)
 
 
-def patches(ops, param, x, size, width):
+def patches(ops: Ops, param: Param, x: Value, size: int, width: int) -> Value:
     """An image [batch, height, width, 3] as tokens, one for each patch."""
     weight = param("patch.w", draw.lecun(size, size, x.shape[-1], width))
     return ops.image_tokens(ops.conv2d(x, weight, param("patch.b", draw.bias(width)), stride=size))

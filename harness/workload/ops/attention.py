@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
-from .base import Cost, Op, Spec, Work, elements, require
+from ..spec import Spec
+from .base import (
+    Array,
+    Arrays,
+    Cost,
+    Forward,
+    Gradients,
+    Op,
+    Primitives,
+    Product,
+    Specs,
+    Wants,
+    Work,
+    elements,
+    require,
+)
+from .example import Example, Sizes
 
 
-def _queries(xp, x, heads, groups):
+def _queries(xp: Primitives, x: Array, heads: int, groups: int) -> Array:
     """[batch, positions, heads * d] as [batch, groups, heads / groups * positions, d]: a group shares its keys."""
     batch, positions, width = x.shape
     x = xp.reshape(x, (batch, positions, groups, heads // groups, width // heads))
     return xp.reshape(xp.transpose(x, (0, 2, 3, 1, 4)), (batch, groups, -1, width // heads))
 
 
-def _merge(xp, x, heads):
+def _merge(xp: Primitives, x: Array, heads: int) -> Array:
     """The inverse of `_queries`."""
     batch, groups, rows, d = x.shape
     positions = rows * groups // heads
@@ -22,11 +39,11 @@ def _merge(xp, x, heads):
     return xp.reshape(xp.transpose(x, (0, 3, 1, 2, 4)), (batch, positions, heads * d))
 
 
-def _swap(xp, x):
+def _swap(xp: Primitives, x: Array) -> Array:
     return xp.transpose(x, (0, 1, 3, 2))
 
 
-def _masked(xp, scores, heads, causal, mask):
+def _masked(xp: Primitives, scores: Array, heads: int, causal: bool, mask: Array) -> Array:
     """Scores [batch, groups, rows, keys] with -inf where a key may not be seen, or with a bias added."""
     batch, groups, rows, keys = scores.shape
     apart = xp.reshape(scores, (batch, heads, rows * groups // heads, keys))
@@ -47,7 +64,21 @@ class attention(Op):
     or a bias added to the scaled scores [heads, positions, positions].
     """
 
-    def shape(self, q, k, v, mask=None, *, heads, causal, kv_heads=None):
+    def example(self, sizes: Sizes) -> Example:
+        arguments = dict.fromkeys("qkv", sizes.sequence)
+        return Example(arguments, {"heads": sizes.heads, "causal": True})
+
+    def shape(
+        self,
+        q: Spec,
+        k: Spec,
+        v: Spec,
+        mask: Spec | None = None,
+        *,
+        heads: int,
+        causal: bool,
+        kv_heads: int | None = None,
+    ) -> Spec:
         groups = kv_heads or heads
         require(len(q.shape) == 3, self.name, f"q must be [batch, positions, width], got {q.shape}")
         require(q.shape[-1] % heads == 0, self.name, f"{heads} heads do not divide a width of {q.shape[-1]}")
@@ -61,7 +92,18 @@ class attention(Op):
             require(mask.shape == expected, self.name, f"a {mask.kind} mask must be {expected}, got {mask.shape}")
         return Spec(q.shape)
 
-    def forward(self, xp, q, k, v, mask=None, *, heads, causal, kv_heads=None):
+    def forward(
+        self,
+        xp: Primitives,
+        q: Array,
+        k: Array,
+        v: Array,
+        mask: Array | None = None,
+        *,
+        heads: int,
+        causal: bool,
+        kv_heads: int | None = None,
+    ) -> Forward:
         groups = kv_heads or heads
         d = q.shape[-1] // heads
         q, k, v = _queries(xp, q, heads, groups), _queries(xp, k, groups, groups), _queries(xp, v, groups, groups)
@@ -71,7 +113,18 @@ class attention(Op):
         weights = xp.softmax(scores)
         return _merge(xp, xp.matmul(weights, v), heads), lambda: (weights,)
 
-    def backward(self, xp, grad, local, inputs, wants, *, heads, causal, kv_heads=None):
+    def backward(
+        self,
+        xp: Primitives,
+        grad: Array,
+        local: Arrays,
+        inputs: Arrays,
+        wants: Wants,
+        *,
+        heads: int,
+        causal: bool,
+        kv_heads: int | None = None,
+    ) -> Gradients:
         groups = kv_heads or heads
         q, k, v = (_queries(xp, x, n, groups) for x, n in zip(inputs, (heads, groups, groups), strict=False))
         (weights,) = local
@@ -91,10 +144,19 @@ class attention(Op):
             dmask = xp.sum(xp.reshape(dmasked, (batch, *bias)), axis=0)
         return dq, dk, dv, dmask
 
-    def reads(self, wants):
+    def reads(self, wants: Wants) -> Sequence[int]:
         return (0, 1, 2)
 
-    def cost(self, inputs, outputs, *, heads, causal, kv_heads=None):
+    def products(
+        self, inputs: Specs, outputs: Specs, *, heads: int, causal: bool, kv_heads: int | None = None
+    ) -> Sequence[Product]:
+        batch, positions, width = inputs[0].shape
+        groups = kv_heads or heads
+        rows, d = heads // groups * positions, width // heads
+        scores = Product((0,), (1,), rows, d, positions, batch=batch * groups)
+        return scores, Product((0, 1), (2,), rows, positions, d, batch=batch * groups)
+
+    def cost(self, inputs: Specs, outputs: Specs, *, heads: int, causal: bool, kv_heads: int | None = None) -> Cost:
         batch, positions, width = inputs[0].shape
         scores = batch * heads * positions * positions
         # A causal mask is not taken off: the multiply computes every score, as torch's counter says.

@@ -3,8 +3,27 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
-from .base import Cost, Op, Spec, Work, elements, nothing, require
+from .. import draw
+from ..spec import Spec
+from .base import (
+    Array,
+    Arrays,
+    Cost,
+    Forward,
+    Gradients,
+    Op,
+    Primitives,
+    Product,
+    Specs,
+    Wants,
+    Work,
+    elements,
+    nothing,
+    require,
+)
+from .example import Example, Sizes
 
 
 def window_output(op: str, size: int, kernel: int, stride: int, padding: int) -> int:
@@ -23,7 +42,18 @@ class conv2d(Op):
 
     caches = False
 
-    def shape(self, x, w, b=None, *, stride=1, padding=0, groups=1):
+    weights = (1, 2)
+    matrices = (1,)
+    bias_position = 2
+
+    def example(self, sizes: Sizes) -> Example:
+        weight = draw.he(sizes.kernel, sizes.kernel, max(sizes.channels // sizes.groups, 1), sizes.channels)
+        arguments = {"x": sizes.images, "w": weight, "b": draw.bias(sizes.channels)}
+        return Example(arguments, {"stride": sizes.stride, "padding": sizes.kernel // 2, "groups": sizes.groups})
+
+    def shape(
+        self, x: Spec, w: Spec, b: Spec | None = None, *, stride: int = 1, padding: int = 0, groups: int = 1
+    ) -> Spec:
         require(len(x.shape) == 4, self.name, f"the input must be [batch, height, width, channels], got {x.shape}")
         require(len(w.shape) == 4, self.name, f"the weight must be [height, width, in, out], got {w.shape}")
         kh, kw, channels, out = w.shape
@@ -34,11 +64,32 @@ class conv2d(Op):
         width = window_output(self.name, x.shape[2], kw, stride, padding)
         return Spec((x.shape[0], height, width, out))
 
-    def forward(self, xp, x, w, b=None, *, stride=1, padding=0, groups=1):
+    def forward(
+        self,
+        xp: Primitives,
+        x: Array,
+        w: Array,
+        b: Array | None = None,
+        *,
+        stride: int = 1,
+        padding: int = 0,
+        groups: int = 1,
+    ) -> Forward:
         y = xp.conv2d(x, w, stride, padding, groups)
         return (y if b is None else y + b), nothing
 
-    def backward(self, xp, grad, local, inputs, wants, *, stride=1, padding=0, groups=1):
+    def backward(
+        self,
+        xp: Primitives,
+        grad: Array,
+        local: Arrays,
+        inputs: Arrays,
+        wants: Wants,
+        *,
+        stride: int = 1,
+        padding: int = 0,
+        groups: int = 1,
+    ) -> Gradients:
         x, w = inputs[:2]
         dx = xp.conv2d_dx(grad, w, x.shape, stride, padding, groups) if wants[0] else None
         dw = xp.conv2d_dw(grad, x, w.shape, stride, padding, groups) if wants[1] else None
@@ -46,10 +97,20 @@ class conv2d(Op):
             return dx, dw
         return dx, dw, (xp.sum(grad, axis=(0, 1, 2)) if wants[2] else None)
 
-    def reads(self, wants):
+    def reads(self, wants: Wants) -> Sequence[int]:
         return [position for position, other in ((0, 1), (1, 0)) if wants[other]]
 
-    def cost(self, inputs, outputs, *, stride=1, padding=0, groups=1):
+    def products(
+        self, inputs: Specs, outputs: Specs, *, stride: int = 1, padding: int = 0, groups: int = 1
+    ) -> Sequence[Product]:
+        """A window of one pixel multiplies the image's pixels by a matrix."""
+        (y,) = outputs
+        *window, inner, columns = inputs[1].shape
+        if window != [1, 1] or padding or groups > 1:
+            return ()
+        return (Product((0,), (1,), y.size // columns, inner, columns),)
+
+    def cost(self, inputs: Specs, outputs: Specs, *, stride: int = 1, padding: int = 0, groups: int = 1) -> Cost:
         (y,) = outputs
         kh, kw, channels, _ = inputs[1].shape
         # Taps that fall on padding count, as in every published table.
@@ -68,7 +129,15 @@ class conv_transpose2d(Op):
 
     caches = False
 
-    def shape(self, x, w, b=None, *, stride):
+    weights = (1, 2)
+    matrices = (1,)
+    bias_position = 2
+
+    def example(self, sizes: Sizes) -> Example:
+        weight = draw.he(sizes.kernel, sizes.kernel, sizes.channels, sizes.channels)
+        return Example({"x": sizes.images, "w": weight, "b": draw.bias(sizes.channels)}, {"stride": sizes.stride})
+
+    def shape(self, x: Spec, w: Spec, b: Spec | None = None, *, stride: int) -> Spec:
         require(len(x.shape) == 4, self.name, f"the input must be [batch, height, width, channels], got {x.shape}")
         require(len(w.shape) == 4, self.name, f"the weight must be [height, width, out, in], got {w.shape}")
         require(stride >= 1, self.name, f"the stride must be at least 1, got {stride}")
@@ -77,12 +146,14 @@ class conv_transpose2d(Op):
         require(b is None or b.shape == (out,), self.name, "the bias must be as wide as the output")
         return Spec((x.shape[0], (x.shape[1] - 1) * stride + kh, (x.shape[2] - 1) * stride + kw, out))
 
-    def forward(self, xp, x, w, b=None, *, stride):
+    def forward(self, xp: Primitives, x: Array, w: Array, b: Array | None = None, *, stride: int) -> Forward:
         shape = self.shape(x, w, b, stride=stride).shape
         y = xp.conv2d_dx(x, w, shape, stride, 0, 1)
         return (y if b is None else y + b), nothing
 
-    def backward(self, xp, grad, local, inputs, wants, *, stride):
+    def backward(
+        self, xp: Primitives, grad: Array, local: Arrays, inputs: Arrays, wants: Wants, *, stride: int
+    ) -> Gradients:
         x, w = inputs[:2]
         dx = xp.conv2d(grad, w, stride, 0, 1) if wants[0] else None
         dw = xp.conv2d_dw(x, grad, w.shape, stride, 0, 1) if wants[1] else None
@@ -90,10 +161,10 @@ class conv_transpose2d(Op):
             return dx, dw
         return dx, dw, (xp.sum(grad, axis=(0, 1, 2)) if wants[2] else None)
 
-    def reads(self, wants):
+    def reads(self, wants: Wants) -> Sequence[int]:
         return [position for position, other in ((0, 1), (1, 0)) if wants[other]]
 
-    def cost(self, inputs, outputs, *, stride):
+    def cost(self, inputs: Specs, outputs: Specs, *, stride: int) -> Cost:
         x, w = inputs[:2]
         (y,) = outputs
         product = Work(1, 2 * x.size * math.prod(w.shape[:3]), elements(x, w, y))

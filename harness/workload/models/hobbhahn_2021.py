@@ -10,7 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .. import draw
-from .images import labelled_images
+from ..draw import Draw
+from ..trace import Ops, Param, Value
+from .layers.images import labelled_images
 
 
 @dataclass(frozen=True)
@@ -21,10 +23,10 @@ class LinearNet:
     inputs: int = 224 * 224 * 3
     classes: int = 10
 
-    def batch_arrays(self):
+    def batch_arrays(self) -> dict[str, Draw]:
         return {"x": draw.normal(self.batch, self.inputs), "labels": draw.integers(self.batch, high=self.classes)}
 
-    def loss(self, ops, param, x, labels):
+    def loss(self, ops: Ops, param: Param, x: Value, labels: Value) -> Value:
         for name, width in (("w1", 4096), ("w2", 128)):
             x = ops.relu(ops.linear(x, param(name, draw.he(x.shape[-1], width))))
         return ops.cross_entropy(ops.linear(x, param("w3", draw.lecun(128, self.classes))), labels)
@@ -45,15 +47,15 @@ class ConvNet:
     image: int = 224
     classes: int = 10
 
-    def batch_arrays(self):
+    def batch_arrays(self) -> dict[str, Draw]:
         return labelled_images(self.batch, self.image, self.classes)
 
-    def loss(self, ops, param, x, labels):
+    def loss(self, ops: Ops, param: Param, x: Value, labels: Value) -> Value:
         x = self.between(ops, param, conv(ops, param, "conv1", x, 32, kernel=7, stride=2))
         x = ops.global_avg_pool(conv(ops, param, "conv2", x, 64, kernel=7, stride=2))
         return ops.cross_entropy(ops.linear(x, param("head", draw.lecun(64, self.classes))), labels)
 
-    def between(self, ops, param, x):
+    def between(self, ops: Ops, param: Param, x: Value) -> Value:
         return ops.max_pool(x, size=3, stride=2, padding=1)
 
 
@@ -63,13 +65,13 @@ class DeeperConvNet(ConvNet):
 
     depth: int = 100
 
-    def between(self, ops, param, x):
+    def between(self, ops: Ops, param: Param, x: Value) -> Value:
         for _ in range(self.depth):
             x = ops.relu(conv(ops, param, "between", x, 32, kernel=3))
         return x
 
 
-def conv(ops, param, name, x, channels, kernel, stride=1):
+def conv(ops: Ops, param: Param, name: str, x: Value, channels: int, kernel: int, stride: int = 1) -> Value:
     """Convolution without bias, padded to keep the size at stride 1."""
     weight = param(name, draw.he(kernel, kernel, x.shape[-1], channels))
     return ops.conv2d(x, weight, stride=stride, padding=kernel // 2)

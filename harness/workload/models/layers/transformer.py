@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from .. import draw
-from ..ops import WorkloadError
+from ... import draw
+from ...spec import WorkloadError
+from ...trace import Ops, Param, Value
 
 STD = 0.02
 
@@ -14,19 +15,21 @@ def check_heads(model: str, heads: int, width: int) -> None:
         raise WorkloadError(f"{model}: model.heads={heads} does not divide model.width={width}")
 
 
-def dense(ops, param, name, x, width):
+def dense(ops: Ops, param: Param, name: str, x: Value, width: int) -> Value:
     """A linear layer with bias."""
     weight = param(f"{name}.w", draw.normal(x.shape[-1], width, std=STD))
     return ops.linear(x, weight, param(f"{name}.b", draw.bias(width)))
 
 
-def norm(ops, param, name, x, eps):
+def norm(ops: Ops, param: Param, name: str, x: Value, eps: float) -> Value:
     """Layer norm with its own scale and shift."""
     n = x.shape[-1]
     return ops.layer_norm(x, param(f"{name}.scale", draw.scale(n)), param(f"{name}.shift", draw.bias(n)), eps=eps)
 
 
-def pre_norm_block(ops, param, name, x, heads, *, causal, eps, approximate):
+def pre_norm_block(
+    ops: Ops, param: Param, name: str, x: Value, heads: int, *, causal: bool, eps: float, approximate: bool
+) -> Value:
     """x + attention(norm(x)), then x + ffn(norm(x)), four times as wide inside (Radford et al. 2019)."""
     width = x.shape[-1]
     q, k, v = ops.split(dense(ops, param, f"{name}.qkv", norm(ops, param, f"{name}.norm1", x, eps), 3 * width), parts=3)
