@@ -19,7 +19,7 @@ from .views.terminal import TERMINAL
 INTERRUPTED = 130  # the exit code that a shell gives to a command ended by Ctrl-C
 
 
-@hydra.main(version_base="1.3", config_path="../conf", config_name="config")
+@hydra.main(version_base="1.3", config_path=str(ROOT / "conf"), config_name="config")
 def main(config: DictConfig) -> None:
     """Measure one job. Hydra's launcher calls this for each job that `StudySweeper` has planned and checked."""
     job = job_from(config)
