@@ -18,7 +18,7 @@ from tests.helpers.tiny import answers
 
 
 def scale_numpy(program: Any, name: str, factor: float) -> None:
-    program.arrays[name] = program.arrays[name] * np.float32(factor)
+    program._arrays[name] = program._arrays[name] * np.float32(factor)
 
 
 def scale_torch(program: Any, name: str, factor: float) -> None:
@@ -33,7 +33,7 @@ def scale_tensorflow(program: Any, name: str, factor: float) -> None:
     if hasattr(program, "_variables"):
         program._variables[name].assign(program._variables[name] * factor)
     else:
-        program._values[name] = program._values[name] * factor
+        program._arrays[name] = program._arrays[name] * factor
 
 
 SCALE = {"numpy": scale_numpy, "torch": scale_torch, "jax": scale_jax, "tensorflow": scale_tensorflow}

@@ -162,6 +162,7 @@ def test_a_cpu_has_no_clock_of_its_own():
     ours.wait([torch.zeros(1), {"a": torch.zeros(1)}])
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")  # the compiler still uses it
 def test_a_compiled_lstm_whose_input_needs_no_gradient_is_unsupported_as_it_fails_in_torch_itself():
     workload = Workload.of("op", {"op": "lstm", "batch": 2, "tokens": 3, "width": 8})
     with pytest.raises(Unsupported, match=r"needs no gradient, torch\.nn\.LSTM too; choose gradients=both"):
