@@ -1,0 +1,84 @@
+"""An op that nobody has heard of: its class in the catalogue and a function in each adapter are all that it takes."""
+
+from __future__ import annotations
+
+import importlib
+
+import pytest
+
+from adapters.base import Choices
+from harness.measure.clock import first_calls
+from harness.workload import draw
+from harness.workload.agreement import agreement
+from harness.workload.ops import CATALOGUE, Cost, Example, Op, Work
+from harness.workload.oracle import reference
+from harness.workload.spec import Spec
+from harness.workload.workload import Workload
+from tests.adapters.test_contract import adapter_of
+from tests.helpers.op_cases import cases
+from tests.helpers.programs import QUICK
+from tests.helpers.tiny import answers, counts
+
+SMALL = {"batch": 3, "tokens": 4, "width": 8}
+
+
+class scaled_linear(Op):
+    """(x w) scale, with x [..., in], w [in, out] and scale [out]."""
+
+    weights = (1, 2)
+    matrices = (1,)
+
+    def example(self, sizes):
+        w = draw.lecun(sizes.width, sizes.width)
+        return Example({"x": sizes.sequence, "w": w, "scale": draw.scale(sizes.width)})
+
+    def shape(self, x, w, scale):
+        return Spec((*x.shape[:-1], w.shape[1]))
+
+    def forward(self, xp, x, w, scale):
+        product = xp.matmul(x, w)
+        return product * scale, lambda: (product,)
+
+    def backward(self, xp, grad, local, inputs, wants):
+        x, w, scale = inputs
+        product, scaled = local[0], grad * scale
+        rows, scaled_rows = (xp.reshape(array, (-1, array.shape[-1])) for array in (x, scaled))
+        dx = xp.matmul(scaled, xp.transpose(w, (1, 0))) if wants[0] else None
+        dw = xp.matmul(xp.transpose(rows, (1, 0)), scaled_rows) if wants[1] else None
+        return dx, dw, (xp.sum(grad * product, axis=(0, 1)) if wants[2] else None)
+
+    def cost(self, inputs, outputs):
+        product = Work(1, 2 * outputs[0].size * inputs[1].shape[0], outputs[0].size)
+        return Cost(product, (product, product, Work()))
+
+
+@pytest.fixture
+def catalogue(monkeypatch):
+    """The catalogue with the new op in it."""
+    monkeypatch.setitem(CATALOGUE, "scaled_linear", scaled_linear())
+
+
+@pytest.mark.usefixtures("catalogue")
+@pytest.mark.parametrize("autodiff", ["reverse", "by_hand"])
+@pytest.mark.parametrize(("framework", "execution"), [("numpy", "by_hand"), *QUICK])
+def test_it_is_a_workload_that_agrees_with_the_oracle_and_whose_multiplies_are_counted(
+    framework, execution, autodiff, monkeypatch
+):
+    if framework != "numpy":
+        ops = importlib.import_module(f"adapters.{framework}.ops")
+        monkeypatch.setattr(ops, "scaled_linear", lambda x, w, scale: ops.linear(x, w) * scale, raising=False)
+    workload = Workload.of("op", SMALL | {"op": "scaled_linear"}, gradients="both")
+    arrays, adapter, choices = workload.sample(), adapter_of(framework), Choices(autodiff=autodiff)
+    program = adapter.load(workload.graph, arrays, execution, choices)
+    first_calls(adapter, program)
+    losses, gradients = answers(program)
+    found = agreement(losses, gradients, reference(workload.graph, arrays))
+    assert set(found.gradients) == {"x", "w", "scale", "target0"}
+    assert found.failure("fp32") is None
+    assert not any(count["note"] for count in counts(adapter, program, workload.graph, execution, choices).values())
+
+
+@pytest.mark.usefixtures("catalogue")
+def test_its_example_is_a_case_of_the_tests_of_ops():
+    (case,) = cases("scaled_linear")
+    assert [spec.shape for spec in case.specs] == [(2, 3, 4), (4, 4), (4,)]
