@@ -9,6 +9,7 @@ from ..claims.verdicts import verdicts_on
 from ..errors import UserError
 from ..records.record import read, records
 from ..views.mlflow import Tracker
+from ..views.plural import plural
 
 
 def main(uri: str, results: Path) -> int:
@@ -24,7 +25,7 @@ def main(uri: str, results: Path) -> int:
             tracker = Tracker(uri, folder.parent.name, results)
             late = tracker.catch_up(folder)
             tracker.summarise(found, verdicts_on(found, folder))
-            print(f"{folder.parent.name}/{folder.name}: {late} runs logged")
+            print(f"{folder.parent.name}/{folder.name}: {plural(late, 'run')} logged")
     except UserError as error:
         print(f"twofold: {error}", file=sys.stderr)
         return 2

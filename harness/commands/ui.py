@@ -1,20 +1,24 @@
-"""Opens MLflow's pages on this machine only: `python -m harness.commands.ui PORT [RESULTS]`."""
+"""Opens MLflow's pages on this machine only: `python -m harness.commands.ui PORT [RESULTS]`.
+
+Exit code 1 if there is nothing to show or the port is taken, 2 for a missing or impossible port.
+"""
 
 from __future__ import annotations
 
 import os
 import socket
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..views.mlflow import Tracker
 
-# Without this, MLflow opens the pages of its assistant for language models; the charts are in the other one.
+# Without this, MLflow opens the pages of its assistant for language models; the charts are in the other view.
 _VIEW = "workflowType=machine_learning"
 
 
 def main(port: int, results: Path) -> None:
-    """Print the links, then become the server. Ends with one sentence if there is nothing to show."""
+    """Print the links, then become the server. Exits with a one-line message if there is nothing to show."""
     database = results / "mlflow.db"
     if not database.is_file():
         sys.exit(f"twofold: {database} is not there; run make sweep first")
@@ -26,11 +30,20 @@ def main(port: int, results: Path) -> None:
         print(f"{study}: http://127.0.0.1:{port}/#/experiments/{experiment}/runs?{_VIEW}&compareRunsMode=CHART")
         if summary:
             print(f"  findings: http://127.0.0.1:{port}/#/experiments/{experiment}/runs/{summary}?{_VIEW}")
-    print("Ctrl-C ends it", flush=True)
-    os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"  # else fifteen processes and 2.3 GB
+    print("Ctrl-C stops it", flush=True)
+    os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"  # otherwise it starts fifteen processes (2.3 GB)
     serve = ["-m", "mlflow", "ui", "--backend-store-uri", uri, "--host", "127.0.0.1", "--port", str(port)]
     os.execv(sys.executable, [sys.executable, *serve, "--workers", "1"])
 
 
+def command_line(arguments: Sequence[str]) -> None:
+    """Run `main`, or exit with code 2 and a one-line message if the port is not a port."""
+    port = arguments[0] if arguments else ""
+    if not (port.isascii() and port.isdecimal() and 1 <= int(port) <= 65535):
+        print(f"twofold: {port or 'no port'}: give a port from 1 to 65535, such as 5000", file=sys.stderr)
+        sys.exit(2)
+    main(int(port), Path(arguments[1] if len(arguments) > 1 else "results"))
+
+
 if __name__ == "__main__":
-    main(int(sys.argv[1]), Path(sys.argv[2] if len(sys.argv) > 2 else "results"))
+    command_line(sys.argv[1:])

@@ -15,6 +15,7 @@ from ..measure.protocol import Failure, Outcome
 from ..measure.trial import Conditions, Launch, Measured, run_trial
 from ..paths import cache_folder, temporary_folder
 from ..records.record import read
+from ..views.plural import plural
 from ..views.terminal import Terminal
 from ..workload.workload import Workload, save
 from .interpreters import interpreter, lacking
@@ -31,7 +32,8 @@ def run_job(job: Job, terminal: Terminal) -> None:
         return
     measured = {variant: Measured(failure=_absence(job, variant)) for variant in todo}
     with temporary_folder() as temporary, ThreadPoolExecutor(2) as background:
-        terminal.say(f"{job.workload.id}: {len(todo)} variants on {job.device.name}, {job.device.threads} threads")
+        cpus = plural(job.device.threads, "thread")
+        terminal.say(f"{job.workload.id}: {plural(len(todo), 'variant')} on {job.device.name}, {cpus}")
         workload = background.submit(_save, job.workload, Path(temporary) / "workload")
         tracker = background.submit(connect, job)
         publisher = Publisher(job, terminal, tracker, described, todo)

@@ -15,6 +15,7 @@ from ..job import Job, Variant
 from ..measure import machine
 from ..paths import remove_leftovers
 from ..records.record import Record, read_head
+from ..views.plural import plural
 from ..views.terminal import Terminal
 from .forecast import Forecast, forecast
 from .interpreters import lacking
@@ -95,13 +96,14 @@ class Sweep:
         count = reasons.total()
         lines = []
         if kept := len(self.cells) - count:
-            lines.append(f"{kept} of {len(self.cells)} variants are measured already and kept; redo=all measures again")
+            of_all = plural(len(self.cells), "variant")
+            lines.append(f"{kept} of {of_all} already measured and kept; redo=all measures them again")
         lines += [f"{number} to measure again, {why}" for why, number in reasons.most_common() if why]
         if count:
             workloads = sum(map(bool, self.outstanding))
-            lines.append(f"{count} variants of {workloads} workloads: {self.forecast}")
+            lines.append(f"{plural(count, 'variant')} of {plural(workloads, 'workload')}: {self.forecast}")
             if unseen := count - len(self.earlier) - self._absent:
-                lines[-1] += f", and the first compile of {unseen} that were never measured"
+                lines[-1] += f", plus the first compile of {unseen} never measured before"
         return lines
 
 

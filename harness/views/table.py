@@ -8,6 +8,7 @@ from adapters.base import Choices
 
 from ..records import split
 from ..records.record import Record
+from .plural import plural
 
 COLUMNS = (
     "model",
@@ -102,11 +103,14 @@ def answer(records: Sequence[Record]) -> str:
     above = sum(r.metrics["ratio_low"] > 2 for r in measured)
     ratios = sorted(r.metrics["ratio"] for r in measured)
     machine = measured[0].machine
-    where = machine["gpus"][0] if measured[0].device == "cuda" else f"{machine['cpu']}, {measured[0].threads} threads"
+    cpu = f"{machine['cpu']}, {plural(measured[0].threads, 'thread')}"
+    where = machine["gpus"][0] if measured[0].device == "cuda" else cpu
+    lowest, highest = (f"{ratio:.2f}" for ratio in (ratios[0], ratios[-1]))
+    takes = lowest if lowest == highest else f"{lowest} to {highest}"
     return (
         f"Is the backward pass twice the forward? By FLOPs {_by_flops(measured)}; measured on {where} it takes "
-        f"{ratios[0]:.2f} to {ratios[-1]:.2f} times: of {len(measured)} variants {below} lie below 2, {above} above, "
-        f"and {len(measured) - below - above} cannot be told from 2 (95 % intervals)."
+        f"{takes} times: of {plural(len(measured), 'variant')}, {below} {'lies' if below == 1 else 'lie'} below 2, "
+        f"{above} above, and {len(measured) - below - above} cannot be told from 2 (95 % intervals)."
     )
 
 

@@ -59,7 +59,7 @@ def test_a_sweep_in_another_environment_measures_again_and_says_why(sweep, monke
     assert f"1 to measure again, {why}" in announced()
     (record,) = sweep.records().values()
     assert record.remeasured == why
-    assert "1 of 1 variants are measured already and kept" in announced()
+    assert "1 of 1 variant already measured and kept" in announced()
 
 
 def level_announced(said: str) -> str:

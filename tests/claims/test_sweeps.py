@@ -44,7 +44,7 @@ def test_studies_that_follow_each_other_keep_their_records_apart_and_go_on(sweep
     assert all(before.values())
     code, printed = sweep.run(*both, *QUICK)
     assert code == 0
-    assert "why_multiplies: 1 of 1 variants are measured already" in printed
+    assert "why_multiplies: 1 of 1 variant already measured" in printed
     after = {study: sweep.records(study) for study in before}
     assert {s: [r.id for r in rs.values()] for s, rs in after.items()} == {
         s: [r.id for r in rs.values()] for s, rs in before.items()

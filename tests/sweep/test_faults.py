@@ -102,7 +102,7 @@ def test_after_an_interrupt_the_same_command_goes_on(sweep):
     code, printed = sweep.run(*command, "measure.target=1e-6", "measure.budget_s=1", fake="a,b")
     now = finished(sweep.results)
     assert code == 0, printed
-    assert f"{len(known)} of 4 variants are measured already and kept" in printed
+    assert f"{len(known)} of 4 variants already measured and kept" in printed
     assert len(now) == 4 and known.items() <= now.items()
 
 

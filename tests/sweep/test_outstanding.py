@@ -204,11 +204,11 @@ def test_the_announcement_says_what_is_kept_and_why_the_rest_is_not(job, finishe
     finished(EAGER)
     finished(COMPILE, outcome="crashed")
     (kept,) = Sweep.of([job]).announcement()
-    assert kept.startswith("2 of 2 variants are measured already and kept")
+    assert kept.startswith("2 of 2 variants already measured and kept")
     kept, again, left = Sweep.of([replace(job, redo="failed")]).announcement()
     assert kept.startswith("1 of 2 variants")
     assert again == "1 to measure again, because it was crashed, and redo=failed"
-    assert left.startswith("1 variants of 1 workloads: at most ")
+    assert left.startswith("1 variant of 1 workload: at most ")
 
 
 def test_deciding_over_ten_thousand_finished_cells_is_linear(tmp_path):
@@ -219,7 +219,7 @@ def test_deciding_over_ten_thousand_finished_cells_is_linear(tmp_path):
     def seconds(some: list[Job]) -> float:
         start = time.process_time()
         plan, (kept,) = resume_bench.decide(some)
-        assert kept.startswith(f"{len(some)} of {len(some)} variants are measured already")
+        assert kept.startswith(f"{len(some)} of {len(some)} variants already measured")
         assert plan.forecast.seconds == 0
         return time.process_time() - start
 

@@ -143,7 +143,7 @@ def test_a_cell_without_a_record_is_named_and_costs_the_exit_code(job, terminal,
     write(job, record, EAGER)
     assert sum_up(Sweep.of([job]), terminal) == 1
     assert f"missing: {job.cell(JIT)} was planned and has no record" in screen.getvalue()
-    assert "of 1 variants" in screen.getvalue()
+    assert "of 1 variant," in screen.getvalue()
 
 
 def test_a_broken_record_counts_as_missing(job, terminal, screen, record):

@@ -65,10 +65,10 @@ def test_noise_and_differing_counts_are_marked_and_remarked(record):
 @pytest.mark.parametrize(
     ("ratios", "found"),
     [
-        ([BELOW, BELOW], "of 2 variants 2 lie below 2, 0 above, and 0 cannot be told from 2"),
-        ([ABOVE, ABOVE, ABOVE], "of 3 variants 0 lie below 2, 3 above, and 0 cannot be told from 2"),
-        ([STRADDLING], "of 1 variants 0 lie below 2, 0 above, and 1 cannot be told from 2"),
-        ([ABOVE, BELOW, STRADDLING], "of 3 variants 1 lie below 2, 1 above, and 1 cannot be told from 2"),
+        ([BELOW, BELOW], "of 2 variants, 2 lie below 2, 0 above, and 0 cannot be told from 2"),
+        ([ABOVE, ABOVE, ABOVE], "of 3 variants, 0 lie below 2, 3 above, and 0 cannot be told from 2"),
+        ([STRADDLING], "of 1 variant, 0 lie below 2, 0 above, and 1 cannot be told from 2"),
+        ([ABOVE, BELOW, STRADDLING], "of 3 variants, 1 lies below 2, 1 above, and 1 cannot be told from 2"),
     ],
 )
 def test_the_answer_counts_intervals_not_point_values(record, ratios, found):
@@ -88,6 +88,7 @@ def test_the_answer_gives_the_range_of_ratios_the_flops_and_the_machine(record):
     assert "takes 1.80 to 2.40 times" in said
     assert "measured on Quick 3000, 2 threads" in said
     assert "By FLOPs it is 1.67 times;" in answer([records[1]])
+    assert "it takes 1.80 times: of 1 variant, 1 lies below 2" in answer([records[1]])
 
 
 def test_flops_are_those_that_ran_with_those_asked_for_beside_them(record):
