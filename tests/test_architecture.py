@@ -64,7 +64,7 @@ with initialize_config_dir(str(conf), version_base="1.3"):
         ("import harness.sweep.sweeper, harness.__main__", FRAMEWORKS | {"mlflow"}),
         ("import adapters, adapters.base, adapters.hlo", FRAMEWORKS | {"hydra", "mlflow"}),
         ("import adapters.numpy", FRAMEWORKS | {"hydra", "mlflow"}),
-        (COMPOSE, FRAMEWORKS | {"mlflow"}),
+        pytest.param(COMPOSE, FRAMEWORKS | {"mlflow"}, marks=pytest.mark.slow),
     ],
     ids=lambda value: value.splitlines()[0] or "compose every config" if isinstance(value, str) else "",
 )

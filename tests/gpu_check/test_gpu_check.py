@@ -79,6 +79,7 @@ def test_a_framework_that_is_missing_is_no_failure(job, tiny_folder):
     assert finding.good and "/nowhere/python is not there" in finding.seen
 
 
+@pytest.mark.slow
 def test_a_variant_that_has_no_time_left_is_not_called_wrong(job, tiny_folder):
     there = job("fp32", "hangs-1")
     (finding,) = checks.check_variant(there, there.variants[0], tiny_folder, end=time.monotonic() + 5)
@@ -136,6 +137,7 @@ def test_what_is_worth_less_is_left_out_when_the_time_is_over(contact, capsys):
     assert log.count("== skipped, no time left") == 2 and "records" not in names
 
 
+@pytest.mark.slow
 def test_a_sweep_that_takes_too_long_is_ended_and_is_no_failure(contact, capsys):
     code, log, _ = contact(capsys, "hangs-1", ("sweep", 30, "study.name=long"))
     assert code == 0

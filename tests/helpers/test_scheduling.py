@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def test_a_group_is_kept_together(request):
     """pytest-xdist writes it behind a test's name. Without it, programs are compiled anew in each process: minutes."""
     if not getattr(request.config.option, "loadgroup", False):
         pytest.skip("these tests all run in one process")
-    assert request.node.nodeid.endswith("@test_groups.py")
+    assert request.node.nodeid.endswith("@test_scheduling.py")
 
 
 # The first crashes with a test of its group still to run, the second as the last of all, with nothing to run after it.
@@ -27,6 +27,7 @@ CRASHES = {
 }
 
 
+@pytest.mark.slow
 def test_a_test_that_kills_its_process_is_one_failure_and_never_a_hang(tmp_path):
     (tmp_path / "conftest.py").write_text("from tests.conftest import *\n")
     for name, text in CRASHES.items():

@@ -79,6 +79,7 @@ def test_what_differs_between_processes_is_recovered(processes):
     assert 0.008 < found.sigma["ratio"] < 0.025  # the simulation's is 0.015
 
 
+@pytest.mark.slow
 def test_simulated_intervals_hold_the_truth_and_equal_is_called_the_same():
     found = simulated.simulated_checks(sigma=0.015, pair=0.06, processes=8)
     assert all(check.good for check in found), found
@@ -92,6 +93,7 @@ def test_intervals_that_believe_in_a_quieter_machine_are_caught(monkeypatch):
     assert [check.good for check in found if "coverage" in check.name] == [False]
 
 
+@pytest.mark.slow
 def test_a_noisy_machine_is_told_how_many_processes_call_equal_equal(monkeypatch):
     monkeypatch.setattr(simulated, "REPEATS", 20)  # not what this is about
     same = simulated.simulated_checks(sigma=0.015, pair=0.16, processes=8)[-1]
@@ -101,6 +103,7 @@ def test_a_noisy_machine_is_told_how_many_processes_call_equal_equal(monkeypatch
     assert "measure.trials" in same.seen
 
 
+@pytest.mark.slow
 def test_a_machine_that_never_calls_equal_equal_fails(monkeypatch):
     monkeypatch.setattr(simulated, "REPEATS", 20)
     monkeypatch.setattr(simulated, "MOST_PROCESSES", 6)

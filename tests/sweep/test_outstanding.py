@@ -211,6 +211,7 @@ def test_the_announcement_says_what_is_kept_and_why_the_rest_is_not(job, finishe
     assert left.startswith("1 variant of 1 workload: at most ")
 
 
+@pytest.mark.slow
 def test_deciding_over_ten_thousand_finished_cells_is_linear(tmp_path):
     """Five times the cells take five times as long; quadratic would be 25. Processor seconds, for neighbours' sake."""
     many = resume_bench.jobs(tmp_path, 10_000)
