@@ -54,7 +54,7 @@ def test_help_is_the_choices_and_the_answer_as_it_stands_in_the_readme(type_in):
     assert "study/why: " in shown.stdout and "model: alexnet" in shown.stdout
     answer = shown.stdout[shown.stdout.index("A layer is one multiply") : shown.stdout.index("make sweep STUDY=why")]
     assert len(answer.splitlines()) < 40, "one screen"
-    readme = {line.strip() for line in (ROOT / "README.md").read_text().splitlines()}
+    readme = {line.strip() for line in (ROOT / "conf/study/why/README.md").read_text().splitlines()}
     assert {line.strip() for line in answer.splitlines()} <= readme
 
 

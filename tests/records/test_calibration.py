@@ -74,5 +74,5 @@ def test_the_assumption_covers_processes_that_differ_as_much_as_was_seen(process
 
 def test_the_assumption_is_the_one_that_is_told():
     assert ASSUMED.sigma == {"ratio": 0.02, "marginal": 0.02} | dict.fromkeys(PHASES, 0.05)
-    assert "an assumption of 2 %" in (ROOT / "README.md").read_text().replace("\n", " ")
+    assert "an assumption of 2 %" in (ROOT / "harness/measure/README.md").read_text().replace("\n", " ")
     assert "assumed" in ASSUMED.source
