@@ -1,4 +1,4 @@
-"""Rebuilds MLflow from records: `python -m harness.commands.track [URI] [RESULTS]`. What is there already stays."""
+"""Rebuilds MLflow from records: `python -m harness.commands.track [URI] [RESULTS]`. Runs that exist are kept."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..views.plural import plural
 
 
 def main(uri: str, results: Path) -> int:
-    """Log what is missing, sweep by sweep; exit code 2 for records or an MLflow that cannot be read."""
+    """Log missing records, sweep by sweep. Returns exit code 2 if records cannot be read or MLflow fails."""
     sweeps = [folder for folder in sorted(results.glob("records/*/*")) if any(records(folder))]
     if not sweeps:
         print(f"twofold: {results / 'records'}: no records there; run make sweep first", file=sys.stderr)
@@ -29,7 +29,7 @@ def main(uri: str, results: Path) -> int:
     except UserError as error:
         print(f"twofold: {error}", file=sys.stderr)
         return 2
-    except Exception as error:  # MLflow raises what its database, its server and its files raise
+    except Exception as error:  # MLflow passes on whatever its database, server or files raise
         why = (str(error).splitlines() or [type(error).__name__])[0][:200]
         print(f"twofold: {uri}: MLflow did not take the records ({why}); they are kept, try again", file=sys.stderr)
         return 2

@@ -1,4 +1,4 @@
-"""Opens MLflow's pages on this machine only: `python -m harness.commands.ui PORT [RESULTS]`.
+"""Serves MLflow's pages to this machine only: `python -m harness.commands.ui PORT [RESULTS]`.
 
 Exit code 1 if there is nothing to show or the port is taken, 2 for a missing or impossible port.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..views.mlflow import Tracker
 
-# Without this, MLflow opens the pages of its assistant for language models; the charts are in the other view.
+# Without this, MLflow opens its view for language models; the charts are in this one.
 _VIEW = "workflowType=machine_learning"
 
 

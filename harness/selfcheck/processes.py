@@ -1,4 +1,4 @@
-"""What the self-check measures: one small network, again and again in fresh processes."""
+"""Measures the self-check's network in fresh processes, and estimates how much they differ."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ ALL = (
 
 
 def installed() -> list[Checked]:
-    """What can be checked here, the first of it thoroughly; NumPy where there is no framework."""
+    """The installed frameworks' executions, the first of them to be checked thoroughly; NumPy if there are none."""
     return [checked for checked in ALL if find_spec(checked.framework)] or [Checked("numpy", "by_hand")]
 
 
@@ -55,7 +55,10 @@ def installed() -> list[Checked]:
 def start(
     checked: Checked, folder: Path, results: Path, number: int, environment: Mapping[str, str] = MALLOC["kept"]
 ) -> Iterator[tuple[Worker, dict[str, Any]]]:
-    """A warm worker of the workload in `folder`, in a fresh process, and what its warm-up answered. Raises Failure."""
+    """Start a fresh process with the workload in `folder`, warm. Yields the worker and what its warm-up found.
+
+    Raises Failure.
+    """
     cpus = machine.cpus()
     log = results / "logs" / "selfcheck" / f"{checked}-{number}.log"
     cache = {"TWOFOLD_CACHE_DIR": str(cache_folder(results))}
@@ -75,7 +78,7 @@ def measure(
     budget_s: float,
     environment: Mapping[str, str] = MALLOC["kept"],
 ) -> dict[str, Samples]:
-    """One fresh process: each cell, with backward prolonged by its share, for `budget_s`. Raises Failure."""
+    """Measure each cell for `budget_s` in one fresh process, with backward prolonged by its share. Raises Failure."""
     with start(checked, folder, results, number, environment) as (worker, warm):
         cycle_s = warm["repeat"] * sum(warm["seconds"].values())
         runs = {cell: Run(worker, warm["repeat"], cycle_s, stretch) for cell, stretch in cells.items()}
@@ -87,7 +90,7 @@ def measure(
 
 
 def estimates(processes: Sequence[Samples], quantity: str) -> list[stats.Estimate]:
-    """One estimate a process: of a ratio, or of one phase's time, in logarithms."""
+    """One estimate per process, in natural logarithms: of a ratio, or of one phase's time."""
     if quantity in QUANTITIES:
         top, bottom = QUANTITIES[quantity]
         return [stats.within(stats.log_ratio(p.seconds[top], p.seconds[bottom])) for p in processes]
@@ -95,22 +98,22 @@ def estimates(processes: Sequence[Samples], quantity: str) -> list[stats.Estimat
 
 
 def sigma_of(found: Sequence[stats.Estimate]) -> float:
-    """Process-to-process standard deviation."""
+    """The process-to-process standard deviation of estimates, one per process."""
     return stats.process_sigma([e.centre for e in found], [e.se for e in found])
 
 
 def spread(processes: Sequence[Samples]) -> Spread:
-    """What differs between these processes of one program."""
+    """How much processes of one program differ, for every quantity."""
     return Spread(
         {q: sigma_of(estimates(processes, q)) for q in (*QUANTITIES, *PHASES)}, len(processes), len(processes) - 1
     )
 
 
 def ratio(process: Samples) -> float:
-    """backward / forward of one process."""
+    """The ratio backward / forward of one process."""
     return math.exp(estimates([process], "ratio")[0].centre)
 
 
 def pair_spread(processes: Sequence[Samples]) -> float:
-    """Standard deviation of ln(backward / forward) of single pairs, the median over processes."""
+    """Standard deviation of ln(backward / forward) of single pairs: the median over processes."""
     return float(np.median([np.std(stats.log_ratio(p.seconds["backward"], p.seconds["forward"])) for p in processes]))

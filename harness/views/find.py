@@ -1,4 +1,4 @@
-"""Finds the records of a sweep by what a user would call it."""
+"""Finds a sweep's records by the name a user would give it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from ..records.record import Record, read, records
 
 
 def open_sweep(name: str, results: Path) -> list[Record]:
-    """The records of a folder, of `study/sweep`, of the only sweep with that name, or of `mlflow:EXPERIMENT`.
+    """Read the records of a sweep.
 
-    Raises UserError where there is none, or more than one.
+    `name` is a folder, `study/sweep`, the name of a sweep that only one study has, or `mlflow:EXPERIMENT`. Raises
+    UserError if no sweep or more than one has that name.
     """
     if name.startswith("mlflow:"):
         return _from_mlflow(name.removeprefix("mlflow:"), results)
@@ -28,14 +29,14 @@ def open_sweep(name: str, results: Path) -> list[Record]:
 
 
 def _from_mlflow(experiment: str, results: Path) -> list[Record]:
-    """Records that were logged as artifacts, newest of each cell first; `experiment` may be `NAME@URI`."""
+    """The newest record of each cell, from the artifacts of an experiment; `experiment` may be `NAME@URI`."""
     from .mlflow import download_records
 
     name, _, uri = experiment.partition("@")
     with tempfile.TemporaryDirectory(prefix="twofold-") as folder:
         try:
             paths = download_records(uri or f"sqlite:///{results / 'mlflow.db'}", name, Path(folder))
-        except Exception as error:  # MLflow raises what its database, its server and its files raise
+        except Exception as error:  # MLflow passes on whatever its database, server or files raise
             raise UserError(f"mlflow:{experiment}: cannot be read ({error})") from error
         if not paths:
             raise UserError(f"mlflow:{experiment}: no such experiment, or no records in it")
