@@ -1,1 +1,1 @@
-"""Programs beside the sweep: `python -m harness.commands.NAME`."""
+"""The programs besides the sweep itself: `python -m harness.commands.NAME`."""

@@ -1,7 +1,7 @@
 """Compares two sweeps: `python -m harness.commands.compare A B [--force] [--results FOLDER]`.
 
-A and B are folders of records, sweeps as `study/sweep`, names of sweeps, or `mlflow:EXPERIMENT`. Exit code 0, 1 if
-anything is slower, 2 for a mistake.
+A and B are folders of records, sweeps as `study/sweep`, names of sweeps, or `mlflow:EXPERIMENT`. The exit code is 0, or
+1 if anything is slower, or 2 for a user's mistake.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from ..views.find import open_sweep
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Print the comparison; its exit code."""
+    """Print the comparison. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="make compare", description="Compare two sweeps.")
     parser.add_argument("a", help="the sweep before: a folder, study/sweep, a sweep's name, or mlflow:EXPERIMENT")
     parser.add_argument("b", help="the sweep after")
-    parser.add_argument("--force", action="store_true", help="compare what differs in machine, sizes or precision")
+    parser.add_argument("--force", action="store_true", help="compare even if machine, sizes or precision differ")
     parser.add_argument("--results", type=Path, default=Path("results"))
     given = parser.parse_args(arguments)
     try:

@@ -1,4 +1,4 @@
-"""Rebuilds MLflow from records: `python -m harness.commands.track [URI] [RESULTS]`. What is there already stays."""
+"""Rebuilds MLflow from records: `python -m harness.commands.track [URI] [RESULTS]`. Runs that exist are kept."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..views.plural import plural
 
 
 def main(uri: str, results: Path) -> int:
-    """Log what is missing, sweep by sweep; exit code 2 for records or an MLflow that cannot be read."""
+    """Log missing records, sweep by sweep. Returns exit code 2 if records cannot be read or MLflow fails."""
     sweeps = [folder for folder in sorted(results.glob("records/*/*")) if any(records(folder))]
     if not sweeps:
         print(f"twofold: {results / 'records'}: no records there; run make sweep first", file=sys.stderr)

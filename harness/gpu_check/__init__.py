@@ -1,1 +1,1 @@
-"""Everything that only a machine with a GPU can show."""
+"""The checks that only a machine with a GPU can run."""

@@ -1,8 +1,8 @@
-"""Everything that only a GPU machine can show, in one command: `make gpu-check`.
+"""Everything that only a machine with a GPU can show, in one command: `make gpu-check`.
 
-The parts come in the order of their worth, so that a time limit cuts off what is worth least: gradients, precision and
-clocks on the device, small models, lower precisions, then larger work up to published sizes. All that was printed and
-every record and log go into one file, which is written anew after each part.
+The most valuable parts come first, so that a time limit cuts off the least valuable ones: gradients, precision and
+clocks on the device, small models, lower precisions, then larger work up to published sizes. Everything printed and
+every record and log go into one file, which is rewritten after each part.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from ..workload.workload import save
 from .checks import check_variant
 
 MODELS = ("mlp", "resnet18", "gpt2")
-LEAST_S = 15  # a part with less time than this shows nothing
-ENDING_S = 10  # from Ctrl-C to the end of a sweep, in which it sums up
-INTERRUPTED = 130  # its exit code
+LEAST_S = 15  # a part that gets less time than this shows nothing
+ENDING_S = 10  # what a sweep needs to sum up after Ctrl-C
+INTERRUPTED = 130  # exit code of a command that Ctrl-C ended
 
-# Checks of each model in a precision, or a sweep; and how many seconds it may take.
+# Each part: checks of every model in one precision or a sweep, the seconds it may take, and its overrides.
 CHECK, SWEEP = "check", "sweep"
 PARTS: tuple[tuple[str, float, str], ...] = (
     (CHECK, 240, "precision=fp32"),
@@ -51,7 +51,7 @@ PARTS: tuple[tuple[str, float, str], ...] = (
 
 @dataclass
 class Contact:
-    """One run of the parts: what the user chose, when it must end, and where everything goes."""
+    """One run of all parts: the user's overrides, the time limit, and where the output goes."""
 
     overrides: tuple[str, ...]
     limit_s: float
@@ -64,13 +64,13 @@ class Contact:
         return self.limit_s - (time.monotonic() - self.begun)
 
     def say(self, line: str) -> None:
-        """On the terminal and into the log."""
+        """Print a line, and append it to the log."""
         print(line, flush=True)
         with (self.folder / "log.txt").open("a") as log:
             log.write(f"{line}\n")
 
     def keep(self) -> None:
-        """Write the file that holds everything up to now."""
+        """Write the file that holds everything so far."""
         self.file.parent.mkdir(parents=True, exist_ok=True)
         half = self.file.with_name(f"{self.file.name}.part")
         with tarfile.open(half, "w:gz") as archive:
@@ -79,19 +79,19 @@ class Contact:
         half.replace(self.file)
 
     def asked(self, part: str) -> list[str]:
-        """The overrides of a part; what the user gave stands instead of its own."""
+        """The overrides of a part; the user's replace its own."""
         own = ["device=cuda", "tracking=off", *part.split(), *self.overrides]
         merged = {override.partition("=")[0].lstrip("+~"): override for override in own}
         return [*merged.values(), f"results='{self.folder / 'results'}'"]
 
 
 def _worth_keeping(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
-    """Not what frameworks compiled."""
+    """Leave out the frameworks' compile caches."""
     return None if member.name == "results/cache" else member
 
 
 def check(contact: Contact, part: str, most_s: float) -> bool:
-    """Check every model in every variant while there is time. True if all that was seen is as it should be."""
+    """Check every model in every variant while there is time. Returns whether every check made was good."""
     end, good = time.monotonic() + most_s, True
     jobs = [_composed(contact, f"model={model} {part} study.name=gpu_check") for model in MODELS]
     for job in {job.workload.id: job for job in jobs}.values():  # the user may have chosen the model
@@ -110,7 +110,7 @@ def check(contact: Contact, part: str, most_s: float) -> bool:
 
 
 def sweep(contact: Contact, part: str, most_s: float) -> bool:
-    """Measure; interrupt it in order when its time is over, which is no failure. False for a bad end."""
+    """Run a sweep, and interrupt it cleanly when its time is up, which is no failure. Returns whether it ended well."""
     asked = [sys.executable, "-m", "harness", "-m", *contact.asked(part)]
     process = subprocess.Popen(asked, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     over = Event()
@@ -121,7 +121,7 @@ def sweep(contact: Contact, part: str, most_s: float) -> bool:
 
     timers = [Timer(max(1.0, most_s - ENDING_S), interrupt), Timer(max(1.0, most_s), process.kill)]
     for timer in timers:
-        timer.daemon = True  # an end by Ctrl-C does not wait for them
+        timer.daemon = True  # do not delay the exit after Ctrl-C
         timer.start()
     with process:
         assert process.stdout is not None
@@ -140,7 +140,7 @@ def _composed(contact: Contact, part: str) -> Job:
 
 
 def contact_device(contact: Contact) -> int:
-    """All parts, as far as time goes. Exit code 0 if all that was seen is good, 1 if not. Raises UserError."""
+    """Run all parts that there is time for. Returns exit code 0 if everything is good, else 1. Raises UserError."""
     for line in preflight.check([_composed(contact, "model=mlp study.name=gpu_check")]):
         contact.say(f"{line} (its cells are unsupported)")
     contact.say(f"machine: {describe()}")
@@ -167,7 +167,7 @@ def contact_device(contact: Contact) -> int:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Exit code 0 if all is good, 1 if not, 2 without a GPU or without any framework."""
+    """Run the checks. Returns exit code 0 if all are good, 1 if not, 2 without a GPU or without any framework."""
     parser = argparse.ArgumentParser(prog="python -m harness.gpu_check", description=__doc__)
     parser.add_argument("--limit", type=float, default=7200, metavar="SECONDS", help="for everything together")
     parser.add_argument("--file", type=Path, default=Path("results/gpu-check.tar.gz"), help="where everything goes")

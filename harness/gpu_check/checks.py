@@ -1,4 +1,4 @@
-"""What only a device can show of a variant: identity there, precision in force, its clock against the host's."""
+"""Checks of a variant that need the device: gradients there, precision in force, its clock against the host's."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from ..measure.worker import MALLOC, Worker
 from ..sweep.interpreters import lacking
 from ..sweep.run import conditions, launch
 
-# TF32 keeps 10 bits of the fraction: multiplies that really use it are off by more than this, fp32's by less.
+# TF32 keeps 10 bits of the fraction: gradients computed with it are off by more than this, those in fp32 by less.
 TF32_SHOWS = 3e-5
 
-# The host's clock includes the launch; below this share of it the two clocks do not see the same work.
+# The host's clock includes the launch. If the device's share of it is smaller, the clocks do not see the same work.
 LEAST_SHARE = 0.5
 MOST_SHARE = 1.02
 
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """One check of one variant: what was seen, and whether that is as it should be."""
+    """One check of one variant: what was seen, and whether that is good."""
 
     name: str
     good: bool
@@ -31,7 +31,7 @@ class Finding:
 
 
 def identity(errors: dict[str, float], precision: str) -> Finding:
-    """Gradients agree with the oracle, to the precision asked for and no better than it could."""
+    """Whether the largest gradient error shows the requested precision in force: TF32's is large, others' are not."""
     worst = max(errors.values())
     shown = worst > TF32_SHOWS
     good = shown if precision == "tf32" else not shown
@@ -39,7 +39,7 @@ def identity(errors: dict[str, float], precision: str) -> Finding:
 
 
 def clocks(host_s: dict[str, float], device_s: dict[str, float]) -> list[Finding]:
-    """The device's own time of each phase is most of the host's, and never more."""
+    """Whether the device's own time of each phase is most of the host's, and no more."""
     return [
         Finding(f"{phase}: device time within host time", LEAST_SHARE <= share <= MOST_SHARE, f"share {share:.2f}")
         for phase, seconds in device_s.items()

@@ -1,1 +1,1 @@
-"""The instrument against known truth: `make selfcheck`. Prints a line for each check, stores what it found."""
+"""The instrument against known truth: `make selfcheck` prints a line per check and stores this machine's noise."""

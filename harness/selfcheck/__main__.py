@@ -1,6 +1,8 @@
-"""`make selfcheck`. Real: one network in many fresh processes, each measured as itself twice and with backward
-prolonged by two known shares, all interleaved; and, as itself only, in every other framework and execution.
-Simulated: the same rounds and statistics on a counted clock.
+"""`make selfcheck`: real checks, then simulated ones.
+
+Real: one network in many fresh processes. Each process measures it twice as it is and with backward prolonged by two
+known shares, all interleaved. Every other framework and execution measures it once, as it is, in fewer processes.
+Simulated: the same rounds and statistics on a simulated clock.
 """
 
 from __future__ import annotations
@@ -23,13 +25,13 @@ from .checks import CELLS, LEAST, Process, real_checks
 from .processes import installed, measure, pair_spread, ratio, spread
 from .simulated import simulated_checks
 
-PROCESSES, OTHERS = 20, 8  # of the first framework and execution, and of each other
+PROCESSES, OTHERS = 20, 8  # of the first framework and execution, and of every other one
 WORKLOAD = Workload.of("mlp", {})
-PAIRS_S = 5.0  # measuring for each cell of one process
+PAIRS_S = 5.0  # seconds of measuring per cell and process
 
 
 def run(results: Path, processes: int = PROCESSES) -> bool:
-    """All checks; True if all hold. Raises Failure where a worker fails, UserError for too few processes."""
+    """Run all checks. Returns whether all hold. Raises Failure if a worker fails, UserError for too few processes."""
     if processes < LEAST:
         raise UserError(f"a self-check of {processes} processes says nothing; it takes {LEAST} or more")
     first, *others = installed()
@@ -65,7 +67,7 @@ def _measure(
             for checked in due:
                 try:
                     alone[checked].append(measure(checked, folder, results, number, {"once": 0.0}, PAIRS_S)["once"])
-                except Failure as failure:  # the others' minutes are not lost for it
+                except Failure as failure:  # do not lose the minutes of the others
                     print(f"  {checked} is left out: {failure}", flush=True)
                     alone.pop(checked)
             others = [checked for checked in others if checked in alone]
@@ -75,7 +77,7 @@ def _measure(
 
 
 def main() -> int:
-    """Exit code 0 if every check holds, 1 if one does not, 2 for a machine that cannot run them."""
+    """Returns exit code 0 if every check holds, 1 if one does not, 2 if the machine cannot run them."""
     try:
         with device_lock("cpu", print):
             return int(not run(Path(sys.argv[1] if len(sys.argv) > 1 else "results")))

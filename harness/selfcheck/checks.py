@@ -1,4 +1,4 @@
-"""Judgements on measured processes: is equal called equal, is a known delay found, do intervals hold?"""
+"""Checks of measured processes: are equal cells called equal, are known delays found, do intervals hold?"""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from .processes import estimates, sigma_of
 
 DELAY, SLIGHT_DELAY = 0.05, 0.02
 CELLS = {"once": 0.0, "again": 0.0, "delayed": DELAY, "slightly": SLIGHT_DELAY}  # share by which backward is prolonged
-RIGOROUS = 5  # processes of measure=rigorous, which must be enough for the slight delay
-LEAST = 2 * RIGOROUS  # processes without which there is nothing to judge
+RIGOROUS = 5  # processes of measure=rigorous, which must suffice to find the slight delay
+LEAST = 2 * RIGOROUS  # fewer processes cannot be judged
 
 Process = dict[str, Samples]
 
@@ -34,20 +34,20 @@ class Check:
 
 
 def judge(processes: Sequence[Process], other: str) -> tuple[Answer, float, float]:
-    """The answer for a cell against "once" within the same processes; the change found, and its half-width."""
+    """Compare a cell with "once" in the same processes. Returns the answer, the relative change and its half-width."""
     found = compared(*differences(processes, other), sigma=0.0)
     return found.answer, found.change.centre - 1, (found.change.high - found.change.low) / 2
 
 
 def differences(processes: Sequence[Process], other: str) -> tuple[list[float], list[float]]:
-    """By how much a cell's logarithm of the ratio exceeds that of "once" in each process, and its standard errors."""
+    """ln(ratio) of a cell less that of "once", for each process; and the standard errors of these differences."""
     old, new = (estimates([p[cell] for p in processes], "ratio") for cell in ("once", other))
     pairs = list(zip(old, new, strict=True))
     return [b.centre - a.centre for a, b in pairs], [math.hypot(a.se, b.se) for a, b in pairs]
 
 
 def real_checks(processes: Sequence[Process]) -> list[Check]:
-    """All that can be said of fresh processes of one program."""
+    """All checks of fresh processes of one program."""
     slower, delay, width = judge(processes, "delayed")
     held = coverage(estimates([p["once"] for p in processes], "ratio"))
     return [
@@ -69,8 +69,9 @@ def real_checks(processes: Sequence[Process]) -> list[Check]:
 
 
 def in_sets(processes: Sequence[Process], other: str, right: Answer, wrong: set[Answer], name: str) -> Check:
-    """Whether as many processes as `measure=rigorous` has give the right answer in three sets of four, and none the
-    wrong one.
+    """Check that sets of `RIGOROUS` processes give the right answer.
+
+    At least three in four sets must give the right answer, and none a wrong one.
     """
     sets = [processes[i : i + RIGOROUS] for i in range(0, len(processes) - RIGOROUS + 1, RIGOROUS)]
     answers = [judge(each, other)[0] for each in sets]
@@ -83,7 +84,7 @@ def in_sets(processes: Sequence[Process], other: str, right: Answer, wrong: set[
 
 
 def coverage(found: Sequence[stats.Estimate]) -> float:
-    """Share of processes whose own interval, by the sigma of the others, holds the mean of the others."""
+    """Share of processes whose interval, computed with the sigma of the others, contains the mean of the others."""
     hits = 0
     for i, own in enumerate(found):
         others = [e for j, e in enumerate(found) if j != i]

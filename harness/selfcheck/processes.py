@@ -1,4 +1,4 @@
-"""What the self-check measures: one small network, again and again in fresh processes."""
+"""Measures the self-check's network in fresh processes, and estimates how much they differ."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def measure(
 
 
 def estimates(processes: Sequence[Samples], quantity: str) -> list[stats.Estimate]:
-    """One estimate a process: of a ratio, or of one phase's time, in logarithms."""
+    """One estimate per process, in natural logarithms: of a ratio, or of one phase's time."""
     if quantity in QUANTITIES:
         top, bottom = QUANTITIES[quantity]
         return [stats.within(stats.log_ratio(p.seconds[top], p.seconds[bottom])) for p in processes]
@@ -79,22 +79,22 @@ def estimates(processes: Sequence[Samples], quantity: str) -> list[stats.Estimat
 
 
 def sigma_of(found: Sequence[stats.Estimate]) -> float:
-    """Process-to-process standard deviation."""
+    """The process-to-process standard deviation of estimates, one per process."""
     return stats.process_sigma([e.centre for e in found], [e.se for e in found])
 
 
 def spread(processes: Sequence[Samples]) -> Spread:
-    """What differs between these processes of one program."""
+    """How much processes of one program differ, for every quantity."""
     return Spread(
         {q: sigma_of(estimates(processes, q)) for q in (*QUANTITIES, *PHASES)}, len(processes), len(processes) - 1
     )
 
 
 def ratio(process: Samples) -> float:
-    """backward / forward of one process."""
+    """The ratio backward / forward of one process."""
     return math.exp(estimates([process], "ratio")[0].centre)
 
 
 def pair_spread(processes: Sequence[Samples]) -> float:
-    """Standard deviation of ln(backward / forward) of single pairs, the median over processes."""
+    """Standard deviation of ln(backward / forward) of single pairs: the median over processes."""
     return float(np.median([np.std(stats.log_ratio(p.seconds["backward"], p.seconds["forward"])) for p in processes]))

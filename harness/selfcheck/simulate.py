@@ -1,6 +1,6 @@
-"""A worker without a process, on a clock that is only counted: known times, known noise, in no time.
+"""A simulated worker: known times and known noise on a simulated clock, without a process.
 
-The self-check and the tests run the real rounds and statistics on it, where the truth is known.
+The self-check and the tests run the real rounds and statistics on it, because there the truth is known.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class SimulatedWorker:
         self._offset = self.process * self.generator.standard_normal()
 
     def clock(self) -> float:
-        """Seconds that have passed in the simulation."""
+        """Simulated seconds so far."""
         return self.now_s
 
     def measure(self, deadline_s: float, cycles: int, repeat: int, stretch: float = 0.0) -> Samples:

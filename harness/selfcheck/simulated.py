@@ -1,4 +1,4 @@
-"""The same rounds and statistics on a counted clock, where the truth is exact and repeats are cheap."""
+"""Checks of the real rounds and statistics on simulated workers, where the truth is exact and repeats are cheap."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ MOST_PROCESSES = 60  # of one comparison; a machine that needs more cannot tell 
 
 
 def simulated_checks(sigma: float, pair: float, processes: int) -> list[Check]:
-    """A known ratio, intervals that hold it as often as they say, and a cell that is the same as itself.
+    """Check that a known ratio is recovered, that intervals cover it, and that a cell is the same as itself.
 
-    The noise is that of this machine: `sigma` between processes, `pair` of one pair, as standard deviations of
-    logarithms. Each repeat goes by a self-check of its own, of as many simulated processes as the real one has.
+    The noise is this machine's: `sigma` between processes, `pair` of one pair, as standard deviations of logarithms.
+    Each repeat has a simulated self-check of its own, with as many processes as the real one.
     """
     generator = np.random.default_rng(20221130)
     found = [_process(generator, sigma, pair) for _ in range(REPEATS)]
@@ -33,17 +33,17 @@ def simulated_checks(sigma: float, pair: float, processes: int) -> list[Check]:
     held = float(np.mean([_holds(found, i, processes, truth) for i in range(REPEATS)]))
     return [
         Check("known ratio recovered, simulated", abs(bias) < 0.005, f"off by {bias:+.2%} over {REPEATS} repeats"),
-        # 93 to 97 %, as far as so many repeats can tell.
+        # 93 to 97 %, widened by the sampling error of so many repeats.
         Check("coverage of the 95 % interval, simulated", 0.92 <= held <= 0.985, f"{held:.1%} of {REPEATS} repeats"),
         _same_twice(generator, sigma, pair),
     ]
 
 
 def _same_twice(generator: np.random.Generator, sigma: float, pair: float) -> Check:
-    """How many processes it takes until a cell is called the same as itself in 95 of 100 comparisons.
+    """Find how many processes it takes to call a cell the same as itself in 95 of 100 comparisons.
 
-    On a noisy machine those of `measure=rigorous` may be too few. That is no fault of the instrument, but worth
-    knowing: each comparison beyond the first ones draws its processes again from all that were simulated.
+    On a noisy machine the processes of `measure=rigorous` may be too few, which is no fault of the instrument but worth
+    knowing. Comparisons with more processes draw them, with replacement, from all that were simulated.
     """
     pool = [_twice(generator, sigma, pair) for _ in range(RIGOROUS * TWICE)]
     changes, errors = map(np.array, differences(pool, "again"))
@@ -71,14 +71,14 @@ def _process(generator: np.random.Generator, sigma: float, pair: float) -> stats
 
 
 def _holds(found: list[stats.Estimate], i: int, processes: int, truth: float) -> bool:
-    """Whether the interval of one process, by the next ones as its self-check, holds the truth."""
+    """Whether one process's interval covers the truth, with the processes after it as its self-check."""
     checked = [found[(i + j) % len(found)] for j in range(1, processes + 1)]
     interval = stats.moderated([found[i].centre], [found[i].se], sigma_of(checked), processes - 1)
     return abs(found[i].centre - truth) <= interval.half_width()
 
 
 def _twice(generator: np.random.Generator, sigma: float, pair: float) -> Process:
-    """A process with the same cell twice, as many pairs as a variant may have."""
+    """Simulate a process that measures the same cell twice, each with as many pairs as a variant may have."""
     worker = SimulatedWorker(SECONDS, generator, process=sigma, pair=pair)
     runs = {cell: Run(worker, 1, sum(SECONDS.values())) for cell in ("once", "again")}  # type: ignore[arg-type]
     budget_s = CAP_PAIRS * sum(SECONDS.values())

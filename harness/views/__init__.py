@@ -1,1 +1,1 @@
-"""What is shown of records: terminal, table, MLflow, comparison."""
+"""Views of records: terminal, table, MLflow, comparison."""

@@ -19,17 +19,18 @@ QUANTITIES = ("forward", "backward", "ratio")
 
 @dataclass(frozen=True)
 class CellComparison:
-    """One cell in both sweeps: its name, and how each quantity compares."""
+    """One cell measured in two sweeps: its name, and the comparison of each quantity."""
 
     name: str
     quantities: dict[str, Comparison]
 
 
 def match(before: Sequence[Record], after: Sequence[Record], force: bool) -> list[tuple[Record, Record]]:
-    """Pairs of records of the same cell that can be compared.
+    """Pair the records of two sweeps that measured the same cell.
 
-    Raises UserError, naming what differs, where a model and variant that stands once on each side differs in
-    machine, sizes, precision, choices, device or threads, unless `force`; and where nothing matches.
+    A model and variant that occurs once on each side is paired even if its cells differ. Raises UserError if nothing
+    matches or, unless `force`, if a pair differs in machine, sizes, precision, choices, device or threads; the message
+    names the differences.
     """
     old = {record.cell: record for record in before if record.samples and record.outcome == "ok"}
     new = {record.cell: record for record in after if record.samples and record.outcome == "ok"}
@@ -50,7 +51,7 @@ def match(before: Sequence[Record], after: Sequence[Record], force: bool) -> lis
 
 
 def _single(records: Iterable[Record]) -> dict[tuple[str, str], Record]:
-    """Records by model and variant, where there is but one of them."""
+    """Records by model and variant, for those that have only one record."""
     found: dict[tuple[str, str], list[Record]] = {}
     for record in records:
         found.setdefault((record.model, record.variant), []).append(record)
@@ -58,7 +59,7 @@ def _single(records: Iterable[Record]) -> dict[tuple[str, str], Record]:
 
 
 def _differences(a: Record, b: Record) -> list[str]:
-    """What makes two records incomparable, in words. What one side does not know may differ."""
+    """Phrases that say what makes two records incomparable. Something unknown on one side counts as a difference."""
     sizes_a, sizes_b = a.workload["sizes"], b.workload["sizes"]
     sides = [(f"model.{key}", sizes_a.get(key), sizes_b.get(key)) for key in sizes_a | sizes_b]
     sides += [(key, a.workload[key], b.workload[key]) for key in ("precision", "seed", "gradients")]
@@ -74,7 +75,7 @@ def _differs(name: str, in_a: object, in_b: object) -> str:
 
 
 def remarks(pairs: Iterable[tuple[Record, Record]]) -> list[str]:
-    """What differs between the two sides and is compared all the same, each once: the environment may be the point."""
+    """Differences that do not prevent the comparison, each once: a changed environment may be the point of it."""
     found: dict[str, None] = {}
     for a, b in pairs:
         environment = (_differs(*side) for side in differences(a.environment, b.environment))
@@ -83,7 +84,7 @@ def remarks(pairs: Iterable[tuple[Record, Record]]) -> list[str]:
 
 
 def compare(a: Record, b: Record, calibration: Calibration) -> CellComparison:
-    """B against A, for each quantity. Their processes are not shared, so each counts its own offset."""
+    """Compare B with A, quantity by quantity. They ran in different processes, so each has an offset of its own."""
     quantities = {}
     spread = calibration.of(a)
     for quantity in QUANTITIES:
@@ -96,7 +97,7 @@ def compare(a: Record, b: Record, calibration: Calibration) -> CellComparison:
 
 
 def _estimates(record: Record, quantity: str) -> list[stats.Estimate]:
-    """One estimate a trial, in logarithms."""
+    """One estimate per trial, in natural logarithms."""
     return [
         stats.within(
             stats.log_ratio(trial["seconds"]["backward"], trial["seconds"]["forward"])
@@ -108,7 +109,7 @@ def _estimates(record: Record, quantity: str) -> list[stats.Estimate]:
 
 
 def lines(comparisons: Sequence[CellComparison]) -> list[str]:
-    """One line a cell and quantity, then the geometric means."""
+    """One line per cell and quantity, then the geometric means."""
     found = []
     for comparison in comparisons:
         for quantity, judged in comparison.quantities.items():
@@ -123,6 +124,6 @@ def lines(comparisons: Sequence[CellComparison]) -> list[str]:
 
 
 def exit_code(comparisons: Sequence[CellComparison]) -> int:
-    """1 if forward or backward of any cell is slower, else 0."""
+    """1 if forward or backward is slower in any cell, otherwise 0."""
     timed = ("forward", "backward")
     return int(any(c.quantities[quantity].answer is Answer.SLOWER for c in comparisons for quantity in timed))

@@ -1,4 +1,4 @@
-"""Finds the records of a sweep by what a user would call it."""
+"""Finds a sweep's records by the name a user would give it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from ..records.record import Record, read, records
 
 
 def open_sweep(name: str, results: Path) -> list[Record]:
-    """The records of a folder, of `study/sweep`, of the only sweep with that name, or of `mlflow:EXPERIMENT`.
+    """Read the records of a sweep.
 
-    Raises UserError where there is none, or more than one.
+    `name` is a folder, `study/sweep`, the name of a sweep that only one study has, or `mlflow:EXPERIMENT`. Raises
+    UserError if no sweep or more than one has that name.
     """
     if name.startswith("mlflow:"):
         return _from_mlflow(name.removeprefix("mlflow:"), results)

@@ -1,4 +1,4 @@
-"""Records to MLflow: one flat run for each variant, and one summary run for each sweep. Always a view."""
+"""Records to MLflow: one flat run per variant and one summary run per sweep. A view: records stay the truth."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-# Before MLflow is imported: no thread that phones home, and no minutes of retries on a server that went away.
+# Set before MLflow is imported: no thread that phones home, no minutes of retries on a server that has gone away.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
 
 _LOCAL = "sqlite:///"
-_WHOLE = ("FINISHED", "FAILED")  # statuses of runs that hold all of their record
+_WHOLE = ("FINISHED", "FAILED")  # statuses of runs that hold a complete record
 
 
 def local_uri(results: Path) -> str:
@@ -36,12 +36,12 @@ def local_uri(results: Path) -> str:
 
 
 class Tracker:
-    """Logs to one experiment, named as the study. Every method may raise what MLflow raises."""
+    """Logs to one experiment, named after the study. Any method may raise whatever MLflow raises."""
 
     def __init__(self, uri: str, study: str, results: Path) -> None:
         from mlflow import MlflowClient
 
-        logging.getLogger("mlflow").setLevel(logging.WARNING)  # it announces every table it creates
+        logging.getLogger("mlflow").setLevel(logging.WARNING)  # otherwise it announces every table it creates
         if uri.startswith(_LOCAL):
             _make_database(Path(uri.removeprefix(_LOCAL).partition("?")[0]))
         self.client: MlflowClient = MlflowClient(uri)
@@ -54,7 +54,7 @@ class Tracker:
             self.experiment = self.client.create_experiment(study, artifact_location=local)
 
     def log(self, record: Record, path: Path) -> None:
-        """One run: sizes as params and as metrics, numbers as metrics, versions and machine as tags."""
+        """Log one record as one run: sizes as params and metrics, numbers as metrics, versions and machine as tags."""
         from mlflow.entities import Metric, Param
 
         sizes = {k: v for k, v in record.workload["sizes"].items() if v is not None}
@@ -96,10 +96,11 @@ class Tracker:
         self.client.set_terminated(run, "FINISHED" if record.outcome == "ok" else "FAILED")
 
     def catch_up(self, folder: Path) -> int:
-        """Log the records of a sweep of which this experiment has no whole run; returns how many.
+        """Log those records of a sweep that have no complete run in this experiment. Returns how many.
 
-        A run that did not end, because its process was killed or MLflow went away, is removed if it is of one of these
-        records or of an earlier measurement of its cell. One that was started later is being logged by somebody else.
+        An unfinished run (its process was killed, or MLflow went away) is deleted if it belongs to one of these records
+        or to an earlier measurement of the same cell. One that was started later is still being logged by another
+        process.
         """
         ours = {record.cell: (record, path) for path in records(folder) for record in [read(path)]}
         whole, halves = set(), []
@@ -117,7 +118,7 @@ class Tracker:
         return len(late)
 
     def _variants(self, sweep: str) -> Iterator[Run]:
-        """The runs of a sweep's variants. Those that an older version left half done have no kind."""
+        """The runs of a sweep's variants, including the unfinished runs of an older version, which have no kind."""
         page = None
         while page is None or page.token:
             page = self.client.search_runs([self.experiment], f"tags.sweep = '{sweep}'", page_token=page and page.token)
@@ -139,7 +140,7 @@ class Tracker:
 
     @staticmethod
     def contents(uri: str) -> list[tuple[str, str, str | None]]:
-        """(study, experiment id, id of its latest summary run) of each experiment that holds runs of ours."""
+        """(study, experiment id, id of the latest summary run) of every experiment that holds our runs."""
         from mlflow import MlflowClient
 
         client, found = MlflowClient(uri), []
@@ -182,7 +183,7 @@ def metrics_of(record: Record) -> dict[str, float]:
 
 
 def download_records(uri: str, experiment: str, folder: Path) -> list[Path]:
-    """The record artifacts of an experiment's runs, the newest of each cell, as files below `folder`."""
+    """Download the newest record of each cell of an experiment to files below `folder`."""
     from mlflow import MlflowClient
 
     client = MlflowClient(uri)
@@ -204,7 +205,7 @@ def download_records(uri: str, experiment: str, folder: Path) -> list[Path]:
 
 
 def _make_database(path: Path) -> None:
-    """Make the file if it is not there, whole or not at all: MLflow cannot use one whose making was cut short."""
+    """Create the database atomically if it is missing: MLflow cannot use one whose creation was interrupted."""
     if path.exists():
         return
     from mlflow import MlflowClient
@@ -217,7 +218,7 @@ def _make_database(path: Path) -> None:
 
 
 def _user() -> str:
-    """The user's name; the number where it has none, as in some containers."""
+    """The user's name, or the user's number where there is no name, as in some containers."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

@@ -1,4 +1,4 @@
-"""The findings of a sweep as text: one table, and the sentence that answers the question for this machine."""
+"""The findings of a sweep as text: a table, and one sentence that answers the question for this machine."""
 
 from __future__ import annotations
 
@@ -51,13 +51,13 @@ def _number(value: float | None, form: str) -> str:
 
 
 def execution(record: Record) -> str:
-    """The execution and what was chosen besides."""
+    """The execution, followed by the choices that depart from the defaults."""
     departing = Choices(**record.choices).departing
     return " ".join([record.execution, *(f"{name}={value}" for name, value in departing.items())])
 
 
 def interval(record: Record) -> str:
-    """The 95 % interval of the ratio, or why a measured one has none."""
+    """The 95 % interval of the ratio, or why a measured ratio has none."""
     m = record.metrics
     if "ratio_low" in m:
         return f"{m['ratio_low']:.2f} to {m['ratio_high']:.2f}"
@@ -65,7 +65,7 @@ def interval(record: Record) -> str:
 
 
 def by_flops(record: Record) -> str:
-    """The ratio of the FLOPs that ran, and that of those asked for where it is another."""
+    """The ratio of the executed FLOPs, followed by that of the requested FLOPs in brackets if it differs."""
     shown = [f"{record.metrics[n]:.2f}" for n in ("ratio_flops", "ratio_flops_asked") if n in record.metrics]
     return f"{shown[0]} ({shown[1]})" if len(set(shown)) == 2 else "".join(shown[:1])
 
@@ -75,9 +75,9 @@ def _outcome(record: Record) -> str:
 
 
 def remarks(records: Sequence[Record]) -> list[str]:
-    """What the table marks and does not say, a line each in its order; last the machine's noise floor.
+    """The lines below the table, in its order: failures, differing counts, differing splits and noise.
 
-    That is failures, differing counts, splits that differ, and noise.
+    The machine's noise floor comes last.
     """
     found = []
     for record in records:
@@ -93,7 +93,7 @@ def remarks(records: Sequence[Record]) -> list[str]:
 
 
 def answer(records: Sequence[Record]) -> str:
-    """Is the backward pass twice the forward, on this machine? From intervals, not from point values."""
+    """Whether the backward pass takes twice as long as the forward, judged by intervals, not by point values."""
     if not any(r.outcome == "ok" for r in records):
         return "Nothing was measured, so there is no answer."
     measured = [r for r in records if r.outcome == "ok" and "ratio_low" in r.metrics]
@@ -115,21 +115,21 @@ def answer(records: Sequence[Record]) -> str:
 
 
 def _by_flops(measured: Sequence[Record]) -> str:
-    """What the FLOPs that ran answer, and those asked for where they are others; an op without multiplies has none."""
+    """The range of the executed FLOPs' ratio, and of the requested ones' if it differs; some ops have no multiplies."""
     executed, asked = (_between(measured, name) for name in ("ratio_flops", "ratio_flops_asked"))
     if not executed:
-        return "it cannot be told, for there are none"
+        return "it cannot be told, since there are none"
     return f"it is {executed} times" + (f" ({asked} as asked)" if asked and asked != executed else "")
 
 
 def _between(measured: Sequence[Record], name: str) -> str:
-    """A number in all records: 1.83, or 1.83 to 2.50."""
+    """The range of a metric over the records that have it: `1.83`, or `1.83 to 2.50`."""
     found = [r.metrics[name] for r in measured if name in r.metrics]
     return " to ".join(dict.fromkeys(f"{n:.2f}" for n in (min(found), max(found)))) if found else ""
 
 
 def markdown(records: Sequence[Record]) -> str:
-    """The findings as Markdown, for MLflow."""
+    """The findings as Markdown, for MLflow: answer, table, remarks."""
     lines = [f"| {' | '.join(COLUMNS)} |", f"|{'---|' * len(COLUMNS)}"]
     lines += [f"| {' | '.join(text.replace('|', '/') for text in row(record))} |" for record in records]
     return "\n".join([answer(records), "", *lines, "", *(f"- {remark}" for remark in remarks(records))])

@@ -1,4 +1,4 @@
-"""The findings on the terminal: a line for each finished variant, and the table at the end."""
+"""The findings on the terminal: a line per finished variant, and a table at the end."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ _WIDEST = 1000  # characters of a table
 
 
 class Terminal:
-    """Prints as things happen; never redraws, so that nothing runs beside a measurement."""
+    """Prints results as they come. It never redraws, so that nothing runs during a measurement."""
 
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(highlight=False)
-        self.later_s: dict[Path, float] = {}  # planned for what comes after the job of a record's file
+        self.later_s: dict[Path, float] = {}  # by record file: seconds planned for the jobs after its own
 
     def say(self, text: str) -> None:
-        """One line."""
+        """Print one line."""
         self.console.print(text, markup=False, soft_wrap=True)
 
     def finished(self, record: Record, path: Path, left_s: float) -> None:
-        """One finished variant, its record's file, and the seconds left of its job: how long the rest will take."""
+        """Print the line of a finished variant. `left_s` is what remains of its job; later jobs are added to it."""
         m = record.metrics
         what = f"{record.model:<10} {record.framework + ' ' + execution(record):<18}"
         if record.outcome == "ok":
@@ -41,7 +41,7 @@ class Terminal:
         self.say(f"{what} {found}  ({_readable(left_s + self.later_s.get(path, 0.0))})")
 
     def table(self, records: Sequence[Record]) -> None:
-        """All variants of a sweep, what the table marks, and the answer."""
+        """Print all variants of a sweep, the remarks on them, and the answer."""
         self._table(COLUMNS, [row(record) for record in records])
         for text in ("", *remarks(records), "", answer(records)):
             self.say(text)
@@ -72,4 +72,4 @@ def _readable(seconds: float) -> str:
     return f"{seconds / 60:.0f} min left" if seconds >= 90 else f"{seconds:.0f} s left"
 
 
-TERMINAL = Terminal()  # that of this process
+TERMINAL = Terminal()  # one per process

@@ -71,7 +71,7 @@ def spread(name: str, values: np.ndarray) -> float:
 
 
 def main() -> int:
-    """Print the spreads; 1 if a figure misses what the README says of the instrument."""
+    """Print the spreads; 1 if a figure misses what harness/measure/README.md asks of the instrument."""
     with tempfile.TemporaryDirectory(prefix="twofold-") as temporary:
         folder = save(Workload.of("mlp", {}), Path(temporary) / "workload")
         own, other = np.empty((RUNS, TRIALS)), np.empty(RUNS)
