@@ -1,1 +1,1 @@
-"""How it is measured: workers, clock, rounds, statistics. Imports no framework."""
+"""How workloads are measured: workers, clock, rounds, statistics. Imports no framework."""
