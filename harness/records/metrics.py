@@ -64,7 +64,7 @@ METRICS: dict[str, Quantity] = {
     "loss_error": Quantity("1", "Relative error of the loss against the float64 oracle."),
     "residual_mib": Quantity("MiB", "Size of what forward keeps for backward, without parameters and inputs."),
     "dispatch_share": Quantity(
-        "1", "Time until forward returns over time until it is done; near 1 on a GPU it is host-bound."
+        "1", "Time until forward returns over time until it is done; near 1 on a GPU means that it is host-bound."
     ),
     "set_up_s": Quantity("s", "From the import of the framework to the verified program, in the first trial."),
     "parameters": Quantity("1", "Number of trained values."),
