@@ -34,7 +34,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class Device:
-    """Where to run: `cpu` or `cuda`, the number of threads, and what happens to freed memory (see `conf/device/`)."""
+    """The device to run on: `cpu` or `cuda`, its number of threads, and the use of freed memory (see `conf/device/`)."""
 
     name: str
     threads: int
@@ -43,7 +43,7 @@ class Device:
 
 @dataclass(frozen=True)
 class Measure:
-    """How long and how often to measure; `conf/measure/` explains each field."""
+    """The measuring settings: how long and how often to measure. `conf/measure/` explains each field."""
 
     __pydantic_config__ = STRICT
     name: str

@@ -101,6 +101,7 @@ def _key(override: str) -> str:
 
 
 def _claim(config: dict[str, Any]) -> Claim | None:
+    """Build the claim of a config's study; None if it has none. Raises UserError."""
     return None if config["claim"] is None else claim_of(config["claim"])
 
 

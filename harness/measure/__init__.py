@@ -1,1 +1,1 @@
-"""How workloads are measured: workers, clock, rounds, statistics. Imports no framework."""
+"""Measures workloads: workers, clock, rounds, statistics. Imports no framework."""

@@ -15,6 +15,8 @@ SIGMA_DIFFERENCE_FLOOR = 0.003  # for paired differences, in which the offset of
 
 
 class Answer(StrEnum):
+    """The new program compared with the old one."""
+
     SAME = "same"
     SLOWER = "slower"
     FASTER = "faster"

@@ -25,7 +25,7 @@ LONGEST_LINE = 16 * 2**20
 
 
 class Outcome(StrEnum):
-    """How a variant ended. Every outcome is a result, and the sweep continues after it."""
+    """The way in which a variant ended. Every outcome is a result, and the sweep continues after it."""
 
     OK = "ok"
     INVALID = "invalid"  # differs from the oracle, or executes other multiplies than requested

@@ -35,9 +35,11 @@ class Run:
 
     @property
     def cycles(self) -> int:
+        """The number of cycles timed so far."""
         return len(self.samples.wall)
 
     def log_ratios(self) -> np.ndarray:
+        """Compute ln(backward / forward) of each pair so far."""
         return stats.log_ratio(self.samples.seconds["backward"], self.samples.seconds["forward"])
 
 

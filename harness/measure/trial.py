@@ -20,7 +20,7 @@ from .worker import MALLOC, Worker
 
 @dataclass(frozen=True)
 class Launch:
-    """How to start the worker of one variant, and what it is to run."""
+    """Everything needed to start the worker of one variant: its program, its interpreter and its log."""
 
     framework: str
     execution: str

@@ -19,7 +19,7 @@ ASSUMED_TIME = 0.05
 
 @dataclass(frozen=True)
 class Spread:
-    """How far fresh processes of one program differ.
+    """The spread of measurements over fresh processes of one program.
 
     Attributes:
         sigma: standard deviations of the logarithms of `ratio`, `marginal` and each phase's time, by name.

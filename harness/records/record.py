@@ -99,7 +99,7 @@ class Record:
 
     @property
     def notes(self) -> dict[str, str]:
-        """Why a phase does not execute the multiplies that the trace requests, by phase; only those that do not."""
+        """The notes of phases that execute other multiplies than the trace requests, by phase."""
         return {name: phase.note for name, phase in self.phases.items() if phase.note}
 
     def write(self, folder: Path) -> Path:
@@ -178,6 +178,7 @@ def _record(path: Path, content: bytes) -> Record:
 
 
 def _unreadable(path: Path, error: OSError) -> UserError:
+    """Make the error for a file that cannot be read."""
     return UserError(f"{path}: cannot be read ({error.strerror})")
 
 

@@ -36,6 +36,7 @@ def check(jobs: Sequence[Job]) -> list[str]:
 
 
 def _check_writable(folder: Path) -> None:
+    """Raise UserError unless files can be created in the results folder."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -45,6 +46,7 @@ def _check_writable(folder: Path) -> None:
 
 
 def _check_tracking(uri: str | None) -> None:
+    """Raise UserError unless MLflow is installed and its server, if there is one, answers."""
     if uri is None:
         return
     if importlib.util.find_spec("mlflow") is None:

@@ -7,7 +7,7 @@ import os
 from functools import cache
 from pathlib import Path
 
-_GAUGES = ("load", "cpu_mhz", "cpu_celsius")  # as they stand at the end of a visit, when the CPUs are still busy
+_GAUGES = ("load", "cpu_mhz", "cpu_celsius")  # read at the end of a visit, when the CPUs are still busy
 _COUNTERS = ("steal_s", "throttles")  # by their increase during a visit
 
 _TICKS = os.sysconf("SC_CLK_TCK")
