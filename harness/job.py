@@ -34,7 +34,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class Device:
-    """The device to run on: `cpu` or `cuda`, its number of threads, and the use of freed memory (see `conf/device/`)."""
+    """The device to run on: `cpu` or `cuda`, number of threads, and handling of freed memory (see `conf/device/`)."""
 
     name: str
     threads: int
