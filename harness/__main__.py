@@ -1,4 +1,4 @@
-"""Entry point: `python -m harness model=mlp device=cpu`, or as `twofold`. Hydra's jobs are one workload each."""
+"""Entry point: `python -m harness model=mlp device=cpu`, or `twofold`. Each Hydra job measures one workload."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def main(config: DictConfig) -> None:
 
 
 def _interrupt(*_: object) -> None:
-    """The first Ctrl-C ends the sweep in order, the second immediately; workers die with this process."""
+    """On the first Ctrl-C stop the sweep cleanly; a second one quits immediately. Workers die with this process."""
     signal.signal(signal.SIGINT, _end_immediately)
     raise KeyboardInterrupt
 
@@ -38,8 +38,8 @@ def _end_immediately(*_: object) -> None:
 
 
 def command_line() -> None:
-    """`main`, with every end told in a sentence."""
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # it raises then, instead of printing and ending the process
+    """Run `main`, and report however it ends in one sentence and an exit code (see README.md)."""
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # so that Hydra raises errors instead of printing them and exiting
     signal.signal(signal.SIGINT, _interrupt)
     sys.path.append(str(ROOT / "harness" / "plugins"))  # where Hydra finds the sweeper
     try:
@@ -56,7 +56,7 @@ def command_line() -> None:
 
 
 def _interrupted() -> bool:
-    """Whether there was a Ctrl-C. What else goes wrong after it follows from it, and is not how the program ended."""
+    """Return True after a Ctrl-C. Any later error is a consequence of it, and is not reported as the cause."""
     return signal.getsignal(signal.SIGINT) is _end_immediately
 
 

@@ -1,4 +1,4 @@
-"""User errors, and how any exception that ends the program is reported: a sentence and an exit code."""
+"""User errors, and how an exception that ends the program is reported: one sentence and an exit code."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class UserError(Exception):
-    """A user's mistake: its message names the value, what was expected and what to do. Never shown as a traceback."""
+    """A user's mistake. The message names the value, what was expected and what to do; no traceback is ever shown."""
 
 
 def explanation(error: Exception) -> str | None:
-    """One sentence for a mistake that we or Hydra found, or for a full disk. None for a bug."""
+    """Explain in one sentence a mistake that this program or Hydra detected, or a full disk. Returns None for a bug."""
     from hydra.errors import HydraException, MissingConfigException
     from omegaconf.errors import OmegaConfBaseException
 
@@ -32,13 +32,13 @@ def explanation(error: Exception) -> str | None:
 
 
 def first_line(error: Exception) -> str:
-    """The first line of what a library raised, or its kind if it says nothing."""
+    """Return the first line of a library's error message, or the exception's type if it has no message."""
     lines = str(error).splitlines()
     return lines[0][:200] if lines else type(error).__name__
 
 
 def report(error: Exception) -> int:
-    """Print why the program ends, a bug with its traceback. Returns the exit code: 2 for a mistake, 3 for a bug."""
+    """Print why the program ends, with a traceback for a bug. Returns the exit code: 2 for a mistake, 3 for a bug."""
     message = explanation(error)
     if message is None:
         traceback.print_exception(error)

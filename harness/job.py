@@ -1,4 +1,4 @@
-"""The types that everything speaks of: a job, its variants, and how and where they are measured."""
+"""The types shared by the whole harness: a job, its variants, and how and where they are measured."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from adapters.base import DEFAULT, Choices
 
 from .workload.workload import Workload
 
-# What a config may give for a field: pydantic checks it where a config is read (`harness/config/`).
+# Constraints on fields that come from a config; pydantic checks them where the config is read (`harness/config/`).
 STRICT = ConfigDict(extra="forbid")
 Count = Annotated[int, Field(strict=True, ge=1)]
 Positive = Annotated[float, Field(strict=True, gt=0, lt=1e9)]
@@ -34,7 +34,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class Device:
-    """Where to run: `cpu` or `cuda`, with how many threads, and what becomes of freed memory (see `conf/device/`)."""
+    """The device to run on: `cpu` or `cuda`, number of threads, and handling of freed memory (see `conf/device/`)."""
 
     name: str
     threads: int
@@ -43,7 +43,7 @@ class Device:
 
 @dataclass(frozen=True)
 class Measure:
-    """How long and how often to measure; `conf/measure/` explains each field."""
+    """The measuring settings: how long and how often to measure. `conf/measure/` explains each field."""
 
     __pydantic_config__ = STRICT
     name: str
@@ -56,7 +56,7 @@ class Measure:
 
 @dataclass(frozen=True)
 class Tracking:
-    """Address of MLflow; None to keep records only."""
+    """The URI of the MLflow server or database; None writes records only."""
 
     __pydantic_config__ = STRICT
     uri: str | None
@@ -64,9 +64,9 @@ class Tracking:
 
 @dataclass(frozen=True)
 class Framework:
-    """What a framework can execute, and its Python for each device (None: the one that runs the harness).
+    """A framework's executions, and its Python interpreter by device (None: the one that runs the harness).
 
-    `cached` are the executions whose compiled programs a later process finds in a cache.
+    `cached` lists the executions whose compiled programs a later process finds in a cache.
     """
 
     __pydantic_config__ = STRICT
@@ -77,7 +77,7 @@ class Framework:
 
 @dataclass(frozen=True)
 class Job:
-    """One workload on one device, with the variants to measure on it, and the sweep that it belongs to."""
+    """One workload on one device, the variants of it to measure, and the sweep that it belongs to."""
 
     study: str
     sweep: str
@@ -92,13 +92,13 @@ class Job:
 
     @cached_property
     def folder(self) -> Path:
-        """The folder of this sweep's records."""
+        """The folder that holds this sweep's records."""
         return self.results / "records" / self.study / self.sweep
 
     def cell(self, variant: Variant) -> str:
-        """The name of one variant of one workload on one device: a file name, the same in every sweep."""
+        """Name one variant of the workload on the device: a valid file name, and the same in every sweep."""
         return f"{self.workload.id}.{self.device.name}.{variant}"
 
     def path(self, variant: Variant) -> Path:
-        """The file of a variant's record."""
+        """Return the path of a variant's record."""
         return self.folder / f"{self.cell(variant)}.json"

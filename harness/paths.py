@@ -1,4 +1,4 @@
-"""Where files go: the program itself, compile caches, and temporary folders that outlive no process for long."""
+"""Paths: the program's root, the compile cache, and temporary folders with their clean-up."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ ROOT = Path(__file__).parents[1]
 
 
 def cache_folder(results: Path) -> Path:
-    """Where frameworks keep what they compiled.
+    """Return the folder in which frameworks cache compiled programs.
 
-    torch.compile's C++ compiler fails on paths that contain spaces, so those are replaced by the temp directory.
+    torch.compile's C++ compiler fails on paths that contain spaces, so fall back to the temp directory for those.
     """
     folder = (results / "cache").resolve()
     return Path(tempfile.gettempdir()) / f"twofold-{os.getuid()}-cache" if " " in str(folder) else folder
 
 
 def temporary_folder() -> tempfile.TemporaryDirectory[str]:
-    """A folder that is removed when its context ends, or by the next sweep if this process is killed."""
+    """Create a folder that is removed when its context ends, or by the next sweep if this process is killed."""
     return tempfile.TemporaryDirectory(prefix="twofold-", suffix=f".{os.getpid()}")
 
 
 def remove_leftovers(results: Path, records: Path) -> None:
-    """Delete temporary files, half-written records and half-made databases whose process is no longer running."""
+    """Delete temporary folders, half-written records and half-made databases whose process is no longer running."""
     temporary = Path(tempfile.gettempdir()).glob("twofold-*.*")
     for path in (*temporary, *results.glob(".mlflow-*.*"), *records.glob(".*.json.*")):
         owner = path.suffix[1:]

@@ -1,1 +1,1 @@
-"""What a study predicts, the rules that judge it, and the verdicts."""
+"""Claims: the predictions of a study, the rules that judge them, and the verdicts."""

@@ -1,4 +1,4 @@
-"""A claim that a study is to judge, and what it predicts of the study's records."""
+"""A claim that a study judges, and its predictions about the study's records."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .rules import Rule
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a claim says of some of the records: those that have the values of `where`."""
+    """One prediction of a claim, about the records whose sizes, choices and other facts have the values in `where`."""
 
     name: str
     says: str
@@ -20,7 +20,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Claim:
-    """`axis` names the sizes or choices by which its findings are tabulated."""
+    """A claim with its source and predictions. `axis` names the sizes or choices by which findings are tabulated."""
 
     text: str
     source: str

@@ -1,9 +1,9 @@
-"""Judges a claim by the records of its study: it holds, it fails, or that cannot be told.
+"""Judges a claim by the records of its study: it holds, it fails, or the records cannot tell.
 
-A prediction holds for a record whose number lies in the predicted band with both bounds, and fails for one whose number
-lies outside with both; otherwise it is inconclusive. Counts are exact, so they always tell. A prediction holds if it
-holds for every record, fails if it fails for one, and is inconclusive otherwise; a claim is judged by its predictions
-in the same way, those from counts apart from those from the clock.
+A prediction holds for a record if all of its number's interval lies in the predicted band, and fails if all of it lies
+outside; otherwise it is inconclusive. Counts are exact, so they are never inconclusive. A prediction holds if it holds
+for every record, fails if it fails for one, and is inconclusive otherwise. A claim is judged by its predictions in the
+same way, those about counts apart from those about times.
 
 Unsupported variants and known-incomplete counts are ignored. A variant that failed, was disturbed (timings only), has
 too few pairs or has no record is inconclusive; one inconclusive variant keeps the claim from holding.
@@ -27,8 +27,15 @@ from .verdicts import Finding, Ruling, StudyVerdict, Verdict
 def judge_study(
     claim: Claim, records: Sequence[Record], missing: Sequence[str], calibration: Calibration
 ) -> StudyVerdict:
-    """The verdict on each prediction, with every finding behind it. `missing` has a sentence for each lost record."""
-    verdicts = tuple(judge(claim, said, records, missing, calibration) for said in claim.predictions)
+    """Judge every prediction of a claim.
+
+    Args:
+        claim: the claim.
+        records: all records of its study.
+        missing: a sentence for each planned record that cannot be read.
+        calibration: how far processes differ on the machine that measured the records.
+    """
+    verdicts = tuple(judge(claim, prediction, records, missing, calibration) for prediction in claim.predictions)
     kinds = [kind for kind in (COUNTED, TIMED) if any(verdict.kind == kind for verdict in verdicts)]
     return StudyVerdict(
         text=claim.text,
@@ -43,7 +50,7 @@ def judge_study(
 def judge(
     claim: Claim, prediction: Prediction, records: Sequence[Record], missing: Sequence[str], calibration: Calibration
 ) -> Verdict:
-    """The verdict on one prediction of a claim."""
+    """Judge one prediction of a claim; the other arguments are those of `judge_study`."""
     rule, where = prediction.rule, prediction.where.items()
     concerned = [record for record in records if where <= facts(record).items() and rule.concerns(record)]
     findings = tuple(_finding(claim, prediction, record, records, calibration) for record in concerned)
@@ -67,21 +74,21 @@ def judge(
 
 
 def facts(record: Record) -> dict[str, Any]:
-    """What a `where` or an axis may ask of a record: its sizes and choices, and how it was run."""
+    """Collect the properties of a record that a `where` or an axis can name: its sizes, its choices, how it was run."""
     workload = record.workload
-    run = {"model": workload["name"], "framework": record.framework, "execution": record.execution}
-    return run | {k: workload[k] for k in ("precision", "gradients")} | workload["sizes"] | record.choices
+    variant = {"model": workload["name"], "framework": record.framework, "execution": record.execution}
+    return variant | {key: workload[key] for key in ("precision", "gradients")} | workload["sizes"] | record.choices
 
 
 def ruling_of(number: Number, band: tuple[float, float]) -> Ruling:
-    """Holds where all of a number's interval lies in the band, fails where all of it lies outside."""
+    """Judge a number: it holds if all of its interval lies in the band, and fails if all of it lies outside."""
     if number.low >= band[0] and number.high <= band[1]:
         return Ruling.HOLDS
     return Ruling.FAILS if number.high < band[0] or number.low > band[1] else Ruling.CANNOT_TELL
 
 
 def together(rulings: Sequence[Ruling]) -> Ruling:
-    """The ruling on what is said of all, from those on each."""
+    """Combine rulings on single records or predictions into the ruling on a statement about all of them."""
     if Ruling.FAILS in rulings:
         return Ruling.FAILS
     return Ruling.HOLDS if rulings and set(rulings) == {Ruling.HOLDS} else Ruling.CANNOT_TELL
@@ -90,6 +97,7 @@ def together(rulings: Sequence[Ruling]) -> Ruling:
 def _finding(
     claim: Claim, prediction: Prediction, record: Record, records: Sequence[Record], calibration: Calibration
 ) -> Finding:
+    """Judge one prediction for one record."""
     band = prediction.rule.band(record)
     if record.outcome == "ok":
         number = prediction.rule.number(record, records, calibration)
@@ -113,22 +121,22 @@ def _finding(
 
 
 def _plain(rule: Rule) -> dict[str, Any]:
-    """The parameters of a rule as JSON has them."""
+    """Return the parameters of a rule as JSON represents them."""
     parameters: dict[str, Any] = asdict(rule)  # type: ignore[call-overload]
     return {name: list(value) if isinstance(value, tuple) else value for name, value in parameters.items()}
 
 
 def _why(findings: Sequence[Finding], missing: Sequence[str]) -> str:
-    """How many findings say what, and one that does not hold as an example."""
+    """Say how many findings hold, fail, are inconclusive or ignored, with an example of each that does not hold."""
     judged = [finding for finding in findings if finding.ruling]
     if not judged:
         reasons = [finding.why for finding in findings] or ["no record is of the kind that it speaks of"]
         return "; ".join(dict.fromkeys([*reasons, *missing]))
     holding = sum(finding.ruling is Ruling.HOLDS for finding in judged)
     parts = [f"{holding} of {len(judged)} lie within"]
-    for ruling, words in ((Ruling.FAILS, "outside"), (Ruling.CANNOT_TELL, "cannot be told")):
+    for ruling, description in ((Ruling.FAILS, "outside"), (Ruling.CANNOT_TELL, "cannot be told")):
         if others := [finding for finding in judged if finding.ruling is ruling]:
-            parts.append(f"{len(others)} {words}, such as {others[0]}")
+            parts.append(f"{len(others)} {description}, such as {others[0]}")
     ignored = [finding.ignored_because for finding in findings if not finding.ruling]
     parts += [f"{ignored.count(reason)} {reason}" for reason in dict.fromkeys(ignored)]
     return ", ".join([*parts, *missing])

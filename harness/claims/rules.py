@@ -1,7 +1,7 @@
-"""What a prediction is compared with: a number out of records, and the band that it should lie in.
+"""The rules of predictions: which number to compute from records, and the band in which it should lie.
 
-Each rule is a dataclass whose fields are its parameters in a `claim` block; `low` and `high` are the predicted band,
-ends included, null for no end. Raises ValueError, in a sentence, for a parameter that cannot be.
+Each rule is a dataclass whose fields are its parameters in a `claim` block. `low` and `high` are the ends of the
+predicted band, inclusive; null for no end. Invalid parameters raise ValueError with a message of one sentence.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ from ..workload.operations import count
 from ..workload.workload import Workload
 from .quantities import Number, counted, flops, time_ratio
 
-STRICT = ConfigDict(extra="forbid")  # of what a claim may give for a rule
+STRICT = ConfigDict(extra="forbid")  # a claim may give a rule no other parameters than its fields
 
 COUNTED, TIMED = "counted", "timed"
 
 
 class Rule(Protocol):
-    """One kind of prediction; `kind` says whether it is of counts or of times."""
+    """The rule of a prediction. `kind` is COUNTED or TIMED: the number is a count, or comes from the clock."""
 
     kind: ClassVar[str]
 
     def concerns(self, record: Record) -> bool:
-        """Whether the prediction is about this record; some only give another one its measure."""
+        """Return True if the prediction is about this record; some records only serve as a baseline for others."""
 
     def number(self, record: Record, records: Sequence[Record], calibration: Calibration) -> Number:
-        """The number of a `record` that is ok; `records` are all of the study."""
+        """Compute the number of a record whose outcome is ok. `records` are all records of the study."""
 
     def band(self, record: Record) -> tuple[float, float]:
-        """Where the number should lie."""
+        """Return the ends of the band in which the number should lie."""
 
 
 @dataclass(frozen=True)
 class Matmuls:
-    """Multiplies executed in `phase`: per_layer * L + plus in a network of L = model.depth layers."""
+    """Predicts the multiplies executed in `phase`: per_layer * L + plus in a network of L = model.depth layers."""
 
     __pydantic_config__ = STRICT
     phase: str
@@ -53,7 +53,7 @@ class Matmuls:
     kind: ClassVar[str] = COUNTED
 
     def __post_init__(self) -> None:
-        _phases(self.phase)
+        _check_phases(self.phase)
 
     def concerns(self, record: Record) -> bool:
         return "depth" in record.workload["sizes"]
@@ -62,12 +62,14 @@ class Matmuls:
         return counted(record, self.phase, "matmuls")
 
     def band(self, record: Record) -> tuple[float, float]:
-        count = self.per_layer * record.workload["sizes"]["depth"] + self.plus
-        return count, count
+        matmuls = self.per_layer * record.workload["sizes"]["depth"] + self.plus
+        return matmuls, matmuls
 
 
 @dataclass(frozen=True)
 class _Banded:
+    """A rule whose band is the same for every record."""
+
     __pydantic_config__ = STRICT
     low: StrictFloat | None
     high: StrictFloat | None
@@ -90,7 +92,7 @@ class _Banded:
 
 @dataclass(frozen=True)
 class Operations(_Banded):
-    """Operations of a single op's gradient over those of its forward, counted as its rules perform them."""
+    """Predicts the operations of a single op's gradient over those of its forward, as the catalogue's rules count."""
 
     kind: ClassVar[str] = COUNTED
 
@@ -101,41 +103,43 @@ class Operations(_Banded):
         graph = Workload.from_dict(record.workload).graph
         call = graph.calls[0]
         inputs = [graph.specs[number] for number in call.inputs]
-        found = count(call.op, inputs, wants(graph, call), **call.attrs)
-        if not found.forward:
+        operations = count(call.op, inputs, wants(graph, call), **call.attrs)
+        if not operations.forward:
             return Number(missing=f"{call.op} has no operations on single elements")
-        return Number.exact(found.backward / found.forward)
+        return Number.exact(operations.backward / operations.forward)
 
 
 @dataclass(frozen=True)
 class _OfOver(_Banded):
+    """A rule about phases `of` over phases `over`."""
+
     of: tuple[str, ...]
     over: tuple[str, ...]
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _phases(*self.of, *self.over)
+        _check_phases(*self.of, *self.over)
         if not (self.of and self.over):
             raise ValueError("of and over: each must name a phase, such as backward and forward")
 
 
 @dataclass(frozen=True)
 class Flops(_OfOver):
-    """FLOPs executed in phases `of` over those in phases `over`; an optimizer adds `per_parameter` to the first."""
+    """Predicts the FLOPs of phases `of`, plus an optimizer's `per_parameter`, over the FLOPs of phases `over`."""
 
     per_parameter: StrictInt = 0
     kind: ClassVar[str] = COUNTED
 
     def number(self, record: Record, records: Sequence[Record], calibration: Calibration) -> Number:
-        top, bottom = flops(record, self.of), flops(record, self.over)
-        if lacking := _lacking(top, bottom) or _nothing(bottom):
-            return lacking
-        return Number.exact((top.centre + self.per_parameter * record.metrics["parameters"]) / bottom.centre)
+        numerator, denominator = flops(record, self.of), flops(record, self.over)
+        if missing := _first_missing(numerator, denominator) or _missing_if_zero(denominator):
+            return missing
+        return Number.exact((numerator.centre + self.per_parameter * record.metrics["parameters"]) / denominator.centre)
 
 
 @dataclass(frozen=True)
 class Time(_OfOver):
-    """Time of phases `of` over that of phases `over`, from pairs measured next to each other."""
+    """Predicts the time of phases `of` over that of phases `over`, from pairs measured next to each other."""
 
     kind: ClassVar[str] = TIMED
 
@@ -145,46 +149,48 @@ class Time(_OfOver):
 
 @dataclass(frozen=True)
 class TimeOverFlops(_OfOver):
-    """`Time` over the `Flops` of the same phases: 1 where the clock says what the count says."""
+    """Predicts a ratio of times over the ratio of FLOPs of the same phases: 1 if the clock agrees with the count."""
 
     kind: ClassVar[str] = TIMED
 
     def number(self, record: Record, records: Sequence[Record], calibration: Calibration) -> Number:
-        top, bottom = flops(record, self.of), flops(record, self.over)
-        if lacking := _lacking(top, bottom):
-            return lacking
-        if lacking := _nothing(top) or _nothing(bottom):
-            return lacking
-        return time_ratio([record], self.of, self.over, calibration).over(top.centre / bottom.centre)
+        numerator, denominator = flops(record, self.of), flops(record, self.over)
+        if missing := _first_missing(numerator, denominator):
+            return missing
+        if missing := _missing_if_zero(numerator) or _missing_if_zero(denominator):
+            return missing
+        return time_ratio([record], self.of, self.over, calibration).over(numerator.centre / denominator.centre)
 
 
 @dataclass(frozen=True)
 class _Against(_OfOver):
+    """A rule that compares a record, with one value of a choice, with a baseline record that has another value."""
+
     choice: str
     value: Any
     against: Any
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _known("choice", self.choice, tuple(CHOICES))
-        _known("value", self.value, CHOICES[self.choice])
-        _known("against", self.against, CHOICES[self.choice])
+        _check("choice", self.choice, tuple(CHOICES))
+        _check("value", self.value, CHOICES[self.choice])
+        _check("against", self.against, CHOICES[self.choice])
 
     def concerns(self, record: Record) -> bool:
         return bool(record.choices[self.choice] == self.value)
 
     def other(self, record: Record, records: Sequence[Record]) -> Record | None:
-        """The record that is ok, and of the same work and variant but for the choice."""
-        wanted = (record.workload, record.framework, record.execution, record.choices | {self.choice: self.against})
+        """Find the baseline: a record with outcome ok that differs only in the choice. None if there is none."""
+        baseline = (record.workload, record.framework, record.execution, record.choices | {self.choice: self.against})
         for other in records:
-            if (other.workload, other.framework, other.execution, other.choices) == wanted and other.outcome == "ok":
+            if (other.workload, other.framework, other.execution, other.choices) == baseline and other.outcome == "ok":
                 return other
         return None
 
 
 @dataclass(frozen=True)
 class AddedFlops(_Against):
-    """FLOPs that the choice of `value` adds to phases `of`, over the FLOPs of phases `over`."""
+    """Predicts the FLOPs that a choice adds to phases `of`, over the baseline's FLOPs of phases `over`."""
 
     kind: ClassVar[str] = COUNTED
 
@@ -192,15 +198,15 @@ class AddedFlops(_Against):
         other = self.other(record, records)
         if other is None:
             return Number(missing=f"{self.choice}={self.against} was not measured beside it")
-        now, before, unit = flops(record, self.of), flops(other, self.of), flops(other, self.over)
-        if lacking := _lacking(now, before, unit) or _nothing(unit):
-            return lacking
-        return Number.exact((now.centre - before.centre) / unit.centre)
+        total, baseline, unit = flops(record, self.of), flops(other, self.of), flops(other, self.over)
+        if missing := _first_missing(total, baseline, unit) or _missing_if_zero(unit):
+            return missing
+        return Number.exact((total.centre - baseline.centre) / unit.centre)
 
 
 @dataclass(frozen=True)
 class TimeFactor(_Against):
-    """`Time` with the choice of `value` over that with the other: `over` is the measure that both have in common."""
+    """Predicts the factor by which a choice changes the time of phases `of` over `over`, against the baseline."""
 
     kind: ClassVar[str] = TIMED
 
@@ -222,20 +228,24 @@ RULES: dict[str, type] = {
 }
 
 
-def _lacking(*numbers: Number) -> Number | None:
+def _first_missing(*numbers: Number) -> Number | None:
+    """Return the first number that is missing; None if there is none."""
     return next((number for number in numbers if number.missing), None)
 
 
-def _nothing(divisor: Number) -> Number | None:
-    """In place of a ratio to a count of zero."""
+def _missing_if_zero(divisor: Number) -> Number | None:
+    """Return a missing number in place of a ratio to a count of zero; None if the count is not zero."""
     return None if divisor.centre else Number(missing="it executes no multiplies to compare with")
 
 
-def _phases(*names: str) -> None:
+def _check_phases(*names: str) -> None:
+    """Raise ValueError unless every name is a phase."""
     for name in names:
-        _known("phase", name, (*PHASES, *EXTRA_PHASES))
+        _check("phase", name, (*PHASES, *EXTRA_PHASES))
 
 
-def _known(what: str, value: Any, allowed: tuple[Any, ...]) -> None:
-    if not any(type(value) is type(one) and value == one for one in allowed):
-        raise ValueError(f"{what}={value}: not known; choose from {', '.join(str(one).lower() for one in allowed)}")
+def _check(parameter: str, value: Any, allowed: tuple[Any, ...]) -> None:
+    """Raise ValueError unless the value of a parameter is an allowed one of the same type (true is not 1)."""
+    if not any(type(value) is type(option) and value == option for option in allowed):
+        options = ", ".join(str(option).lower() for option in allowed)
+        raise ValueError(f"{parameter}={value}: not known; choose from {options}")

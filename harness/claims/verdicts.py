@@ -14,10 +14,12 @@ from pydantic import TypeAdapter, ValidationError
 from ..errors import UserError
 from ..records.record import VERDICTS, Record, write_json
 
-SCHEMA = 2  # of the file; a reader refuses any other
+SCHEMA = 2  # version of the file's layout; a reader refuses any other
 
 
 class Ruling(StrEnum):
+    """The ruling on a prediction or a claim; "cannot tell" is inconclusive."""
+
     HOLDS = "holds"
     FAILS = "fails"
     CANNOT_TELL = "cannot tell"
@@ -25,11 +27,19 @@ class Ruling(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One prediction for one record.
+    """The ruling on one prediction for one record.
 
-    `at` is its place on the claim's axis, `band` where its number should lie (None for no end), `number` the number as
-    text, `low`, `centre` and `high` its 95 % interval. Without a number `why` says what is missing. Without a ruling
-    the finding is ignored, and `ignored_because` says why.
+    Attributes:
+        at: the record's place on the claim's axis.
+        variant: framework and execution of the record.
+        ruling: None if the finding is ignored.
+        ignored_because: why it is ignored; empty if it is not.
+        number: the number as text; empty if there is none.
+        low: lower end of the number's 95 % interval; None if there is no number.
+        centre: the number itself; None if there is none.
+        high: upper end of the interval; None if there is no number.
+        band: the ends of the predicted band; None for no end.
+        why: why there is no number; empty if there is one.
     """
 
     at: dict[str, Any]
@@ -44,17 +54,26 @@ class Finding:
     why: str
 
     def __str__(self) -> str:
-        """Where it is, and its number or what it lacks."""
+        """Write variant and place, with the number or why there is none."""
         at = [f"{name}={value}" for name, value in self.at.items() if value is not None]
         return f"{' '.join([self.variant, *at])}: {self.why or self.number}"
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """One prediction for all records of its kind.
+    """The verdict on one prediction, over all records that it is about.
 
-    `kind` says whether it is of counts or of times, `expects` are the parameters of its `rule`, `rulings` those of each
-    variant.
+    Attributes:
+        prediction: its name.
+        says: what it says, in a sentence.
+        kind: COUNTED or TIMED, as in `rules.py`.
+        rule: the class of its rule.
+        expects: the parameters of its rule.
+        where: the facts to which it is limited.
+        ruling: the ruling over all records.
+        why: the reason for the ruling, in a sentence.
+        rulings: the ruling over the records of each variant.
+        findings: the ruling on each record.
     """
 
     prediction: str
@@ -71,9 +90,16 @@ class Verdict:
 
 @dataclass(frozen=True)
 class StudyVerdict:
-    """A claim, the ruling on it by counts and by the clock, and the verdict on each of its predictions.
+    """The verdict on a claim.
 
-    `records` are those that were judged: the id of each by its cell.
+    Attributes:
+        text: the claim.
+        source: where it was made.
+        axis: the sizes or choices by which findings are tabulated.
+        rulings: the ruling on the claim by kind: by counts, and by the clock.
+        verdicts: the verdict on each prediction.
+        records: the id of each record judged, by its cell.
+        schema: version of the file's layout.
     """
 
     text: str
@@ -86,12 +112,12 @@ class StudyVerdict:
 
 
 def write(folder: Path, study: StudyVerdict) -> None:
-    """Write the file of a sweep, whole or not at all. Raises UserError if it cannot be written."""
+    """Write the verdicts of a sweep to its folder atomically. Raises UserError if they cannot be written."""
     write_json(folder / VERDICTS, asdict(study))
 
 
 def read(folder: Path) -> StudyVerdict | None:
-    """The verdict of a sweep, or None where it has none. Raises UserError for a file that is not of this program."""
+    """Read the verdict of a sweep; None if it has none. Raises UserError for a file that is not of this program."""
     path = folder / VERDICTS
     try:
         data = json.loads(path.read_bytes())
@@ -106,6 +132,6 @@ def read(folder: Path) -> StudyVerdict | None:
 
 
 def verdict_on(records: Sequence[Record], folder: Path) -> StudyVerdict | None:
-    """The verdict of a sweep if it is on these records, and not on some that were measured again since."""
+    """Read the verdict of a sweep; None if there is none, or if some of the records were measured again since."""
     study = read(folder)
     return study if study and study.records == {record.cell: record.id for record in records} else None

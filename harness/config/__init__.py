@@ -1,1 +1,1 @@
-"""Checks what Hydra composes, and turns it into jobs."""
+"""Turns the configs that Hydra composes into checked jobs."""

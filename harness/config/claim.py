@@ -1,4 +1,4 @@
-"""From a study's `claim` to its predictions, checked."""
+"""Turns the `claim` block of a study into a checked claim with its predictions."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from .validate import one_of, validated
 
 
 def claim_of(data: Any) -> Claim:
-    """The claim that a study judges, from the plain values of its config. Raises UserError."""
-    given = validated(schema.Claim, data, "claim")
-    if not given.predictions:
-        raise UserError("claim.predictions={}: there must be one at least")
-    _facts("claim.axis", given.axis)
+    """Build the claim of a study from the plain values of its config. Raises UserError if it is not valid."""
+    claim = validated(schema.Claim, data, "claim")
+    if not claim.predictions:
+        raise UserError("claim.predictions={}: there must be at least one")
+    _check_facts("claim.axis", claim.axis)
     predictions = []
-    for name, said in given.predictions.items():
-        where = f"claim.predictions.{name}"
-        _facts(f"{where}.where", tuple(said.where))
-        kind: type[Any] = RULES[one_of(f"{where}.rule", said.rule, tuple(RULES))]
-        rule = validated(kind, said.expects, f"{where}.expects")
-        predictions.append(Prediction(str(name), said.says, said.where, rule))
-    return Claim(given.text, given.source, given.axis, tuple(predictions))
+    for name, prediction in claim.predictions.items():
+        key = f"claim.predictions.{name}"
+        _check_facts(f"{key}.where", tuple(prediction.where))
+        kind: type[Any] = RULES[one_of(f"{key}.rule", prediction.rule, tuple(RULES))]
+        rule = validated(kind, prediction.expects, f"{key}.expects")
+        predictions.append(Prediction(str(name), prediction.says, prediction.where, rule))
+    return Claim(claim.text, claim.source, claim.axis, tuple(predictions))
 
 
-def _facts(key: str, names: tuple[str, ...]) -> None:
-    """Raises UserError unless records have such a size, choice or other property."""
-    sizes = {f.name for model in MODELS.values() for f in dataclasses.fields(model)}
-    known = {"model", "framework", "execution", "precision", "gradients", *CHOICES, *sizes}
+def _check_facts(key: str, names: tuple[str, ...]) -> None:
+    """Raise UserError unless every name is a size, choice or other property that records have."""
+    sizes = {field.name for model in MODELS.values() for field in dataclasses.fields(model)}
+    facts = {"model", "framework", "execution", "precision", "gradients", *CHOICES, *sizes}
     for name in names:
-        one_of(key, name, tuple(sorted(known)))
+        one_of(key, name, tuple(sorted(facts)))

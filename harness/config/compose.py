@@ -1,7 +1,7 @@
-"""From what Hydra composes to jobs, and from the lines of a study to what Hydra is to compose.
+"""Turns a command into jobs: expands the lines of its study and the swept values, and lets Hydra compose each.
 
-A study's `jobs` are lines, each written as it would be typed: its values are swept, and what the user types replaces
-what it says. A line that chooses a study stands for all jobs of that study, which then is a sweep of its own.
+A study's `jobs` are lines of overrides, as one would type them. Their values are swept, and the user's own overrides
+replace theirs. A line that chooses another study stands for all jobs of that study, which is then a sweep of its own.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Overrides = tuple[str, ...]
 
 
 class Requested(NamedTuple):
-    """One job that a command asks for: what Hydra composes it from, and the study (an override) that it belongs to."""
+    """One job that a command requests, the overrides from which Hydra composes it, and the override of its study."""
 
     overrides: Overrides
     study: str
@@ -33,38 +33,41 @@ class Requested(NamedTuple):
 
 
 def job_from(config: DictConfig) -> Job:
-    """The checked job of a composed config. Raises UserError."""
+    """Build the checked job of a composed config. Raises UserError."""
     return job_of(_plain(config))
 
 
 def requested(
     overrides: Overrides, compose: Callable[[Overrides], DictConfig], parser: OverridesParser
 ) -> Iterator[Requested]:
-    """The jobs that a command asks for, in order. Raises UserError, or what Hydra raises, for any that cannot be.
+    """Expand a command into the jobs that it requests, in order.
 
     Args:
-        overrides: what the user typed.
-        compose: composes the config of overrides without swept values.
-        parser: Hydra's, of overrides.
+        overrides: as the user typed them.
+        compose: composes the config of overrides that have no swept values.
+        parser: Hydra's parser of overrides.
+
+    Raises:
+        UserError: a job is not valid; Hydra raises its own exceptions for overrides and configs.
     """
     for single in combinations(overrides, parser):
         study = _study_of(single)
         config = _plain(compose(single))
-        job = job_of(config)  # checks the whole config, its `jobs` too
+        job = job_of(config)  # this checks the whole config, including its `jobs`
         if not config["jobs"]:
             yield Requested(single, study, job, _claim(config))
         for line in config["jobs"]:
             merged = _merged(line, single)
-            if _study_of(merged) != study:  # it has lines of its own
+            if _study_of(merged) != study:  # that study has lines of its own
                 yield from requested(merged, compose, parser)
                 continue
-            for swept in combinations(merged, parser):
-                config = _plain(compose(swept))
-                yield Requested(swept, study, job_of(config), _claim(config))
+            for combination in combinations(merged, parser):
+                config = _plain(compose(combination))
+                yield Requested(combination, study, job_of(config), _claim(config))
 
 
 def combinations(overrides: Sequence[str], parser: OverridesParser) -> list[Overrides]:
-    """Every combination of the swept values, the last varying fastest. Raises UserError for a range of numbers."""
+    """List every combination of the swept values, the last varying fastest. Raises UserError for a numeric interval."""
     choices: dict[str, list[str]] = {}
     for override in parser.parse_overrides(list(overrides)):
         key = override.get_key_element()
@@ -77,30 +80,33 @@ def combinations(overrides: Sequence[str], parser: OverridesParser) -> list[Over
     return list(product(*choices.values()))
 
 
-def _merged(line: str, given: Overrides) -> Overrides:
-    """What a line says, unless the user says otherwise."""
+def _merged(line: str, overrides: Overrides) -> Overrides:
+    """Merge a study's line with the user's overrides, which take precedence."""
     by_key = {_key(override): override for override in line.split()}
     starts_a_study = "study" in by_key
-    for override in given:
+    for override in overrides:
         if not (starts_a_study and _key(override) in ("study", "jobs")):
             by_key[_key(override)] = override
     return tuple(by_key.values())
 
 
 def _study_of(overrides: Overrides) -> str:
+    """Return the override that chooses the study; empty if there is none."""
     return next((override for override in overrides if override.startswith("study=")), "")
 
 
 def _key(override: str) -> str:
+    """Return the key of an override, such as `measure.trials`."""
     return override.partition("=")[0].lstrip("+~")
 
 
 def _claim(config: dict[str, Any]) -> Claim | None:
+    """Build the claim of a config's study; None if it has none. Raises UserError."""
     return None if config["claim"] is None else claim_of(config["claim"])
 
 
 def _plain(config: DictConfig) -> dict[str, Any]:
-    """The resolved values of everything that is not Hydra's. Raises UserError."""
+    """Resolve the config, without the part that is Hydra's own, into plain values. Raises UserError."""
     try:
         ours = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
         plain = OmegaConf.to_container(ours, resolve=True, throw_on_missing=True)

@@ -1,4 +1,4 @@
-"""The device that a config asks for, held against the machine: does it have it, and how many threads are there?"""
+"""Checks that this machine has the device, the threads and the memory that a config requests."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from ..workload.workload import Workload
 from . import schema
 
 
-def present(asked: schema.Device, workload: Workload) -> Device:
-    """The device with its name and threads decided. Raises UserError for a device or memory that is not there."""
-    name = asked.name
+def present(requested: schema.Device, workload: Workload) -> Device:
+    """Decide the device's name and number of threads. Raises UserError if this machine lacks what is requested."""
+    name = requested.name
     if name == "auto":
         name = "cuda" if gpus() else "cpu"
     if name == "cuda" and not gpus():
@@ -20,19 +20,19 @@ def present(asked: schema.Device, workload: Workload) -> Device:
     if name == "cpu" and workload.precision == "tf32":
         raise UserError("precision=tf32: TF32 needs a GPU with tensor cores; choose precision=fp32 or device=cuda")
     _check_memory(workload)
-    most = len(cpus())
-    threads = asked.threads or most
-    if threads > most:
-        raise UserError(f"device.threads={threads}: this process may use {most} CPUs; choose at most that many")
-    return Device(name, threads, asked.memory)
+    cpu_count = len(cpus())
+    threads = requested.threads or cpu_count
+    if threads > cpu_count:
+        raise UserError(f"device.threads={threads}: this process may use {cpu_count} CPUs; choose at most that many")
+    return Device(name, threads, requested.memory)
 
 
 def _check_memory(workload: Workload) -> None:
-    """The oracle keeps every value of the trace in float64, so less than that cannot be enough."""
-    needed = 8 * sum(spec.size for spec in workload.graph.specs)
-    available = memory_bytes()
-    if needed > available:
+    """Raise UserError if the machine cannot hold every value of the trace in float64, as the oracle does."""
+    needed_bytes = 8 * sum(spec.size for spec in workload.graph.specs)
+    available_bytes = memory_bytes()
+    if needed_bytes > available_bytes:
         raise UserError(
-            f"model={workload.name}: the reference answer alone takes {needed // 2**30} GiB, and this machine has "
-            f"{available // 2**30} GiB; choose a smaller model.batch"
+            f"model={workload.name}: the reference answer alone takes {needed_bytes // 2**30} GiB, and this machine "
+            f"has {available_bytes // 2**30} GiB; choose a smaller model.batch"
         )

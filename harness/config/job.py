@@ -1,4 +1,4 @@
-"""From a resolved config to its job: checked, and with the device and threads decided."""
+"""Turns a resolved config into a checked job, with its device and threads decided."""
 
 from __future__ import annotations
 
@@ -19,35 +19,38 @@ from .validate import file_name, listed, one_of, validated
 
 
 def job_of(config: Mapping[str, Any]) -> Job:
-    """The job that plain, resolved values describe. Raises UserError for the first that cannot be."""
-    given = validated(Config, config)
-    workload = _workload(given)
+    """Build the job that the plain values of a resolved config describe. Raises UserError for the first invalid one."""
+    settings = validated(Config, config)
+    workload = _workload(settings)
     return Job(
-        study=given.study.name,
-        sweep=given.sweep,
+        study=settings.study.name,
+        sweep=settings.sweep,
         workload=workload,
-        device=present(given.device, workload),
-        variants=_variants(given.variants, given.frameworks, _choices(given.choices)),
-        measure=given.measure,
-        tracking=given.tracking,
-        frameworks=given.frameworks,
-        results=Path(given.results),
-        redo=given.redo,
+        device=present(settings.device, workload),
+        variants=_variants(settings.variants, settings.frameworks, _choices(settings.choices)),
+        measure=settings.measure,
+        tracking=settings.tracking,
+        frameworks=settings.frameworks,
+        results=Path(settings.results),
+        redo=settings.redo,
     )
 
 
-def _workload(given: Config) -> Workload:
-    name = str(given.model.get("name"))
-    sizes = {str(key): value for key, value in given.model.items() if key != "name"}
+def _workload(settings: Config) -> Workload:
+    """Build the workload of the chosen model. Raises UserError if its sizes are not valid."""
+    name = str(settings.model.get("name"))
+    sizes = {str(key): value for key, value in settings.model.items() if key != "name"}
     try:
-        return Workload.of(name, sizes, precision=given.precision.name, seed=given.seed, gradients=given.gradients)
+        return Workload.of(
+            name, sizes, precision=settings.precision.name, seed=settings.seed, gradients=settings.gradients
+        )
     except WorkloadError as error:
         raise UserError(f"model={name}: {error}") from error
 
 
-def _choices(given: Mapping[str, Any]) -> list[Choices]:
-    """Every combination of the values given for each choice; one value may stand without a list."""
-    lists = {name: value if isinstance(value, list) else [value] for name, value in given.items()}
+def _choices(chosen: Mapping[str, Any]) -> list[Choices]:
+    """List every combination of the chosen values; a single value need not be in a list. Raises UserError."""
+    lists = {name: value if isinstance(value, list) else [value] for name, value in chosen.items()}
     for name, values in lists.items():
         one_of("choices", name, tuple(CHOICES))
         if not values:
@@ -60,6 +63,7 @@ def _choices(given: Mapping[str, Any]) -> list[Choices]:
 def _variants(
     chosen: Mapping[str, Any], frameworks: Mapping[str, Framework], choices: Sequence[Choices]
 ) -> tuple[Variant, ...]:
+    """List the chosen executions of each framework, with each combination of choices. Raises UserError."""
     variants: list[Variant] = []
     for framework, executions in chosen.items():
         one_of("variants", framework, tuple(frameworks))
@@ -78,6 +82,7 @@ def _variants(
 
 
 def _check_file_name(key: str, name: str) -> None:
+    """Raise UserError unless the name can be part of a file name."""
     try:
         file_name(name)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""The schema of `conf/config.yaml`, key by key."""
+"""The schema of `conf/config.yaml`, and of the `claim` block of a study."""
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ Name = Annotated[str, BeforeValidator(file_name)]
 
 @dataclass(frozen=True)
 class Study:
+    """The study that a job belongs to."""
+
     __pydantic_config__ = STRICT
     name: Name
 
 
 @dataclass(frozen=True)
 class Device:
-    """`name` may be auto; `threads` null stands for every CPU that this process may use."""
+    """The requested device. `threads: null` requests every CPU that this process may use."""
 
     __pydantic_config__ = STRICT
     name: Literal["auto", "cpu", "cuda"]
@@ -32,13 +34,15 @@ class Device:
 
 @dataclass(frozen=True)
 class Precision:
+    """The precision of multiplies."""
+
     __pydantic_config__ = STRICT
     name: Literal["fp32", "tf32", "bf16"]
 
 
 @dataclass(frozen=True)
 class Config:
-    """Models, choices and variants are mappings here, and are checked against what there is of them."""
+    """The whole config. Models, choices and variants are plain mappings here; `job.py` checks what is in them."""
 
     __pydantic_config__ = STRICT
     study: Study
@@ -61,7 +65,7 @@ class Config:
 
 @dataclass(frozen=True)
 class Prediction:
-    """One prediction of a claim; `expects` are the parameters of its rule, `where` limits it to some records."""
+    """One prediction of a claim. `expects` has the parameters of its rule; `where` limits it to some records."""
 
     __pydantic_config__ = STRICT
     says: str
@@ -72,6 +76,8 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Claim:
+    """A claim that a study judges."""
+
     __pydantic_config__ = STRICT
     text: str
     source: str

@@ -1,1 +1,1 @@
-"""How it is measured: workers, clock, rounds, statistics. Imports no framework."""
+"""Measures workloads: workers, clock, rounds, statistics. Imports no framework."""

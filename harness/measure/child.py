@@ -1,7 +1,7 @@
-"""The worker's process: one variant of one workload. One ask, one answer (`protocol.py`).
+"""The worker process: runs one variant of one workload, and answers each request of its parent (`protocol.py`).
 
-It imports the standard library, NumPy and its own framework, and ends when its parent does. It talks only over the
-anonymous pipe inherited from its parent, and exits if its parent is not the process whose number it was given.
+It imports only the standard library, NumPy and its own framework, and dies with its parent. It talks only over the
+anonymous pipe inherited from its parent, and exits if its parent is not the PID it was given.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from .protocol import DeviceClock, Failure, Loaded, Outcome, WarmUp, encode
 # Substrings that identify an out-of-memory error in the frameworks' own exceptions.
 _OUT_OF_MEMORY = ("out of memory", "resource_exhausted", "resource exhausted", "can't allocate memory", "bad_alloc")
 
-
-ASKS = ("open", "load", "verify", "count", "device_clock", "warm", "measure")
+REQUESTS = ("open", "load", "verify", "count", "device_clock", "warm", "measure")
 
 
 class Session:
-    """What the worker holds between asks: a method for each of `ASKS`.
+    """The worker's state between requests, with one method for each of `REQUESTS`.
 
-    Frameworks are imported by `open`, when the CPUs are already set.
+    Each method's arguments and answer are described in `protocol.py`. `open` imports the framework, not `__init__`:
+    by then the parent has set the CPUs that this process may use.
     """
 
     def open(self, framework: str, device: str, threads: int, precision: str) -> dict[str, Any]:
@@ -42,8 +42,8 @@ class Session:
         except Unsupported as error:
             raise Failure(Outcome.UNSUPPORTED, str(error)) from error
         except ModuleNotFoundError as error:
-            wanted = f"{framework} is not installed for {sys.executable} (no module {error.name!r})"
-            raise Failure(Outcome.UNSUPPORTED, wanted) from error
+            reason = f"{framework} is not installed for {sys.executable} (no module {error.name!r})"
+            raise Failure(Outcome.UNSUPPORTED, reason) from error
         return {}
 
     def load(self, folder: str, execution: str, choices: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -53,11 +53,11 @@ class Session:
         from .clock import first_calls
 
         self.workload, arrays, self.expected = load(Path(folder))
-        self.choices = chosen = Choices(**(choices or {}))
+        self.choices = Choices(**(choices or {}))
         self.execution = execution
-        directions = self.workload.directions() if chosen.tangent else {}
+        directions = self.workload.directions() if self.choices.tangent else {}
         try:
-            self.program = self.adapter.load(self.workload.graph, arrays, execution, chosen, directions)
+            self.program = self.adapter.load(self.workload.graph, arrays, execution, self.choices, directions)
             first_call_s = first_calls(self.adapter, self.program)
         except Unsupported as error:
             raise Failure(Outcome.UNSUPPORTED, str(error)) from error
@@ -93,15 +93,21 @@ class Session:
         return measure(self.adapter, self.program, cycles, repeat, stretch).as_dict()
 
 
-def serve(session: Any, asks: BinaryIO, answers: BinaryIO) -> None:
-    """Answer each ask in turn, until the parent closes the pipe."""
-    for line in asks:
+def serve(session: Any, requests: BinaryIO, answers: BinaryIO) -> None:
+    """Answer each request in turn, until the parent closes the pipe.
+
+    Args:
+        session: has a method for each of `REQUESTS`.
+        requests: one JSON object a line.
+        answers: one JSON object a line is written here for each request; errors are answers too.
+    """
+    for line in requests:
         message = json.loads(line)
         name = message.pop("ask")
-        assert name in ASKS, name
-        act: Callable[..., dict[str, Any]] = getattr(session, name)
+        assert name in REQUESTS, name
+        method: Callable[..., dict[str, Any]] = getattr(session, name)
         try:
-            answer: dict[str, Any] = {"answer": act(**message)}
+            answer: dict[str, Any] = {"answer": method(**message)}
         except Exception as error:
             answer = _failed(error)
         try:
@@ -113,12 +119,13 @@ def serve(session: Any, asks: BinaryIO, answers: BinaryIO) -> None:
 
 
 def _failed(error: Exception) -> dict[str, Any]:
+    """Build the answer that reports an exception as a failed outcome."""
     details = traceback.format_exc()
     if isinstance(error, Failure):
         return {"failed": error.outcome, "reason": error.reason, "details": details}
-    said = f"{type(error).__name__}: {error}".strip()
-    first_line = said.splitlines()[0][:300]
-    if isinstance(error, MemoryError) or any(word in said.lower() for word in _OUT_OF_MEMORY):
+    message = f"{type(error).__name__}: {error}".strip()
+    first_line = message.splitlines()[0][:300]
+    if isinstance(error, MemoryError) or any(phrase in message.lower() for phrase in _OUT_OF_MEMORY):
         return {"failed": Outcome.OOM, "reason": f"out of memory ({first_line})", "details": details}
     return {"failed": Outcome.ERROR, "reason": first_line, "details": details}
 
@@ -127,12 +134,15 @@ def _end_with_parent(parent: int) -> None:
     """Ask Linux to kill this process when its parent dies, even while it is stopped."""
     pr_set_pdeathsig = 1
     ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before the call above
+    if os.getppid() != parent:  # the parent died before the call above
         sys.exit(1)
 
 
 def main() -> None:
-    """Answers go to a private copy of stdout; whatever a framework prints goes to the log on stderr."""
+    """Serve the parent until it closes the pipe.
+
+    Answers go to a private copy of stdout, so that whatever a framework prints goes to the log on stderr instead.
+    """
     _end_with_parent(int(sys.argv[1]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     answers = os.fdopen(os.dup(1), "wb")

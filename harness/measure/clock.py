@@ -1,4 +1,4 @@
-"""Times the phases of a program inside the worker. The only place where a clock is read around a framework."""
+"""Times the phases of a program inside the worker. The only module that reads a clock around a framework's calls."""
 
 from __future__ import annotations
 
@@ -17,24 +17,28 @@ from adapters.base import AFTER, Adapter, Program
 
 from .machine.counters import between, busy_s, look
 
-# A timed block is at least this long, against about 0.1 µs for reading the clock.
-SHORTEST_BLOCK_S = 1e-3
+# A timing lasts at least this long, against about 0.1 µs for reading the clock; short calls are repeated within it.
+SHORTEST_TIMING_S = 1e-3
 MOST_REPEATS = 64
 
-# Warm-up ends when the medians of consecutive blocks of 4 cycles differ by less than this, twice.
+# Warm-up ends when the medians of consecutive windows of 4 cycles differ by less than this, twice in a row.
 STABLE = 0.03
-WARM_BLOCK = 4
-MOST_WARM_BLOCKS = 10
+WARM_WINDOW = 4
+MOST_WARM_WINDOWS = 10
 
 
 @dataclass
 class Samples:
     """Timed cycles in order; entry i of each list belongs to cycle i.
 
-    `seconds` per call by phase; `enqueue` the part of them until the call returned; `switches`, involuntary
-    context switches of the process; `cpu`, processor seconds over all threads; `others`, those that everything else
-    had on the same machine, the host included; `wall`, seconds of the cycle. `surroundings` has one entry for each
-    visit instead, or for each look at the GPU.
+    Attributes:
+        seconds: per call, by phase.
+        enqueue: the part of `seconds` until the call returned, by phase.
+        switches: involuntary context switches of the process.
+        cpu: processor seconds of the process, over all of its threads.
+        others: processor seconds of everything else on the machine, including time stolen by the host.
+        wall: elapsed seconds of the cycle.
+        surroundings: state of the machine by name; one entry per visit (or per reading of the GPU), not per cycle.
     """
 
     seconds: dict[str, list[float]] = field(default_factory=dict)
@@ -46,29 +50,31 @@ class Samples:
     surroundings: dict[str, list[float]] = field(default_factory=dict)
 
     def extend(self, other: Samples) -> None:
-        """Append the other's cycles."""
-        for ours, more in ((self.seconds, other.seconds), (self.enqueue, other.enqueue)):
-            for phase, values in more.items():
+        """Append the cycles of `other`."""
+        for ours, theirs in ((self.seconds, other.seconds), (self.enqueue, other.enqueue)):
+            for phase, values in theirs.items():
                 ours.setdefault(phase, []).extend(values)
         self.switches += other.switches
         self.cpu += other.cpu
         self.others += other.others
         self.wall += other.wall
-        for name, seen in other.surroundings.items():
-            self.surroundings.setdefault(name, []).extend(seen)
+        for name, readings in other.surroundings.items():
+            self.surroundings.setdefault(name, []).extend(readings)
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
+        """Return the samples as a dictionary that JSON can hold."""
         return asdict(self)
 
 
 def groups(phases: Sequence[str]) -> list[list[str]]:
-    """The phases of a cycle, in order; one that uses another's result stands right behind it."""
-    return [[first, *(p for p in phases if AFTER.get(p) == first)] for first in phases if first not in AFTER]
+    """Group phases in the order a cycle runs them: each group is a phase and those that use up its result."""
+    return [
+        [first, *(phase for phase in phases if AFTER.get(phase) == first)] for first in phases if first not in AFTER
+    ]
 
 
 def _one_cycle(program: Program, run: Callable[[str, Callable[[], Any]], Any]) -> None:
-    """`run(phase, call)` for each phase once; it returns what `call` returned."""
+    """Call `run(phase, call)` once for each phase. `run` must return the result of `call`."""
     for first, *following in groups(program.phases):
         result = run(first, getattr(program, first))
         for phase in following:
@@ -76,22 +82,25 @@ def _one_cycle(program: Program, run: Callable[[str, Callable[[], Any]], Any]) -
 
 
 def first_calls(adapter: Adapter, program: Program) -> dict[str, float]:
-    """Seconds of the first call of each phase: trace, compile and tune are in here and nowhere else."""
-    took = {}
+    """Time the first call of each phase, in seconds. Only these calls may trace, compile and tune."""
+    first_call_s = {}
 
     def first(phase: str, call: Callable[[], Any]) -> Any:
         start = perf_counter()
         result = call()
         adapter.wait(result)
-        took[phase] = perf_counter() - start
+        first_call_s[phase] = perf_counter() - start
         return result
 
     _one_cycle(program, first)
-    return took
+    return first_call_s
 
 
 def device_clock(adapter: Adapter, program: Program, calls: int = 20) -> tuple[dict[str, float], dict[str, float]]:
-    """Median seconds of each phase by the host's clock and by the device's; the second is empty without one."""
+    """Time each phase by the host's clock and by the device's.
+
+    Returns the median seconds by each; the second is empty if the device has no clock of its own.
+    """
     host: dict[str, list[float]] = {phase: [] for phase in program.phases}
     device: dict[str, list[float]] = {phase: [] for phase in program.phases}
 
@@ -106,40 +115,49 @@ def device_clock(adapter: Adapter, program: Program, calls: int = 20) -> tuple[d
 
     for _ in range(calls):
         _one_cycle(program, timed)
-    medians = [{p: statistics.median(s) for p, s in clock.items() if s} for clock in (host, device)]
-    return medians[0], medians[1]
+    host_s, device_s = (
+        {phase: statistics.median(seconds) for phase, seconds in clock.items() if seconds} for clock in (host, device)
+    )
+    return host_s, device_s
 
 
 def warm_up(adapter: Adapter, program: Program, limit_s: float) -> tuple[dict[str, float], int]:
-    """Run cycles until forward + backward is stable, ten blocks are done, or `limit_s` is over.
+    """Run cycles until forward + backward is stable, ten windows are done, or `limit_s` is over.
 
-    Returns the seconds of each phase in the last block, and the number of cycles.
+    Returns the median seconds of each phase in the last window, and the number of cycles.
     """
     end, cycles = perf_counter() + limit_s, 0
     levels: list[float] = []
     while True:
-        block = Samples()
-        while len(block.wall) < WARM_BLOCK and (perf_counter() < end or not block.wall):
-            block.extend(measure(adapter, program, 1, 1))
-        cycles += len(block.wall)
-        pairs = zip(block.seconds["forward"], block.seconds["backward"], strict=True)
-        levels.append(statistics.median(f + b for f, b in pairs))
-        changes = [abs(b / a - 1) for a, b in pairwise(levels)]
+        window = Samples()
+        while len(window.wall) < WARM_WINDOW and (perf_counter() < end or not window.wall):
+            window.extend(measure(adapter, program, 1, 1))
+        cycles += len(window.wall)
+        pairs = zip(window.seconds["forward"], window.seconds["backward"], strict=True)
+        levels.append(statistics.median(forward + backward for forward, backward in pairs))
+        changes = [abs(later / earlier - 1) for earlier, later in pairwise(levels)]
         stable = len(changes) >= 2 and max(changes[-2:]) < STABLE
-        if stable or len(levels) == MOST_WARM_BLOCKS or perf_counter() >= end:
-            return {phase: statistics.median(seconds) for phase, seconds in block.seconds.items()}, cycles
+        if stable or len(levels) == MOST_WARM_WINDOWS or perf_counter() >= end:
+            return {phase: statistics.median(seconds) for phase, seconds in window.seconds.items()}, cycles
 
 
 def repeats(seconds: dict[str, float]) -> int:
-    """How many calls one timed block needs, so that the shortest phase is long against the clock."""
-    return min(MOST_REPEATS, max(1, math.ceil(SHORTEST_BLOCK_S / min(seconds.values()))))
+    """Return how many calls one timing needs, so that the shortest phase takes far longer than reading the clock."""
+    return min(MOST_REPEATS, max(1, math.ceil(SHORTEST_TIMING_S / min(seconds.values()))))
 
 
 def measure(adapter: Adapter, program: Program, cycles: int, repeat: int, stretch: float = 0.0) -> Samples:
-    """Time `cycles` cycles of all phases, in alternating order (ABBA), `repeat` calls to a block.
+    """Time cycles of all phases, in alternating order (ABBA).
 
-    A phase that uses another's result always follows it, as backward does forward. Garbage collection is off
-    meanwhile. `stretch` prolongs each backward by that share of itself: a known truth for the self-check.
+    A phase that uses another's result always follows it, as backward follows forward. Python's garbage collection is
+    off meanwhile.
+
+    Args:
+        adapter: waits for results.
+        program: the program to time.
+        cycles: how many cycles.
+        repeat: calls of a phase within one timing.
+        stretch: prolongs each backward by this share of its own time: a known truth for the self-check.
     """
     samples = Samples({phase: [] for phase in program.phases}, {phase: [] for phase in program.phases})
 

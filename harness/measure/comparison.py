@@ -1,4 +1,4 @@
-"""Whether one program is slower than another, faster, or the same; or whether that cannot be told."""
+"""Compares two programs: the new one is slower, faster or the same, or the measurements cannot tell."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from numpy.typing import ArrayLike
 
 from .stats import PRIOR_DF, Interval, moderated
 
-SIGMA_DIFFERENCE_FLOOR = 0.003  # of paired differences, where the offset of the process cancels
+SIGMA_DIFFERENCE_FLOOR = 0.003  # for paired differences, in which the offset of the process cancels
 
 
 class Answer(StrEnum):
+    """The new program compared with the old one."""
+
     SAME = "same"
     SLOWER = "slower"
     FASTER = "faster"
@@ -23,7 +25,7 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True)
 class Comparison:
-    """The answer, and the factor new / old with its 95 % interval."""
+    """The answer, and `change`: the factor new / old with its 95 % interval."""
 
     answer: Answer
     change: Interval
@@ -32,12 +34,21 @@ class Comparison:
 def compared(
     differences: ArrayLike, ses: ArrayLike, sigma: float, margin: float = 0.02, d0: float = PRIOR_DF
 ) -> Comparison:
-    """Compares new with old from the difference of their centres (ln new - ln old) in each process [P].
+    """Compare new with old, given the difference of their centres in each process.
 
     "same": two one-sided tests at 5 % (Schuirmann 1987), that is, the 90 % interval lies inside +-ln(1 + margin).
-    "slower" or "faster": else, if the 95 % interval excludes 0. ses [P] is hypot(se new, se old) of `within`. sigma is
-    the `process_sigma` of such differences when old is compared with itself; for old and new in different processes,
-    sqrt(2) times the process sigma. One process is never enough for "same".
+    "slower" or "faster": otherwise, if the 95 % interval excludes 0. One process is never enough for "same".
+
+    Args:
+        differences: ln new - ln old of each process [P].
+        ses: their standard errors [P], hypot(se new, se old) of `within`.
+        sigma: the `process_sigma` of such differences when old is compared with itself; sqrt(2) times the process
+            sigma if old and new ran in different processes.
+        margin: the largest relative difference that still counts as "same".
+        d0: weight of `sigma` in degrees of freedom.
+
+    Raises:
+        ValueError: an argument is out of range.
     """
     if not 0 < margin < math.inf:
         raise ValueError(f"margin is {margin}; expected a relative difference above 0, for example 0.02")

@@ -1,4 +1,4 @@
-"""The multiplies of a program against those that were asked for, before anything is timed."""
+"""Checks that a program executes the multiplies requested of it, before anything is timed."""
 
 from __future__ import annotations
 
@@ -11,18 +11,28 @@ from .protocol import Counted, Failure, Outcome
 
 
 def counted(program: Program, graph: Graph, departures: Departures, choices: Choices) -> dict[str, Counted]:
-    """Multiplies of each phase, with the sentence that says why where they are not those asked for.
+    """Count the multiplies that each phase of a program executes.
 
-    Raises Failure where they are not what the departures come to either.
+    Args:
+        program: the loaded program.
+        graph: the trace that it runs.
+        departures: the adapter's known differences from what the trace and the choices request.
+        choices: how the framework was to compute the workload.
+
+    Returns:
+        The counts by phase. A count that differs from the requested one has a note that says why.
+
+    Raises:
+        Failure: a count is neither the requested one nor explained by the departures.
     """
-    asked = phase_work(graph, choices.residuals, choices.autodiff)
-    wanted = expected(graph, departures, choices.residuals, choices.autodiff)
-    answer = {}
-    for phase, found in program.executed().items():
-        executed = found.matmuls, found.flops
-        if reason := wanted[phase].failure(phase, executed, found.recomputed):
+    requested = phase_work(graph, choices.residuals, choices.autodiff)
+    expectations = expected(graph, departures, choices.residuals, choices.autodiff)
+    counts = {}
+    for phase, executed in program.executed().items():
+        total = executed.matmuls, executed.flops
+        if reason := expectations[phase].failure(phase, total, executed.recomputed):
             raise Failure(Outcome.INVALID, reason)
-        differs = executed != (asked[phase].matmuls, asked[phase].flops)
-        note = wanted[phase].says if differs else ""
-        answer[phase] = Counted(found.matmuls, found.flops, found.seen, note)
-    return answer
+        differs = total != (requested[phase].matmuls, requested[phase].flops)
+        note = expectations[phase].says if differs else ""
+        counts[phase] = Counted(executed.matmuls, executed.flops, executed.seen, note)
+    return counts

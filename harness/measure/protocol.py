@@ -1,16 +1,16 @@
-"""What crosses the pipe between parent and worker: one JSON object a line, each way. No pickle.
+"""The protocol between parent and worker: one JSON object per line, in each direction. No pickle.
 
-The parent asks `{"ask": name, ...}`; the worker answers `{"answer": {...}}` or
-`{"failed": outcome, "reason": sentence, "details": traceback}`. Asks, in the order they come:
+The parent sends `{"ask": name, ...}`; the worker answers `{"answer": {...}}` or
+`{"failed": outcome, "reason": sentence, "details": traceback}`. The requests, in the order in which they are sent:
 
-- `open` (framework, device, threads, precision): import the adapter.
-- `load` (folder, execution, choices): arrays to the device, first call of each phase. Answers `Loaded`.
-- `verify`: loss and every gradient against the oracle. Answers `Verified`, or fails as `invalid`.
-- `count`: multiplies in each phase of the executed program. Answers `Counted` by phase, or fails as `invalid` where
-  they are not those expected.
-- `warm` (limit_s): cycles until the times are stable. Answers `WarmUp`.
-- `measure` (cycles, repeat, stretch): timed cycles. Answers `Samples` (see `clock.py`).
-- `device_clock`: each phase by the host's clock and by the device's own (`make gpu-check`). Answers `DeviceClock`.
+- `open` (framework, device, threads, precision): import the adapter. The answer is empty.
+- `load` (folder, execution, choices): put the arrays on the device, call each phase once. Answer: `Loaded`.
+- `verify`: check loss and every gradient against the oracle. Answer: `Verified`, or it fails as `invalid`.
+- `count`: count the multiplies in each phase of the executed program. Answer: `Counted` by phase, or it fails as
+  `invalid` if they are not the expected ones.
+- `warm` (limit_s): run cycles until the times are stable. Answer: `WarmUp`.
+- `measure` (cycles, repeat, stretch): time cycles. Answer: `Samples` (see `clock.py`).
+- `device_clock`: time each phase by the host's clock and the device's own (`make gpu-check`). Answer: `DeviceClock`.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-# One answer holds at most a few thousand samples; more than this on one line is not ours.
+# An answer holds at most a few thousand samples; a longer line than this was not written by our worker.
 LONGEST_LINE = 16 * 2**20
 
 
 class Outcome(StrEnum):
-    """How a variant ended. Each is a result, and the sweep goes on after it."""
+    """The way in which a variant ended. Every outcome is a result, and the sweep continues after it."""
 
     OK = "ok"
-    INVALID = "invalid"  # computes something else than the oracle, or by other multiplies than asked
+    INVALID = "invalid"  # differs from the oracle, or executes other multiplies than requested
     UNSUPPORTED = "unsupported"  # the framework cannot do it
     OOM = "oom"  # out of memory
     TIMEOUT = "timeout"  # no answer by the deadline
     CRASHED = "crashed"  # the process died
-    ERROR = "error"  # the framework raised, or the worker wrote rubbish
+    ERROR = "error"  # the framework raised an exception, or the worker wrote an invalid answer
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """Seconds of each phase's first call (trace, compile and tune), and what the adapter says is in force."""
+    """Seconds of each phase's first call (trace, compile and tune), and the settings that the adapter reports."""
 
     first_call_s: dict[str, float]
     described: dict[str, str]
@@ -46,7 +46,7 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Verified:
-    """The loss, relative errors of loss and gradients (norm-wise) against the oracle, and what forward keeps."""
+    """The loss, the relative errors of loss and gradients (norm-wise) against the oracle, and the size of residuals."""
 
     loss: float
     loss_error: float
@@ -56,10 +56,13 @@ class Verified:
 
 @dataclass(frozen=True)
 class Counted:
-    """Multiplies and convolutions of one phase that run, their FLOPs, and why they are not those asked for.
+    """Multiplies and convolutions that one phase executes.
 
-    `seen` is what the framework's own counter says of the FLOPs, None where it has none; `note` is empty where nothing
-    departs from the trace.
+    Attributes:
+        matmuls: their number.
+        flops: their FLOPs.
+        seen: the FLOPs by the framework's own counter; None if it has none.
+        note: why the count differs from the requested one; empty if it does not.
     """
 
     matmuls: int
@@ -70,7 +73,7 @@ class Counted:
 
 @dataclass(frozen=True)
 class WarmUp:
-    """Seconds of each phase once they are stable, the cycles that took, and calls per timed block."""
+    """Seconds of each phase once they are stable, the cycles until then, and how often to repeat a call per timing."""
 
     seconds: dict[str, float]
     cycles: int
@@ -78,20 +81,20 @@ class WarmUp:
 
     @property
     def cycle_s(self) -> float:
-        """Seconds of one timed cycle."""
+        """Seconds that one timed cycle takes."""
         return self.repeat * sum(self.seconds.values())
 
 
 @dataclass(frozen=True)
 class DeviceClock:
-    """Seconds of each phase by the host's clock and by the device's own; the second is empty without one."""
+    """Seconds of each phase by the host's clock and by the device's own; empty if the device has none."""
 
     host_s: dict[str, float]
     device_s: dict[str, float]
 
 
 class Failure(Exception):
-    """A variant that ended otherwise than `ok`: outcome, one sentence, and details for the log."""
+    """Raised when a variant ends other than `ok`: its outcome, the reason in one sentence, and details for the log."""
 
     def __init__(self, outcome: Outcome, reason: str, details: str = "") -> None:
         super().__init__(reason)
@@ -101,12 +104,12 @@ class Failure(Exception):
 
 
 def encode(message: dict[str, Any]) -> bytes:
-    """One line. Raises ValueError for NaN and infinity, which JSON does not have."""
+    """Encode a message as one line. Raises ValueError for NaN and infinity, which JSON does not have."""
     return json.dumps(message, allow_nan=False).encode() + b"\n"
 
 
 def decode_answer(line: bytes) -> dict[str, Any]:
-    """The answer in a worker's line. Raises Failure if it says so, or if it is no answer at all."""
+    """Decode a worker's line. Raises Failure if it reports a failure, or is not a valid answer."""
     try:
         message = json.loads(line)
         if "answer" in message:

@@ -1,4 +1,4 @@
-"""What is measured in which order, and when to stop: all variants of one workload, interleaved."""
+"""Measures all variants of one workload, interleaved in rounds, until each has been measured enough."""
 
 from __future__ import annotations
 
@@ -17,27 +17,29 @@ from .worker import Worker
 
 Key = TypeVar("Key", bound=Hashable)
 
-CYCLES_PER_VISIT = 4  # of 1 to 16, all were alike; one long visit was 10-20 % worse
-LONGEST_VISIT_S = 2.0  # slow programs get fewer cycles a visit, so that drift hits all variants alike
+CYCLES_PER_VISIT = 4  # 1 to 16 all did equally well; one long visit was 10-20 % worse
+LONGEST_VISIT_S = 2.0  # slow programs get fewer cycles a visit, so that drift affects all variants alike
 
 
 @dataclass
 class Run:
-    """One variant within the rounds: its worker, its samples, and how and why it ended."""
+    """One variant within the rounds: its worker, its samples so far, and why it stopped or failed."""
 
     worker: Worker
     repeat: int
     cycle_s: float
-    stretch: float = 0.0  # of backward, for the self-check
+    stretch: float = 0.0  # prolongs each backward by this share of its time, for the self-check
     samples: Samples = field(default_factory=Samples)
     stop: str = ""
     failure: Failure | None = None
 
     @property
     def cycles(self) -> int:
+        """The number of cycles timed so far."""
         return len(self.samples.wall)
 
     def log_ratios(self) -> np.ndarray:
+        """Compute ln(backward / forward) of each pair so far."""
         return stats.log_ratio(self.samples.seconds["backward"], self.samples.seconds["forward"])
 
 
@@ -50,11 +52,17 @@ def run_rounds(
     finished: Callable[[Key, Run, float], None],
     now: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Visit the variants in turn until each has reached its target, settled above it, or spent its budget.
+    """Visit the variants in turn until each stops: see `Stop` for the reasons; "budget" is one more.
 
-    `target` is the relative half-width wanted for the ratio, within the process; `budget_s` the seconds of
-    measuring for each variant. The order is reversed every other round and rotated every second one.
-    `finished` is called as soon as a variant ends, well or not, with the seconds that the others may still take.
+    The order is reversed every other round and rotated every second one.
+
+    Args:
+        runs: the variants; their samples, `stop` and `failure` are filled in.
+        target: the relative half-width wanted for the ratio's interval within this process.
+        budget_s: seconds of measuring for each variant.
+        deadline_s: seconds within which a worker must answer.
+        finished: called with (key, run, seconds that the others may still take) as soon as a variant stops or fails.
+        now: the clock, in seconds.
     """
     spent = dict.fromkeys(runs, 0.0)
     active = list(runs)
@@ -77,13 +85,16 @@ def run_rounds(
 
 
 def _visit(run: Run, left_s: float, deadline_s: float) -> None:
+    """Measure some cycles of one variant: at least one, and no more than fit into a visit and into its budget."""
     cycles = max(1, min(CYCLES_PER_VISIT, round(min(LONGEST_VISIT_S, left_s) / run.cycle_s)))
     run.samples.extend(run.worker.measure(deadline_s, cycles, run.repeat, run.stretch))
 
 
 def _reason_to_stop(run: Run, target: float, left_s: float) -> str:
+    """Return why a variant stops after this visit; empty if it goes on, or has failed."""
     if run.failure:
         return ""
     if left_s < run.cycle_s:
         return "budget"
-    return "" if (found := stop(run.log_ratios(), target)) is Stop.CONTINUE else str(found)
+    decision = stop(run.log_ratios(), target)
+    return "" if decision is Stop.CONTINUE else str(decision)

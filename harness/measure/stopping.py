@@ -1,4 +1,4 @@
-"""When a variant has been measured enough: the interval is narrow, or more pairs would not make it so."""
+"""Decides when a variant has been measured enough: its interval is narrow, or more pairs would not narrow it."""
 
 from __future__ import annotations
 
@@ -9,36 +9,45 @@ from numpy.typing import ArrayLike
 
 from .stats import PAIRS_PER_BLOCK, finite, within
 
-FLOOR_BLOCKS = 12  # looking earlier costs up to 10 points of coverage; from 12 blocks on, 1 point at most
+FLOOR_BLOCKS = 12  # an earlier look costs up to 10 points of coverage; from 12 blocks on, 1 point at most
 BLOCKS_PER_LOOK = 2
-CAP_PAIRS = 160  # beyond, time is better spent on another process
-STABLE_LOOKS, STABLE_WITHIN = 3, 0.1  # a noise estimate is stable when so many looks agree to 10 %
+CAP_PAIRS = 160  # beyond this, time is better spent on another process
+STABLE_LOOKS, STABLE_WITHIN = 3, 0.1  # a noise estimate is stable when this many looks agree to 10 %
 
 
 class Stop(StrEnum):
-    """Why measuring stops, if it does. Running out of budget is decided by the caller."""
+    """The decision to stop measuring a variant, or to continue. The caller also stops when the budget is spent."""
 
     CONTINUE = "continue"
-    TARGET = "target"  # the interval inside this process is as narrow as asked
-    SETTLED = "settled"  # the noise is known, and the cap would not bring the target
-    CAP = "cap"
+    TARGET = "target"  # the interval inside this process is as narrow as requested
+    SETTLED = "settled"  # the noise is known, and even the cap would not reach the target
+    CAP = "cap"  # there are as many pairs as are worth measuring in one process
 
 
 def stop(x: ArrayLike, target: float = 0.02, cap: int = CAP_PAIRS) -> Stop:
-    """Whether the good pairs so far, logarithms x [n] in time order, are enough for a relative half-width of `target`.
+    """Decide if the pairs so far are enough for a relative half-width of `target`.
 
-    The answer is that of the last scheduled look, so asking more often does not raise the chance of a lucky stop.
+    The decision is that of the last scheduled look, so calling this more often does not raise the chance of a lucky
+    stop.
+
+    Args:
+        x: logarithms of the ratios of all pairs so far [n], in time order.
+        target: the relative half-width wanted for the interval inside this process.
+        cap: the number of pairs after which to stop in any case.
+
+    Raises:
+        ValueError: `target` is not a positive finite number, or a pair is not finite.
     """
     if not 0 < target < math.inf:
         raise ValueError(f"target is {target}; expected a relative half-width above 0, for example 0.02")
     x = finite(x)
-    last = x.size // PAIRS_PER_BLOCK
-    last -= (last - FLOOR_BLOCKS) % BLOCKS_PER_LOOK
-    if last >= FLOOR_BLOCKS:
+    last_look = x.size // PAIRS_PER_BLOCK  # in blocks
+    last_look -= (last_look - FLOOR_BLOCKS) % BLOCKS_PER_LOOK
+    if last_look >= FLOOR_BLOCKS:
         widths = {}
-        for blocks in range(last, FLOOR_BLOCKS - 1, -BLOCKS_PER_LOOK)[:STABLE_LOOKS]:
+        for blocks in range(last_look, FLOOR_BLOCKS - 1, -BLOCKS_PER_LOOK)[:STABLE_LOOKS]:
             widths[blocks] = within(x[: blocks * PAIRS_PER_BLOCK]).half_width()
-        if widths[last] <= math.log1p(target):
+        if widths[last_look] <= math.log1p(target):
             return Stop.TARGET
         noise = [width * math.sqrt(blocks * PAIRS_PER_BLOCK) for blocks, width in widths.items()]  # of one pair
         stable = len(noise) == STABLE_LOOKS and max(noise) <= (1 + STABLE_WITHIN) * min(noise)

@@ -1,4 +1,4 @@
-"""One trial: a fresh set of workers, prepared side by side, then measured in rounds."""
+"""Runs one trial: a fresh set of workers, prepared side by side, then measured in rounds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .worker import MALLOC, Worker
 
 @dataclass(frozen=True)
 class Launch:
-    """How to start the worker of one variant, and what to ask of it."""
+    """Everything needed to start the worker of one variant: its program, its interpreter and its log."""
 
     framework: str
     execution: str
@@ -31,7 +31,7 @@ class Launch:
 
 @dataclass(frozen=True)
 class Conditions:
-    """What all workers of a job share; frameworks keep what they compile in `cache`."""
+    """The settings shared by all workers of a job. Frameworks store compiled programs in `cache`."""
 
     device: Device
     measure: Measure
@@ -42,11 +42,11 @@ class Conditions:
 
 @dataclass
 class Measured:
-    """What is known of one variant so far, over all its trials."""
+    """Everything measured of one variant so far, over all of its trials."""
 
     described: dict[str, str] = field(default_factory=dict)
-    set_up_s: float = 0.0  # of the first trial; later ones find the compile cache warm
-    measuring_s: float = 0.0  # warm-up and rounds, of all trials
+    set_up_s: float = 0.0  # of the first trial; later trials find the compile cache warm
+    measuring_s: float = 0.0  # warm-up and rounds, over all trials
     first_call_s: dict[str, float] = field(default_factory=dict)
     verified: Verified | None = None
     counted: dict[str, Counted] = field(default_factory=dict)
@@ -64,11 +64,16 @@ def run_trial(
     finished: Callable[[Key, float], None],
     wait_until_idle: Callable[[], object] = lambda: None,
 ) -> None:
-    """Measure the named variants once, in fresh processes, and add to what is `measured`.
+    """Measure each variant once, in a fresh process.
 
-    `workload` is the folder of arrays, ready or soon. `finished(name, seconds left)` is called as each ends.
-    `wait_until_idle()` is called just before timing starts; it blocks until no background work is left in this process
-    (MLflow's import, for example).
+    Args:
+        launches: the variants to measure, and how to start them.
+        measured: the results of this trial are added here, failures too.
+        conditions: the settings shared by all workers.
+        workload: the folder of the workload's arrays, once they are written.
+        finished: called with (name, seconds that the others may still take) as soon as a variant stops or fails.
+        wait_until_idle: called just before timing starts; it blocks until no background work is left in this process
+            (MLflow's import, for example).
     """
     with ExitStack() as stack:
         workers: dict[Key, Worker] = {}
@@ -76,7 +81,7 @@ def run_trial(
             environment = {
                 **MALLOC[conditions.device.memory],
                 "TWOFOLD_CACHE_DIR": str(conditions.cache.resolve()),
-                "TWOFOLD_KERNELS": launch.choices.get("kernels", "native"),  # TensorFlow wants to know when imported
+                "TWOFOLD_KERNELS": launch.choices.get("kernels", "native"),  # TensorFlow reads it when imported
             }
             workers[name] = stack.enter_context(Worker(launch.interpreter, conditions.cpus, launch.log, environment))
         _prepare(workers, launches, measured, conditions, workload)
@@ -90,13 +95,13 @@ def run_trial(
                 runs[name] = run
 
         def ended(name: Key, run: Run, left_s: float) -> None:
-            known = measured[name]
-            known.failure = run.failure
-            known.measuring_s += sum(run.samples.wall)
+            result = measured[name]
+            result.failure = run.failure
+            result.measuring_s += sum(run.samples.wall)
             run.samples.surroundings |= watch.seen() if watch else {}
-            known.trials.append(run.samples)
-            known.repeats.append(run.repeat)
-            known.stops.append(run.stop)
+            result.trials.append(run.samples)
+            result.repeats.append(run.repeat)
+            result.stops.append(run.stop)
             finished(name, left_s)
 
         with GpuWatch() if conditions.device.name == "cuda" else nullcontext() as watch:
@@ -116,14 +121,13 @@ def _prepare(
     conditions: Conditions,
     workload: Future[Path],
 ) -> None:
-    """Import, load, verify and count, as many variants at a time as there are CPUs; nothing is measured yet."""
+    """Import, load, verify and count every variant, as many at a time as there are CPUs. Nothing is timed yet."""
 
     def prepare(name: Key) -> None:
-        known = measured[name]
         try:
-            _load_and_verify(workers[name], launches[name], known, conditions, workload)
+            _load_and_verify(workers[name], launches[name], measured[name], conditions, workload)
         except Failure as failure:
-            known.failure = failure
+            measured[name].failure = failure
 
     with ThreadPoolExecutor(max_workers=max(2, len(conditions.cpus))) as executor:
         futures = [executor.submit(prepare, name) for name in workers]
@@ -138,8 +142,9 @@ def _prepare(
 
 
 def _load_and_verify(
-    worker: Worker, launch: Launch, known: Measured, conditions: Conditions, workload: Future[Path]
+    worker: Worker, launch: Launch, result: Measured, conditions: Conditions, workload: Future[Path]
 ) -> None:
+    """Prepare one variant, and add what its worker reports to `result`. Raises Failure."""
     deadline_s, start = conditions.measure.deadline_s, time.monotonic()
     worker.open(
         deadline_s,
@@ -148,27 +153,28 @@ def _load_and_verify(
         threads=len(conditions.cpus),
         precision=conditions.precision,
     )
-    ready = time.monotonic()
+    opened = time.monotonic()
     folder = workload.result()
-    start += time.monotonic() - ready  # waiting for the arrays is not this variant's time
+    start += time.monotonic() - opened  # waiting for the arrays is not this variant's time
     loaded = worker.load(deadline_s, folder, launch.execution, launch.choices)
-    if not known.first_call_s:  # a later trial finds the compile cache warm
-        known.described = loaded.described
-        known.first_call_s = loaded.first_call_s
-    known.verified = worker.verify(deadline_s)
-    if not known.counted:
-        known.counted = worker.count(deadline_s)
-        known.set_up_s = time.monotonic() - start
+    if not result.first_call_s:  # a later trial finds the compile cache warm
+        result.described = loaded.described
+        result.first_call_s = loaded.first_call_s
+    result.verified = worker.verify(deadline_s)
+    if not result.counted:
+        result.counted = worker.count(deadline_s)
+        result.set_up_s = time.monotonic() - start
 
 
-def _warm(worker: Worker, known: Measured, conditions: Conditions) -> Run | None:
-    if known.failure:
+def _warm(worker: Worker, result: Measured, conditions: Conditions) -> Run | None:
+    """Warm up one variant. Returns its run, or None if it has failed before or does now."""
+    if result.failure:
         return None
     start = time.monotonic()
     try:
         warm = worker.warm(conditions.measure.deadline_s, conditions.measure.warm_s)
     except Failure as failure:
-        known.failure = failure
+        result.failure = failure
         return None
-    known.measuring_s += time.monotonic() - start
+    result.measuring_s += time.monotonic() - start
     return Run(worker, repeat=warm.repeat, cycle_s=warm.cycle_s)

@@ -1,4 +1,4 @@
-"""Every phase of a program against the oracle, before anything is timed."""
+"""Checks every phase of a program against the oracle, before anything is timed."""
 
 from __future__ import annotations
 
@@ -17,80 +17,97 @@ from .protocol import Failure, Outcome, Verified
 
 
 def verify(program: Program, workload: Workload, expected: Reference, optimizer: str = "none") -> Verified:
-    """Errors of loss and gradients, the worst of two calls of every phase.
+    """Check two calls of every phase against the oracle.
 
-    Raises Failure where one is outside its limit, and where a second call hands out what the first one computed.
+    Args:
+        program: the loaded program.
+        workload: the workload that it computes.
+        expected: the oracle's loss and gradients.
+        optimizer: the optimizer whose step is checked, if the program has the phase `update`.
+
+    Returns:
+        The largest errors over all phases and calls.
+
+    Raises:
+        Failure: an error exceeds its limit, or a second call returns the result of the first instead of computing.
     """
     residual_bytes = program.residual_bytes(program.forward())
     inferred = _twice(program, "inference", "", lambda: (program.inference(), {}))
     split = _pair(program)
     fused = _twice(program, "gradient", "gradient", program.gradient)
     losses = [*inferred.losses, *split.losses, *fused.losses]
-    found = [agreement(losses, [*split.gradients, *fused.gradients], expected)]
-    found += [_one_side(program, workload, expected, side) for side in ("inputs", "params") if _has(program, side)]
-    for each in found:
-        _require(each.failure(workload.precision))
+    agreements = [agreement(losses, [*split.gradients, *fused.gradients], expected)]
+    agreements += [_one_side(program, workload, expected, side) for side in ("inputs", "params") if _has(program, side)]
+    for errors in agreements:
+        _require_none(errors.failure(workload.precision))
     if "tangent" in program.phases:
-        _require(_tangent(program, workload, expected))
+        _require_none(_tangent(program, workload, expected))
     if "update" in program.phases:
-        _require(_update(program, workload.precision, optimizer))
+        _require_none(_update(program, workload.precision, optimizer))
     return Verified(
         loss=losses[-1],
-        loss_error=max(each.loss for each in found),
-        gradient_errors={name: max(each.gradients.get(name, 0.0) for each in found) for name in expected.gradients},
+        loss_error=max(errors.loss for errors in agreements),
+        gradient_errors={
+            name: max(errors.gradients.get(name, 0.0) for errors in agreements) for name in expected.gradients
+        },
         residual_bytes=residual_bytes,
     )
 
 
-class Answers(NamedTuple):
-    """Of several calls."""
+class _Results(NamedTuple):
+    """The losses and gradients that several calls returned."""
 
     losses: list[float]
     gradients: list[Mapping[str, np.ndarray]]
 
 
-def _twice(program: Program, forward: str, backward: str, call: Callable[[], tuple[Any, Mapping[str, Any]]]) -> Answers:
-    """What two calls answer: the loss of phase `forward`, the gradients of phase `backward`.
+def _twice(
+    program: Program, forward: str, backward: str, call: Callable[[], tuple[Any, Mapping[str, Any]]]
+) -> _Results:
+    """Call twice, for the loss of phase `forward` and the gradients of phase `backward`.
 
-    Raises Failure where the second call hands out an array of the first, or one in its memory. The first answer is
-    held until then, so that no new array can take its place.
+    Raises Failure if the second call returns an array of the first, or one that shares its memory. The first result is
+    held until then, so that no new array can reuse its memory.
     """
-    (first, one), (second, two) = call(), call()
-    gradients, again = program.export(one), program.export(two)
-    if first is second:
-        _require(f"{forward} computes nothing when it is called again: its answer is the earlier one")
-    for name in one.keys() & two.keys():
-        if one[name] is two[name] or np.may_share_memory(gradients[name], again[name]):
-            _require(f"{backward} computes nothing when it is called again: its answer is the earlier one")
-    return Answers([float(first), float(second)], [gradients, again])
+    (loss, gradients), (loss_again, gradients_again) = call(), call()
+    exported, exported_again = program.export(gradients), program.export(gradients_again)
+    if loss is loss_again:
+        _require_none(f"{forward} computes nothing when it is called again: its answer is the earlier one")
+    for name in gradients.keys() & gradients_again.keys():
+        if gradients[name] is gradients_again[name] or np.may_share_memory(exported[name], exported_again[name]):
+            _require_none(f"{backward} computes nothing when it is called again: its answer is the earlier one")
+    return _Results([float(loss), float(loss_again)], [exported, exported_again])
 
 
-def _pair(program: Program, side: str = "") -> Answers:
-    """Of forward and backward, or of the pair for one side's gradients."""
+def _pair(program: Program, side: str = "") -> _Results:
+    """Call forward and backward twice, or the two phases for the gradients of one side."""
     forward, backward = (f"{phase}_{side}" if side else phase for phase in ("forward", "backward"))
 
     def call() -> tuple[Any, Mapping[str, Any]]:
-        kept = getattr(program, forward)()
-        return kept[0], getattr(program, backward)(kept)
+        residuals = getattr(program, forward)()
+        return residuals[0], getattr(program, backward)(residuals)
 
     return _twice(program, forward, backward, call)
 
 
-def _require(reason: str | None) -> None:
+def _require_none(reason: str | None) -> None:
+    """Raise Failure if there is a reason why the program is invalid."""
     if reason:
         raise Failure(Outcome.INVALID, reason)
 
 
 def _has(program: Program, side: str) -> bool:
+    """Return True if the program computes the gradients of one side apart."""
     return f"backward_{side}" in program.phases
 
 
 def _one_side(program: Program, workload: Workload, expected: Reference, side: str) -> Agreement:
+    """Compare the gradients of one side, computed apart, with the oracle."""
     return agreement(*_pair(program, side), expected.of(workload.graph.side(side).sources))
 
 
 def _tangent(program: Program, workload: Workload, expected: Reference) -> str | None:
-    """The derivative along the directions, against the oracle's gradient times them."""
+    """Check the derivative along the directions against the oracle's gradient times them. Returns what is wrong."""
     derivatives = _twice(program, "tangent", "", lambda: (program.tangent()[1], {})).losses
     error = float(np.abs(np.subtract(derivatives, expected.along(workload.directions()))).max()) / expected.norm
     limit = WHOLE_LIMIT[workload.precision]
@@ -98,13 +115,14 @@ def _tangent(program: Program, workload: Workload, expected: Reference) -> str |
 
 
 def _update(program: Program, precision: str, optimizer: str) -> str | None:
-    """One more step from where the last one ended, with the same gradients."""
+    """Check one optimizer step, taken from where the step before it ended. Returns what is wrong."""
 
     def step() -> tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]]:
-        pair = program.gradient()
-        gradients = {name: array.copy() for name, array in program.export(pair[1]).items()}
+        loss_and_gradients = program.gradient()
         # Copies: an export may be a view of parameters that the next step changes in place.
-        return {name: array.copy() for name, array in program.export(program.update(pair)).items()}, gradients
+        gradients = {name: array.copy() for name, array in program.export(loss_and_gradients[1]).items()}
+        parameters = program.export(program.update(loss_and_gradients))
+        return {name: array.copy() for name, array in parameters.items()}, gradients
 
     (before, _), (after, gradients) = step(), step()
     error = step_error(optimizer, before, after, gradients)

@@ -1,4 +1,7 @@
-"""The parent's side of the workers: starts, pauses, asks with a deadline, ends. Never spins while it waits."""
+"""The parent's handle of a worker process: starts, pauses and kills it, and sends requests with a deadline.
+
+It never spins while it waits.
+"""
 
 from __future__ import annotations
 
@@ -31,21 +34,28 @@ from .protocol import (
 T = TypeVar("T")
 NO_CHOICES: Mapping[str, Any] = MappingProxyType({})
 
-# How glibc's malloc treats what is freed. By default it returns large arrays to the system, and the next pass pays for
-# fresh, zeroed pages: 5 to 20 % of a backward pass in torch, more in one process than in the next. Kept memory is
-# what caching allocators (a GPU's, jemalloc) give.
+# How glibc's malloc treats freed memory. By default it returns large arrays to the system, and the next pass pays for
+# fresh, zeroed pages: 5 to 20 % of a backward pass in torch, more in one process than in the next. Caching allocators
+# (a GPU's, jemalloc) keep freed memory as `kept` does.
 MALLOC: dict[str, dict[str, str]] = {
     "kept": {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**40), "MALLOC_TOP_PAD_": str(2**26)},
     "returned": {},
 }
 
-_DYING_S = 10  # between the end of a process's pipes and its own
+_DYING_S = 10  # the longest wait for a process to exit after its pipes have closed
 
 
 class Worker:
-    """One child process. It runs only while it is asked something; otherwise it is stopped (SIGSTOP).
+    """One worker process, as a context. It runs only while it handles a request; otherwise it is stopped (SIGSTOP).
 
-    Start it from the main thread: the child dies with the thread that started it.
+    Every request raises Failure as `ask` does. Create workers in the main thread: a child process dies with the thread
+    that started it.
+
+    Args:
+        interpreter: the Python to run, which has the framework.
+        cpus: the CPUs that the process may use.
+        log: stderr of the process, and the details of failures, are appended here.
+        environment: variables to set besides those of this process.
     """
 
     def __init__(self, interpreter: str, cpus: Sequence[int], log: Path, environment: Mapping[str, str]) -> None:
@@ -61,7 +71,7 @@ class Worker:
                 env=os.environ | dict(environment),
                 bufsize=0,
             )
-        # Before the first ask nothing is imported that sizes its thread pool by the CPUs it may use.
+        # Nothing imported before the first request sizes its thread pool by the CPUs it may use.
         os.sched_setaffinity(self.process.pid, cpus)
         self._buffer = b""
 
@@ -72,7 +82,10 @@ class Worker:
         self.close()
 
     def ask(self, name: str, deadline_s: float, **arguments: Any) -> dict[str, Any]:
-        """The worker's answer. Raises Failure, and ends the worker, if there is none by the deadline."""
+        """Send a request and return the worker's answer.
+
+        Raises Failure, and kills the worker, if the answer reports a failure or does not come by the deadline.
+        """
         try:
             self._signal(signal.SIGCONT)
             line = self._exchange(encode({"ask": name, **arguments}), name, deadline_s)
@@ -86,16 +99,16 @@ class Worker:
             raise
 
     def open(self, deadline_s: float, *, framework: str, device: str, threads: int, precision: str) -> None:
-        """Import the adapter. Every ask raises Failure as `ask` does."""
+        """Import the adapter and its framework."""
         self.ask("open", deadline_s, framework=framework, device=device, threads=threads, precision=precision)
 
     def load(self, deadline_s: float, folder: Path, execution: str, choices: Mapping[str, Any] = NO_CHOICES) -> Loaded:
-        """Put the workload of a folder on the device, and call each phase for the first time."""
+        """Load the workload saved in a folder, put it on the device, and call each phase for the first time."""
         arguments = {"folder": os.fspath(folder), "execution": execution, "choices": dict(choices)}
         return self._typed(Loaded, self.ask("load", deadline_s, **arguments))
 
     def verify(self, deadline_s: float) -> Verified:
-        """Hold loss and gradients against the oracle."""
+        """Check loss and gradients of every phase against the oracle."""
         return self._typed(Verified, self.ask("verify", deadline_s))
 
     def count(self, deadline_s: float) -> dict[str, Counted]:
@@ -103,11 +116,11 @@ class Worker:
         return {phase: self._typed(Counted, count) for phase, count in self.ask("count", deadline_s).items()}
 
     def warm(self, deadline_s: float, limit_s: float) -> WarmUp:
-        """Run cycles until their times are stable, for `limit_s` at most."""
+        """Run cycles until their times are stable, for at most `limit_s`."""
         return self._typed(WarmUp, self.ask("warm", deadline_s, limit_s=limit_s))
 
     def measure(self, deadline_s: float, cycles: int, repeat: int, stretch: float = 0.0) -> Samples:
-        """Time cycles, each phase `repeat` times between two looks at the clock; prolong backward by `stretch`."""
+        """Time cycles, with `repeat` calls of a phase per timing; `stretch` prolongs each backward by that share."""
         return self._typed(Samples, self.ask("measure", deadline_s, cycles=cycles, repeat=repeat, stretch=stretch))
 
     def device_clock(self, deadline_s: float) -> DeviceClock:
@@ -115,7 +128,7 @@ class Worker:
         return self._typed(DeviceClock, self.ask("device_clock", deadline_s))
 
     def close(self) -> None:
-        """End the process immediately, paused or not."""
+        """Kill the process, paused or not, and close its pipes."""
         self._signal(signal.SIGKILL)
         self.process.wait()
         for pipe in (self.process.stdin, self.process.stdout):
@@ -124,6 +137,7 @@ class Worker:
                     pipe.close()
 
     def _typed(self, kind: Callable[..., T], answer: Mapping[str, Any]) -> T:
+        """Build a dataclass from an answer. Raises Failure, and kills the worker, if the fields do not fit."""
         try:
             return kind(**answer)
         except TypeError as error:
@@ -135,6 +149,7 @@ class Worker:
             self.process.send_signal(number)
 
     def _exchange(self, line: bytes, name: str, deadline_s: float) -> bytes:
+        """Write a request's line and read the answer's. Raises Failure if there is none by the deadline."""
         assert self.process.stdin is not None and self.process.stdout is not None
         try:
             self.process.stdin.write(line)
@@ -157,10 +172,11 @@ class Worker:
 
     @property
     def _log_name(self) -> str:
-        """The log as a user would type it."""
+        """The log's path as a user would type it."""
         return os.path.relpath(self.log)
 
     def _died(self, name: str) -> Failure:
+        """Describe the failure of a process that closed its pipes during a request."""
         try:
             code = self.process.wait(_DYING_S)
         except subprocess.TimeoutExpired:

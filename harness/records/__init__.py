@@ -1,1 +1,1 @@
-"""What is kept: one record per variant, its metrics, and what is derived from it alone."""
+"""Records: one file per variant, its metrics, and everything derived from a single record."""

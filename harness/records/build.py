@@ -1,4 +1,4 @@
-"""From what was measured of one variant to its record."""
+"""Builds the record of a variant from its measurements."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ from .calibration import Calibration, Spread
 from .noise import noise, surroundings
 from .record import Phase, Record
 
-NOT_CHECKED = "noise floor not known of every variant: the self-check leaves some out"
+NOT_CHECKED = "noise floor not known for some variants: the self-check did not cover them"
 
 
 def record_of(
     job: Job,
     variant: Variant,
-    known: Measured,
+    measured: Measured,
     machine: dict[str, Any],
     calibration: Calibration,
     versions: dict[str, str],
     remeasured: str = "",
 ) -> Record:
-    """The record of one variant of a job, with every number that could be had.
+    """Build the record of one variant of a job, with every number that is available.
 
     Args:
         job: the job.
         variant: the variant.
-        known: what was measured of it.
-        machine: this machine, as `describe` says.
-        calibration: how far processes differ on it.
-        versions: of the work, the code and the framework.
-        remeasured: why an earlier record was given up.
+        measured: everything measured of it, or how it failed.
+        machine: this machine, as `describe` returns it.
+        calibration: how far processes differ on this machine.
+        versions: digests of the work and the code, and the framework's version.
+        remeasured: why an earlier record was discarded; empty if there was none.
     """
     graph = job.workload.graph
     record = Record(
@@ -63,91 +63,91 @@ def record_of(
         execution=variant.execution,
         choices=asdict(variant.choices),
         outcome=Outcome.OK,
-        phases=_phases(known, cost(graph)),
+        phases=_phases(measured, cost(graph)),
         metrics={"parameters": graph.parameter_count},
-        stop=known.stops,
-        described=known.described,
+        stop=measured.stops,
+        described=measured.described,
         machine=machine,
         environment=that_matters(),
         harness={"version": __version__, "commit": commit()},
         measure=asdict(job.measure),
         versions=versions,
         remeasured=remeasured,
-        samples=[trial.as_dict() for trial in known.trials],
+        samples=[trial.as_dict() for trial in measured.trials],
     )
-    if known.verified:
-        record.metrics |= _verified(known, known.verified)
-        record.gradient_errors = known.verified.gradient_errors
+    if measured.verified:
+        record.metrics |= _verified(measured, measured.verified)
+        record.gradient_errors = measured.verified.gradient_errors
     record.metrics |= flops.ratios(record.phases)
-    if known.failure:
-        record.outcome, record.reason = known.failure.outcome, known.failure.reason
+    if measured.failure:
+        record.outcome, record.reason = measured.failure.outcome, measured.failure.reason
     else:
         spread = calibration.of(record)
         record.floor = calibration.floor if spread.processes or not calibration.spreads else NOT_CHECKED
-        metrics, record.interval = _timed(known, spread)
-        for phase, seconds in _seconds(known).items():
+        metrics, record.interval = _timed(measured, spread)
+        for phase, seconds in _seconds(measured).items():
             record.phases[phase].ms = 1000 * seconds
-        record.noise = noise(known.trials, record.threads)
-        record.metrics |= metrics | surroundings(known.trials, record.threads) | {"noisy": float(bool(record.noise))}
+        record.noise = noise(measured.trials, record.threads)
+        record.metrics |= metrics | surroundings(measured.trials, record.threads) | {"noisy": float(bool(record.noise))}
     return record
 
 
 @cache
 def commit() -> str:
-    """The commit of this program, or "unknown" outside a checkout."""
-    asked = ["git", "-C", str(ROOT), "rev-parse", "HEAD"]
+    """Return the commit of this program, or "unknown" outside a checkout."""
+    command = ["git", "-C", str(ROOT), "rev-parse", "HEAD"]
     try:
-        answered = subprocess.run(asked, capture_output=True, text=True, check=False)
+        completed = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError:
         return "unknown"
-    return answered.stdout.strip() or "unknown"
+    return completed.stdout.strip() or "unknown"
 
 
-def _phases(known: Measured, asked: CostTable) -> dict[str, Phase]:
-    """What is known of each phase before it is timed."""
-    phases = {name: Phase() for name in ("forward", "backward", *known.first_call_s, *known.counted)}
-    for name, total in (("forward", asked.forward), ("backward", asked.backward)):
+def _phases(measured: Measured, requested: CostTable) -> dict[str, Phase]:
+    """Build the phases with everything but their times: first calls, and counts executed and requested."""
+    phases = {name: Phase() for name in ("forward", "backward", *measured.first_call_s, *measured.counted)}
+    for name, total in (("forward", requested.forward), ("backward", requested.backward)):
         phases[name].asked_matmuls, phases[name].asked_flops = total.matmuls, total.flops
-    for name, seconds in known.first_call_s.items():
+    for name, seconds in measured.first_call_s.items():
         phases[name].first_s = seconds
-    for name, count in known.counted.items():
+    for name, count in measured.counted.items():
         phases[name].matmuls, phases[name].flops, phases[name].note = count.matmuls, count.flops, count.note
     return phases
 
 
-def _verified(known: Measured, verified: Verified) -> dict[str, float]:
-    """Numbers of a variant that is loaded and verified."""
+def _verified(measured: Measured, verified: Verified) -> dict[str, float]:
+    """Compute the metrics of a variant that was loaded and verified, whether or not it was timed."""
     metrics = {
         "loss_error": verified.loss_error,
         "gradient_error": max(verified.gradient_errors.values()),
-        "set_up_s": known.set_up_s,
+        "set_up_s": measured.set_up_s,
         "residual_mib": verified.residual_bytes / 2**20,
     }
-    gradient = known.counted.get("gradient")
+    gradient = measured.counted.get("gradient")
     if gradient and gradient.flops and gradient.seen is not None:
         metrics["counter_coverage"] = gradient.seen / gradient.flops
     return metrics
 
 
-def _seconds(known: Measured) -> dict[str, float]:
-    """The time of each phase: the trimmed mean of each trial, and of those the geometric mean."""
+def _seconds(measured: Measured) -> dict[str, float]:
+    """Compute the time of each phase: the geometric mean over trials, of the trimmed mean of logarithms in each."""
     return {
-        phase: float(np.exp(np.mean([stats.trimmed_mean(stats.log_times(t.seconds[phase])) for t in known.trials])))
-        for phase in known.trials[0].seconds
+        phase: float(np.exp(np.mean([stats.trimmed_mean(stats.log_times(t.seconds[phase])) for t in measured.trials])))
+        for phase in measured.trials[0].seconds
     }
 
 
-def _timed(known: Measured, spread: Spread) -> tuple[dict[str, float], str]:
-    """Numbers from the samples of each trial, and the sentence that says what the intervals contain."""
-    trials = known.trials
+def _timed(measured: Measured, spread: Spread) -> tuple[dict[str, float], str]:
+    """Compute the metrics from the samples of each trial, and say in words which variation their intervals cover."""
+    trials = measured.trials
 
     def interval(name: str, numerator: str, denominator: str) -> stats.Interval:
         logs = [stats.log_ratio(t.seconds[numerator], t.seconds[denominator]) for t in trials]
         return stats.log_interval(logs, spread.sigma[name], spread.df)
 
     ratio, growth = interval("ratio", "backward", "forward"), interval("marginal", "gradient", "inference")
-    apart = [np.add(t.seconds["forward"], t.seconds["backward"]) for t in trials]
-    splits = [stats.log_ratio(both, t.seconds["gradient"]) for both, t in zip(apart, trials, strict=True)]
+    apart_s = [np.add(t.seconds["forward"], t.seconds["backward"]) for t in trials]
+    splits = [stats.log_ratio(both, t.seconds["gradient"]) for both, t in zip(apart_s, trials, strict=True)]
     split = stats.log_interval(splits, spread.sigma["marginal"], spread.df)
     forward_s = [seconds for t in trials for seconds in t.seconds["forward"]]
     metrics = {
@@ -163,8 +163,10 @@ def _timed(known: Measured, spread: Spread) -> tuple[dict[str, float], str]:
         "dispatch_share": sum(sum(t.enqueue["forward"]) for t in trials) / sum(forward_s),
         "pairs": len(forward_s),
         "trials": len(trials),
-        "measuring_s": known.measuring_s,
-        "timed_s": sum(r * sum(map(sum, t.seconds.values())) for r, t in zip(known.repeats, trials, strict=True)),
+        "measuring_s": measured.measuring_s,
+        "timed_s": sum(
+            repeat * sum(map(sum, t.seconds.values())) for repeat, t in zip(measured.repeats, trials, strict=True)
+        ),
     }
     contains = f"{ratio.contains}, {spread.source}"
     return {name: float(value) for name, value in metrics.items() if np.isfinite(value)}, contains

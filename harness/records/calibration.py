@@ -1,4 +1,4 @@
-"""What a self-check found out about this machine, stored so that every later interval can use it."""
+"""The stored result of a self-check: how far processes differ on this machine. Every later interval uses it."""
 
 from __future__ import annotations
 
@@ -11,17 +11,20 @@ from ..errors import UserError
 from ..measure.stats import PRIOR_DF
 from .record import Record, write_json
 
-# Where no self-check of this machine says otherwise. Between fresh processes of one program 1.2 to 2.1 % was seen
-# for the ratio on a shared two-core machine; times, unlike ratios, also follow the machine's load.
+# Assumed without a self-check of this machine. Between fresh processes of one program, ratios differed by 1.2 to 2.1 %
+# on a shared two-core machine; times, unlike ratios, also depend on the machine's load.
 ASSUMED_RATIO = 0.02
 ASSUMED_TIME = 0.05
 
 
 @dataclass(frozen=True)
 class Spread:
-    """Process-to-process standard deviations of logarithms, of `ratio`, `marginal` and each phase.
+    """The spread of measurements over fresh processes of one program.
 
-    `processes` is how many they are from, 0 for an assumption; `df` their weight in an interval, in degrees of freedom.
+    Attributes:
+        sigma: standard deviations of the logarithms of `ratio`, `marginal` and each phase's time, by name.
+        processes: the number of processes they were estimated from; 0 for an assumption.
+        df: their weight in an interval, in degrees of freedom.
     """
 
     sigma: dict[str, float]
@@ -30,7 +33,7 @@ class Spread:
 
     @property
     def source(self) -> str:
-        """Where the figures are from, to stand behind an interval."""
+        """The origin of the figures, in words that complete the description of an interval."""
         if self.processes:
             return f"from a self-check of {self.processes} processes"
         return "which is assumed; make selfcheck measures it"
@@ -48,7 +51,7 @@ ASSUMED = Spread(
 
 @dataclass(frozen=True)
 class Calibration:
-    """What the self-check found on the CPUs of one machine: how far processes of one workload differ, by variant."""
+    """The result of a self-check on the CPUs of one machine: the `spreads` of one workload, by variant."""
 
     machine: str
     created: str
@@ -58,28 +61,29 @@ class Calibration:
     floor: str  # the machine's noise floor, in one line
 
     def of(self, record: Record) -> Spread:
-        """How far processes of the record's program differ, or the assumption where nothing like it was checked.
+        """Return how far processes of the record's program differ: `ASSUMED` if no similar program was checked.
 
-        Another workload of the same framework and execution may differ more, so the figures weigh as an assumption.
+        Another workload or other choices may differ more than the program checked in the same framework and execution;
+        then the figures get no more weight than an assumption.
         """
-        found = self.spreads.get(f"{record.framework}-{record.execution}")
-        if not found or (record.device, record.memory, record.threads) != ("cpu", "kept", self.threads):
+        spread = self.spreads.get(f"{record.framework}-{record.execution}")
+        if not spread or (record.device, record.memory, record.threads) != ("cpu", "kept", self.threads):
             return ASSUMED
-        own = record.workload == self.workload and record.variant in self.spreads
-        return found if own else replace(found, df=min(found.df, PRIOR_DF))
+        was_checked = record.workload == self.workload and record.variant in self.spreads
+        return spread if was_checked else replace(spread, df=min(spread.df, PRIOR_DF))
 
 
 def assumed(machine: str) -> Calibration:
-    """What to go by without a self-check."""
+    """Return the calibration of a machine that had no self-check: no spreads, so that `of` returns the assumption."""
     return Calibration(machine, "", {}, 0, {}, "noise floor not known: run make selfcheck")
 
 
 def load(results: Path, machine: str) -> Calibration:
-    """The stored self-check if it is of this machine, else the assumption."""
+    """Load the stored self-check, or the assumption if there is none of this machine. Raises UserError if corrupt."""
     try:
-        found = json.loads(_path(results).read_text())
-        spreads = {name: Spread(**spread) for name, spread in found.pop("spreads").items()}
-        calibration = Calibration(**found, spreads=spreads)
+        data = json.loads(_path(results).read_text())
+        spreads = {name: Spread(**spread) for name, spread in data.pop("spreads").items()}
+        calibration = Calibration(**data, spreads=spreads)
     except FileNotFoundError:
         return assumed(machine)
     except (ValueError, TypeError, KeyError, AttributeError) as error:

@@ -1,4 +1,4 @@
-"""FLOPs of backward over those of forward: of the programs that run, and as the trace asks for them."""
+"""FLOPs of backward over FLOPs of forward: as executed, and as the trace requests them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .record import Phase
 
 
 def ratios(phases: Mapping[str, Phase]) -> dict[str, float]:
-    """`ratio_flops` and `ratio_flops_asked`; nothing where forward multiplies nothing."""
+    """Compute the metrics `ratio_flops` and `ratio_flops_asked`; neither exists if forward has no multiplies."""
     forward, backward = phases["forward"], phases["backward"]
     if not forward.asked_flops or backward.asked_flops is None:
         return {}

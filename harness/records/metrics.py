@@ -1,14 +1,14 @@
-"""Every number that a record holds, under the name by which MLflow has it: its unit and one sentence."""
+"""Defines every number in a record, with its unit, by the name under which MLflow shows it; and every field."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-SCHEMA = 4  # raise it when a field is added or changes its meaning; a reader refuses what is newer than itself
+SCHEMA = 4  # raise it when a field is added or changes its meaning; a reader refuses any newer schema
 
 
 class Quantity(NamedTuple):
-    """What a number is."""
+    """The unit of a number, and a sentence that defines it."""
 
     unit: str
     sentence: str
@@ -43,10 +43,12 @@ METRICS: dict[str, Quantity] = {
     "split_over_gradient_high": Quantity("1", "Upper end of the 95 % interval of `split_over_gradient`."),
     "ratio_flops": Quantity(
         "1",
-        "FLOPs of backward over forward, multiplies and convolutions, in the programs that run; of a pass that was not "
-        "counted, or executes fewer as multiplies than its trace asks for (XLA), those of the trace.",
+        "FLOPs of backward over forward, multiplies and convolutions, as executed; for a pass that was not counted, or "
+        "executes fewer of them as multiplies than its trace requests (XLA), those of the trace.",
     ),
-    "ratio_flops_asked": Quantity("1", "The same as the trace asks for it, whatever is recomputed."),
+    "ratio_flops_asked": Quantity(
+        "1", "FLOPs of backward over forward as the trace requests them, whatever is recomputed."
+    ),
     "forward_gflops": Quantity("GFLOP/s", "FLOPs of forward, as in `ratio_flops`, over its time."),
     "backward_gflops": Quantity("GFLOP/s", "FLOPs of backward, as in `ratio_flops`, over its time."),
     "forward_flops": Quantity("FLOP", "FLOPs of forward, multiplies and convolutions, counted in the trace."),
@@ -60,31 +62,29 @@ METRICS: dict[str, Quantity] = {
     ),
     "gradient_error": Quantity("1", "Largest relative error of a gradient, norm-wise, against the float64 oracle."),
     "loss_error": Quantity("1", "Relative error of the loss against the float64 oracle."),
-    "residual_mib": Quantity("MiB", "What forward keeps for backward, parameters and inputs not counted."),
+    "residual_mib": Quantity("MiB", "Size of what forward keeps for backward, without parameters and inputs."),
     "dispatch_share": Quantity(
-        "1", "Time until forward returns over time until it is done; near 1 on a GPU: host-bound."
+        "1", "Time until forward returns over time until it is done; near 1 on a GPU means that it is host-bound."
     ),
-    "set_up_s": Quantity("s", "From asking its process to import the framework until it was verified, first trial."),
+    "set_up_s": Quantity("s", "From the import of the framework to the verified program, in the first trial."),
     "parameters": Quantity("1", "Number of trained values."),
     "pairs": Quantity("1", "Forward and backward pairs measured, all trials together."),
     "trials": Quantity("1", "Fresh sets of processes measured."),
-    "measuring_s": Quantity("s", "Its warm-up and its share of the rounds, all trials together."),
+    "measuring_s": Quantity("s", "The variant's warm-up and its share of the rounds, all trials together."),
     "timed_s": Quantity("s", "Time inside timed calls."),
-    "load": Quantity("1", "Highest load average of the last minute, seen after a visit."),
+    "load": Quantity("1", "Highest load average of the last minute, read after each visit."),
     "steal_share": Quantity("1", "CPU time that the host took from this machine, over wall time times threads."),
-    "others_share": Quantity(
-        "1", "CPU time that everything else had, the host included, over wall time times threads."
-    ),
+    "others_share": Quantity("1", "CPU time of everything else, the host included, over wall time times threads."),
     "switches_per_s": Quantity("1/s", "Involuntary context switches of the process while it was measured."),
-    "cpu_mhz": Quantity("MHz", "Clock of the CPUs, mean over them, median over visits; absent where not shown."),
-    "cpu_celsius": Quantity("°C", "Highest temperature that a sensor showed; absent where none is shown."),
-    "throttles": Quantity("1", "How often the CPU was throttled for heat or power; absent where not shown."),
-    "gpu_mhz": Quantity("MHz", "Clock of the GPU's multiprocessors, median over looks; absent without one."),
-    "gpu_celsius": Quantity("°C", "Highest temperature of the GPU; absent without one."),
+    "cpu_mhz": Quantity("MHz", "Clock of the CPUs, mean over CPUs, median over visits; absent if not reported."),
+    "cpu_celsius": Quantity("°C", "Highest temperature of any sensor; absent if none is reported."),
+    "throttles": Quantity("1", "How often the CPU was throttled for heat or power; absent if not reported."),
+    "gpu_mhz": Quantity("MHz", "Clock of the GPU's multiprocessors, median over readings; absent without a GPU."),
+    "gpu_celsius": Quantity("°C", "Highest temperature of the GPU; absent without a GPU."),
     "drift": Quantity(
         "1", "Largest relative change of forward plus backward from the first half of a trial to its second."
     ),
-    "drift_significant": Quantity("1", "1 if that change exceeds its 95 % error, else 0; ratios hardly follow it."),
+    "drift_significant": Quantity("1", "1 if `drift` exceeds its 95 % error, else 0; drift hardly affects ratios."),
     "noisy": Quantity("1", "1 if the machine disturbed this variant, else 0; the record says how."),
     **{f"{phase}_ms": Quantity("ms", sentence) for phase, sentence in PHASES.items()},
     **{
@@ -95,7 +95,10 @@ METRICS: dict[str, Quantity] = {
         f"executed_{phase}_matmuls": Quantity("1", f"Multiplies and convolutions in the program of {phase} that runs.")
         for phase in PHASES
     },
-    **{f"executed_{phase}_flops": Quantity("FLOP", f"Their FLOPs in the program of {phase}.") for phase in PHASES},
+    **{
+        f"executed_{phase}_flops": Quantity("FLOP", f"FLOPs of multiplies and convolutions in the program of {phase}.")
+        for phase in PHASES
+    },
 }
 
 FIELDS: dict[str, str] = {
@@ -112,24 +115,24 @@ FIELDS: dict[str, str] = {
     "memory": "kept: the process keeps what it frees; returned: glibc's default, which gives large arrays back.",
     "framework": "Which framework.",
     "execution": "Which execution of it.",
-    "choices": "Implementation choices, by name; adapters/base.py says what each is.",
+    "choices": "Implementation choices, by name; adapters/base.py describes each.",
     "outcome": "ok, invalid, unsupported, oom, timeout, crashed or error.",
     "reason": "One sentence that says why, where the outcome is not ok.",
-    "phases": "By phase: milliseconds, seconds of the first call, multiplies and FLOPs executed and asked for, and why"
+    "phases": "By phase: milliseconds, seconds of the first call, multiplies and FLOPs executed and requested, and why"
     " these differ.",
     "metrics": "All other numbers, by name; see METRICS.",
-    "interval": "What the intervals contain.",
+    "interval": "The sources of variation that the intervals cover.",
     "floor": "The machine's noise floor as its self-check found it, in one line.",
     "stop": "Why each trial stopped: target, settled, cap or budget.",
     "noise": "What disturbed the measurement, in one sentence, or empty.",
     "gradient_errors": "Relative error of each gradient, norm-wise, by parameter.",
     "described": "Versions and settings in force, as the adapter reports them, and the CPUs that the process may use.",
     "machine": "Processor, its vector instructions, cores, memory, kernel, GPUs.",
-    "environment": "The variables that change kernels, as they were set.",
+    "environment": "The environment variables that change kernels, as they were set.",
     "harness": "Version and commit of this program.",
     "measure": "The measuring settings.",
     "versions": "Digests of the traced work and of the code that executes it, and the framework's installed version.",
-    "remeasured": "Why an earlier record of this cell was given up, or empty.",
+    "remeasured": "Why an earlier record of this cell was discarded, or empty.",
     "samples": "One entry a trial: seconds per call by phase; per cycle switches, CPU (own, others) and wall seconds;"
-    " per visit what the kernel showed.",
+    " per visit what the kernel reported.",
 }

@@ -1,4 +1,4 @@
-"""What disturbed a measurement: a sentence where it did, and numbers in any case."""
+"""Reports disturbances of a measurement: in a sentence if there were any, and in numbers in any case."""
 
 from __future__ import annotations
 
@@ -21,44 +21,45 @@ _SUMMARIES: dict[str, Callable[[list[float]], float]] = {
     "gpu_celsius": max,
 }
 
-LONG_ENOUGH_S = 0.25  # a stretch is judged that is long against the steps of /proc/stat
+LONG_ENOUGH_S = 0.25  # length of a stretch that is judged: long compared with the 10 ms steps of /proc/stat
 
 
 def noise(trials: Sequence[Samples], threads: int) -> str:
-    """What disturbed the measurement; empty if little did."""
-    found = []
+    """Say in a sentence what disturbed which trial; empty if nothing did by much."""
+    disturbances = []
     for number, trial in enumerate(trials, start=1):
         stretch = (np.cumsum(trial.wall) // LONG_ENOUGH_S).astype(int)
         sums = [np.bincount(stretch, values) for values in (trial.wall, trial.cpu, trial.others)]
         wall, cpu, others = (values[sums[0] > 0] for values in sums)
-        share = cpu / wall
-        taken = np.maximum(others, 0) / (wall * threads)
-        judged = contention(taken, share / np.quantile(share, 0.9))
-        reasons = [judged.reason] if judged.noisy else []
+        cpu_share = cpu / wall
+        others_share = np.maximum(others, 0) / (wall * threads)
+        judgement = contention(others_share, cpu_share / np.quantile(cpu_share, 0.9))
+        reasons = [judgement.reason] if judgement.noisy else []
         if throttles := sum(trial.surroundings.get("throttles", [])):
             reasons.append(f"the CPU was throttled {throttles:.0f} times")
         if slowed := slowdowns(trial.surroundings.get("gpu_slowed", [])):
             reasons.append(f"the GPU was slowed by {', '.join(slowed)}")
         if reasons:
-            found.append(f"trial {number}: {'; '.join(reasons)}")
-    return "; ".join(found)
+            disturbances.append(f"trial {number}: {'; '.join(reasons)}")
+    return "; ".join(disturbances)
 
 
 def surroundings(trials: Sequence[Samples], threads: int) -> dict[str, float]:
-    """Numbers on what else the machine did; those that it does not show are absent."""
+    """Compute the metrics of the machine's state; those that the machine does not report are absent."""
     wall = sum(sum(trial.wall) for trial in trials)
-    seen = {name: [v for trial in trials for v in trial.surroundings.get(name, [])] for name in _SUMMARIES}
-    found = {name: summary(seen[name]) for name, summary in _SUMMARIES.items() if seen[name]}
-    if "steal_s" in found:
-        found["steal_share"] = found.pop("steal_s") / (wall * threads)
-    found["switches_per_s"] = sum(sum(trial.switches) for trial in trials) / wall
-    found["others_share"] = sum(max(0.0, sum(trial.others)) for trial in trials) / (wall * threads)
-    drifts = [drift(pairs) for trial in trials if len(pairs := _pairs(trial)) >= 2]
+    readings = {name: [v for trial in trials for v in trial.surroundings.get(name, [])] for name in _SUMMARIES}
+    metrics = {name: summary(readings[name]) for name, summary in _SUMMARIES.items() if readings[name]}
+    if "steal_s" in metrics:
+        metrics["steal_share"] = metrics.pop("steal_s") / (wall * threads)
+    metrics["switches_per_s"] = sum(sum(trial.switches) for trial in trials) / wall
+    metrics["others_share"] = sum(max(0.0, sum(trial.others)) for trial in trials) / (wall * threads)
+    drifts = [drift(pairs_s) for trial in trials if len(pairs_s := _pairs_s(trial)) >= 2]
     if drifts:
-        largest = max(drifts, key=lambda each: abs(each.change))
-        found |= {"drift": largest.change, "drift_significant": float(largest.significant)}
-    return found
+        largest = max(drifts, key=lambda candidate: abs(candidate.change))
+        metrics |= {"drift": largest.change, "drift_significant": float(largest.significant)}
+    return metrics
 
 
-def _pairs(trial: Samples) -> np.ndarray:
+def _pairs_s(trial: Samples) -> np.ndarray:
+    """Return the seconds of forward + backward of each pair."""
     return np.add(trial.seconds["forward"], trial.seconds["backward"])

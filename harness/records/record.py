@@ -16,17 +16,22 @@ from ..errors import UserError
 from ..job import Variant
 from .metrics import SCHEMA
 
-VERDICTS = "verdicts.json"  # stands beside the records of a study that has a claim
-_HEAD_BYTES = 2**17  # more than anything before the samples takes
+VERDICTS = "verdicts.json"  # is beside the records of a study that has a claim
+_HEAD_BYTES = 2**17  # more than the largest record without its samples
 
 
 @dataclass
 class Phase:
-    """What is known of one phase of a variant; None where it could not be had.
+    """The numbers of one phase of a variant; None if they are not available.
 
-    `ms` is its time, `first_s` that of its first call (trace, compile and tune). `matmuls` and `flops` are those of
-    the program that runs, `note` says why they are not those of the trace, which are `asked_matmuls` and `asked_flops`
-    (of forward and backward).
+    Attributes:
+        ms: milliseconds per call.
+        first_s: seconds of the first call (trace, compile and tune).
+        matmuls: multiplies and convolutions that its program executes.
+        flops: FLOPs of those.
+        note: why these differ from the requested ones; empty if they do not.
+        asked_matmuls: multiplies and convolutions that the trace requests (of forward and backward only).
+        asked_flops: FLOPs of those.
     """
 
     ms: float | None = None
@@ -39,21 +44,21 @@ class Phase:
 
     @property
     def work_flops(self) -> int:
-        """FLOPs that ran; those of the trace where they were not counted, or not all of them.
+        """FLOPs executed, or those of the trace if the executed ones were not counted, or not all of them.
 
-        A count has multiplies alone: it is below the trace's where XLA computes some products element by element.
+        Only multiplies are counted: the count is below the trace's if XLA computes some products element by element.
         """
         return max(self.flops or 0, self.asked_flops or 0)
 
     @property
     def gflops(self) -> float | None:
-        """GFLOP/s of `work_flops`."""
+        """`work_flops` over the phase's time, in GFLOP/s."""
         return self.work_flops / self.ms / 1e6 if self.ms else None
 
 
 @dataclass
 class Record:
-    """See `schema.py` for what each field says. A number that could not be had is absent, never NaN."""
+    """The measurement of one variant. `metrics.py` describes each field. Unavailable numbers are absent, never NaN."""
 
     id: str
     created: str
@@ -89,21 +94,22 @@ class Record:
 
     @property
     def variant(self) -> str:
+        """The variant's name, as in its cell."""
         return str(Variant(self.framework, self.execution, Choices(**self.choices)))
 
     @property
     def notes(self) -> dict[str, str]:
-        """By phase, why it does not execute the multiplies of the trace."""
+        """The notes of phases that execute other multiplies than the trace requests, by phase."""
         return {name: phase.note for name, phase in self.phases.items() if phase.note}
 
     def write(self, folder: Path) -> Path:
-        """Write `<cell>.json`, whole or not at all, and on the disk before this returns. Raises UserError."""
+        """Write `<cell>.json` atomically and flush it to disk. Returns its path. Raises UserError if it cannot."""
         path = folder / f"{self.cell}.json"
         write_json(path, asdict(self))
         return path
 
 
-_FIELDS = {f.name for f in fields(Record)}
+_FIELDS = {entry.name for entry in fields(Record)}
 
 
 def write_json(path: Path, data: dict[str, Any]) -> None:
@@ -121,16 +127,16 @@ def write_json(path: Path, data: dict[str, Any]) -> None:
             f"{path}: cannot be written ({error.strerror}); free some space or choose results=FOLDER"
         ) from error
     finally:
-        with contextlib.suppress(OSError):  # it was renamed, or never made
+        with contextlib.suppress(OSError):  # it was renamed, or never created
             draft.unlink()
 
 
 class NewerSchema(UserError):
-    """A record that a newer version of this program wrote."""
+    """Raised for a record that a newer version of this program wrote."""
 
 
 def read(path: Path) -> Record:
-    """The record in a file. Raises UserError for one that is corrupt, not a record, or of another schema."""
+    """Read the record in a file. Raises UserError if it is corrupt, not a record, or has another schema."""
     try:
         return _record(path, path.read_bytes())
     except OSError as error:
@@ -138,12 +144,12 @@ def read(path: Path) -> Record:
 
 
 def read_head(path: Path) -> Record:
-    """A record without its samples, which are most of it and are not read. Raises UserError as `read` does."""
+    """Read a record without its samples, which are most of the file. Raises UserError as `read` does."""
     try:
         with path.open("rb") as file:
             head, samples, _ = file.read(_HEAD_BYTES).partition(b', "samples": ')
             file.seek(-min(2, path.stat().st_size), os.SEEK_END)
-            if not samples or file.read() != b"]}":  # not as this program writes it: look closely
+            if not samples or file.read() != b"]}":  # not as this program writes it: parse all of it
                 return read(path)
     except OSError as error:
         raise _unreadable(path, error) from error
@@ -151,6 +157,7 @@ def read_head(path: Path) -> Record:
 
 
 def _record(path: Path, content: bytes) -> Record:
+    """Parse and check the content of a record's file. Raises UserError."""
     try:
         data = json.loads(content)
     except ValueError as error:
@@ -171,10 +178,11 @@ def _record(path: Path, content: bytes) -> Record:
 
 
 def _unreadable(path: Path, error: OSError) -> UserError:
+    """Make the error for a file that cannot be read."""
     return UserError(f"{path}: cannot be read ({error.strerror})")
 
 
 def records(folder: Path) -> Iterator[Path]:
-    """The record files of a sweep, in order of their names."""
+    """List the record files in the folder of a sweep, in order of their names."""
     others = ("sweep.json", VERDICTS)
     return (path for path in sorted(folder.glob("*.json")) if path.name not in others and path.name[0] != ".")

@@ -1,4 +1,4 @@
-"""Whether forward and backward, measured apart, are together what a training step runs in one call."""
+"""Checks that forward and backward, timed apart, add up to the gradient that a training step runs in one call."""
 
 from __future__ import annotations
 
@@ -7,30 +7,30 @@ from collections.abc import Mapping
 
 from .record import Phase, Record
 
-LOW, HIGH = 0.9, 1.15  # of gradient's time: what forward and backward together may take
-CALL_MS = 0.25  # what a call may take by itself; two calls have one more of it than one
+LOW, HIGH = 0.9, 1.15  # allowed time of forward and backward together, over the time of gradient
+CALL_MS = 0.25  # allowed overhead of a call; forward and backward are one call more than gradient
 
 
 def differs(record: Record) -> bool:
-    """Whether all of the 95 % interval of `split_over_gradient` lies outside, by more than a call takes by itself."""
-    m = record.metrics
-    if "split_over_gradient_low" not in m:
+    """Return True if all of `split_over_gradient`'s 95 % interval is out of bounds by more than a call's overhead."""
+    metrics = record.metrics
+    if "split_over_gradient_low" not in metrics:
         return False
-    above, below = m["split_over_gradient_low"], m["split_over_gradient_high"]
-    call = CALL_MS / (record.phases["gradient"].ms or math.inf)
-    return above > max(HIGH, 1 + call) or below < min(LOW, 1 - call)
+    low, high = metrics["split_over_gradient_low"], metrics["split_over_gradient_high"]
+    overhead = CALL_MS / (record.phases["gradient"].ms or math.inf)
+    return low > max(HIGH, 1 + overhead) or high < min(LOW, 1 - overhead)
 
 
 def remark(record: Record) -> str:
-    """One sentence that says by how much, and why where it is known."""
-    m = record.metrics
+    """Say in one sentence by how much they differ, and why if that is known."""
+    metrics = record.metrics
     names = ("split_over_gradient", "split_over_gradient_low", "split_over_gradient_high")
-    ratio, low, high = (f"{m[name]:.2f}" for name in names)
+    ratio, low, high = (f"{metrics[name]:.2f}" for name in names)
     return f"forward and backward take {ratio} times gradient ({low} to {high}): {_reason(record.phases)}"
 
 
 def _reason(phases: Mapping[str, Phase]) -> str:
-    """Known where other multiplies run: a compiler has merged some where both passes are one program."""
+    """Say why they differ: a compiler may merge multiplies if both passes are one program; otherwise it is unknown."""
     forward, backward, gradient = (phases[name].matmuls for name in ("forward", "backward", "gradient"))
     if forward is None or backward is None or gradient is None or forward + backward == gradient:
         return "why is not known"

@@ -1,1 +1,1 @@
-"""Runs sweeps: decides what is outstanding, holds the device, measures each job and publishes its records."""
+"""Runs sweeps: decides which variants are outstanding, locks the device, measures each job, publishes the records."""

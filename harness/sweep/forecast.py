@@ -1,4 +1,4 @@
-"""How long a job will take: about as its variants took before, or at most as long as they may."""
+"""Forecasts how long a job takes: about as long as its variants took before, or at most as long as they may."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from dataclasses import asdict, dataclass
 from ..job import Job, Variant
 from ..records.record import Record
 
-# For a variant of which no record says how long its import, compile and verification took; as seen on two cores.
+# Import, compile and verification of a variant without a record that says how long they took; measured on two cores.
 UNSEEN_S = 12.0
-HAND_OVER_S = 0.5  # at most, for a variant's process, record and MLflow run
+HAND_OVER_S = 0.5  # an upper bound for starting a variant's process, writing its record and logging it to MLflow
 
-# First calls that find their programs in a compile cache, over those that compiled them: 0.11 to 0.21 was seen.
+# Time of first calls that find their programs in a compile cache, over that of those that compiled them: measured 0.11
+# to 0.21.
 CACHED_SHARE = 1 / 6
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """Seconds to come; `known` where all of it was measured in the same way before."""
+    """Seconds that remain; `known` if all of it was measured with the same settings before, else an upper bound."""
 
     seconds: float = 0.0
     known: bool = True
@@ -32,10 +33,15 @@ class Forecast:
 
 
 def forecast(job: Job, earlier: Mapping[Variant, Sequence[Record]]) -> Forecast:
-    """Of the variants of one job that are to be measured, each with its records of before, oldest first."""
+    """Forecast how long a job takes.
+
+    Args:
+        job: the job.
+        earlier: the variants to measure, each with its earlier records, oldest first.
+    """
     set_up_s = [_set_up_s(job, variant, records) for variant, records in earlier.items()]
     measuring_s = [_measuring_s(job, records) for records in earlier.values()]
-    waiting_s = _together(set_up_s, max(2, job.device.threads)) + len(earlier) * HAND_OVER_S
+    waiting_s = _concurrent_s(set_up_s, max(2, job.device.threads)) + len(earlier) * HAND_OVER_S
     bound_s = job.measure.trials * (job.measure.warm_s + job.measure.budget_s)
     return Forecast(
         job.measure.trials * waiting_s + sum(bound_s if seconds is None else seconds for seconds in measuring_s),
@@ -44,26 +50,29 @@ def forecast(job: Job, earlier: Mapping[Variant, Sequence[Record]]) -> Forecast:
 
 
 def _set_up_s(job: Job, variant: Variant, records: Sequence[Record]) -> float:
-    """Seconds from a fresh process to a verified program. The first record of a cell is that of its first compile."""
+    """Estimate the seconds from a fresh process to a verified program.
+
+    The first record of a cell includes its first compile, which later processes may find in a cache.
+    """
     if not records:
         return UNSEEN_S
     metrics = records[-1].metrics
-    compiled = len(records) == 1 and not records[0].remeasured
-    if not compiled or variant.execution not in job.frameworks[variant.framework].cached:
+    has_compiled = len(records) == 1 and not records[0].remeasured
+    if not has_compiled or variant.execution not in job.frameworks[variant.framework].cached:
         return metrics["set_up_s"]
     first_calls_s = sum(phase.first_s or 0.0 for phase in records[-1].phases.values())
     return metrics["set_up_s"] - (1 - CACHED_SHARE) * first_calls_s
 
 
 def _measuring_s(job: Job, records: Sequence[Record]) -> float | None:
-    """Seconds of warm-up and rounds when last measured, if it was in the same way."""
-    same = [record.metrics.get("measuring_s") for record in records if record.measure == asdict(job.measure)]
-    return same[-1] if same else None
+    """Return the seconds of warm-up and rounds when last measured with the same settings; None if it never was."""
+    durations_s = [record.metrics.get("measuring_s") for record in records if record.measure == asdict(job.measure)]
+    return durations_s[-1] if durations_s else None
 
 
-def _together(seconds: Iterable[float], hands: int) -> float:
-    """Until all are done, when each is begun in order as soon as a hand is free."""
-    free = [0.0] * hands
-    for each in seconds:
-        heapq.heapreplace(free, free[0] + each)
-    return max(free)
+def _concurrent_s(durations_s: Iterable[float], slots: int) -> float:
+    """Compute the seconds until all tasks are done, if each starts, in order, as soon as one of the slots is free."""
+    free_at_s = [0.0] * slots
+    for duration_s in durations_s:
+        heapq.heapreplace(free_at_s, free_at_s[0] + duration_s)
+    return max(free_at_s)

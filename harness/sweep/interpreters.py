@@ -1,4 +1,4 @@
-"""The Python of each framework: which one it is, and what it has installed."""
+"""Finds the Python interpreter of each framework, and the framework's version installed there."""
 
 from __future__ import annotations
 
@@ -21,25 +21,26 @@ except importlib.metadata.PackageNotFoundError:
 
 
 def interpreter(job: Job, framework: str) -> str:
-    """The Python that runs a framework on the job's device."""
+    """Return the Python that runs a framework on the job's device."""
     return job.frameworks[framework].interpreters.get(job.device.name) or sys.executable
 
 
 def lacking(job: Job, framework: str) -> str:
-    """Why a framework cannot be measured on the job's device, with what to do; empty where it is installed."""
+    """Say why a framework cannot be measured on the job's device, and what to do; empty if it is installed."""
     return _lacking(framework, interpreter(job, framework), job.device.name)
 
 
 @cache
 def framework_version(framework: str, python: str) -> str | None:
-    """The installed version, asked of its interpreter; the framework is not imported. None: it is not installed.
+    """Look up a framework's version as its interpreter has it, without importing the framework.
 
-    Raises OSError or TimeoutExpired for an interpreter that does not run.
+    Returns "unknown" if it is installed without metadata, and None if it is not installed. Raises OSError or
+    TimeoutExpired if the interpreter does not run.
     """
-    asked = subprocess.run(
+    completed = subprocess.run(
         [python, "-c", _ASK_VERSION.format(framework)], capture_output=True, text=True, timeout=60, check=False
     )
-    return asked.stdout.strip() if asked.returncode == 0 else None
+    return completed.stdout.strip() if completed.returncode == 0 else None
 
 
 @cache

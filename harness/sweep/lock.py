@@ -1,4 +1,4 @@
-"""One sweep at a time on one device: two would measure each other."""
+"""Allows one sweep at a time on a device: two would disturb each other's measurements."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-_held: set[str] = set()  # devices that this process holds
+_held: set[str] = set()  # devices that this process has locked
 
 
 @contextmanager
 def device_lock(device: str, say: Callable[[str], None]) -> Iterator[None]:
-    """Block until the device's lock is free, and hold it. The lock ends with this process, however it exits.
+    """Block until the device's lock is free; hold it until the context ends or the process exits for any reason.
 
-    A process that holds it already gets it again: a sweep holds the device for all of its jobs.
+    The lock is reentrant within the process: a sweep holds the device while each of its jobs locks it again. `say` is
+    called once with a message if another process holds the lock.
     """
     if device in _held:
         yield

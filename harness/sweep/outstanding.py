@@ -1,4 +1,4 @@
-"""Which variants are measured already, and why some are measured again: decided from what their records depend on."""
+"""Decides which variants to measure: those without a record, and those whose record no longer applies, with why."""
 
 from __future__ import annotations
 
@@ -17,15 +17,23 @@ SUCCESSES = ("ok", "unsupported")  # outcomes that redo=failed leaves alone
 
 
 def outstanding(job: Job, machine: Mapping[str, Any]) -> dict[Variant, str]:
-    """The variants of a job that are to be measured, each with why its earlier record is given up; empty without one.
+    """List the variants of a job that are still to be measured.
 
-    Raises UserError for a record of a newer program, which is never replaced.
+    Args:
+        job: the job.
+        machine: this machine, as `describe` returns it.
+
+    Returns:
+        The variants, each mapped to why its earlier record is discarded ("" if there is none).
+
+    Raises:
+        UserError: a record was written by a newer version of this program; such records are never replaced.
     """
-    found = {}
+    reasons = {}
     for variant in job.variants:
         path = job.path(variant)
         if not path.exists():
-            found[variant] = ""
+            reasons[variant] = ""
             continue
         try:
             why = _why_again(job, variant, read_head(path), machine)
@@ -34,12 +42,12 @@ def outstanding(job: Job, machine: Mapping[str, Any]) -> dict[Variant, str]:
         except UserError as error:
             why = f"its record could not be used ({error})"
         if why:
-            found[variant] = f"because {why}"
-    return found
+            reasons[variant] = f"because {why}"
+    return reasons
 
 
 def _why_again(job: Job, variant: Variant, record: Record, machine: Mapping[str, Any]) -> str:
-    """Why a record does not stand for its variant any more; empty if it does, or if its framework is not there now."""
+    """Say why a record no longer applies to its variant; empty if it does, or if the framework is not installed now."""
     if lacking(job, variant.framework):
         return ""
     if job.redo == "all":
@@ -47,19 +55,21 @@ def _why_again(job: Job, variant: Variant, record: Record, machine: Mapping[str,
     if job.redo == "failed" and record.outcome not in SUCCESSES:
         return f"it was {record.outcome}, and redo=failed"
     device = {"threads": job.device.threads, "memory": job.device.memory}
-    was = _depends_on(
+    recorded = _dependencies(
         record.measure, {"threads": record.threads, "memory": record.memory}, record.machine, record.versions
     )
-    now = _depends_on(asdict(job.measure), device, machine, versions(job, variant))
-    changed = [(key, was.get(key, "not known"), now[key]) for key in now if was.get(key) != now[key]]
-    changed += environment.differences(record.environment, environment.that_matters())
-    return "; ".join(f"{key} was {before} and is {after}" for key, before, after in changed)
+    current = _dependencies(asdict(job.measure), device, machine, versions(job, variant))
+    changes = [
+        (key, recorded.get(key, "not known"), value) for key, value in current.items() if recorded.get(key) != value
+    ]
+    changes += environment.differences(record.environment, environment.that_matters())
+    return "; ".join(f"{key} was {before} and is {after}" for key, before, after in changes)
 
 
-def _depends_on(
+def _dependencies(
     measure: Mapping[str, Any], device: Mapping[str, Any], machine: Mapping[str, Any], versions: Mapping[str, str]
 ) -> dict[str, Any]:
-    """All that a timing depends on and that the cell's name does not hold, flat, by readable names."""
+    """Collect everything that a timing depends on besides its cell, as a flat mapping by readable names."""
     groups = {"measure": measure, "device": device, "machine": machine}
-    named = {f"{group}.{key}": value for group, values in groups.items() for key, value in values.items()}
-    return {key: value for key, value in (named | dict(versions)).items() if key != "measure.name"}
+    dependencies = {f"{group}.{key}": value for group, values in groups.items() for key, value in values.items()}
+    return {key: value for key, value in (dependencies | dict(versions)).items() if key != "measure.name"}

@@ -1,4 +1,4 @@
-"""What must hold on this machine before a sweep starts: a framework, a results folder, and MLflow."""
+"""Checks before a sweep starts that a framework is installed, and that the results folder and MLflow work."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ _ANSWER_WITHIN_S = 5
 
 
 def check(jobs: Sequence[Job]) -> list[str]:
-    """A sentence for each framework that is not there, whose cells are then `unsupported`.
+    """Check that the jobs can be measured on this machine.
 
-    Raises UserError where none is there, or the results folder or MLflow cannot be had.
+    Returns a sentence for each framework that is not installed; its cells will be `unsupported`. Raises UserError if no
+    framework is installed, the results folder cannot be written, or MLflow does not answer.
     """
-    found = [lacking(job, variant.framework) for job in jobs for variant in job.variants]
-    sentences = list(dict.fromkeys(filter(None, found)))
-    if all(found):
+    absences = [lacking(job, variant.framework) for job in jobs for variant in job.variants]
+    sentences = list(dict.fromkeys(filter(None, absences)))
+    if all(absences):
         raise UserError("; ".join(sentences))
     for folder in {job.results for job in jobs}:
         _check_writable(folder)
@@ -35,6 +36,7 @@ def check(jobs: Sequence[Job]) -> list[str]:
 
 
 def _check_writable(folder: Path) -> None:
+    """Raise UserError unless files can be created in the results folder."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -44,6 +46,7 @@ def _check_writable(folder: Path) -> None:
 
 
 def _check_tracking(uri: str | None) -> None:
+    """Raise UserError unless MLflow is installed and its server, if there is one, answers."""
     if uri is None:
         return
     if importlib.util.find_spec("mlflow") is None:

@@ -1,4 +1,4 @@
-"""What a measured time depends on besides the config and the machine: the traced work, the code, and the framework."""
+"""Digests what a time depends on besides config and machine: the traced work, the code, the framework's version."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from ..job import Job, Variant
 from ..paths import ROOT
 from .interpreters import framework_version, interpreter, lacking
 
-# Of `harness/workload`, what programs execute: rules of ops for manual backprop, and the values of arrays.
-# The rest decides the traced graph, which is digested itself, or only counts and checks.
+# The files of `harness/workload` that programs execute (rules of ops for manual backprop) or that decide the values of
+# arrays. The others decide the traced graph, which has its own digest, or only count and check.
 _EXECUTED = (
     *("ops/*.py", "backprop.py", "jacobian.py", "rematerialise.py", "primitives.py", "interpret.py"),
     *("draw.py", "kinks.py"),
@@ -21,7 +21,7 @@ _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def versions(job: Job, variant: Variant) -> dict[str, str]:
-    """Digests of a variant's work and code, and the version of its framework, which is not imported."""
+    """Compute the digests of a variant's work and code, and look up its framework's version without importing it."""
     name = variant.framework
     version = None if lacking(job, name) else framework_version(name, interpreter(job, name))
     code = code_digest(name, frozenset(job.frameworks))
@@ -30,9 +30,9 @@ def versions(job: Job, variant: Variant) -> dict[str, str]:
 
 @cache
 def code_digest(framework: str, frameworks: frozenset[str]) -> str:
-    """A digest of the code that a framework's programs execute, without comments and docstrings.
+    """Digest the code that a framework's programs execute, without comments and docstrings.
 
-    That is `_EXECUTED` of `harness/workload`, and of `adapters` all that is not another framework's.
+    That is `_EXECUTED` of `harness/workload`, and everything in `adapters` except the other frameworks' own code.
     """
     workload, adapters = ROOT / "harness" / "workload", ROOT / "adapters"
     files = [path for pattern in _EXECUTED for path in workload.glob(pattern)]
@@ -48,7 +48,7 @@ def code_digest(framework: str, frameworks: frozenset[str]) -> str:
 
 @cache
 def _statements(source: str) -> str:
-    """The syntax tree of a module, without docstrings."""
+    """Dump the syntax tree of a module, without its docstrings."""
     tree = ast.parse(source)
     for node in ast.walk(tree):
         if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:

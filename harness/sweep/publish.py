@@ -1,4 +1,4 @@
-"""A finished variant becomes a record; the record is shown on the terminal and in MLflow."""
+"""Turns each finished variant into a record, and shows records and summaries on the terminal and in MLflow."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .provenance import versions
 
 
 class Publisher:
-    """Publishes the variants of one job. What MLflow does not take is said, and stays in the record."""
+    """Publishes the variants of one job. If MLflow fails, the terminal says so, and the record is kept."""
 
     def __init__(
         self,
@@ -32,7 +32,15 @@ class Publisher:
         described: dict[str, Any],
         todo: Mapping[Variant, str],
     ) -> None:
-        """`described` is this machine; `todo` says of each variant why it is measured again."""
+        """Load the calibration of this machine.
+
+        Args:
+            job: the job.
+            terminal: shows each record.
+            tracker: MLflow, once it is imported; None if the job does not use it.
+            described: this machine.
+            todo: the outstanding variants, each mapped to why its earlier record was discarded.
+        """
         self.job = job
         self.terminal = terminal
         self.tracker = tracker
@@ -40,40 +48,43 @@ class Publisher:
         self.todo = todo
         self.calibration = calibration.load(job.results, identity(described))
 
-    def publish(self, variant: Variant, known: Measured, left_s: float) -> None:
-        """Write the record first; then show it."""
+    def publish(self, variant: Variant, measured: Measured, left_s: float) -> None:
+        """Write the record of a variant, then show it. `left_s`: seconds that the other variants may still take."""
         depends_on = versions(self.job, variant)
-        record = record_of(self.job, variant, known, self.machine, self.calibration, depends_on, self.todo[variant])
+        record = record_of(self.job, variant, measured, self.machine, self.calibration, depends_on, self.todo[variant])
         path = record.write(self.job.folder)
         self.terminal.finished(record, path, left_s)
         try:
             if tracker := self.tracker.result():
                 tracker.log(record, path)
-        except Exception as error:  # MLflow raises what its database, its server and its files raise
+        except Exception as error:  # MLflow passes on whatever its database, its server and its files raise
             self.terminal.say(f"MLflow did not take this run ({first_line(error)}); its record is {path}")
 
 
 def publish_summary(
     job: Job, claim: Claim | None, records: Sequence[Record], missing: Sequence[str], terminal: Terminal
 ) -> None:
-    """The table, the answer and a claim's verdicts: on the terminal, in a file, and as a run of its own in MLflow."""
+    """Show the table, the answer and the claim's verdicts on the terminal and, as a run of their own, in MLflow.
+
+    The verdicts are also written to a file. `missing` has a sentence for each planned record that cannot be read.
+    """
     terminal.table(records)
     for why in missing:
         terminal.say(f"missing: {why}")
     verdict = None
     if claim:
-        known = calibration.load(job.results, identity(describe()))
-        verdict = judge_study(claim, records, missing, known)
+        calibrated = calibration.load(job.results, identity(describe()))
+        verdict = judge_study(claim, records, missing, calibrated)
         write(job.folder, verdict)
         terminal.verdicts(verdict)
     try:
         if records and (tracker := connect(job)):
             tracker.catch_up(job.folder)
             tracker.summarise(records, verdict)
-    except Exception as error:  # as above
+    except Exception as error:  # as in `publish`
         terminal.say(f"MLflow did not take the summary ({first_line(error)}); the records are in {job.folder}")
 
 
 def connect(job: Job) -> Tracker | None:
-    """MLflow at the job's address, if it has one. Takes seconds: MLflow is imported here."""
+    """Connect to MLflow at the job's URI; None if it has none. This imports MLflow, which takes seconds."""
     return Tracker(job.tracking.uri, job.study, job.results) if job.tracking.uri else None

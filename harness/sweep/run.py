@@ -1,4 +1,4 @@
-"""One job, told as a story: a workload, its trials, a record for each variant, and the views of them."""
+"""Runs one job: saves its workload, runs its trials, publishes a record for each variant, and sums up."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .sweep import Sweep
 
 
 def run_job(job: Job, terminal: Terminal) -> None:
-    """Measure what is outstanding of one workload. Each of its variants gets its record, however it ends."""
+    """Measure the outstanding variants of a job. Each gets a record, whatever its outcome."""
     described = describe()
     todo = outstanding(job, described)
     if not todo:
@@ -38,9 +38,9 @@ def run_job(job: Job, terminal: Terminal) -> None:
         workload = background.submit(_save, job.workload, Path(temporary) / "workload")
         tracker = background.submit(connect, job)
         publisher = Publisher(job, terminal, tracker, described, todo)
-        for variant, known in measured.items():
-            if known.failure:
-                publisher.publish(variant, known, len(measured) * job.measure.budget_s)
+        for variant, result in measured.items():
+            if result.failure:
+                publisher.publish(variant, result, len(measured) * job.measure.budget_s)
         for trial in range(1, job.measure.trials + 1):
             last = trial == job.measure.trials
 
@@ -48,40 +48,41 @@ def run_job(job: Job, terminal: Terminal) -> None:
                 if last or measured[variant].failure:
                     publisher.publish(variant, measured[variant], left_s)
 
-            launches = {v: launch(job, v) for v, known in measured.items() if not known.failure}
+            launches = {v: launch(job, v) for v, result in measured.items() if not result.failure}
             if launches:
                 run_trial(launches, measured, conditions(job), workload, finished, lambda: wait([tracker]))
 
 
 def sum_up(sweep: Sweep, terminal: Terminal) -> int:
-    """Table and answer of a finished sweep; its exit code: 0 if every cell is ok or unsupported, else 1."""
+    """Show the summary of a finished sweep. Returns its exit code: 0 if every cell is ok or unsupported, else 1."""
     job = sweep.jobs[0]
-    found, missing = [], []
+    records, missing = [], []
     for cell in sweep.cells:
         path = job.folder / f"{cell}.json"
         try:
-            found.append(read(path))
+            records.append(read(path))
         except UserError as error:
             missing.append(str(error) if path.exists() else f"{cell} was planned and has no record")
-    publish_summary(job, sweep.claim, found, missing, terminal)
-    return int(bool(missing) or any(record.outcome not in SUCCESSES for record in found))
+    publish_summary(job, sweep.claim, records, missing, terminal)
+    return int(bool(missing) or any(record.outcome not in SUCCESSES for record in records))
 
 
 def digest(sweeps: Sequence[Sweep]) -> list[str]:
-    """Where several studies were summed up: the claim and verdicts of each that has one, in a line."""
+    """Write the claim and verdicts of each study that has a claim, in a line each, if there were several studies."""
     if len(sweeps) < 2:
         return []
-    judged = [read_verdicts(sweep.folder) for sweep in sweeps if sweep.claim]
-    return ["", *(claim_text.digest(each) for each in judged if each)] if judged else []
+    verdicts = [read_verdicts(sweep.folder) for sweep in sweeps if sweep.claim]
+    return ["", *(claim_text.digest(verdict) for verdict in verdicts if verdict)] if verdicts else []
 
 
 def _absence(job: Job, variant: Variant) -> Failure | None:
-    """How a variant ends whose framework is not there."""
+    """Return the failure of a variant whose framework is not installed; None if it is installed."""
     why = lacking(job, variant.framework)
     return Failure(Outcome.UNSUPPORTED, why) if why else None
 
 
 def _save(workload: Workload, folder: Path) -> Path:
+    """Save the workload's arrays. Raises UserError if they cannot be written."""
     try:
         return save(workload, folder)
     except OSError as error:
@@ -89,17 +90,17 @@ def _save(workload: Workload, folder: Path) -> Path:
 
 
 def launch(job: Job, variant: Variant) -> Launch:
-    """How to start the worker of a variant."""
+    """Describe how to start the worker of a variant."""
     log = job.results / "logs" / job.study / job.sweep / f"{job.cell(variant)}.log"
     python = interpreter(job, variant.framework)
     return Launch(variant.framework, variant.execution, variant.choices.departing, python, log)
 
 
 def conditions(job: Job) -> Conditions:
-    """What all workers of a job share."""
+    """Collect the settings shared by all workers of a job."""
     return Conditions(job.device, job.measure, job.workload.precision, _cpus(job), cache_folder(job.results))
 
 
 def _cpus(job: Job) -> Sequence[int]:
-    """The last CPUs that this process may use: the first ones serve most interrupts."""
+    """Choose the last CPUs that this process may use: the first ones serve most interrupts."""
     return cpus()[-job.device.threads :]

@@ -1,4 +1,4 @@
-"""A sweep: its jobs, what is outstanding of them, and how long that takes. Known before anything is measured."""
+"""Plans a sweep before anything is measured: its jobs, their outstanding variants, and how long those take."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from .outstanding import outstanding
 
 @dataclass(frozen=True)
 class Sweep:
-    """The jobs of one sweep, in order, and the claim of their study. They share a results folder."""
+    """The jobs of one sweep, in order, and the claim of their study. All records are in one folder."""
 
     jobs: tuple[Job, ...]
     claim: Claim | None = None
 
     @classmethod
     def of(cls, jobs: Sequence[Job], claim: Claim | None = None) -> Sweep:
-        """Raises UserError where jobs do not belong to one sweep, or two are the same."""
+        """Make a sweep of jobs. Raises UserError if they do not belong to one sweep, or share a cell."""
         first = jobs[0]
         for job in jobs:
             if any(getattr(job, name) != getattr(first, name) for name in ("folder", "tracking", "redo")):
@@ -40,40 +40,45 @@ class Sweep:
                     "they belong to the sweep itself"
                 )
         sweep = cls(tuple(jobs), claim)
-        if twice := sorted(cell for cell, count in Counter(sweep.cells).items() if count > 1):
-            raise UserError(f"{twice[0]} would be measured twice in one sweep; the swept values give the same work")
+        if duplicates := sorted(cell for cell, count in Counter(sweep.cells).items() if count > 1):
+            raise UserError(
+                f"{duplicates[0]} would be measured twice in one sweep; the swept values give the same work"
+            )
         return sweep
 
     @property
     def folder(self) -> Path:
-        """The folder of its records."""
+        """The folder of the sweep's records."""
         return self.jobs[0].folder
 
     @cached_property
     def cells(self) -> list[str]:
-        """Every variant of every workload, in the order they are measured."""
+        """The cells of all variants of all workloads, job by job."""
         return [job.cell(variant) for job in self.jobs for variant in job.variants]
 
     @cached_property
     def outstanding(self) -> list[dict[Variant, str]]:
-        """For each job what is to be measured, and why again. Ask when the device's lock is held. Raises UserError."""
+        """For each job, the variants still to be measured, mapped to why an existing record was discarded ("" if none).
+
+        Read this only while holding the device lock. Raises UserError for a record by a newer version of the program.
+        """
         described = describe()
         return [outstanding(job, described) for job in self.jobs]
 
     @cached_property
     def earlier(self) -> dict[str, list[Record]]:
-        """The records of each cell that is to be measured, of any sweep, oldest first, that got as far as set up."""
+        """For each outstanding cell, its records in any sweep, oldest first, whose program was at least set up."""
         folders = sorted(self.jobs[0].results.glob("records/*/*"))
-        found = {}
+        records_by_cell = {}
         for job, todo in zip(self.jobs, self.outstanding, strict=True):
             for cell in map(job.cell, todo):
-                if known := [r for folder in folders if (r := _prepared(folder / f"{cell}.json"))]:
-                    found[cell] = sorted(known, key=lambda record: record.created)
-        return found
+                if records := [record for folder in folders if (record := _prepared(folder / f"{cell}.json"))]:
+                    records_by_cell[cell] = sorted(records, key=lambda record: record.created)
+        return records_by_cell
 
     @cached_property
     def forecasts(self) -> list[Forecast]:
-        """How long each job takes."""
+        """The forecast of each job."""
         return [
             forecast(job, {v: self.earlier.get(job.cell(v), []) for v in todo if not lacking(job, v.framework)})
             for job, todo in zip(self.jobs, self.outstanding, strict=True)
@@ -81,17 +86,17 @@ class Sweep:
 
     @property
     def _absent(self) -> int:
-        """How many of the outstanding cells lack their framework."""
+        """The number of outstanding cells whose framework is not installed."""
         todo = zip(self.jobs, self.outstanding, strict=True)
         return sum(bool(lacking(job, variant.framework)) for job, variants in todo for variant in variants)
 
     @property
     def forecast(self) -> Forecast:
-        """How long all jobs take."""
+        """The forecast of all jobs together."""
         return sum(self.forecasts, Forecast())
 
     def announcement(self) -> list[str]:
-        """What is kept, what is measured again and why, and how long it takes: a line each."""
+        """Say how many variants are kept, which are measured again and why, and how long it takes, in a line each."""
         reasons = Counter(why for todo in self.outstanding for why in todo.values())
         count = reasons.total()
         lines = []
@@ -107,16 +112,17 @@ class Sweep:
         return lines
 
 
-def sweeps_of(asked: Sequence[Requested]) -> list[Sweep]:
-    """One sweep for each study that is asked for. Raises UserError where two would write to the same folder."""
+def sweeps_of(requests: Sequence[Requested]) -> list[Sweep]:
+    """Make one sweep for each study requested. Raises UserError if two would write to the same folder."""
     by_study: dict[str, list[Requested]] = {}
-    for one in asked:
-        by_study.setdefault(one.study, []).append(one)
+    for request in requests:
+        by_study.setdefault(request.study, []).append(request)
     sweeps = []
-    for jobs in by_study.values():
-        if any(one.claim != jobs[0].claim for one in jobs):
+    for of_study in by_study.values():
+        claim = of_study[0].claim
+        if any(request.claim != claim for request in of_study):
             raise UserError("claim cannot be swept; it belongs to the study itself")
-        sweeps.append(Sweep.of([one.job for one in jobs], jobs[0].claim))
+        sweeps.append(Sweep.of([request.job for request in of_study], claim))
     for folder, count in Counter(sweep.folder for sweep in sweeps).items():
         if count > 1:
             raise UserError(f"study.name: {count} studies would write to {folder}; leave it out, or start one study")
@@ -124,26 +130,29 @@ def sweeps_of(asked: Sequence[Requested]) -> list[Sweep]:
 
 
 def forecast_of(sweeps: Sequence[Sweep]) -> Forecast:
-    """How long all of them take."""
+    """Forecast how long all sweeps take together."""
     return sum((sweep.forecast for sweep in sweeps), Forecast())
 
 
 def announce(sweeps: Sequence[Sweep], terminal: Terminal) -> None:
-    """Say what each sweep will do and how long all take, and let the terminal know how much comes after each cell."""
+    """Say what each sweep will measure and how long all take; tell the terminal how much time remains after each cell.
+
+    Files left by processes that were killed are removed.
+    """
     total_s = left_s = forecast_of(sweeps).seconds
     for sweep in sweeps:
         remove_leftovers(sweep.jobs[0].results, sweep.folder)
         for line in sweep.announcement():
             terminal.say(f"{sweep.jobs[0].study}: {line}" if len(sweeps) > 1 else line)
-        for job, planned in zip(sweep.jobs, sweep.forecasts, strict=True):
-            left_s -= planned.seconds
+        for job, job_forecast in zip(sweep.jobs, sweep.forecasts, strict=True):
+            left_s -= job_forecast.seconds
             terminal.later_s |= {job.path(variant): left_s for variant in job.variants}
     if len(sweeps) > 1:
         terminal.say(f"{len(sweeps)} studies: {Forecast(total_s, forecast_of(sweeps).known)}")
 
 
 def _prepared(path: Path) -> Record | None:
-    """The record of a variant that was at least set up, if there is one."""
+    """Read a record without its samples; None if there is none, or its program was not even set up."""
     try:
         record = read_head(path)
     except UserError:

@@ -1,4 +1,4 @@
-"""The sweeper that Hydra starts: it plans and checks all jobs, launches those that are outstanding, and sums up."""
+"""The Hydra sweeper: plans and checks all jobs, launches those with outstanding variants, and sums up."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _HERE = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"  # launches 
 
 
 class StudySweeper(Sweeper):
-    """Chosen in `conf/hydra/sweeper/study.yaml`. Raises SystemExit with the exit code of the sweep."""
+    """Runs whole sweeps; chosen in `conf/hydra/sweeper/study.yaml`. Raises SystemExit for an exit code other than 0."""
 
     config: DictConfig
 
@@ -33,17 +33,17 @@ class StudySweeper(Sweeper):
         self.launcher: Launcher = Plugins.instance().instantiate_launcher(hydra_context, task_function, config)
 
     def sweep(self, arguments: list[str]) -> None:
-        """Measure what is outstanding of everything that the command asks for."""
-        asked = list(requested(tuple(arguments), self._compose, OverridesParser.create(config_loader=self.loader)))
-        sweeps = sweeps_of(asked)
-        for absent in preflight.check([one.job for one in asked]):
-            TERMINAL.say(f"{absent} (its cells are unsupported; what was measured of it before is kept)")
-        # Elsewhere each job holds the device that it runs on.
+        """Measure the outstanding variants of everything that the command requests."""
+        requests = list(requested(tuple(arguments), self._compose, OverridesParser.create(config_loader=self.loader)))
+        sweeps = sweeps_of(requests)
+        for absence in preflight.check([request.job for request in requests]):
+            TERMINAL.say(f"{absence} (its cells are unsupported; what was measured of it before is kept)")
+        # With another launcher, each job locks the device that it runs on.
         here = self.config.hydra.launcher._target_ == _HERE
-        with device_lock(asked[0].job.device.name, TERMINAL.say) if here else nullcontext():
+        with device_lock(requests[0].job.device.name, TERMINAL.say) if here else nullcontext():
             announce(sweeps, TERMINAL)
             start = time.monotonic()
-            self._launch(sweeps, asked, here)
+            self._launch(sweeps, requests, here)
             code = self._sum_up(sweeps, (time.monotonic() - start) / 60)
         if code:
             raise SystemExit(code)
@@ -51,17 +51,20 @@ class StudySweeper(Sweeper):
     def _compose(self, overrides: Overrides) -> DictConfig:
         return self.loader.load_sweep_config(self.config, list(overrides))
 
-    def _launch(self, sweeps: Sequence[Sweep], asked: Sequence[Requested], here: bool) -> None:
-        """Launch jobs with outstanding variants. Raises what a job raised, here before the next one starts."""
+    def _launch(self, sweeps: Sequence[Sweep], requests: Sequence[Requested], here: bool) -> None:
+        """Launch the jobs with outstanding variants: one after the other if they run `here`, in this process.
+
+        Raises any exception of a job; if they run here, before the next job starts.
+        """
         jobs = [(job, todo) for sweep in sweeps for job, todo in zip(sweep.jobs, sweep.outstanding, strict=True)]
         outstanding = {id(job) for job, todo in jobs if todo}
-        overrides = [one.overrides for one in asked if id(one.job) in outstanding]
-        for number, batch in enumerate([[each] for each in overrides] if here else [overrides]):
+        overrides = [request.overrides for request in requests if id(request.job) in outstanding]
+        for number, batch in enumerate([[of_job] for of_job in overrides] if here else [overrides]):
             for finished in self.launcher.launch(batch, initial_job_idx=number):
-                _ = finished.return_value  # raises
+                _ = finished.return_value  # raises the job's exception
 
     def _sum_up(self, sweeps: Sequence[Sweep], minutes: float) -> int:
-        """Show every sweep. Returns the exit code."""
+        """Show the summary of every sweep. Returns the exit code."""
         if (planned := forecast_of(sweeps)).seconds:
             TERMINAL.say(f"took {minutes:.1f} minutes; planned were {planned}")
         code = max(sum_up(sweep, TERMINAL) for sweep in sweeps)

@@ -50,7 +50,7 @@ def test_a_good_claim_is_taken_with_what_its_rule_expects(plain):
         ("claim.axis", "depth", "must be a list"),
         ("claim.axis", ["deep"], "claim.axis=deep: not known; choose from"),
         ("claim.speed", 1, "claim.speed: no such key; there are"),
-        ("claim.predictions", {}, "there must be one"),
+        ("claim.predictions", {}, "there must be at least one"),
         ("claim.predictions", [], "must be a mapping"),
         (SAID, "holds", "must be a mapping with says, rule"),
         (f"{SAID}.rule", "flop", f"{SAID}.rule=flop: not known; choose from matmuls, flops"),

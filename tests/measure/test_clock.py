@@ -261,7 +261,7 @@ def test_warm_up_of_a_program_that_never_settles_ends_at_the_cap(fake):
 
     program.inference = slower
     _, cycles = warm_up(program, program, limit_s=1e9)
-    assert cycles == clock.WARM_BLOCK * clock.MOST_WARM_BLOCKS
+    assert cycles == clock.WARM_WINDOW * clock.MOST_WARM_WINDOWS
 
 
 def test_warm_up_ends_after_the_cycle_in_which_its_limit_is_over(fake):

@@ -1,1 +1,1 @@
-"""The machine that measures: what it is, what it has, and what else it does meanwhile."""
+"""The machine that measures: its description, its resources, and its state during a measurement."""

@@ -1,4 +1,4 @@
-"""What defines this machine for a comparison, and a short digest of that."""
+"""Describes this machine, so that times are compared only between machines of the same kind."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from adapters.common import cpu
 from .gpu import gpus
 from .resources import cpus, memory_bytes
 
-# Vector instruction sets of x86 and of ARM, as the names in Linux's list begin.
+# Prefixes of the names by which Linux lists vector instruction sets of x86 and ARM.
 _VECTOR = ("sse4", "avx", "fma", "f16c", "amx", "asimd", "sve", "sme", "bf16", "i8mm")
 
 
 def describe() -> dict[str, Any]:
-    """What defines the machine for a comparison: processor, its vector instructions, cores, memory, kernel, GPUs.
+    """Describe this machine: processor, its vector instructions, cores, memory, kernel, GPUs.
 
-    Libraries choose their kernels by what the processor is, and can; its name alone may be "AMD EPYC".
+    Libraries choose their kernels by the processor's model and instruction sets; its name alone may be "AMD EPYC".
     """
-    known = cpu.described()
+    cpuinfo = cpu.described()
     return {
-        "cpu": known.get("model name") or platform.processor() or platform.machine(),
-        "processor": _processor(known),
+        "cpu": cpuinfo.get("model name") or platform.processor() or platform.machine(),
+        "processor": _processor(cpuinfo),
         "instructions": " ".join(sorted(name for name in cpu.instructions() if name.startswith(_VECTOR))),
         "cpus": len(cpus()),
         "memory_gib": round(memory_bytes() / 2**30, 1),
@@ -35,12 +35,12 @@ def describe() -> dict[str, Any]:
 
 
 def identity(machine: dict[str, Any]) -> str:
-    """A short digest: the same for the same kind of machine."""
+    """Digest a description: the same eight digits for the same kind of machine."""
     return hashlib.sha256(json.dumps(machine, sort_keys=True).encode()).hexdigest()[:8]
 
 
-def _processor(known: Mapping[str, str]) -> str:
-    """Maker, family and model, by number; not the stepping, which changes no kernel by itself."""
-    maker = known.get("vendor_id") or known.get("CPU implementer", "of unknown make")
-    numbers = known.get("cpu family", "-"), known.get("model") or known.get("CPU part", "-")
-    return f"{maker}, family {numbers[0]}, model {numbers[1]}"
+def _processor(cpuinfo: Mapping[str, str]) -> str:
+    """Name the processor's vendor, family and model number; not its stepping, which by itself changes no kernel."""
+    vendor = cpuinfo.get("vendor_id") or cpuinfo.get("CPU implementer", "of unknown make")
+    family, model = cpuinfo.get("cpu family", "-"), cpuinfo.get("model") or cpuinfo.get("CPU part", "-")
+    return f"{vendor}, family {family}, model {model}"

@@ -1,4 +1,4 @@
-"""NVIDIA GPUs, asked of their driver's library (NVML): which there are, and what slows one while others measure."""
+"""Lists NVIDIA GPUs and watches the one that is measured on, through the driver's library (NVML)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pynvml
 
 EVERY_S = 0.5
 
-# NVML's bits; idle, a set clock and the power limit are how a GPU works, these are not.
+# Bits of NVML's throttle reasons. Those left out (idle, a set clock, the power limit) are normal operation.
 SLOWDOWNS = {
     0x08: "hardware slowdown",
     0x20: "software thermal slowdown",
@@ -30,7 +30,7 @@ _GAUGES: dict[str, Callable[[Any], float]] = {
 
 @cache
 def gpus() -> list[str]:
-    """Names of the NVIDIA GPUs, each with the driver's version; none without a driver."""
+    """Name the NVIDIA GPUs, each with the driver's version. The list is empty without a driver."""
     try:
         pynvml.nvmlInit()
         driver = pynvml.nvmlSystemGetDriverVersion()
@@ -41,7 +41,10 @@ def gpus() -> list[str]:
 
 
 class GpuWatch:
-    """Looks at the GPU that is measured on every half second, until its context ends. Sees nothing without a driver."""
+    """Reads the state of the GPU that is measured on, every half second until the context ends.
+
+    Without a driver there are no readings.
+    """
 
     def __enter__(self) -> GpuWatch:
         self._seen: dict[str, list[float]] = {}
@@ -55,7 +58,7 @@ class GpuWatch:
         self.thread.join()
 
     def seen(self) -> dict[str, list[float]]:
-        """All values so far, in order; what the GPU does not show is absent."""
+        """Return all readings so far by name, in order. Quantities that the GPU does not report are absent."""
         return {name: list(values) for name, values in self._seen.items()}
 
     def _look(self) -> None:
@@ -68,19 +71,19 @@ class GpuWatch:
             for name, read in _GAUGES.items():
                 try:
                     self._seen.setdefault(name, []).append(float(read(gpu)))
-                except pynvml.NVMLError:  # it does not show this
+                except pynvml.NVMLError:  # it does not report this
                     continue
             if self._over.wait(EVERY_S):
                 return
 
 
 def slowdowns(masks: list[float]) -> list[str]:
-    """In words, what slowed the GPU in any of the looks."""
-    return [words for bit, words in SLOWDOWNS.items() if any(int(mask) & bit for mask in masks)]
+    """Name the reasons for which the GPU was slowed in any reading of NVML's throttle reasons."""
+    return [reason for bit, reason in SLOWDOWNS.items() if any(int(mask) & bit for mask in masks)]
 
 
 def _visible_gpu() -> Any:
-    """The first GPU that CUDA shows to this process and its children. Raises NVMLError if it is not there."""
+    """Return the first GPU that is visible to CUDA in this process. Raises NVMLError if it does not exist."""
     first = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")[0] or "0"
     if first.isdigit():
         return pynvml.nvmlDeviceGetHandleByIndex(int(first))

@@ -1,4 +1,4 @@
-"""What this process may use of the machine."""
+"""The CPUs and the memory that this process may use."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import psutil
 
 
 def cpus() -> list[int]:
-    """The CPUs that this process may use."""
+    """List the CPUs that this process may use."""
     return sorted(os.sched_getaffinity(0))
 
 
 def memory_bytes() -> int:
-    """Physical memory."""
+    """Return the size of the machine's physical memory."""
     return int(psutil.virtual_memory().total)

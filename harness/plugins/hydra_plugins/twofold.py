@@ -1,4 +1,4 @@
-"""Where Hydra looks for plugins: it accepts those of the namespace package `hydra_plugins` only."""
+"""Makes the sweeper a Hydra plugin: Hydra accepts plugins only from the namespace package `hydra_plugins`."""
 
 from harness.sweep import sweeper
 
