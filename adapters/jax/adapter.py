@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
-import jaxlib
+import jaxlib.version
 import numpy as np
 
 from harness.workload.expected import Departures
@@ -56,7 +56,7 @@ class Adapter(CommonAdapter):
     def describe(self) -> dict[str, str]:
         return {
             "jax": jax.__version__,
-            "jaxlib": jaxlib.__version__,
+            "jaxlib": jaxlib.version.__version__,
             "device": self._device.device_kind,
             "platform": self._device.client.platform_version,
             "precision": self._precision,

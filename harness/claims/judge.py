@@ -77,7 +77,8 @@ def facts(record: Record) -> dict[str, Any]:
     """Collect the properties of a record that a `where` or an axis can name: its sizes, its choices, how it was run."""
     workload = record.workload
     variant = {"model": workload["name"], "framework": record.framework, "execution": record.execution}
-    return variant | {key: workload[key] for key in ("precision", "gradients")} | workload["sizes"] | record.choices
+    sizes: dict[str, Any] = workload["sizes"]
+    return variant | {key: workload[key] for key in ("precision", "gradients")} | sizes | record.choices
 
 
 def ruling_of(number: Number, band: tuple[float, float]) -> Ruling:

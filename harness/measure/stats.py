@@ -127,7 +127,8 @@ def _autocorrelation(b: Array) -> float:
     power = float(deviations @ deviations)
     if not power:
         return 0.0
-    return min(max(float(deviations[1:] @ deviations[:-1]) / power + 1 / deviations.size, 0.0), 0.7)
+    raw = float(deviations[1:] @ deviations[:-1]) / power
+    return min(max(raw + 1 / int(deviations.size), 0.0), 0.7)
 
 
 def between(centres: ArrayLike) -> Estimate:
