@@ -133,9 +133,10 @@ def _require_last_axes(op: Op, a: Spec, b: Spec) -> Spec:
     return Spec(a.shape)
 
 
-def _summed(xp: Primitives, grad: Array, b: Array) -> Array:
-    """A gradient in the shape of b, which lacks leading axes: the sum over them."""
-    leading = tuple(range(len(grad.shape) - len(b.shape)))
+def _summed(xp: Primitives, grad: Array, inputs: Arrays) -> Array:
+    """The gradient of b from one in the shape of a: the sum over the leading axes that b lacks."""
+    a, b = inputs
+    leading = tuple(range(len(a.shape) - len(b.shape)))
     return xp.sum(grad, axis=leading) if leading else grad
 
 
@@ -154,7 +155,7 @@ class add(Unread):
         return a + b, nothing
 
     def backward(self, xp: Primitives, grad: Array, local: Arrays, inputs: Arrays, wants: Wants) -> Gradients:
-        return grad, (_summed(xp, grad, inputs[1]) if wants[1] else grad)
+        return grad, (_summed(xp, grad, inputs) if wants[1] else grad)
 
 
 class multiply(Op):
@@ -173,7 +174,7 @@ class multiply(Op):
 
     def backward(self, xp: Primitives, grad: Array, local: Arrays, inputs: Arrays, wants: Wants) -> Gradients:
         a, b = inputs
-        return (grad * b if wants[0] else None), (_summed(xp, grad * a, b) if wants[1] else None)
+        return (grad * b if wants[0] else None), (_summed(xp, grad * a, inputs) if wants[1] else None)
 
     def reads(self, wants: Wants) -> Sequence[int]:
         return [position for position, other in ((0, 1), (1, 0)) if wants[other]]
