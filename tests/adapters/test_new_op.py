@@ -75,7 +75,7 @@ def test_it_is_a_workload_that_agrees_with_the_oracle_and_whose_multiplies_are_c
     found = agreement(losses, gradients, reference(workload.graph, arrays))
     assert set(found.gradients) == {"x", "w", "scale", "target0"}
     assert found.failure("fp32") is None
-    assert not any(count["note"] for count in counts(adapter, program, workload.graph, execution, choices).values())
+    assert not any(count.note for count in counts(adapter, program, workload.graph, execution, choices).values())
 
 
 @pytest.mark.usefixtures("catalogue")
