@@ -53,7 +53,7 @@ def test_a_program_that_behaves_answers_every_ask(start):
     assert max(verified.gradient_errors.values()) < 1e-6 and verified.loss_error < 1e-6
     flops = phase_work(load(start.folder)[0].graph)["backward"].flops
     assert worker.count(60)["backward"] == Counted(matmuls=3, flops=flops, seen=None, note="")
-    warm = worker.warm(60, 0.1)
+    warm = worker.warm(60, 2)
     assert warm.repeat == 1 and warm.cycles >= 4
     measured = worker.measure(60, 3, 2)
     assert all(len(measured.seconds[phase]) == 3 for phase in PHASES)
