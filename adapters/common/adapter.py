@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
@@ -56,13 +57,13 @@ class CommonAdapter(Adapter):
         """The arrays as the framework's programs take them."""
         return arrays
 
+    @abstractmethod
     def _program(self, part: Part, execution: str, choices: Choices) -> Program:
         """A core program, of the phases that `part` names."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _update(self, optimizer: str, core: Program, execution: str) -> Update:
         """The phase `update` beside a core program."""
-        raise NotImplementedError
 
     def device_seconds(self, call: Callable[[], Any]) -> tuple[Any, float | None]:
         """A framework that gives access to the device's clock does so here."""

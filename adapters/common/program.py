@@ -61,8 +61,8 @@ class Core(Program):
         raise _absent("backward_params")
 
 
-def _absent(phase: str) -> NotImplementedError:
-    return NotImplementedError(f"this program was loaded without the phase {phase}")
+def _absent(phase: str) -> RuntimeError:
+    return RuntimeError(f"this program was loaded without the phase {phase}")
 
 
 class Update(Protocol):

@@ -32,7 +32,7 @@ AGREES = 1e-10  # of a gradient's norm: float64 rounding, through many layers
 
 @dataclass(frozen=True)
 class Case:
-    """A model at small sizes, the module of its second writing, and the library that it needs.
+    """A model at small sizes, the module of its second writing, and the package that it needs.
 
     `stretched` is a factor on the scales of norms: as drawn, no value of so small a batch would reach 6 in a relu6.
     """
@@ -40,7 +40,7 @@ class Case:
     model: str
     writing: str
     sizes: dict[str, Any]
-    library: str = "torch"
+    package: str = "torch"
     stretched: float = 1.0
 
     def arrays(self, graph: Graph) -> dict[str, np.ndarray]:
@@ -60,11 +60,11 @@ def choices(model: str) -> list[str]:
 
 
 def transformers(model: str, writing: str, **given: Any) -> Case:
-    return Case(model, writing, given, library="transformers")
+    return Case(model, writing, given, package="transformers")
 
 
 def keras(model: str, **given: Any) -> Case:
-    return Case(model, "keras_applications", given, library="keras")
+    return Case(model, "keras_applications", given, package="keras")
 
 
 def plain(model: str, **given: Any) -> Case:
@@ -121,8 +121,8 @@ def one_thread() -> Iterator[None]:
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_loss_and_every_gradient_are_those_of_a_second_writing(case: Case) -> None:
-    if importlib.util.find_spec(case.library) is None:
-        pytest.skip(f"{case.library} is not installed")
+    if importlib.util.find_spec(case.package) is None:
+        pytest.skip(f"{case.package} is not installed")
     theirs = importlib.import_module(f"tests.identity.{case.writing}")
     model = build(case.model, case.sizes)
     graph = trace(model)

@@ -34,7 +34,7 @@ def compare(
         result = _result(interleaved(*sides, seconds, FEWEST))
         if not result["good"]:
             result = _result(interleaved(*sides, AGAIN * seconds, AGAIN * FEWEST)) | {"again": True}
-        yield {"phase": phase, "library": theirs.library, "parameters": known} | result
+        yield {"phase": phase, "library": theirs.package, "parameters": known} | result
 
 
 def _prepare(phases: Mapping[str, Callable[..., Any]], phase: str, wait: Callable[[Any], None]) -> Prepare:

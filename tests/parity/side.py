@@ -22,7 +22,7 @@ class Side:
     `carried` says whether it has our arrays; else it has its own, of the same number.
     """
 
-    library: str
+    package: str
     phases: Mapping[str, Callable[..., Any]]
     carried: bool = True
 
