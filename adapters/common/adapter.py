@@ -61,9 +61,9 @@ class CommonAdapter(Adapter):
     def _program(self, part: Part, execution: str, choices: Choices) -> Program:
         """A core program, of the phases that `part` names."""
 
-    @abstractmethod
     def _update(self, optimizer: str, core: Program, execution: str) -> Update:
-        """The phase `update` beside a core program."""
+        """The phase `update` beside a core program. Raises Unsupported where the framework has no optimizers here."""
+        raise Unsupported(f"{self.name}: it has no optimizer={optimizer} here")
 
     def device_seconds(self, call: Callable[[], Any]) -> tuple[Any, float | None]:
         """A framework that gives access to the device's clock does so here."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from functools import cache, partial
 
@@ -11,7 +10,6 @@ import pytest
 
 tf = pytest.importorskip("tensorflow")
 
-from adapters.base import Choices, Unsupported  # noqa: E402
 from adapters.tensorflow import Adapter, ops  # noqa: E402
 from adapters.tensorflow.counting import count_eager, count_graph, executed_ops  # noqa: E402
 from harness.measure.clock import first_calls  # noqa: E402
@@ -234,58 +232,6 @@ def test_grouped_convolutions_agree_and_say_why_they_count_differently(execution
 def counted(groups, execution):
     graph, _, program = loaded(Images(groups), execution)
     return counts(adapter(), program, graph, execution)
-
-
-@pytest.mark.parametrize(
-    ("execution", "kernels", "said"),
-    [("xla", "plain", "XLA"), ("graph", "the other", "cannot change that")],
-)
-def test_kernels_that_cannot_be_switched_any_more_are_unsupported(execution, kernels, said):
-    """Whether oneDNN is on was decided when TensorFlow was imported; real workers: `tests/test_kernels.py`."""
-    is_on = Adapter("cpu", THREADS, "fp32").describe()["onednn"] == "on"
-    other, same = ("plain", "onednn") if is_on else ("onednn", "plain")
-    chosen = Choices(kernels=other if kernels == "the other" else kernels)
-    with pytest.raises(Unsupported, match=said):
-        adapter().load(*loaded(TINY_MLP, "eager")[:2], execution, chosen)
-    assert adapter().load(*loaded(TINY_MLP, "eager")[:2], "graph", Choices(kernels=same))
-
-
-def test_tf32_is_switched_off_for_fp32_and_execution_is_synchronous():
-    tf.config.experimental.enable_tensor_float_32_execution(True)
-    tf.config.experimental.set_synchronous_execution(False)
-    described = Adapter("cpu", THREADS, "fp32").describe()
-    assert not tf.config.experimental.tensor_float_32_execution_enabled()
-    assert tf.config.experimental.get_synchronous_execution()
-    assert described["tf32"] == "off"
-    assert described["intra_op_threads"] == described["inter_op_threads"] == str(THREADS)
-
-
-@pytest.mark.parametrize("execution", EXECUTIONS)
-def test_denormals_are_flushed(execution):
-    def product(x):
-        return x * 0.5
-
-    run = product if execution == "eager" else tf.function(product, jit_compile=execution == "xla")
-    assert run(tf.Variable(np.float32([1e-38, 1.5e-38]))).numpy().view(np.uint32).tolist() == [0, 0]
-
-
-def test_settings_that_cannot_be_had_are_unsupported(monkeypatch):
-    adapter().wait(adapter().load(*loaded(TINY_MLP, "eager")[:2], "eager").inference())
-    with pytest.raises(Unsupported, match="already runs"):
-        Adapter("cpu", THREADS + 1, "fp32")
-    with pytest.raises(Unsupported, match="tf32"):
-        Adapter("cpu", THREADS, "tf32")
-    with pytest.raises(Unsupported, match="neither"):
-        Adapter("tpu", THREADS, "fp32")
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [])
-    with pytest.raises(Unsupported, match="no CUDA device"):
-        Adapter("cuda", THREADS, "fp32")
-    with pytest.raises(Unsupported, match="no execution"):
-        adapter().load(*loaded(TINY_MLP, "eager")[:2], "jit")
-
-
-def test_gpu_memory_is_not_taken_whole():
-    assert os.environ["TF_FORCE_GPU_ALLOW_GROWTH"] == "true"
 
 
 def test_wait_takes_nested_values_and_no_device_clock_is_claimed():
