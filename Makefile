@@ -77,8 +77,8 @@ GPU_PYTHON = $(or $(wildcard $(BIN)/python),$(PYTHON))
 INTERPRETER = $(if $(2),frameworks.$(1).interpreters.cuda=$(2) frameworks.$(1).interpreters.cpu=$(2))
 
 gpu-check: $(if $(TORCH)$(JAX)$(TENSORFLOW),,$(READY)) ## check what only a GPU can show; needs make setup-gpu (LIMIT=seconds TORCH=python ...)
-	@$(GPU_PYTHON) -c 'import hydra, numpy, omegaconf, rich' || { \
-	  echo "twofold: $(GPU_PYTHON) lacks a package; install hydra-core, numpy and rich, or put their wheels on PYTHONPATH" >&2; exit 2; }
+	@$(GPU_PYTHON) -c 'import hydra, numpy, omegaconf, psutil, pydantic, pynvml, rich, scipy' || { \
+	  echo "twofold: $(GPU_PYTHON) lacks a package; install hydra-core, numpy, nvidia-ml-py, psutil, pydantic, rich and scipy, or put their wheels on PYTHONPATH" >&2; exit 2; }
 	@$(GPU_PYTHON) -m harness.gpu_check $(if $(LIMIT),--limit $(LIMIT)) \
 	  $(call INTERPRETER,torch,$(TORCH)) $(call INTERPRETER,jax,$(JAX)) $(call INTERPRETER,tensorflow,$(TENSORFLOW)) $(ARGS)
 

@@ -38,13 +38,13 @@ INTERRUPTED = 130  # exit code of a command that Ctrl-C ended
 # Each part: checks of every model in one precision or a sweep, the seconds it may take, and its overrides.
 CHECK, SWEEP = "check", "sweep"
 PARTS: tuple[tuple[str, float, str], ...] = (
-    (CHECK, 240, "precision=fp32"),
-    (SWEEP, 170, "study.name=gpu_small model=mlp,resnet18,gpt2 measure.budget_s=2 measure.warm_s=1"),
-    (CHECK, 240, "precision=tf32"),
+    (CHECK, 60, "precision=fp32"),
+    (SWEEP, 120, "study.name=gpu_small model=mlp,resnet18,gpt2 measure.budget_s=2 measure.warm_s=1"),
     (SWEEP, 60, "study.name=gpu_precision model=mlp,resnet18 precision=tf32,bf16 measure.budget_s=2 measure.warm_s=1"),
+    (SWEEP, 90, "study.name=gpu_gpt2 model=gpt2_small model.batch=2 precision=fp32,bf16 measure.budget_s=3"),
+    (SWEEP, 90, "study.name=gpu_resnet model=resnet18_imagenet model.batch=8 precision=fp32,tf32 measure.budget_s=3"),
     (SWEEP, 70, "study.name=gpu_large_mlp model=mlp model.width=4096 model.batch=4096 measure.budget_s=3"),
-    (SWEEP, 90, "study.name=gpu_gpt2 model=gpt2_small model.batch=2 precision=fp32,tf32,bf16 measure.budget_s=4"),
-    (SWEEP, 90, "study.name=gpu_resnet model=resnet18_imagenet model.batch=8 precision=fp32,tf32 measure.budget_s=4"),
+    (CHECK, 120, "precision=tf32"),
     (SWEEP, 3600, "study=gpu"),
 )
 
@@ -172,7 +172,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--limit", type=float, default=7200, metavar="SECONDS", help="for everything together")
     parser.add_argument("--file", type=Path, default=Path("results/gpu-check.tar.gz"), help="where everything goes")
     parser.add_argument("overrides", nargs="*", help="as for python -m harness, such as device=cpu model.batch=8")
-    given = parser.parse_args(arguments)
+    given = parser.parse_intermixed_args(arguments)
     with tempfile.TemporaryDirectory(prefix="twofold-") as temporary:
         contact = Contact(tuple(given.overrides), given.limit, Path(temporary), given.file)
         try:
