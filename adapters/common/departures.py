@@ -19,6 +19,7 @@ MAY_MERGE = (
 MERGES = (
     "Forward and backward are one program, whose compiler merges a local gradient's recomputation with what is there."
 )
+MAY_JOIN = "XLA on a GPU may join multiplies that share a factor into one."
 
 
 def times(n: int, work: Work) -> Work:

@@ -13,18 +13,12 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 
 from ..base import Executed
+from .hlo_text import Computation, Instruction, Shape, numbers, operand_names, parse
 
-Shape = tuple[int, ...]
-
-_HEADER = re.compile(r"^(ENTRY )?%?([\w.\-]+) \(.*\) -> .*\{$")
-_INSTRUCTION = re.compile(r"^\s+(?:ROOT )?%?([\w.\-]+) = (.*)$")
-_TILED_LAYOUT = re.compile(r"\{[\d,]*:[^}]*\}")
-_OPCODE = re.compile(r"\s([a-z][\w\-]*)\(([^()]*(?:\([^()]*\)[^()]*)*)\)")
-_ARRAY = re.compile(r"[a-z]\w*\[([\d,]*)\]")
-_NAME = re.compile(r"%?([\w.\-]+)\s*$")
 _CALLED = re.compile(r"\b(?:calls|to_apply|body|condition)=%?([\w.\-]+)")
 _BRANCHES = re.compile(r"\b(?:branch_computations=\{([^}]*)\}|(?:true|false)_computation=(%?[\w.\-]+))")
 _TRIPS = re.compile(r'"known_trip_count":\s*\{"n":"(\d+)"')
@@ -46,22 +40,9 @@ class Multiply:
     flops: int
 
 
-@dataclass(frozen=True)
-class _Instruction:
-    """One line: `name = shapes opcode(operands), attributes`. A tuple has several shapes."""
-
-    shapes: tuple[Shape, ...]
-    opcode: str
-    operands: tuple[str, ...]
-    attributes: str
-
-
-_Computation = dict[str, _Instruction]
-
-
 def multiplies(text: str) -> list[Multiply]:
     """Every multiply of one module, as often as it runs. Raises ValueError where the text does not say how often."""
-    entry, computations = _parse(text)
+    entry, computations = parse(text)
     return _count(entry, computations)
 
 
@@ -71,42 +52,7 @@ def executed(*texts: str) -> Executed:
     return Executed(len(found), sum(multiply.flops for multiply in found))
 
 
-def _parse(text: str) -> tuple[str, dict[str, _Computation]]:
-    computations: dict[str, _Computation] = {}
-    entry = ""
-    current: _Computation = {}
-    for line in text.splitlines():
-        if header := _HEADER.match(line):
-            current = computations[header[2]] = {}
-            entry = header[2] if header[1] else entry
-        elif found := _INSTRUCTION.match(line):
-            name, rest = found.groups()
-            # Layout tiles such as {1,0:T(8,128)} would look like an opcode with its operands.
-            rest = _TILED_LAYOUT.sub("", rest)
-            if opcode := _OPCODE.search(rest):
-                current[name] = _Instruction(
-                    _shapes(rest[: opcode.start()]), opcode[1], _operands(opcode[2]), rest[opcode.end() :]
-                )
-    if not entry:
-        raise ValueError("this is no HLO module: it has no ENTRY computation")
-    return entry, computations
-
-
-def _shapes(text: str) -> tuple[Shape, ...]:
-    return tuple(_numbers(dimensions) for dimensions in _ARRAY.findall(text))
-
-
-def _numbers(text: str) -> Shape:
-    return tuple(int(n) for n in re.findall(r"\d+", text))
-
-
-def _operands(text: str) -> tuple[str, ...]:
-    """Operand names, printed with their shapes (`f32[2,3]{1,0} %x`) or without."""
-    bare = re.sub(r"[\[{][^\]}]*[\]}]", "", text)
-    return tuple(found[1] for part in bare.split(",") if (found := _NAME.search(part)))
-
-
-def _count(name: str, computations: dict[str, _Computation]) -> list[Multiply]:
+def _count(name: str, computations: dict[str, Computation]) -> list[Multiply]:
     found = []
     computation = computations[name]
     for label, instruction in computation.items():
@@ -114,20 +60,22 @@ def _count(name: str, computations: dict[str, _Computation]) -> list[Multiply]:
             found.append(multiply)
             continue
         inner = [m for called in _CALLED.findall(instruction.attributes) for m in _count(called, computations)]
+        if len(inner) == 1 and instruction.opcode == "fusion":
+            inner = [_without_padding(inner[0], instruction, computation, computations)]
         if inner and instruction.opcode == "while":
             trips = _TRIPS.search(instruction.attributes)
             if not trips:
                 raise ValueError("a loop with multiplies does not say how many trips it makes")
             inner *= int(trips[1])
         found += inner
-        branches = [b for pair in _BRANCHES.findall(instruction.attributes) for b in _operands(",".join(pair))]
+        branches = [b for pair in _BRANCHES.findall(instruction.attributes) for b in operand_names(",".join(pair))]
         if any(_count(branch, computations) for branch in branches):
             raise ValueError("a conditional has multiplies in a branch; which branch runs is unknown")
     return found
 
 
 def _multiply(
-    name: str, instruction: _Instruction, computation: _Computation, computations: dict[str, _Computation]
+    name: str, instruction: Instruction, computation: Computation, computations: dict[str, Computation]
 ) -> Multiply | None:
     """The multiply that one instruction is, if it is one."""
     attributes = instruction.attributes
@@ -137,7 +85,7 @@ def _multiply(
 
     def dot(contracting: re.Match[str] | None) -> Multiply:
         # A product without contracting dimensions is an outer product: one multiply-add for each output.
-        inner = math.prod(operand(0)[axis] for axis in _numbers(contracting[1])) if contracting else 1
+        inner = math.prod(operand(0)[axis] for axis in numbers(contracting[1])) if contracting else 1
         return Multiply("dot", 2 * math.prod(instruction.shapes[0]) * inner)
 
     if instruction.opcode == "dot":
@@ -171,6 +119,33 @@ def _multiply(
         gradient = operand(0) if target == "__cudnn$convBackwardInput" else result
         return Multiply("convolution", _convolution_flops(gradient, operand(1), filters))
     return None
+
+
+def _without_padding(
+    multiply: Multiply, instruction: Instruction, computation: Computation, computations: dict[str, Computation]
+) -> Multiply:
+    """The multiply of a fusion, without the zeros that XLA has appended to both factors.
+
+    It does so where it splits a long sum among blocks of a GPU, whose number has to divide the sum's length.
+    """
+    shares = {_unpadded(name, computation, computations) for name in instruction.operands}
+    if multiply.kind != "dot" or len(shares) != 1:
+        return multiply
+    return replace(multiply, flops=int(multiply.flops * shares.pop()))
+
+
+def _unpadded(name: str, computation: Computation, computations: dict[str, Computation]) -> Fraction:
+    """The share of an array's elements that are not appended to it just before."""
+    instruction = computation[name]
+    if instruction.opcode in _MOVES:
+        return _unpadded(instruction.operands[0], computation, computations)
+    if instruction.opcode == "fusion" and (called := _CALLED.search(instruction.attributes)):
+        inside = computations[called[1]]
+        root = list(inside)[-1]
+        return _unpadded(root, inside, computations) if inside[root].opcode == "pad" else Fraction(1)
+    if instruction.opcode != "pad":
+        return Fraction(1)
+    return Fraction(math.prod(computation[instruction.operands[0]].shapes[0]), math.prod(instruction.shapes[0]))
 
 
 def _convolution_flops(output: Shape, kernel: Shape, filters: str) -> int:
@@ -209,7 +184,7 @@ def _image(attributes: str, left_reversed: bool, right_reversed: bool, out_rever
     return "out" if left_reversed or right_reversed or strided else "left"
 
 
-def _reversed(name: str, computation: _Computation, computations: dict[str, _Computation]) -> bool:
+def _reversed(name: str, computation: Computation, computations: dict[str, Computation]) -> bool:
     """Whether an operand is reversed before it gets here. Twice is not at all."""
     instruction = computation[name]
     if instruction.opcode in (*_MOVES, "reverse"):
@@ -219,7 +194,7 @@ def _reversed(name: str, computation: _Computation, computations: dict[str, _Com
     return sum(inner.opcode == "reverse" for c in called for inner in computations[c].values()) % 2 == 1
 
 
-def _reversed_after(name: str, computation: _Computation, computations: dict[str, _Computation]) -> bool:
+def _reversed_after(name: str, computation: Computation, computations: dict[str, Computation]) -> bool:
     """Whether all that is done with a result is to move it, and to reverse it once: a dW in mirror writing."""
     users = [(label, user) for label, user in computation.items() if name in user.operands]
     if len(users) != 1:

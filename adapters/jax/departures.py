@@ -11,8 +11,9 @@ from harness.workload.ops import CATALOGUE
 from harness.workload.trace import Call, Graph
 
 from ..base import Choices
-from ..common.departures import ALL_PAIRS, DELETES, MAY_MERGE, MERGES
-from ..common.outer_products import OUTER
+from ..common.cudnn import CUDNN
+from ..common.departures import ALL_PAIRS, DELETES, MAY_JOIN, MAY_MERGE, MERGES
+from ..common.outer_products import OUTER, VECTORS
 
 
 def _first_state(graph: Graph, call: Call, parts: Parts) -> Parts:
@@ -28,11 +29,12 @@ FIRST_STATE = Departure(
 )
 
 
-def departures(device: str, choices: Choices) -> Departures:
-    """On a GPU, grouped convolutions are the library's."""
-    calls = [ALL_PAIRS] if device == "cpu" else []
+def departures(platform: str, choices: Choices) -> Departures:
+    """How programs for a platform depart from what is asked; on a GPU, convolutions are cuDNN's."""
+    calls = [OUTER, ALL_PAIRS] if platform == "cpu" else [VECTORS, CUDNN]
+    may_join = "" if platform == "cpu" else MAY_JOIN
     if choices.autodiff == "by_hand_recomputed":
-        return Departures((DELETES, OUTER, *calls), merges=MERGES)
+        return Departures((DELETES, *calls), merges=MERGES, may_join=may_join)
     if choices.autodiff != "reverse":
-        return Departures((OUTER, *calls))
-    return Departures((OUTER, FIRST_STATE, *calls), may_merge=MAY_MERGE)
+        return Departures(tuple(calls), may_join=may_join)
+    return Departures((calls[0], FIRST_STATE, *calls[1:]), may_merge=MAY_MERGE, may_join=may_join)

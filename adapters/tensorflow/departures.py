@@ -12,9 +12,11 @@ from harness.workload.ops import CATALOGUE, Work
 from harness.workload.trace import Call, Graph
 
 from ..base import Choices
+from ..common.cudnn import CUDNN
 from ..common.departures import (
     ALL_PAIRS_OF_SINGLE_CHANNELS,
     DELETES,
+    MAY_JOIN,
     MAY_MERGE,
     MERGES,
     ZERO_TANGENTS,
@@ -22,7 +24,7 @@ from ..common.departures import (
     is_depthwise,
     times,
 )
-from ..common.outer_products import OUTER
+from ..common.outer_products import OUTER, VECTORS
 from .images import splits_groups
 
 WHOLE_PARTS = "TensorFlow's eager recompute_grad runs a part again as a whole, to its last multiply."
@@ -95,12 +97,13 @@ def departures(execution: str, choices: Choices) -> Departures:
     compiled = {
         "eager": [],
         "graph": [],
-        "xla": [OUTER, *([ALL_PAIRS_OF_SINGLE_CHANNELS] if splits_groups() else [])],
+        "xla": [OUTER, ALL_PAIRS_OF_SINGLE_CHANNELS] if splits_groups() else [VECTORS, CUDNN],
     }[execution]
+    may_join = MAY_JOIN if execution == "xla" and not splits_groups() else ""
     if choices.autodiff == "by_hand_recomputed" and execution != "eager":
-        return Departures((DELETES, *compiled, *split), merges=MERGES)
+        return Departures((DELETES, *compiled, *split), merges=MERGES, may_join=may_join)
     if choices.autodiff != "reverse":
-        return Departures((*compiled, *split))
+        return Departures((*compiled, *split), may_join=may_join)
     if execution == "eager":
         return Departures((ZERO_TANGENTS, AFTER_THE_EAGER_LOOP, BOTH_GRADIENTS, PER_ROW, *split), whole=WHOLE_PARTS)
-    return Departures((*compiled, ZERO_TANGENTS, AFTER_THE_LOOP, *split), may_merge=MAY_MERGE)
+    return Departures((*compiled, ZERO_TANGENTS, AFTER_THE_LOOP, *split), may_merge=MAY_MERGE, may_join=may_join)
