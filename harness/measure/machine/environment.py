@@ -7,7 +7,18 @@ import re
 from collections.abc import Mapping
 
 _PREFIXES = (
-    *("TF_", "TENSORFLOW_", "XLA_", "JAX_", "TORCH", "PYTORCH_", "ATEN_", "NPY_"),  # frameworks
+    *(
+        "TF_",
+        "TENSORFLOW_",
+        "XLA_",
+        "JAX_",
+        "TORCH_",
+        "TORCHINDUCTOR_",
+        "TORCHDYNAMO_",
+        "PYTORCH_",
+        "ATEN_",
+        "NPY_",
+    ),  # frameworks
     *("OMP_", "KMP_", "GOMP_", "MKL_", "ONEDNN_", "DNNL_", "OPENBLAS_", "CUBLAS_", "NVIDIA_TF32_OVERRIDE"),
     "LD_PRELOAD",  # another OpenMP, another BLAS
 )
