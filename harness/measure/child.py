@@ -18,7 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from .protocol import DeviceClock, Failure, Loaded, Outcome, WarmUp, encode
+from .protocol import Failure, Loaded, Outcome, WarmUp, encode
 
 # Substrings that identify an out-of-memory error in the frameworks' own exceptions.
 _OUT_OF_MEMORY = ("out of memory", "resource_exhausted", "resource exhausted", "can't allocate memory", "bad_alloc")
@@ -77,9 +77,9 @@ class Session:
         return {phase: asdict(count) for phase, count in phases.items()}
 
     def device_clock(self) -> dict[str, Any]:
-        from .clock import device_clock
+        from .device_clock import device_clock
 
-        return asdict(DeviceClock(*device_clock(self.adapter, self.program)))
+        return asdict(device_clock(self.adapter, self.program))
 
     def warm(self, limit_s: float) -> dict[str, Any]:
         from .clock import repeats, warm_up

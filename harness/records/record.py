@@ -32,6 +32,8 @@ class Phase:
         note: why these differ from the requested ones; empty if they do not.
         asked_matmuls: multiplies and convolutions that the trace requests (of forward and backward only).
         asked_flops: FLOPs of those.
+        device_ms: milliseconds per call in which the device worked; of a GPU only.
+        kernels: how many kernels it ran.
     """
 
     ms: float | None = None
@@ -41,6 +43,8 @@ class Phase:
     note: str = ""
     asked_matmuls: int | None = None
     asked_flops: int | None = None
+    device_ms: float | None = None
+    kernels: int | None = None
 
     @property
     def work_flops(self) -> int:

@@ -23,6 +23,7 @@ from harness.workload.expected import Departures
 # Seconds of each phase: backward takes 2.5 times forward; training adds 3 times inference.
 SECONDS = {"inference": 0.003, "forward": 0.004, "backward": 0.010, "gradient": 0.012}
 NOISE = 0.1  # standard deviation of the logarithm of each time of `noisy`
+DEVICE_SHARE = 0.25  # of each phase's time, in which the device works, in two kernels that overlap
 ANSWERS = 3  # the worker's first descriptor of its own: the pipe to the parent
 
 ctypes.CDLL(None).prctl(29, 1)  # PR_SET_TIMERSLACK: sleep exactly
@@ -162,11 +163,21 @@ class Program:
 
     def take(self, phase, value):
         """The value, after the time of the phase, or at once but ready only then."""
+        if "cupti.cupti" in sys.modules:
+            self.work_on_device(sys.modules["cupti.cupti"], SECONDS[phase])
         seconds = SECONDS[phase] * (self.random.lognormvariate(0, NOISE) if self.execution == "noisy" else 1)
         if self.execution == "deferred":
             return Array(value, time.perf_counter() + seconds)
         time.sleep(seconds)
         return Array(value)
+
+    def work_on_device(self, cupti, seconds):
+        kinds, start = cupti.ActivityKind, time.perf_counter()
+        busy, zeroed = DEVICE_SHARE * seconds, 1e-4
+        cupti.run(kinds.MEMSET, start, start + zeroed)
+        cupti.run(kinds.CONCURRENT_KERNEL, start + 2 * zeroed, start + zeroed + busy / 2)
+        cupti.run(kinds.CONCURRENT_KERNEL, start + 4 * zeroed, start + zeroed + busy)
+        cupti.run(kinds.CONCURRENT_KERNEL, 0, 0)  # cut off
 
     def inference(self):
         self.calls += 1
