@@ -38,7 +38,7 @@ class Samples:
         cpu: processor seconds of the process, over all of its threads.
         others: processor seconds of everything else on the machine, including time stolen by the host.
         wall: elapsed seconds of the cycle.
-        surroundings: state of the machine by name; one entry per visit (or per reading of the GPU), not per cycle.
+        surroundings: state of the machine by name; one entry per visit, not per cycle; of a GPU, more in long visits.
     """
 
     seconds: dict[str, list[float]] = field(default_factory=dict)

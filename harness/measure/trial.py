@@ -100,7 +100,6 @@ def run_trial(
             result = measured[name]
             result.failure = run.failure
             result.measuring_s += sum(run.samples.wall)
-            run.samples.surroundings |= watch.seen() if watch else {}
             result.trials.append(run.samples)
             result.repeats.append(run.repeat)
             result.stops.append(run.stop)
@@ -109,6 +108,8 @@ def run_trial(
             finished(name, left_s)
 
         with GpuWatch() if conditions.device.name == "cuda" else nullcontext() as watch:
+            for run in runs.values():
+                run.look = watch.since if watch else run.look
             run_rounds(
                 runs,
                 target=conditions.measure.target,

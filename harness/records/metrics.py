@@ -86,6 +86,7 @@ METRICS: dict[str, Quantity] = {
     "throttles": Quantity("1", "How often the CPU was throttled for heat or power; absent if not reported."),
     "gpu_mhz": Quantity("MHz", "Clock of the GPU's multiprocessors, median over readings; absent without a GPU."),
     "gpu_celsius": Quantity("°C", "Highest temperature of the GPU; absent without a GPU."),
+    "gpu_watts": Quantity("W", "Power of the GPU, median over readings; absent without a GPU."),
     "drift": Quantity(
         "1", "Largest relative change of forward plus backward from the first half of a trial to its second."
     ),
