@@ -211,3 +211,6 @@ class Adapter(Protocol):
 
         A cross-check: the gaps between kernels count too.
         """
+
+    def peak_bytes(self, call: Callable[[], Any]) -> tuple[Any, int | None]:
+        """What `call` returns, and the most of the device's memory that is in use at once meanwhile; None on a CPU."""

@@ -68,3 +68,7 @@ class CommonAdapter(Adapter):
     def device_seconds(self, call: Callable[[], Any]) -> tuple[Any, float | None]:
         """A framework that gives access to events on the device uses them here."""
         return call(), None
+
+    def peak_bytes(self, call: Callable[[], Any]) -> tuple[Any, int | None]:
+        """A framework that knows what its allocator gives out on a device says so here."""
+        return call(), None

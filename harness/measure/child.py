@@ -23,7 +23,7 @@ from .protocol import Failure, Loaded, Outcome, WarmUp, encode
 # Substrings that identify an out-of-memory error in the frameworks' own exceptions.
 _OUT_OF_MEMORY = ("out of memory", "resource_exhausted", "resource exhausted", "can't allocate memory", "bad_alloc")
 
-REQUESTS = ("open", "load", "verify", "count", "device_clock", "warm", "measure")
+REQUESTS = ("open", "load", "verify", "count", "peak_memory", "device_clock", "warm", "measure")
 
 
 class Session:
@@ -75,6 +75,11 @@ class Session:
         departures = self.adapter.departures(self.execution, self.choices)
         phases = counted(self.program, self.workload.graph, departures, self.choices)
         return {phase: asdict(count) for phase, count in phases.items()}
+
+    def peak_memory(self) -> dict[str, Any]:
+        from .memory import peak_memory
+
+        return asdict(peak_memory(self.adapter, self.program))
 
     def device_clock(self) -> dict[str, Any]:
         from .device_clock import device_clock

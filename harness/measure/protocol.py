@@ -10,6 +10,7 @@ The parent sends `{"ask": name, ...}`; the worker answers `{"answer": {...}}` or
   `invalid` if they are not the expected ones.
 - `warm` (limit_s): run cycles until the times are stable. Answer: `WarmUp`.
 - `measure` (cycles, repeat, stretch): time cycles. Answer: `Samples` (see `clock.py`).
+- `peak_memory`: the most of the device's memory in use in each phase. Answer: `PeakMemory`.
 - `device_clock`: time each phase by the host's clock and the device's own, in calls of their own. Answer:
   `DeviceClock`.
 """
@@ -84,6 +85,17 @@ class WarmUp:
     def cycle_s(self) -> float:
         """Seconds that one timed cycle takes."""
         return self.repeat * sum(self.seconds.values())
+
+
+@dataclass(frozen=True)
+class PeakMemory:
+    """The most bytes of the device's memory in use at once in each phase, or one sentence that says why there are none.
+
+    `peak_bytes` is empty on a device whose memory the framework does not manage, such as a CPU.
+    """
+
+    peak_bytes: dict[str, int] = field(default_factory=dict)
+    reason: str = ""
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from typing import Any
 
 from ..job import Device, Measure
 from .clock import Samples
-from .device import ask_device_clock
+from .device import DeviceNumbers, ask_device
 from .machine.gpu import GpuWatch
-from .protocol import Counted, DeviceClock, Failure, Verified
+from .protocol import Counted, Failure, Verified
 from .rounds import Key, Run, run_rounds
 from .worker import MALLOC, Worker
 
@@ -54,7 +54,7 @@ class Measured:
     trials: list[Samples] = field(default_factory=list)
     repeats: list[int] = field(default_factory=list)
     stops: list[str] = field(default_factory=list)
-    device_clock: DeviceClock | None = None  # of the first trial on a GPU
+    device: DeviceNumbers | None = None  # of the first trial on a GPU
     failure: Failure | None = None
 
 
@@ -103,8 +103,8 @@ def run_trial(
             result.trials.append(run.samples)
             result.repeats.append(run.repeat)
             result.stops.append(run.stop)
-            if conditions.device.name == "cuda" and not run.failure and result.device_clock is None:
-                result.device_clock = ask_device_clock(run, conditions.measure.deadline_s)
+            if conditions.device.name == "cuda" and not run.failure and result.device is None:
+                result.device = ask_device(run, conditions.measure.deadline_s)
             finished(name, left_s)
 
         with GpuWatch() if conditions.device.name == "cuda" else nullcontext() as watch:

@@ -66,7 +66,7 @@ def record_of(
         phases=_phases(measured, cost(graph)),
         metrics={"parameters": graph.parameter_count},
         stop=measured.stops,
-        described=measured.described | device.described(measured.device_clock),
+        described=measured.described | device.described(measured.device),
         machine=machine,
         environment=that_matters(),
         harness={"version": __version__, "commit": commit()},
@@ -87,8 +87,8 @@ def record_of(
         metrics, record.interval = _timed(measured, spread)
         for phase, seconds in _seconds(measured).items():
             record.phases[phase].ms = 1000 * seconds
-        if measured.device_clock:
-            record.metrics |= device.add_clock(record.phases, measured.device_clock)
+        if measured.device:
+            record.metrics |= device.add_to(record.phases, measured.device)
         record.noise = noise(measured.trials, record.threads)
         record.metrics |= metrics | surroundings(measured.trials, record.threads) | {"noisy": float(bool(record.noise))}
     return record

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from ..measure.device import DeviceNumbers
 from ..measure.protocol import DeviceClock
 from .record import Phase, Record
 
 HOST_BOUND = 0.5  # above this share of forward and backward in which the device does nothing, a cell is marked
 
 
-def described(clock: DeviceClock | None) -> dict[str, str]:
-    """Say where the device's times are from, or why there are none; empty for a variant that was not asked."""
-    return {} if clock is None else {"device_clock": clock.reason or "CUPTI"}
+def described(numbers: DeviceNumbers | None) -> dict[str, str]:
+    """Say where the device's numbers are from, or why there are none; empty for a variant that was not asked."""
+    if numbers is None:
+        return {}
+    sources = {"device_clock": numbers.clock.reason or "CUPTI"}
+    return sources | ({"peak_memory": numbers.memory.reason} if numbers.memory.reason else {})
 
 
-def add_clock(phases: dict[str, Phase], clock: DeviceClock) -> dict[str, float]:
-    """Add the device's time and kernels to phases whose time by the wall clock is known. Returns the metrics."""
+def add_to(phases: dict[str, Phase], numbers: DeviceNumbers) -> dict[str, float]:
+    """Add what is known of the device to phases whose time by the wall clock is known. Returns the metrics."""
+    for name, peak in numbers.memory.peak_bytes.items():
+        phases[name].peak_mib = peak / 2**20
+    return _add_clock(phases, numbers.clock)
+
+
+def _add_clock(phases: dict[str, Phase], clock: DeviceClock) -> dict[str, float]:
+    """Add the device's time and kernels to the phases. Returns the metrics."""
     for name, seconds in clock.device_s.items():
         phases[name].device_ms = 1000 * seconds
         phases[name].kernels = clock.kernels[name]

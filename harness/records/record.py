@@ -34,6 +34,7 @@ class Phase:
         asked_flops: FLOPs of those.
         device_ms: milliseconds per call in which the device worked; of a GPU only.
         kernels: how many kernels it ran.
+        peak_mib: the most of the device's memory in use at once.
     """
 
     ms: float | None = None
@@ -45,6 +46,7 @@ class Phase:
     asked_flops: int | None = None
     device_ms: float | None = None
     kernels: int | None = None
+    peak_mib: float | None = None
 
     @property
     def work_flops(self) -> int:

@@ -5,9 +5,6 @@ from __future__ import annotations
 import pytest
 
 from adapters.base import PHASES
-from harness.measure.device import ask_device_clock
-from harness.measure.protocol import DeviceClock, Failure, Outcome
-from harness.measure.rounds import Run
 from harness.paths import ROOT
 
 # As `tests/fakes/adapters/fake.py` sleeps, and its device works.
@@ -47,20 +44,3 @@ def test_a_cupti_that_may_not_look_is_a_reason_and_the_worker_goes_on(start, cup
 def test_a_cupti_that_sees_nothing_is_not_a_device_that_does_nothing(start, cupti, monkeypatch):
     monkeypatch.setenv("FAKE_CUPTI", "blind")
     assert start.loaded("plain").device_clock(60).reason == "CUPTI saw no work on the device"
-
-
-@pytest.mark.parametrize("execution", ["exits-9", "killed-9"])
-def test_a_worker_that_dies_under_it_leaves_a_reason_in_place_of_the_numbers(start, cupti, execution):
-    run = Run(start.loaded(execution), repeat=1, cycle_s=0.03)
-    clock = ask_device_clock(run, 60)
-    assert clock.device_s == {} and clock.reason.startswith("crashed: the worker ")
-    assert run.failure is None
-
-
-def test_it_waits_no_longer_than_its_cycles_can_take():
-    class Patient:
-        def device_clock(self, deadline_s):
-            raise Failure(Outcome.TIMEOUT, f"{deadline_s:.0f} s")
-
-    assert ask_device_clock(Run(Patient(), 1, cycle_s=0.02), 600) == DeviceClock(reason="timeout: 32 s")
-    assert ask_device_clock(Run(Patient(), 1, cycle_s=20.0), 600) == DeviceClock(reason="timeout: 600 s")

@@ -70,6 +70,7 @@ class House:
             "verify": asdict(verified(self.trial)),
             "count": {"forward": asdict(counted(self.trial))},
             "warm": {"seconds": SECONDS, "cycles": 12, "repeat": 3},
+            "peak_memory": {"peak_bytes": dict.fromkeys(PHASES, 2**20)},
             "device_clock": {"device_s": SECONDS, "kernels": dict.fromkeys(PHASES, self.trial)},
             "measure": {"seconds": seconds, "enqueue": seconds, "wall": [0.5] * cycles, **each},
         }[name]
@@ -194,22 +195,22 @@ ON_A_GPU = replace(CONDITIONS, device=Device("cuda", 3, "kept"))
 
 def test_a_gpu_is_asked_for_its_own_time_once_after_the_rounds_and_a_cpu_is_not(house):
     known, _ = run(house, "a", "b", trials=2, conditions=ON_A_GPU)
-    assert [(clock.device_s, clock.kernels["backward"]) for clock in (known[n].device_clock for n in "ab")] == [
-        (SECONDS, 1),
-        (SECONDS, 1),
-    ]
+    for device in (known["a"].device, known["b"].device):
+        assert (device.clock.device_s, device.clock.kernels["backward"]) == (SECONDS, 1)
+        assert device.memory.peak_bytes["backward"] == 2**20
     names = [name for execution, name, _ in house.asks if execution == "a"]
     assert names.count("device_clock") == 1
-    assert names[names.index("device_clock") - 1] == "measure" and names[names.index("device_clock") + 1] == "open"
+    at = names.index("device_clock")
+    assert names[at - 2 : at + 2] == ["measure", "peak_memory", "device_clock", "open"]
     house.asks.clear()
     run(house, "a")
-    assert not house.asked("device_clock")
+    assert not house.asked("device_clock") and not house.asked("peak_memory")
 
 
 def test_a_device_clock_that_fails_costs_nothing_else(house):
     house.fails = {"a": "device_clock", "b": "measure"}
     known, ended = run(house, "a", "b", conditions=ON_A_GPU)
     assert known["a"].failure is None and len(known["a"].trials) == 1
-    assert known["a"].device_clock.reason == "error: it failed at device_clock"
-    assert known["b"].device_clock is None
+    assert known["a"].device.clock.reason == "error: it failed at device_clock"
+    assert known["b"].device is None
     assert sorted(name for name, _ in ended) == ["a", "b"]
