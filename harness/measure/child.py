@@ -23,7 +23,7 @@ from .protocol import Failure, Loaded, Outcome, WarmUp, encode
 # Substrings that identify an out-of-memory error in the frameworks' own exceptions.
 _OUT_OF_MEMORY = ("out of memory", "resource_exhausted", "resource exhausted", "can't allocate memory", "bad_alloc")
 
-REQUESTS = ("open", "load", "verify", "count", "peak_memory", "device_clock", "warm", "measure")
+REQUESTS = ("open", "load", "verify", "count", "peak_memory", "loop", "device_clock", "warm", "measure")
 
 
 class Session:
@@ -80,6 +80,11 @@ class Session:
         from .memory import peak_memory
 
         return asdict(peak_memory(self.adapter, self.program))
+
+    def loop(self, chain: list[str], least_s: float) -> dict[str, Any]:
+        from .clock import loop
+
+        return {"calls": loop(self.adapter, self.program, chain, least_s)}
 
     def device_clock(self) -> dict[str, Any]:
         from .device_clock import device_clock

@@ -121,6 +121,18 @@ def repeats(seconds: dict[str, float]) -> int:
     return min(MOST_REPEATS, max(1, math.ceil(SHORTEST_TIMING_S / min(seconds.values()))))
 
 
+def loop(adapter: Adapter, program: Program, chain: Sequence[str], least_s: float) -> int:
+    """Call phases in turn until `least_s` is over: the first, and others that use its result. Returns how often."""
+    end, calls = perf_counter() + least_s, 0
+    while perf_counter() < end:
+        result = getattr(program, chain[0])()
+        for phase in chain[1:]:
+            result = getattr(program, phase)(result)
+        adapter.wait(result)
+        calls += 1
+    return calls
+
+
 def measure(adapter: Adapter, program: Program, cycles: int, repeat: int, stretch: float = 0.0) -> Samples:
     """Time cycles of all phases, in alternating order (ABBA).
 

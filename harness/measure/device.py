@@ -1,9 +1,11 @@
-"""What a worker is asked about its device after its rounds. A failure costs these numbers, and no other."""
+"""What is asked about a worker's device after its rounds. A failure costs these numbers, and no other."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..job import Measure
+from .energy import LOOP_S, Energy, energy
 from .protocol import DeviceClock, Failure, PeakMemory
 from .rounds import Run
 
@@ -12,23 +14,35 @@ LOADING_S = 30.0
 CYCLES = 100
 
 
-@dataclass
+@dataclass(frozen=True)
 class DeviceNumbers:
-    """What is known of a variant on a GPU besides its times by the wall clock; each part has a reason if it failed."""
+    """What is known of a variant's device besides its times by the wall clock; None for what was not asked."""
 
-    memory: PeakMemory
-    clock: DeviceClock
+    memory: PeakMemory | None = None
+    energy: Energy | None = None
+    clock: DeviceClock | None = None
 
 
-def ask_device(run: Run, deadline_s: float) -> DeviceNumbers:
-    """Ask about a variant whose rounds are over. A worker that fails is gone, so what follows has the same reason."""
-    patience_s = min(deadline_s, LOADING_S + CYCLES * run.cycle_s)
-    numbers = DeviceNumbers(PeakMemory(), DeviceClock())
+def ask_device(run: Run, device: str, measure: Measure) -> DeviceNumbers:
+    """Ask about a variant whose rounds are over.
+
+    What may fail comes last, since a worker that fails is gone; what was not answered then has the failure as its
+    reason.
+    """
+    on_gpu = device == "cuda"
+    patience_s = min(measure.deadline_s, LOADING_S + LOOP_S + CYCLES * run.cycle_s)
+    memory = joules = clock = None
     try:
-        numbers.memory = run.worker.peak_memory(patience_s)
-        numbers.clock = run.worker.device_clock(patience_s)
+        if on_gpu:
+            memory = run.worker.peak_memory(patience_s)
+        if measure.energy:
+            joules = energy(run.worker, list(run.samples.seconds), device, patience_s)
+        if on_gpu:
+            clock = run.worker.device_clock(patience_s)
     except Failure as failure:
         reason = f"{failure.outcome}: {failure.reason}"
-        numbers.memory = numbers.memory if numbers.memory.peak_bytes else PeakMemory(reason=reason)
-        numbers.clock = DeviceClock(reason=reason)
-    return numbers
+        if on_gpu:
+            memory, clock = memory or PeakMemory(reason=reason), DeviceClock(reason=reason)
+        if measure.energy:
+            joules = joules or Energy(reason=reason)
+    return DeviceNumbers(memory, joules, clock)

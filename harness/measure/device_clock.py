@@ -14,7 +14,7 @@ from .machine.cupti import Recording, Unavailable, busy_s
 from .protocol import DeviceClock
 
 # Cycles by each clock: as many as fit into a second, within these limits.
-FEWEST, MOST = 3, 10
+FEWEST, MOST = 2, 10
 LONG_ENOUGH_S = 1.0
 
 UNCOUNTED = 2  # first cycles of a recording, in which CUPTI prepares each kernel that it meets

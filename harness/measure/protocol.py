@@ -10,6 +10,7 @@ The parent sends `{"ask": name, ...}`; the worker answers `{"answer": {...}}` or
   `invalid` if they are not the expected ones.
 - `warm` (limit_s): run cycles until the times are stable. Answer: `WarmUp`.
 - `measure` (cycles, repeat, stretch): time cycles. Answer: `Samples` (see `clock.py`).
+- `loop` (chain, least_s): call phases in turn for so many seconds, for their energy. Answer: how often (calls).
 - `peak_memory`: the most of the device's memory in use in each phase. Answer: `PeakMemory`.
 - `device_clock`: time each phase by the host's clock and the device's own, in calls of their own. Answer:
   `DeviceClock`.

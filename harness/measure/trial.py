@@ -54,7 +54,7 @@ class Measured:
     trials: list[Samples] = field(default_factory=list)
     repeats: list[int] = field(default_factory=list)
     stops: list[str] = field(default_factory=list)
-    device: DeviceNumbers | None = None  # of the first trial on a GPU
+    device: DeviceNumbers | None = None  # of the first trial
     failure: Failure | None = None
 
 
@@ -103,8 +103,8 @@ def run_trial(
             result.trials.append(run.samples)
             result.repeats.append(run.repeat)
             result.stops.append(run.stop)
-            if conditions.device.name == "cuda" and not run.failure and result.device is None:
-                result.device = ask_device(run, conditions.measure.deadline_s)
+            if not run.failure and result.device is None:
+                result.device = ask_device(run, conditions.device.name, conditions.measure)
             finished(name, left_s)
 
         with GpuWatch() if conditions.device.name == "cuda" else nullcontext() as watch:

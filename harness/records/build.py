@@ -66,7 +66,7 @@ def record_of(
         phases=_phases(measured, cost(graph)),
         metrics={"parameters": graph.parameter_count},
         stop=measured.stops,
-        described=measured.described | device.described(measured.device),
+        described=measured.described | (device.described(measured.device) if measured.device else {}),
         machine=machine,
         environment=that_matters(),
         harness={"version": __version__, "commit": commit()},

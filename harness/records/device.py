@@ -9,19 +9,27 @@ from .record import Phase, Record
 HOST_BOUND = 0.5  # above this share of forward and backward in which the device does nothing, a cell is marked
 
 
-def described(numbers: DeviceNumbers | None) -> dict[str, str]:
-    """Say where the device's numbers are from, or why there are none; empty for a variant that was not asked."""
-    if numbers is None:
-        return {}
-    sources = {"device_clock": numbers.clock.reason or "CUPTI"}
-    return sources | ({"peak_memory": numbers.memory.reason} if numbers.memory.reason else {})
+def described(numbers: DeviceNumbers) -> dict[str, str]:
+    """Say where the device's numbers are from, or why there are none; empty for what was not asked."""
+    sources = {}
+    if numbers.memory and numbers.memory.reason:
+        sources["peak_memory"] = numbers.memory.reason
+    if numbers.energy:
+        sources["energy"] = numbers.energy.reason or numbers.energy.counter
+    if numbers.clock:
+        sources["device_clock"] = numbers.clock.reason or "CUPTI"
+    return sources
 
 
 def add_to(phases: dict[str, Phase], numbers: DeviceNumbers) -> dict[str, float]:
     """Add what is known of the device to phases whose time by the wall clock is known. Returns the metrics."""
-    for name, peak in numbers.memory.peak_bytes.items():
-        phases[name].peak_mib = peak / 2**20
-    return _add_clock(phases, numbers.clock)
+    if numbers.memory:
+        for name, peak in numbers.memory.peak_bytes.items():
+            phases[name].peak_mib = peak / 2**20
+    if numbers.energy:
+        for name, joules in numbers.energy.joules.items():
+            phases[name].joules = joules
+    return _add_clock(phases, numbers.clock) if numbers.clock else {}
 
 
 def _add_clock(phases: dict[str, Phase], clock: DeviceClock) -> dict[str, float]:

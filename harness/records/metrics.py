@@ -109,6 +109,10 @@ METRICS: dict[str, Quantity] = {
         for phase in PHASES
     },
     **{
+        f"{phase}_joules": Quantity("J", f"Energy of the whole device for a call of {phase}, in a loop of 2 s or more.")
+        for phase in PHASES
+    },
+    **{
         f"first_{phase}_s": Quantity("s", f"First call of {phase}: trace, compile and tune included.")
         for phase in PHASES
     },
@@ -140,7 +144,7 @@ FIELDS: dict[str, str] = {
     "outcome": "ok, invalid, unsupported, oom, timeout, crashed or error.",
     "reason": "One sentence that says why, where the outcome is not ok.",
     "phases": "By phase: milliseconds, seconds of the first call, multiplies and FLOPs executed and requested, why"
-    " these differ, and the GPU's own milliseconds, kernels and memory.",
+    " these differ, and the GPU's own milliseconds, kernels, memory and joules.",
     "metrics": "All other numbers, by name; see METRICS.",
     "interval": "The sources of variation that the intervals cover.",
     "floor": "The machine's noise floor as its self-check found it, in one line.",
@@ -148,7 +152,7 @@ FIELDS: dict[str, str] = {
     "noise": "What disturbed the measurement, in one sentence, or empty.",
     "gradient_errors": "Relative error of each gradient, norm-wise, by parameter.",
     "described": "Versions and settings in force, as the adapter reports them, the CPUs that the process may use, and"
-    " where a GPU's own numbers are from, or why there are none.",
+    " where a device's own numbers are from, or why there are none.",
     "machine": "Processor, its vector instructions, cores, memory, kernel, GPUs.",
     "environment": "The environment variables that change kernels, as they were set.",
     "harness": "Version and commit of this program.",

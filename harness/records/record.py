@@ -35,6 +35,7 @@ class Phase:
         device_ms: milliseconds per call in which the device worked; of a GPU only.
         kernels: how many kernels it ran.
         peak_mib: the most of the device's memory in use at once.
+        joules: energy per call of the whole device, where `measure.energy` asks for it.
     """
 
     ms: float | None = None
@@ -47,6 +48,7 @@ class Phase:
     device_ms: float | None = None
     kernels: int | None = None
     peak_mib: float | None = None
+    joules: float | None = None
 
     @property
     def work_flops(self) -> int:

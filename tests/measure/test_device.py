@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from adapters.base import PHASES
-from harness.measure.device import ask_device
+from harness.job import Measure
+from harness.measure import device
+from harness.measure.device import DeviceNumbers, ask_device
+from harness.measure.energy import Energy
 from harness.measure.protocol import DeviceClock, Failure, Outcome, PeakMemory
 from harness.measure.rounds import Run
 from harness.paths import ROOT
 
 # As `tests/fakes/adapters/fake.py` says.
+MEASURE = Measure("test", 1, 0.02, 1.0, 1.0, 60.0)
 PEAKS = {"inference": 2**20, "forward": 3 * 2**20, "backward": 5 * 2**20, "gradient": 4 * 2**20}
 
 
@@ -29,14 +35,14 @@ def run(start, monkeypatch):
 
 
 def test_memory_and_time_of_each_phase_are_known(run):
-    numbers = ask_device(run("plain"), 60)
+    numbers = ask_device(run("plain"), "cuda", MEASURE)
     assert numbers.memory == PeakMemory(PEAKS)
     assert numbers.clock.device_s.keys() == set(PHASES)
 
 
 def test_a_framework_that_cannot_tell_its_memory_leaves_a_reason_and_its_time_is_known(run, monkeypatch):
     monkeypatch.setenv("FAKE_ALLOCATOR", "broken")
-    numbers = ask_device(run("plain"), 60)
+    numbers = ask_device(run("plain"), "cuda", MEASURE)
     assert numbers.memory == PeakMemory(reason="RuntimeError: no statistics")
     assert numbers.clock.device_s.keys() == set(PHASES)
 
@@ -48,11 +54,11 @@ def test_on_a_cpu_there_is_no_memory_to_tell(start):
 @pytest.mark.parametrize("execution", ["exits-9", "killed-9"])
 def test_a_worker_that_dies_leaves_a_reason_in_place_of_the_numbers_that_it_has_not_told(run, execution):
     made = run(execution)
-    numbers = ask_device(made, 60)
+    numbers = ask_device(made, "cuda", MEASURE)
     assert numbers.memory == PeakMemory(PEAKS)
     assert numbers.clock.device_s == {} and numbers.clock.reason.startswith("crashed: the worker ")
     assert made.failure is None
-    again = ask_device(run("exits-2"), 60)
+    again = ask_device(run("exits-2"), "cuda", MEASURE)
     assert again.memory.reason == again.clock.reason and again.memory.reason.startswith("crashed: ")
 
 
@@ -61,6 +67,28 @@ def test_it_waits_no_longer_than_its_cycles_can_take():
         def peak_memory(self, deadline_s):
             raise Failure(Outcome.TIMEOUT, f"{deadline_s:.0f} s")
 
-    for cycle_s, said in ((0.02, "timeout: 32 s"), (20.0, "timeout: 600 s")):
-        numbers = ask_device(Run(Patient(), 1, cycle_s), 600)
-        assert (numbers.memory, numbers.clock) == (PeakMemory(reason=said), DeviceClock(reason=said))
+    patient = replace(MEASURE, deadline_s=600.0)
+    for cycle_s, said in ((0.02, "timeout: 34 s"), (20.0, "timeout: 600 s")):
+        numbers = ask_device(Run(Patient(), 1, cycle_s), "cuda", patient)
+        assert numbers == DeviceNumbers(PeakMemory(reason=said), None, DeviceClock(reason=said))
+
+
+def test_energy_is_asked_where_it_is_wanted_on_a_cpu_too(start, monkeypatch):
+    asked = []
+    monkeypatch.setattr(device, "energy", lambda worker, phases, name, deadline_s: asked.append((phases, name)))
+    run = Run(start.loaded("plain"), 1, 0.03)
+    run.samples.seconds = {"forward": [1.0], "backward": [2.0]}
+    assert ask_device(run, "cpu", MEASURE) == DeviceNumbers()
+    assert not asked
+    ask_device(run, "cpu", replace(MEASURE, energy=True))
+    assert asked == [(["forward", "backward"], "cpu")]
+
+
+def test_a_loop_that_fails_costs_the_energy_and_the_clock(run, monkeypatch):
+    def fail(*_):
+        raise Failure(Outcome.OOM, "out of memory")
+
+    monkeypatch.setattr(device, "energy", fail)
+    numbers = ask_device(run("plain"), "cuda", replace(MEASURE, energy=True))
+    assert numbers.memory == PeakMemory(PEAKS)
+    assert numbers.energy == Energy(reason="oom: out of memory") and numbers.clock.reason == "oom: out of memory"

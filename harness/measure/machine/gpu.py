@@ -55,7 +55,7 @@ class GpuWatch:
         self._over = Event()
         try:
             pynvml.nvmlInit()
-            self._gpu = _visible_gpu()
+            self._gpu = visible_gpu()
         except pynvml.NVMLError:
             self._gpu = None
         self.thread = Thread(target=self._keep_looking, daemon=True)
@@ -100,7 +100,7 @@ def slowdowns(masks: list[float]) -> list[str]:
     return [reason for bit, reason in SLOWDOWNS.items() if any(int(mask) & bit for mask in masks)]
 
 
-def _visible_gpu() -> Any:
+def visible_gpu() -> Any:
     """Return the first GPU that is visible to CUDA in this process. Raises NVMLError if it does not exist."""
     first = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")[0] or "0"
     if first.isdigit():

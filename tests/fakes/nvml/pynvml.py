@@ -10,6 +10,7 @@ import os
 NVML_CLOCK_SM, NVML_TEMPERATURE_GPU = 1, 0
 
 _looks = 0
+energy_mj = []  # what the counter of energy shows in each reading
 asked = []  # by which index or UUID a GPU was asked for
 
 
@@ -57,6 +58,12 @@ def nvmlDeviceGetClockInfo(handle, kind):
 
 def nvmlDeviceGetTemperature(handle, kind):
     return _look(1)
+
+
+def nvmlDeviceGetTotalEnergyConsumption(handle):
+    if not energy_mj:
+        raise NVMLError("not shown")
+    return energy_mj.pop(0)
 
 
 def nvmlDeviceGetPowerUsage(handle):
