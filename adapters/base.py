@@ -207,4 +207,10 @@ class Adapter(Protocol):
         """Block until every array in `value` (nested tuples, lists, mappings) is computed."""
 
     def device_seconds(self, call: Callable[[], Any]) -> tuple[Any, float | None]:
-        """What `call` returns, and how long it took by the device's own clock; None where there is none."""
+        """What `call` returns, and the seconds between events before and after it on the device; None without events.
+
+        A cross-check: the gaps between kernels count too.
+        """
+
+    def peak_bytes(self, call: Callable[[], Any]) -> tuple[Any, int | None]:
+        """What `call` returns, and the most of the device's memory that is in use at once meanwhile; None on a CPU."""

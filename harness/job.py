@@ -52,6 +52,7 @@ class Measure:
     budget_s: Positive
     warm_s: Positive
     deadline_s: Positive
+    energy: Annotated[bool, Field(strict=True)] = False
 
 
 @dataclass(frozen=True)

@@ -66,5 +66,9 @@ class CommonAdapter(Adapter):
         raise Unsupported(f"{self.name}: it has no optimizer={optimizer} here")
 
     def device_seconds(self, call: Callable[[], Any]) -> tuple[Any, float | None]:
-        """A framework that gives access to the device's clock does so here."""
+        """A framework that gives access to events on the device uses them here."""
+        return call(), None
+
+    def peak_bytes(self, call: Callable[[], Any]) -> tuple[Any, int | None]:
+        """A framework that knows what its allocator gives out on a device says so here."""
         return call(), None

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
+from weakref import WeakSet
 
 import jax
 import jax.numpy as jnp
@@ -52,6 +53,7 @@ class Adapter(CommonAdapter):
         self._device = _start(device, threads)
         self._threads = threads
         self._options = FUSION["native"]
+        self._executables: WeakSet[Executable] = WeakSet()
 
     def describe(self) -> dict[str, str]:
         return {
@@ -90,7 +92,9 @@ class Adapter(CommonAdapter):
         return Update(optimizer, core, self._executable)
 
     def _executable(self, function: Callable[..., Any], donate: tuple[int, ...] = ()) -> Executable:
-        return Executable(function, _MULTIPLY[self._precision], self._options, donate)
+        executable = Executable(function, _MULTIPLY[self._precision], self._options, donate)
+        self._executables.add(executable)
+        return executable
 
     def departures(self, execution: str, choices: Choices) -> Departures:
         return departures.departures(self._device.platform, choices)
@@ -98,6 +102,18 @@ class Adapter(CommonAdapter):
     def wait(self, value: Any) -> None:
         # An array that was donated is computed before the one that took its place.
         jax.block_until_ready([array for array in jax.tree.leaves(value) if not array.is_deleted()])
+
+    def peak_bytes(self, call: Callable[[], Any]) -> tuple[Any, int | None]:
+        """The allocator's own peak is that of the whole process and cannot be reset; so, of the programs called."""
+        if self._device.platform == "cpu":
+            return call(), None
+        return self._planned_bytes(call)
+
+    def _planned_bytes(self, call: Callable[[], Any]) -> tuple[Any, int | None]:
+        """What `call` returns, and the most that one of the programs that it calls needs; None if it calls none."""
+        calls = {executable: executable.calls for executable in self._executables}
+        result = call()
+        return result, max((e.peak_bytes() for e, before in calls.items() if e.calls > before), default=None)
 
     def _target(self) -> str:
         """The CPU that XLA compiles for, and its vector instructions, read from a program that it compiled."""

@@ -24,13 +24,21 @@ class Executable:
         self._precision = precision
         self._options = options
         self._compiled: Any = None
+        self.calls = 0
 
     def __call__(self, *arguments: Any) -> Any:
         if self._compiled is None:
             with jax.default_matmul_precision(self._precision):
                 lowered = jax.jit(self._function, donate_argnums=self._donate).lower(*arguments)
             self._compiled = lowered.compile(compiler_options=self._options)
+        self.calls += 1
         return self._compiled(*arguments)
+
+    def peak_bytes(self) -> int:
+        """What the program needs on its device: arguments, outputs and temporaries, as the compiler planned them."""
+        plan = self._compiled.memory_analysis()
+        shared = plan.alias_size_in_bytes  # outputs that take the place of arguments
+        return int(plan.argument_size_in_bytes + plan.output_size_in_bytes - shared + plan.temp_size_in_bytes)
 
     def hlo(self) -> str:
         """The optimised program that calls execute, as HLO text."""

@@ -105,6 +105,15 @@ class Adapter(CommonAdapter):
         """On a CPU everything is computed when a call returns, and this is short; on a GPU it waits for all streams."""
         tf.test.experimental.sync_devices()
 
+    def peak_bytes(self, call: Callable[[], Any]) -> tuple[Any, int | None]:
+        if not self._gpu:
+            return call(), None
+        self.wait(None)
+        tf.config.experimental.reset_memory_stats("GPU:0")
+        result = call()
+        self.wait(result)
+        return result, int(tf.config.experimental.get_memory_info("GPU:0")["peak"])
+
     def _convert(self, array: np.ndarray) -> tf.Tensor:
         if array.dtype.kind == "f":
             return tf.constant(array, tf.bfloat16 if self._precision == "bf16" else tf.float32)

@@ -127,6 +127,15 @@ class Adapter(CommonAdapter):
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
 
+    def peak_bytes(self, call: Callable[[], Any]) -> tuple[Any, int | None]:
+        if self._device.type == "cpu":
+            return call(), None
+        self.wait(None)
+        torch.cuda.reset_peak_memory_stats(self._device)
+        result = call()
+        self.wait(result)
+        return result, torch.cuda.max_memory_allocated(self._device)
+
     def device_seconds(self, call: Callable[[], Any]) -> tuple[Any, float | None]:
         if self._device.type == "cpu":
             return call(), None

@@ -18,12 +18,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from .protocol import DeviceClock, Failure, Loaded, Outcome, WarmUp, encode
+from .protocol import Failure, Loaded, Outcome, WarmUp, encode
 
 # Substrings that identify an out-of-memory error in the frameworks' own exceptions.
 _OUT_OF_MEMORY = ("out of memory", "resource_exhausted", "resource exhausted", "can't allocate memory", "bad_alloc")
 
-REQUESTS = ("open", "load", "verify", "count", "device_clock", "warm", "measure")
+REQUESTS = ("open", "load", "verify", "count", "peak_memory", "loop", "device_clock", "warm", "measure")
 
 
 class Session:
@@ -76,10 +76,20 @@ class Session:
         phases = counted(self.program, self.workload.graph, departures, self.choices)
         return {phase: asdict(count) for phase, count in phases.items()}
 
-    def device_clock(self) -> dict[str, Any]:
-        from .clock import device_clock
+    def peak_memory(self) -> dict[str, Any]:
+        from .memory import peak_memory
 
-        return asdict(DeviceClock(*device_clock(self.adapter, self.program)))
+        return asdict(peak_memory(self.adapter, self.program))
+
+    def loop(self, chain: list[str], least_s: float) -> dict[str, Any]:
+        from .clock import loop
+
+        return {"calls": loop(self.adapter, self.program, chain, least_s)}
+
+    def device_clock(self) -> dict[str, Any]:
+        from .device_clock import device_clock
+
+        return asdict(device_clock(self.adapter, self.program))
 
     def warm(self, limit_s: float) -> dict[str, Any]:
         from .clock import repeats, warm_up

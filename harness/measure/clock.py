@@ -1,4 +1,4 @@
-"""Times the phases of a program inside the worker. The only module that reads a clock around a framework's calls."""
+"""Times the phases of a program inside the worker, by the host's clock around a framework's calls."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Samples:
         cpu: processor seconds of the process, over all of its threads.
         others: processor seconds of everything else on the machine, including time stolen by the host.
         wall: elapsed seconds of the cycle.
-        surroundings: state of the machine by name; one entry per visit (or per reading of the GPU), not per cycle.
+        surroundings: state of the machine by name; one entry per visit, not per cycle; of a GPU, more in long visits.
     """
 
     seconds: dict[str, list[float]] = field(default_factory=dict)
@@ -73,7 +73,7 @@ def groups(phases: Sequence[str]) -> list[list[str]]:
     ]
 
 
-def _one_cycle(program: Program, run: Callable[[str, Callable[[], Any]], Any]) -> None:
+def one_cycle(program: Program, run: Callable[[str, Callable[[], Any]], Any]) -> None:
     """Call `run(phase, call)` once for each phase. `run` must return the result of `call`."""
     for first, *following in groups(program.phases):
         result = run(first, getattr(program, first))
@@ -92,33 +92,8 @@ def first_calls(adapter: Adapter, program: Program) -> dict[str, float]:
         first_call_s[phase] = perf_counter() - start
         return result
 
-    _one_cycle(program, first)
+    one_cycle(program, first)
     return first_call_s
-
-
-def device_clock(adapter: Adapter, program: Program, calls: int = 20) -> tuple[dict[str, float], dict[str, float]]:
-    """Time each phase by the host's clock and by the device's.
-
-    Returns the median seconds by each; the second is empty if the device has no clock of its own.
-    """
-    host: dict[str, list[float]] = {phase: [] for phase in program.phases}
-    device: dict[str, list[float]] = {phase: [] for phase in program.phases}
-
-    def timed(phase: str, call: Callable[[], Any]) -> Any:
-        start = perf_counter()
-        result, seconds = adapter.device_seconds(call)
-        adapter.wait(result)
-        host[phase].append(perf_counter() - start)
-        if seconds is not None:
-            device[phase].append(seconds)
-        return result
-
-    for _ in range(calls):
-        _one_cycle(program, timed)
-    host_s, device_s = (
-        {phase: statistics.median(seconds) for phase, seconds in clock.items() if seconds} for clock in (host, device)
-    )
-    return host_s, device_s
 
 
 def warm_up(adapter: Adapter, program: Program, limit_s: float) -> tuple[dict[str, float], int]:
@@ -144,6 +119,18 @@ def warm_up(adapter: Adapter, program: Program, limit_s: float) -> tuple[dict[st
 def repeats(seconds: dict[str, float]) -> int:
     """Return how many calls one timing needs, so that the shortest phase takes far longer than reading the clock."""
     return min(MOST_REPEATS, max(1, math.ceil(SHORTEST_TIMING_S / min(seconds.values()))))
+
+
+def loop(adapter: Adapter, program: Program, chain: Sequence[str], least_s: float) -> int:
+    """Call phases in turn until `least_s` is over: the first, and others that use its result. Returns how often."""
+    end, calls = perf_counter() + least_s, 0
+    while perf_counter() < end:
+        result = getattr(program, chain[0])()
+        for phase in chain[1:]:
+            result = getattr(program, phase)(result)
+        adapter.wait(result)
+        calls += 1
+    return calls
 
 
 def measure(adapter: Adapter, program: Program, cycles: int, repeat: int, stretch: float = 0.0) -> Samples:

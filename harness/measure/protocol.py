@@ -10,13 +10,16 @@ The parent sends `{"ask": name, ...}`; the worker answers `{"answer": {...}}` or
   `invalid` if they are not the expected ones.
 - `warm` (limit_s): run cycles until the times are stable. Answer: `WarmUp`.
 - `measure` (cycles, repeat, stretch): time cycles. Answer: `Samples` (see `clock.py`).
-- `device_clock`: time each phase by the host's clock and the device's own (`make gpu-check`). Answer: `DeviceClock`.
+- `loop` (chain, least_s): call phases in turn for so many seconds, for their energy. Answer: how often (calls).
+- `peak_memory`: the most of the device's memory in use in each phase. Answer: `PeakMemory`.
+- `device_clock`: time each phase by the host's clock and the device's own, in calls of their own. Answer:
+  `DeviceClock`.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -86,11 +89,33 @@ class WarmUp:
 
 
 @dataclass(frozen=True)
-class DeviceClock:
-    """Seconds of each phase by the host's clock and by the device's own; empty if the device has none."""
+class PeakMemory:
+    """The most bytes of the device's memory in use at once in each phase, or one sentence that says why there are none.
 
-    host_s: dict[str, float]
-    device_s: dict[str, float]
+    `peak_bytes` is empty on a device whose memory the framework does not manage, such as a CPU.
+    """
+
+    peak_bytes: dict[str, int] = field(default_factory=dict)
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class DeviceClock:
+    """Each phase by the host's clock and by the device's own, each in calls of their own.
+
+    Attributes:
+        host_s: seconds by the host's clock.
+        events_s: seconds between the framework's events on the device, gaps included; empty if it has none.
+        device_s: seconds in which the device worked; empty if it has no clock of its own that can be read.
+        kernels: how many kernels ran.
+        reason: one sentence that says why `device_s` is empty; empty if it is not.
+    """
+
+    host_s: dict[str, float] = field(default_factory=dict)
+    events_s: dict[str, float] = field(default_factory=dict)
+    device_s: dict[str, float] = field(default_factory=dict)
+    kernels: dict[str, int] = field(default_factory=dict)
+    reason: str = ""
 
 
 class Failure(Exception):

@@ -29,6 +29,7 @@ class Run:
     repeat: int
     cycle_s: float
     stretch: float = 0.0  # prolongs each backward by this share of its time, for the self-check
+    look: Callable[[float], dict[str, list[float]]] = lambda start: {}  # readings of the GPU since a time
     samples: Samples = field(default_factory=Samples)
     stop: str = ""
     failure: Failure | None = None
@@ -87,7 +88,10 @@ def run_rounds(
 def _visit(run: Run, left_s: float, deadline_s: float) -> None:
     """Measure some cycles of one variant: at least one, and no more than fit into a visit and into its budget."""
     cycles = max(1, min(CYCLES_PER_VISIT, round(min(LONGEST_VISIT_S, left_s) / run.cycle_s)))
-    run.samples.extend(run.worker.measure(deadline_s, cycles, run.repeat, run.stretch))
+    start = time.monotonic()
+    samples = run.worker.measure(deadline_s, cycles, run.repeat, run.stretch)
+    samples.surroundings |= run.look(start)
+    run.samples.extend(samples)
 
 
 def _reason_to_stop(run: Run, target: float, left_s: float) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..job import Device, Measure
 from .clock import Samples
+from .device import DeviceNumbers, ask_device
 from .machine.gpu import GpuWatch
 from .protocol import Counted, Failure, Verified
 from .rounds import Key, Run, run_rounds
@@ -53,6 +54,7 @@ class Measured:
     trials: list[Samples] = field(default_factory=list)
     repeats: list[int] = field(default_factory=list)
     stops: list[str] = field(default_factory=list)
+    device: DeviceNumbers | None = None  # of the first trial
     failure: Failure | None = None
 
 
@@ -98,13 +100,16 @@ def run_trial(
             result = measured[name]
             result.failure = run.failure
             result.measuring_s += sum(run.samples.wall)
-            run.samples.surroundings |= watch.seen() if watch else {}
             result.trials.append(run.samples)
             result.repeats.append(run.repeat)
             result.stops.append(run.stop)
+            if not run.failure and result.device is None:
+                result.device = ask_device(run, conditions.device.name, conditions.measure)
             finished(name, left_s)
 
         with GpuWatch() if conditions.device.name == "cuda" else nullcontext() as watch:
+            for run in runs.values():
+                run.look = watch.since if watch else run.look
             run_rounds(
                 runs,
                 target=conditions.measure.target,

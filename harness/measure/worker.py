@@ -25,6 +25,7 @@ from .protocol import (
     Failure,
     Loaded,
     Outcome,
+    PeakMemory,
     Verified,
     WarmUp,
     decode_answer,
@@ -122,6 +123,14 @@ class Worker:
     def measure(self, deadline_s: float, cycles: int, repeat: int, stretch: float = 0.0) -> Samples:
         """Time cycles, with `repeat` calls of a phase per timing; `stretch` prolongs each backward by that share."""
         return self._typed(Samples, self.ask("measure", deadline_s, cycles=cycles, repeat=repeat, stretch=stretch))
+
+    def loop(self, deadline_s: float, chain: Sequence[str], least_s: float) -> int:
+        """Call phases in turn for `least_s`, each with the result of the one before. Returns how often."""
+        return int(self.ask("loop", deadline_s, chain=list(chain), least_s=least_s)["calls"])
+
+    def peak_memory(self, deadline_s: float) -> PeakMemory:
+        """Ask for the most of the device's memory that each phase needs."""
+        return self._typed(PeakMemory, self.ask("peak_memory", deadline_s))
 
     def device_clock(self, deadline_s: float) -> DeviceClock:
         """Time each phase by the host's clock and by the device's own."""

@@ -19,7 +19,7 @@ from ..measure.protocol import Outcome, Verified
 from ..measure.trial import Measured
 from ..paths import ROOT
 from ..workload.cost import CostTable, cost
-from . import flops
+from . import device, flops
 from .calibration import Calibration, Spread
 from .noise import noise, surroundings
 from .record import Phase, Record
@@ -66,7 +66,7 @@ def record_of(
         phases=_phases(measured, cost(graph)),
         metrics={"parameters": graph.parameter_count},
         stop=measured.stops,
-        described=measured.described,
+        described=measured.described | (device.described(measured.device) if measured.device else {}),
         machine=machine,
         environment=that_matters(),
         harness={"version": __version__, "commit": commit()},
@@ -87,6 +87,8 @@ def record_of(
         metrics, record.interval = _timed(measured, spread)
         for phase, seconds in _seconds(measured).items():
             record.phases[phase].ms = 1000 * seconds
+        if measured.device:
+            record.metrics |= device.add_to(record.phases, measured.device)
         record.noise = noise(measured.trials, record.threads)
         record.metrics |= metrics | surroundings(measured.trials, record.threads) | {"noisy": float(bool(record.noise))}
     return record
@@ -149,7 +151,7 @@ def _timed(measured: Measured, spread: Spread) -> tuple[dict[str, float], str]:
     apart_s = [np.add(t.seconds["forward"], t.seconds["backward"]) for t in trials]
     splits = [stats.log_ratio(both, t.seconds["gradient"]) for both, t in zip(apart_s, trials, strict=True)]
     split = stats.log_interval(splits, spread.sigma["marginal"], spread.df)
-    forward_s = [seconds for t in trials for seconds in t.seconds["forward"]]
+    forward_s, backward_s = ([s for t in trials for s in t.seconds[phase]] for phase in ("forward", "backward"))
     metrics = {
         "ratio": ratio.centre,
         "ratio_low": ratio.low,
@@ -161,6 +163,7 @@ def _timed(measured: Measured, spread: Spread) -> tuple[dict[str, float], str]:
         "split_over_gradient_low": split.low,
         "split_over_gradient_high": split.high,
         "dispatch_share": sum(sum(t.enqueue["forward"]) for t in trials) / sum(forward_s),
+        "backward_dispatch_share": sum(sum(t.enqueue["backward"]) for t in trials) / sum(backward_s),
         "pairs": len(forward_s),
         "trials": len(trials),
         "measuring_s": measured.measuring_s,

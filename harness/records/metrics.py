@@ -66,6 +66,11 @@ METRICS: dict[str, Quantity] = {
     "dispatch_share": Quantity(
         "1", "Time until forward returns over time until it is done; near 1 on a GPU means that it is host-bound."
     ),
+    "backward_dispatch_share": Quantity("1", "The same of backward."),
+    "launch_gap": Quantity(
+        "1", "1 - device / wall of forward and backward together: the share in which the GPU does nothing."
+    ),
+    "ratio_device": Quantity("1", "`backward_device_ms` over `forward_device_ms`."),
     "set_up_s": Quantity("s", "From the import of the framework to the verified program, in the first trial."),
     "parameters": Quantity("1", "Number of trained values."),
     "pairs": Quantity("1", "Forward and backward pairs measured, all trials together."),
@@ -81,12 +86,32 @@ METRICS: dict[str, Quantity] = {
     "throttles": Quantity("1", "How often the CPU was throttled for heat or power; absent if not reported."),
     "gpu_mhz": Quantity("MHz", "Clock of the GPU's multiprocessors, median over readings; absent without a GPU."),
     "gpu_celsius": Quantity("°C", "Highest temperature of the GPU; absent without a GPU."),
+    "gpu_watts": Quantity("W", "Power of the GPU, median over readings; absent without a GPU."),
     "drift": Quantity(
         "1", "Largest relative change of forward plus backward from the first half of a trial to its second."
     ),
     "drift_significant": Quantity("1", "1 if `drift` exceeds its 95 % error, else 0; drift hardly affects ratios."),
     "noisy": Quantity("1", "1 if the machine disturbed this variant, else 0; the record says how."),
     **{f"{phase}_ms": Quantity("ms", sentence) for phase, sentence in PHASES.items()},
+    **{
+        f"{phase}_device_ms": Quantity(
+            "ms", f"Time in which the GPU works for {phase}: the union of its kernels, copies and memsets, by CUPTI."
+        )
+        for phase in PHASES
+    },
+    **{f"{phase}_kernels": Quantity("1", f"Kernels that the GPU runs for {phase}.") for phase in PHASES},
+    **{
+        f"{phase}_peak_mib": Quantity(
+            "MiB",
+            f"The most of the GPU's memory in use at once in {phase}, parameters included: by the allocator, or in jax "
+            "as the compiler planned its program.",
+        )
+        for phase in PHASES
+    },
+    **{
+        f"{phase}_joules": Quantity("J", f"Energy of the whole device for a call of {phase}, in a loop of 2 s or more.")
+        for phase in PHASES
+    },
     **{
         f"first_{phase}_s": Quantity("s", f"First call of {phase}: trace, compile and tune included.")
         for phase in PHASES
@@ -118,15 +143,16 @@ FIELDS: dict[str, str] = {
     "choices": "Implementation choices, by name; adapters/base.py describes each.",
     "outcome": "ok, invalid, unsupported, oom, timeout, crashed or error.",
     "reason": "One sentence that says why, where the outcome is not ok.",
-    "phases": "By phase: milliseconds, seconds of the first call, multiplies and FLOPs executed and requested, and why"
-    " these differ.",
+    "phases": "By phase: milliseconds, seconds of the first call, multiplies and FLOPs executed and requested, why"
+    " these differ, and the GPU's own milliseconds, kernels, memory and joules.",
     "metrics": "All other numbers, by name; see METRICS.",
     "interval": "The sources of variation that the intervals cover.",
     "floor": "The machine's noise floor as its self-check found it, in one line.",
     "stop": "Why each trial stopped: target, settled, cap or budget.",
     "noise": "What disturbed the measurement, in one sentence, or empty.",
     "gradient_errors": "Relative error of each gradient, norm-wise, by parameter.",
-    "described": "Versions and settings in force, as the adapter reports them, and the CPUs that the process may use.",
+    "described": "Versions and settings in force, as the adapter reports them, the CPUs that the process may use, and"
+    " where a device's own numbers are from, or why there are none.",
     "machine": "Processor, its vector instructions, cores, memory, kernel, GPUs.",
     "environment": "The environment variables that change kernels, as they were set.",
     "harness": "Version and commit of this program.",

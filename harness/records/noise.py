@@ -19,7 +19,10 @@ _SUMMARIES: dict[str, Callable[[list[float]], float]] = {
     "throttles": sum,
     "gpu_mhz": statistics.median,
     "gpu_celsius": max,
+    "gpu_watts": statistics.median,
 }
+
+GPU_CLOCK_SPREAD = 0.03  # of the highest clock: forward and backward of a trial then ran in different power states
 
 LONG_ENOUGH_S = 0.25  # length of a stretch that is judged: long compared with the 10 ms steps of /proc/stat
 
@@ -39,6 +42,9 @@ def noise(trials: Sequence[Samples], threads: int) -> str:
             reasons.append(f"the CPU was throttled {throttles:.0f} times")
         if slowed := slowdowns(trial.surroundings.get("gpu_slowed", [])):
             reasons.append(f"the GPU was slowed by {', '.join(slowed)}")
+        clocks = trial.surroundings.get("gpu_mhz", [])
+        if clocks and max(clocks) - min(clocks) > GPU_CLOCK_SPREAD * max(clocks):
+            reasons.append(f"the GPU's clock varied from {min(clocks):.0f} to {max(clocks):.0f} MHz")
         if reasons:
             disturbances.append(f"trial {number}: {'; '.join(reasons)}")
     return "; ".join(disturbances)

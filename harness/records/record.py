@@ -32,6 +32,10 @@ class Phase:
         note: why these differ from the requested ones; empty if they do not.
         asked_matmuls: multiplies and convolutions that the trace requests (of forward and backward only).
         asked_flops: FLOPs of those.
+        device_ms: milliseconds per call in which the device worked; of a GPU only.
+        kernels: how many kernels it ran.
+        peak_mib: the most of the device's memory in use at once.
+        joules: energy per call of the whole device, where `measure.energy` asks for it.
     """
 
     ms: float | None = None
@@ -41,6 +45,10 @@ class Phase:
     note: str = ""
     asked_matmuls: int | None = None
     asked_flops: int | None = None
+    device_ms: float | None = None
+    kernels: int | None = None
+    peak_mib: float | None = None
+    joules: float | None = None
 
     @property
     def work_flops(self) -> int:

@@ -6,11 +6,15 @@ import heapq
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
+from adapters.base import PHASES
+
 from ..job import Job, Variant
+from ..measure.energy import LOOP_S
 from ..records.record import Record
 
 # Import, compile and verification of a variant without a record that says how long they took; measured on two cores.
 UNSEEN_S = 12.0
+ON_A_GPU_S = 3.0  # an estimate: what is asked about the GPU after the rounds of the first trial
 HAND_OVER_S = 0.5  # an upper bound for starting a variant's process, writing its record and logging it to MLflow
 
 # Time of first calls that find their programs in a compile cache, over that of those that compiled them: measured 0.11
@@ -43,10 +47,18 @@ def forecast(job: Job, earlier: Mapping[Variant, Sequence[Record]]) -> Forecast:
     measuring_s = [_measuring_s(job, records) for records in earlier.values()]
     waiting_s = _concurrent_s(set_up_s, max(2, job.device.threads)) + len(earlier) * HAND_OVER_S
     bound_s = job.measure.trials * (job.measure.warm_s + job.measure.budget_s)
+    waiting_for_device_s = len(earlier) * _device_s(job)
     return Forecast(
-        job.measure.trials * waiting_s + sum(bound_s if seconds is None else seconds for seconds in measuring_s),
+        waiting_for_device_s
+        + job.measure.trials * waiting_s
+        + sum(bound_s if seconds is None else seconds for seconds in measuring_s),
         None not in measuring_s,
     )
+
+
+def _device_s(job: Job) -> float:
+    """Estimate the seconds that a variant's worker is asked about its device, once, after the rounds."""
+    return (ON_A_GPU_S if job.device.name == "cuda" else 0.0) + (len(PHASES) * LOOP_S if job.measure.energy else 0.0)
 
 
 def _set_up_s(job: Job, variant: Variant, records: Sequence[Record]) -> float:

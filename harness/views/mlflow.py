@@ -176,6 +176,10 @@ def metrics_of(record: Record) -> dict[str, float]:
             f"executed_{name}_flops": phase.flops,
             f"{name}_matmuls": phase.asked_matmuls,
             f"{name}_flops": phase.asked_flops,
+            f"{name}_device_ms": phase.device_ms,
+            f"{name}_kernels": phase.kernels,
+            f"{name}_peak_mib": phase.peak_mib,
+            f"{name}_joules": phase.joules,
         }
     for name in ("forward", "backward"):
         named[f"{name}_gflops"] = record.phases[name].gflops

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from adapters.base import Choices
 
-from ..records import split
+from ..records import device, split
 from ..records.record import Record
 from .plural import plural
 
@@ -71,11 +71,12 @@ def by_flops(record: Record) -> str:
 
 
 def _outcome(record: Record) -> str:
-    return f"{record.outcome}, noisy" if record.noise else record.outcome
+    marks = [mark for mark, applies in (("host-bound", device.host_bound(record)), ("noisy", record.noise)) if applies]
+    return ", ".join([record.outcome, *marks])
 
 
 def remarks(records: Sequence[Record]) -> list[str]:
-    """The lines below the table, in its order: failures, differing counts, differing splits and noise.
+    """The lines below the table, in its order: failures, differing counts and splits, hosts that delay a GPU, noise.
 
     The machine's noise floor comes last.
     """
@@ -87,6 +88,8 @@ def remarks(records: Sequence[Record]) -> list[str]:
         found += [f"* {name}, {phase}: {note}" for phase, note in record.notes.items()]
         if split.differs(record):
             found.append(f"† {name}: {split.remark(record)}")
+        if device.host_bound(record):
+            found.append(f"{name} is host-bound: {device.remark(record)}")
         if record.noise:
             found.append(f"{name} is noisy: {record.noise}")
     return found + list(dict.fromkeys(record.floor for record in records if record.floor))

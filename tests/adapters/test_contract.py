@@ -180,6 +180,12 @@ def test_the_device_clock_is_a_number_of_seconds_or_none(loaded):
     assert seconds is None or seconds > 0
 
 
+def test_the_peak_of_the_devices_memory_is_a_number_of_bytes_or_none(loaded):
+    loss, peak = loaded.adapter.peak_bytes(loaded.program.inference)
+    assert float(loss) == pytest.approx(loaded.losses[0], rel=1e-6)
+    assert peak is None
+
+
 def one_case(framework: str, execution: str, number: int, case: Any) -> Any:
     marks = [pytest.mark.slow] if execution in COMPILED_SLOWLY else []
     marks.append(pytest.mark.xdist_group(f"{framework}-{execution}"))

@@ -239,3 +239,14 @@ def test_wait_takes_nested_values_and_no_device_clock_is_claimed():
     adapter().wait((program.gradient(), [program.forward()]))
     result, seconds = adapter().device_seconds(program.inference)
     assert float(result) == float(program.inference()) and seconds is None
+
+
+def test_on_a_gpu_the_peak_is_what_the_allocator_gave_out_from_before_the_call_until_it_is_done(monkeypatch):
+    ours, steps = adapter(), []
+    experimental = tf.config.experimental
+    monkeypatch.setattr(ours, "_gpu", "Fake GPU")
+    monkeypatch.setattr(tf.test.experimental, "sync_devices", lambda: steps.append("wait"))
+    monkeypatch.setattr(experimental, "reset_memory_stats", lambda device: steps.append("reset"))
+    monkeypatch.setattr(experimental, "get_memory_info", lambda device: {"current": 1, "peak": len(steps)})
+    assert ours.peak_bytes(lambda: steps.append("call")) == (None, 4)
+    assert steps == ["wait", "reset", "call", "wait"]

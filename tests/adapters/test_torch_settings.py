@@ -158,8 +158,17 @@ def test_unsupported(monkeypatch, device, precision):
 
 def test_a_cpu_has_no_clock_of_its_own():
     ours = Adapter("cpu", 1, "fp32")
-    assert ours.device_seconds(lambda: 3) == (3, None)
+    assert ours.device_seconds(lambda: 3) == ours.peak_bytes(lambda: 3) == (3, None)
     ours.wait([torch.zeros(1), {"a": torch.zeros(1)}])
+
+
+def test_on_a_gpu_the_peak_is_what_the_allocator_gave_out_from_before_the_call_until_it_is_done(monkeypatch):
+    ours, steps = Adapter("cpu", 1, "fp32"), []
+    ours._device = torch.device("cuda")
+    for name in ("synchronize", "reset_peak_memory_stats", "max_memory_allocated"):
+        monkeypatch.setattr(torch.cuda, name, lambda device, name=name: steps.append(name) or len(steps))
+    assert ours.peak_bytes(lambda: steps.append("call")) == (None, 5)
+    assert steps == ["synchronize", "reset_peak_memory_stats", "call", "synchronize", "max_memory_allocated"]
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")  # the compiler still uses it

@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from adapters.base import EXTRA_PHASES
+from adapters.base import EXTRA_PHASES, PHASES
 from harness.records.metrics import METRICS
 from harness.records.record import read
 from harness.views.mlflow import metrics_of
@@ -91,9 +91,12 @@ def test_a_good_run_ends_with_zero_and_a_record(type_in):
     record = read(path)
     assert record.outcome == "ok"
     too_few_pairs = {f"{name}_{end}" for name in ("ratio", "ratio_marginal") for end in ("low", "high")}
-    forms = ("{}_ms", "first_{}_s", "executed_{}_matmuls", "executed_{}_flops")
+    of_a_device = ("{}_device_ms", "{}_kernels", "{}_peak_mib", "{}_joules")
+    forms = ("{}_ms", *of_a_device, "first_{}_s", "executed_{}_matmuls", "executed_{}_flops")
     not_asked = {form.format(phase) for form in forms for phase in EXTRA_PHASES}
-    not_everywhere = {"counter_coverage", "cpu_mhz", "cpu_celsius", "throttles", "gpu_mhz", "gpu_celsius"}
+    not_everywhere = {"counter_coverage", "cpu_mhz", "cpu_celsius", "throttles", "gpu_mhz", "gpu_celsius", "gpu_watts"}
+    not_everywhere |= {"launch_gap", "ratio_device"}
+    not_everywhere |= {form.format(phase) for form in of_a_device for phase in PHASES}
     always = set(METRICS) - too_few_pairs - not_everywhere - not_asked
     assert always <= set(metrics_of(record)) <= set(METRICS) - not_asked
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import os
 import subprocess
 import sys
 import tarfile
@@ -15,14 +17,17 @@ from harness.config import device
 from harness.config.compose import job_from
 from harness.gpu_check import __main__ as gpu_check
 from harness.gpu_check import checks
+from harness.measure.protocol import DeviceClock
 from harness.paths import ROOT
 
 
 @pytest.fixture
 def driver(monkeypatch):
-    """A driver that lists one GPU, for this process and those that it starts."""
+    """A driver that lists one GPU and shows what it does, for this process and those that it starts."""
     monkeypatch.setenv("FAKE_NVML", "[]")
-    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests" / "fakes" / "nvml"))
+    monkeypatch.setenv(
+        "PYTHONPATH", os.pathsep.join(str(ROOT / "tests" / "fakes" / name) for name in ("nvml", "cupti"))
+    )
     monkeypatch.setattr(device, "gpus", lambda: ["Fake GPU, 600.00"])
 
 
@@ -86,10 +91,18 @@ def test_a_variant_that_has_no_time_left_is_not_called_wrong(job, tiny_folder):
     assert finding.good and finding.name == "not checked"
 
 
-@pytest.mark.parametrize(("device_s", "good"), [(0.9, True), (1.2, False), (0.3, False)])
-def test_the_device_clock_must_see_the_work_that_the_host_sees(device_s, good):
-    (finding,) = checks.clocks({"forward": 1.0}, {"forward": device_s})
+@pytest.mark.parametrize(("device_s", "good"), [(1e-5, True), (0.9, True), (1.01, True), (1.2, False)])
+def test_the_device_works_no_longer_than_the_host_waits(device_s, good):
+    clock = DeviceClock({"forward": 1.0}, {"forward": 1.5}, {"forward": device_s}, {"forward": 7})
+    (finding,) = checks.clocks(clock)
     assert finding.good is good
+    assert finding.seen.endswith(f"7 kernels in {1e6 * device_s:.0f} µs, 1500000 µs between events")
+
+
+def test_a_device_whose_time_cannot_be_read_is_no_failure_and_has_its_reason(job, tiny_folder, monkeypatch):
+    monkeypatch.setenv("FAKE_CUPTI", "import")
+    (_, finding) = checked(job("fp32", "plain"), tiny_folder)
+    assert finding.good and "libcupti" in finding.seen
 
 
 def test_without_a_gpu_it_says_so_and_checks_nothing():
@@ -115,6 +128,8 @@ def contact(driver, fake_python, tmp_path, monkeypatch):
         if not file.exists():
             return code, capsys.readouterr().err, ""
         with tarfile.open(file) as archive:
+            records = [name for name in archive.getnames() if name.startswith("results/records/quick/main/mlp-")]
+            run.records = [json.load(archive.extractfile(name)) for name in records]
             return code, archive.extractfile("log.txt").read().decode(), " ".join(archive.getnames())
 
     return run
@@ -129,6 +144,10 @@ def test_everything_is_in_one_file_and_what_the_user_chose_counts(contact, capsy
     assert "machine: " in log and log.count("ok   mlp fp32 fake-plain: fp32 multiplies in force") == 1
     assert "gpt2" not in log.replace(QUICK[2], "")
     assert "results/records/quick/main/mlp-" in names and "results/logs/gpu_check/main/mlp-" in names
+    (record,) = contact.records
+    assert record["phases"]["backward"]["device_ms"] == pytest.approx(2.5) and record["described"]["device_clock"]
+    assert record["metrics"]["ratio_device"] == pytest.approx(2.5) and 0.7 < record["metrics"]["launch_gap"] < 0.8
+    assert "host-bound" in log
 
 
 def test_what_is_worth_less_is_left_out_when_the_time_is_over(contact, capsys):

@@ -20,6 +20,7 @@ from tests.helpers.jobs import PLAIN
 _BY_PHASE = (
     (re.compile(r"executed_(\w+)_(matmuls|flops)"), ""),
     (re.compile(r"first_(\w+)_(s)"), "first_"),
+    (re.compile(r"(\w+)_(device_ms|kernels|peak_mib|joules)"), ""),
     (re.compile(r"(\w+)_(ms)"), ""),
     (re.compile(r"(forward|backward)_(matmuls|flops)"), "asked_"),
 )

@@ -190,3 +190,16 @@ def test_a_variant_is_finished_as_soon_as_it_ends_and_not_visited_again(house):
     (first, at), _ = seen
     assert first == "quiet"
     assert "quiet" not in house.visits[at:]
+
+
+def test_each_visit_has_the_readings_since_it_began(house):
+    starts = []
+
+    def look(start):
+        starts.append(start)
+        return {"gpu_mhz": [float(len(starts))]}
+
+    run = house.run("a", look=look)
+    house.measure({"a": run}, target=1e-9, budget_s=3 * CYCLES_PER_VISIT * 0.1)
+    assert run.samples.surroundings == {"gpu_mhz": [1.0, 2.0, 3.0]}
+    assert starts == sorted(starts) and len(set(starts)) == 3

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -70,6 +70,8 @@ class House:
             "verify": asdict(verified(self.trial)),
             "count": {"forward": asdict(counted(self.trial))},
             "warm": {"seconds": SECONDS, "cycles": 12, "repeat": 3},
+            "peak_memory": {"peak_bytes": dict.fromkeys(PHASES, 2**20)},
+            "device_clock": {"device_s": SECONDS, "kernels": dict.fromkeys(PHASES, self.trial)},
             "measure": {"seconds": seconds, "enqueue": seconds, "wall": [0.5] * cycles, **each},
         }[name]
 
@@ -89,7 +91,7 @@ def house(monkeypatch) -> House:
     return made
 
 
-def run(house, *executions, trials=1):
+def run(house, *executions, trials=1, conditions=CONDITIONS):
     """What is measured of each execution, and the order in which they ended in each trial."""
     ready: Future[Path] = Future()
     ready.set_result(Path("arrays"))
@@ -100,7 +102,7 @@ def run(house, *executions, trials=1):
             for name in executions
             if not known[name].failure
         }
-        run_trial(launches, known, CONDITIONS, ready, lambda name, left_s: ended.append((name, left_s)))
+        run_trial(launches, known, conditions, ready, lambda name, left_s: ended.append((name, left_s)))
     return known, ended
 
 
@@ -186,3 +188,29 @@ def test_a_failure_costs_its_own_variant_only_wherever_it_is(house, at):
     assert [name for name, _ in ended] == ["bad", "good"]
     assert ended[-1][1] == 0
     assert ("bad" in [execution for execution, name, _ in house.asks if name == "measure"]) == (at == "measure")
+
+
+ON_A_GPU = replace(CONDITIONS, device=Device("cuda", 3, "kept"))
+
+
+def test_a_gpu_is_asked_for_its_own_time_once_after_the_rounds_and_a_cpu_is_not(house):
+    known, _ = run(house, "a", "b", trials=2, conditions=ON_A_GPU)
+    for device in (known["a"].device, known["b"].device):
+        assert (device.clock.device_s, device.clock.kernels["backward"]) == (SECONDS, 1)
+        assert device.memory.peak_bytes["backward"] == 2**20
+    names = [name for execution, name, _ in house.asks if execution == "a"]
+    assert names.count("device_clock") == 1
+    at = names.index("device_clock")
+    assert names[at - 2 : at + 2] == ["measure", "peak_memory", "device_clock", "open"]
+    house.asks.clear()
+    run(house, "a")
+    assert not house.asked("device_clock") and not house.asked("peak_memory")
+
+
+def test_a_device_clock_that_fails_costs_nothing_else(house):
+    house.fails = {"a": "device_clock", "b": "measure"}
+    known, ended = run(house, "a", "b", conditions=ON_A_GPU)
+    assert known["a"].failure is None and len(known["a"].trials) == 1
+    assert known["a"].device.clock.reason == "error: it failed at device_clock"
+    assert known["b"].device is None
+    assert sorted(name for name, _ in ended) == ["a", "b"]

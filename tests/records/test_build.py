@@ -10,7 +10,9 @@ from scipy.special import stdtrit
 
 from adapters.base import PHASES
 from harness.measure.clock import Samples
-from harness.measure.protocol import Counted, Failure, Outcome, Verified
+from harness.measure.device import DeviceNumbers
+from harness.measure.energy import Energy
+from harness.measure.protocol import Counted, DeviceClock, Failure, Outcome, PeakMemory, Verified
 from harness.measure.trial import Measured
 from harness.records.build import NOT_CHECKED, record_of
 from harness.records.calibration import ASSUMED_RATIO, Calibration, Spread, assumed
@@ -97,6 +99,7 @@ EXPECTED = {
     "ratio": 0.0089 / 0.0034,
     "ratio_marginal": (0.0127 - 0.0021) / 0.0021,
     "dispatch_share": 0.25,
+    "backward_dispatch_share": 0.5,
     "pairs": 48,
     "trials": 1,
     "measuring_s": 6.25,
@@ -179,3 +182,35 @@ def test_what_one_of_two_cpus_did_besides_disturbs_half_as_much(recorded):
     beside = trial()
     beside.others = [0.15 * wall for wall in beside.wall]
     assert recorded(known(beside)).noise == ""
+
+
+def test_the_devices_own_time_stands_beside_the_wall_clocks(recorded):
+    device_s = {"inference": 0.0001, "forward": 0.0008, "backward": 0.002, "gradient": 0.003}
+    clock = DeviceClock(SECONDS, {}, device_s, dict(zip(PHASES, (4, 5, 6, 7), strict=True)))
+    memory = PeakMemory({"forward": 3 * 2**20, "backward": 5 * 2**19})
+    energy = Energy({"inference": 0.5, "backward": 3.5}, "a counter")
+    record = recorded(known(trial([1.0] * 48), device=DeviceNumbers(memory, energy, clock)))
+    assert {name: phase.device_ms for name, phase in record.phases.items()} == pytest.approx(
+        {name: 1000 * seconds for name, seconds in device_s.items()}
+    )
+    assert [record.phases[name].kernels for name in PHASES] == [4, 5, 6, 7]
+    assert [record.phases[name].peak_mib for name in PHASES] == [None, 3, 2.5, None]
+    assert record.metrics["launch_gap"] == pytest.approx(1 - 0.0028 / (0.0034 + 0.0089))
+    assert record.metrics["ratio_device"] == pytest.approx(0.002 / 0.0008)
+    assert [record.phases[name].joules for name in PHASES] == [0.5, None, 3.5, None]
+    assert record.described == {"torch": "2.13", "energy": "a counter", "device_clock": "CUPTI"}
+    assert (
+        {"backward_device_ms", "forward_kernels", "forward_peak_mib", "backward_joules"}
+        < metrics_of(record).keys()
+        <= METRICS.keys()
+    )
+
+
+def test_a_device_clock_that_is_not_known_leaves_its_reason_and_no_numbers(recorded):
+    numbers = DeviceNumbers(PeakMemory(reason="no statistics"), Energy(reason="none"), DeviceClock(reason="no module"))
+    record = recorded(known(trial(), device=numbers))
+    reasons = {"peak_memory": "no statistics", "energy": "none", "device_clock": "no module"}
+    assert record.described == {"torch": "2.13", **reasons}
+    assert not {"launch_gap", "ratio_device"} & record.metrics.keys()
+    assert record.phases["forward"].device_ms is None
+    assert "device_clock" not in recorded(known(trial())).described

@@ -76,6 +76,7 @@ def test_what_the_machine_did_is_summed_up_over_trials_and_cpus():
     other = trial(
         others=(0.3,), load=[2.0], steal_s=[0.25], cpu_celsius=[60], throttles=[2, 3], gpu_mhz=[100, 200, 900]
     )
+    other.surroundings["gpu_watts"] = [300, 100, 200]
     found = surroundings([one, other], 2)
     assert found == {
         "load": 3.0,
@@ -83,12 +84,20 @@ def test_what_the_machine_did_is_summed_up_over_trials_and_cpus():
         "cpu_celsius": 70,
         "throttles": 5,
         "gpu_mhz": 200,
+        "gpu_watts": 200,
         "steal_share": pytest.approx(1.0 / (10 * 2)),
         "others_share": pytest.approx(0.2 / 2),
         "switches_per_s": pytest.approx(40),
         "drift": 0,
         "drift_significant": 0,
     }
+
+
+@pytest.mark.parametrize(("lowest", "noisy"), [(1980, False), (1921, False), (1920, True)])
+def test_a_gpu_whose_clock_varies_by_more_than_3_percent_within_a_trial_is_marked(lowest, noisy):
+    varying, steady = trial(gpu_mhz=[1980, lowest, 1980]), trial(gpu_mhz=[1200, 1200])
+    said = noise([steady, varying], 1)
+    assert said == ("trial 2: the GPU's clock varied from 1920 to 1980 MHz" if noisy else "")
 
 
 @pytest.mark.parametrize("phase", ["forward", "backward"])

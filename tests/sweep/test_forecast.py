@@ -7,7 +7,8 @@ from dataclasses import asdict, replace
 import pytest
 
 from harness.job import Job, Variant
-from harness.sweep.forecast import CACHED_SHARE, HAND_OVER_S, UNSEEN_S, Forecast, forecast
+from harness.measure.energy import LOOP_S
+from harness.sweep.forecast import CACHED_SHARE, HAND_OVER_S, ON_A_GPU_S, UNSEEN_S, Forecast, forecast
 from tests.helpers.jobs import COMPILE, EAGER, job_of
 
 EACH_S = 5.0 + 8.0  # warm-up and rounds at most
@@ -33,6 +34,14 @@ def test_what_was_never_measured_takes_its_whole_budget_at_most(job):
     told = forecast(job, {EAGER: [], COMPILE: []})
     assert told == Forecast(2 * EACH_S + UNSEEN_S + 2 * HAND_OVER_S, known=False)
     assert str(told) == "at most 0.7 minutes"
+
+
+def test_what_is_asked_about_a_device_takes_its_time_once_for_each_variant(job):
+    on_a_gpu = replace(job, device=replace(job.device, name="cuda"), measure=replace(job.measure, trials=2))
+    without = forecast(replace(on_a_gpu, device=job.device), {EAGER: [], COMPILE: []}).seconds
+    assert forecast(on_a_gpu, {EAGER: [], COMPILE: []}).seconds == without + 2 * ON_A_GPU_S
+    with_energy = replace(job, measure=replace(job.measure, trials=2, energy=True))
+    assert forecast(with_energy, {EAGER: [], COMPILE: []}).seconds == without + 2 * 4 * LOOP_S
 
 
 def test_what_was_measured_in_the_same_way_takes_about_as_long_as_the_last_time(job, before):

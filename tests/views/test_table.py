@@ -117,6 +117,18 @@ def test_a_split_that_is_not_what_a_step_runs_is_marked_once_in_its_row_and_told
     ]
 
 
+def test_a_cell_whose_gpu_mostly_waits_is_marked_host_bound_and_says_what_the_gpu_takes(record):
+    gap = {"launch_gap": 0.86, "ratio_device": 1.66}
+    made, busy = record(metrics=gap, noise="a neighbour"), record(metrics=gap | {"launch_gap": 0.5})
+    assert cells(made)["outcome"] == "ok, host-bound, noisy"
+    assert cells(busy)["outcome"] == "ok"
+    assert remarks([busy, made]) == [
+        "mlp torch-eager is host-bound: the GPU works in 14% of forward and backward; by its own time backward / "
+        "forward is 1.66",
+        "mlp torch-eager is noisy: a neighbour",
+    ]
+
+
 def test_on_a_gpu_the_answer_names_it(record):
     made = record(device="cuda", machine={"cpu": "Quick 3000", "gpus": ["Big 1"]})
     assert "measured on Big 1 it" in answer([made])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import time
 from collections.abc import Callable
 from functools import cache
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from types import TracebackType
 from typing import Any
 
@@ -24,6 +26,7 @@ SLOWDOWNS = {
 _GAUGES: dict[str, Callable[[Any], float]] = {
     "gpu_mhz": lambda gpu: pynvml.nvmlDeviceGetClockInfo(gpu, pynvml.NVML_CLOCK_SM),
     "gpu_celsius": lambda gpu: pynvml.nvmlDeviceGetTemperature(gpu, pynvml.NVML_TEMPERATURE_GPU),
+    "gpu_watts": lambda gpu: pynvml.nvmlDeviceGetPowerUsage(gpu) / 1000,
     "gpu_slowed": lambda gpu: pynvml.nvmlDeviceGetCurrentClocksThrottleReasons(gpu),
 }
 
@@ -41,15 +44,21 @@ def gpus() -> list[str]:
 
 
 class GpuWatch:
-    """Reads the state of the GPU that is measured on, every half second until the context ends.
+    """Reads the state of the GPU that is measured on, every half second until the context ends, and when asked.
 
     Without a driver there are no readings.
     """
 
     def __enter__(self) -> GpuWatch:
-        self._seen: dict[str, list[float]] = {}
+        self._readings: list[tuple[float, str, float]] = []  # when, what, and its value
+        self._lock = Lock()
         self._over = Event()
-        self.thread = Thread(target=self._look, daemon=True)
+        try:
+            pynvml.nvmlInit()
+            self._gpu = visible_gpu()
+        except pynvml.NVMLError:
+            self._gpu = None
+        self.thread = Thread(target=self._keep_looking, daemon=True)
         self.thread.start()
         return self
 
@@ -57,22 +66,31 @@ class GpuWatch:
         self._over.set()
         self.thread.join()
 
-    def seen(self) -> dict[str, list[float]]:
-        """Return all readings so far by name, in order. Quantities that the GPU does not report are absent."""
-        return {name: list(values) for name, values in self._seen.items()}
+    def since(self, start: float) -> dict[str, list[float]]:
+        """Return the readings since `start`, a time of the monotonic clock, and one of now: by name, in order.
+
+        Quantities that the GPU does not report are absent.
+        """
+        self._look()
+        readings: dict[str, list[float]] = {}
+        with self._lock:
+            for moment, name, value in self._readings:
+                if moment >= start:
+                    readings.setdefault(name, []).append(value)
+        return readings
 
     def _look(self) -> None:
-        try:
-            pynvml.nvmlInit()
-            gpu = _visible_gpu()
-        except pynvml.NVMLError:
+        if self._gpu is None:
             return
-        while True:
+        with self._lock:
+            moment = time.monotonic()
             for name, read in _GAUGES.items():
-                try:
-                    self._seen.setdefault(name, []).append(float(read(gpu)))
-                except pynvml.NVMLError:  # it does not report this
-                    continue
+                with contextlib.suppress(pynvml.NVMLError):  # it does not report this
+                    self._readings.append((moment, name, float(read(self._gpu))))
+
+    def _keep_looking(self) -> None:
+        while True:
+            self._look()
             if self._over.wait(EVERY_S):
                 return
 
@@ -82,7 +100,7 @@ def slowdowns(masks: list[float]) -> list[str]:
     return [reason for bit, reason in SLOWDOWNS.items() if any(int(mask) & bit for mask in masks)]
 
 
-def _visible_gpu() -> Any:
+def visible_gpu() -> Any:
     """Return the first GPU that is visible to CUDA in this process. Raises NVMLError if it does not exist."""
     first = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")[0] or "0"
     if first.isdigit():

@@ -23,6 +23,8 @@ from harness.workload.expected import Departures
 # Seconds of each phase: backward takes 2.5 times forward; training adds 3 times inference.
 SECONDS = {"inference": 0.003, "forward": 0.004, "backward": 0.010, "gradient": 0.012}
 NOISE = 0.1  # standard deviation of the logarithm of each time of `noisy`
+DEVICE_SHARE = 0.25  # of each phase's time, in which the device works, in two kernels that overlap
+PEAKS = {"inference": 2**20, "forward": 3 * 2**20, "backward": 5 * 2**20, "gradient": 4 * 2**20}  # bytes, on a GPU
 ANSWERS = 3  # the worker's first descriptor of its own: the pipe to the parent
 
 ctypes.CDLL(None).prctl(29, 1)  # PR_SET_TIMERSLACK: sleep exactly
@@ -109,6 +111,11 @@ class Array:
         return float(self.value)
 
 
+def call_name(call):
+    """The phase that a bound method, or a partial of one, runs."""
+    return getattr(call, "func", call).__name__
+
+
 class Adapter:
     executions = ()
 
@@ -134,6 +141,12 @@ class Adapter:
         elif isinstance(value, (list, tuple)):
             for part in value:
                 self.wait(part)
+
+    def peak_bytes(self, call):
+        if os.environ.get("FAKE_ALLOCATOR") == "broken":
+            raise RuntimeError("no statistics\nand a page of advice")
+        result = call()
+        return result, None if self.device == "cpu" else PEAKS[call_name(call)]
 
     def device_seconds(self, call):
         start = time.perf_counter()
@@ -162,11 +175,21 @@ class Program:
 
     def take(self, phase, value):
         """The value, after the time of the phase, or at once but ready only then."""
+        if "cupti.cupti" in sys.modules:
+            self.work_on_device(sys.modules["cupti.cupti"], SECONDS[phase])
         seconds = SECONDS[phase] * (self.random.lognormvariate(0, NOISE) if self.execution == "noisy" else 1)
         if self.execution == "deferred":
             return Array(value, time.perf_counter() + seconds)
         time.sleep(seconds)
         return Array(value)
+
+    def work_on_device(self, cupti, seconds):
+        kinds, start = cupti.ActivityKind, time.perf_counter()
+        busy, zeroed = DEVICE_SHARE * seconds, 1e-4
+        cupti.run(kinds.MEMSET, start, start + zeroed)
+        cupti.run(kinds.CONCURRENT_KERNEL, start + 2 * zeroed, start + zeroed + busy / 2)
+        cupti.run(kinds.CONCURRENT_KERNEL, start + 4 * zeroed, start + zeroed + busy)
+        cupti.run(kinds.CONCURRENT_KERNEL, 0, 0)  # cut off
 
     def inference(self):
         self.calls += 1

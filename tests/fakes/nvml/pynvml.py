@@ -1,6 +1,7 @@
 """Stands in for NVIDIA's library on a machine without a driver: one GPU, or none, as `FAKE_NVML` says.
 
-`FAKE_NVML` is a JSON list: what is seen in each look, [MHz, degrees, mask of slowdowns], null for what is not shown.
+`FAKE_NVML` is a JSON list: what is seen in each look, [MHz, degrees, mask of slowdowns, milliwatts]. What is null or
+left out is not shown.
 """
 
 import json
@@ -9,6 +10,7 @@ import os
 NVML_CLOCK_SM, NVML_TEMPERATURE_GPU = 1, 0
 
 _looks = 0
+energy_mj = []  # what the counter of energy shows in each reading
 asked = []  # by which index or UUID a GPU was asked for
 
 
@@ -45,7 +47,7 @@ def nvmlDeviceGetHandleByUUID(uuid):
 
 def _look(position):
     looks = json.loads(os.environ["FAKE_NVML"])
-    if _looks >= len(looks) or looks[_looks][position] is None:
+    if _looks >= len(looks) or position >= len(looks[_looks]) or looks[_looks][position] is None:
         raise NVMLError("not shown")
     return looks[_looks][position]
 
@@ -56,6 +58,16 @@ def nvmlDeviceGetClockInfo(handle, kind):
 
 def nvmlDeviceGetTemperature(handle, kind):
     return _look(1)
+
+
+def nvmlDeviceGetTotalEnergyConsumption(handle):
+    if not energy_mj:
+        raise NVMLError("not shown")
+    return energy_mj.pop(0)
+
+
+def nvmlDeviceGetPowerUsage(handle):
+    return _look(3)
 
 
 def nvmlDeviceGetCurrentClocksThrottleReasons(handle):

@@ -1,0 +1,1 @@
+"""Stands in for cupti-python, which needs NVIDIA's libraries."""

@@ -1,0 +1,58 @@
+"""A device whose work is what `run` is told. `FAKE_CUPTI` names the function that fails.
+
+`blind` is a device that shows nothing of what it does.
+"""
+
+import enum
+import os
+from types import SimpleNamespace
+
+if os.environ.get("FAKE_CUPTI") == "import":
+    raise ImportError("libcupti.so.13: cannot open shared object file")
+
+
+class ActivityKind(enum.IntEnum):
+    MEMCPY, MEMSET, CONCURRENT_KERNEL = 1, 2, 10
+
+
+class cuptiError(Exception):
+    pass
+
+
+_enabled = set()
+_callbacks = []
+_buffer = []
+
+
+def _may_fail(name):
+    if os.environ.get("FAKE_CUPTI") == name:
+        raise cuptiError("CUPTI_ERROR_INSUFFICIENT_PRIVILEGES")
+
+
+def run(kind, start_s, end_s):
+    """Do some work on the device, by its own clock."""
+    if kind in _enabled and os.environ.get("FAKE_CUPTI") != "blind":
+        _buffer.append(SimpleNamespace(kind=int(kind), start=int(1e9 * start_s), end=int(1e9 * end_s)))
+
+
+def activity_register_callbacks(requested, completed):
+    _may_fail("activity_register_callbacks")
+    assert requested()[0] > 0
+    _callbacks[:] = [completed]
+
+
+def activity_enable(kind):
+    if kind == ActivityKind.MEMSET:  # the last one: those before it have to be switched off again
+        _may_fail("activity_enable")
+    _enabled.add(kind)
+
+
+def activity_disable(kind):
+    _may_fail("activity_disable")
+    _enabled.discard(kind)
+
+
+def activity_flush_all(flag):
+    _may_fail("activity_flush_all")
+    activities, _buffer[:] = list(_buffer), []
+    _callbacks[0](activities)
