@@ -7,18 +7,8 @@ import re
 from collections.abc import Mapping
 
 _PREFIXES = (
-    *(
-        "TF_",
-        "TENSORFLOW_",
-        "XLA_",
-        "JAX_",
-        "TORCH_",
-        "TORCHINDUCTOR_",
-        "TORCHDYNAMO_",
-        "PYTORCH_",
-        "ATEN_",
-        "NPY_",
-    ),  # frameworks
+    *("TF_", "TENSORFLOW_", "XLA_", "JAX_", "PYTORCH_", "ATEN_", "NPY_"),  # frameworks
+    *("TORCH_", "TORCHINDUCTOR_", "TORCHDYNAMO_"),
     *("OMP_", "KMP_", "GOMP_", "MKL_", "ONEDNN_", "DNNL_", "OPENBLAS_", "CUBLAS_", "NVIDIA_TF32_OVERRIDE"),
     "LD_PRELOAD",  # another OpenMP, another BLAS
 )
