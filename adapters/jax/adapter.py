@@ -44,6 +44,7 @@ class Adapter(CommonAdapter):
     """Phases return before the work is done, on every device."""
 
     name: ClassVar[str] = "jax"
+    lacks: ClassVar[tuple[str, ...]] = ("mode",)
     executions: ClassVar[tuple[str, ...]] = ("jit",)
 
     def __init__(self, device: str, threads: int, precision: str) -> None:

@@ -30,7 +30,7 @@ class Adapter(CommonAdapter):
     """Settings are process-wide, and most hold until the process ends."""
 
     name: ClassVar[str] = "tensorflow"
-    lacks: ClassVar[tuple[str, ...]] = ("fusion",)
+    lacks: ClassVar[tuple[str, ...]] = ("fusion", "mode")
     executions: ClassVar[tuple[str, ...]] = ("eager", "graph", "xla")
 
     def __init__(self, device: str, threads: int, precision: str) -> None:

@@ -18,7 +18,7 @@ from ..common import cpu
 from ..common.adapter import CommonAdapter
 from ..common.program import Part
 from ..common.refusals import check_device
-from . import departures, ops
+from . import departures, modes, ops
 from .eager import Eager
 from .manual import Manual
 from .toolchain import require_compiler
@@ -73,6 +73,7 @@ class Adapter(CommonAdapter):
 
     def _prepare(self, graph: Graph, execution: str, choices: Choices) -> None:
         self._use_onednn(choices.kernels)
+        _check_mode(choices.mode, execution, self._device)
         ops_used = {call.op for call in graph.calls}
         if choices.tangent and choices.attention != "unfused" and "attention" in ops_used:
             raise Unsupported("torch: its fused attention has no forward mode; choose attention=unfused")
@@ -93,18 +94,23 @@ class Adapter(CommonAdapter):
         if execution == "compile":
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", DeprecationWarning)  # the compiler still uses torch.jit
-                from . import compiled, compiled_manual  # seconds that eager need not wait for
+                from . import compiled, compiled_manual, replayed  # seconds that eager need not wait for
+        if choices.autodiff != "reverse" and execution == "eager":
+            return Manual(part, *where, choices.autodiff)
+        records = choices.mode in modes.RECORDS
         if choices.autodiff != "reverse":
-            manual = compiled_manual.CompiledManual if execution == "compile" else Manual
-            return manual(part, *where, choices.autodiff)
+            manual = replayed.ReplayedManual if records else compiled_manual.CompiledManual
+            return manual(part, *where, choices.autodiff, choices.mode)
         attention = ops.unfused_attention if choices.attention == "unfused" else ops.attention
         namespace = SimpleNamespace(**vars(ops) | {"attention": attention})
-        program = compiled.Compiled if execution == "compile" else Eager
         nhwc = choices.layout == "nhwc" or (
             choices.layout == "native" and execution == "compile" and self._device.type == "cuda"
         )
         image_format = torch.channels_last if nhwc else torch.contiguous_format
-        return program(part, *where, image_format, namespace, choices.residuals)
+        arguments = part, *where, image_format, namespace, choices.residuals
+        if execution == "eager":
+            return Eager(*arguments)
+        return (replayed.Replayed if records else compiled.Compiled)(*arguments, choices.mode)
 
     def _update(self, optimizer: str, core: Program, execution: str) -> Update:
         return Update(optimizer, core)
@@ -136,6 +142,14 @@ class Adapter(CommonAdapter):
         end.record()
         end.synchronize()
         return result, start.elapsed_time(end) / 1e3
+
+
+def _check_mode(mode: str, execution: str, device: torch.device) -> None:
+    """Raise Unsupported where torch.compile has no such mode."""
+    if mode != "native" and execution != "compile":
+        raise Unsupported(f"torch: mode={mode} is one of torch.compile's; choose execution compile or mode=native")
+    if mode in modes.RECORDS and device.type != "cuda":
+        raise Unsupported("torch: CUDA graphs need a GPU; choose mode=native or mode=autotune")
 
 
 def _require(device: str, precision: str) -> None:

@@ -59,8 +59,11 @@ class Session:
         try:
             self.program = self.adapter.load(self.workload.graph, arrays, execution, self.choices, directions)
             first_call_s = first_calls(self.adapter, self.program)
-        except Unsupported as error:
-            raise Failure(Outcome.UNSUPPORTED, str(error)) from error
+        except Exception as error:
+            refusal = error if isinstance(error, Unsupported) else self.adapter.refusal(error)
+            if refusal is None:
+                raise
+            raise Failure(Outcome.UNSUPPORTED, str(refusal)) from error
         cpus = ",".join(map(str, sorted(os.sched_getaffinity(0))))
         return asdict(Loaded(first_call_s, self.adapter.describe() | {"cpus": cpus}))
 
@@ -85,7 +88,7 @@ class Session:
         from .clock import repeats, warm_up
 
         seconds, cycles = warm_up(self.adapter, self.program, limit_s)
-        return asdict(WarmUp(seconds, cycles, repeats(seconds)))
+        return asdict(WarmUp(seconds, cycles, repeats(seconds) if self.program.repeatable else 1))
 
     def measure(self, cycles: int, repeat: int, stretch: float = 0.0) -> dict[str, Any]:
         from .clock import measure

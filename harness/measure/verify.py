@@ -67,16 +67,24 @@ def _twice(
     """Call twice, for the loss of phase `forward` and the gradients of phase `backward`.
 
     Raises Failure if the second call returns an array of the first, or one that shares its memory. The first result is
-    held until then, so that no new array can reuse its memory.
+    held until then, so that no new array can reuse its memory. A program that reuses it by design has its first result
+    spoilt instead: if the second call computes nothing, that is what it returns.
     """
-    (loss, gradients), (loss_again, gradients_again) = call(), call()
-    exported, exported_again = program.export(gradients), program.export(gradients_again)
+    loss, gradients = call()
+    value, exported = float(loss), program.export(gradients)
+    if not program.repeatable:
+        exported = {name: array.copy() for name, array in exported.items()}
+        program.spoil((loss, gradients))
+        loss_again, gradients_again = call()
+        return _Results([value, float(loss_again)], [exported, program.export(gradients_again)])
+    loss_again, gradients_again = call()
+    exported_again = program.export(gradients_again)
     if loss is loss_again:
         _require_none(f"{forward} computes nothing when it is called again: its answer is the earlier one")
     for name in gradients.keys() & gradients_again.keys():
         if gradients[name] is gradients_again[name] or np.may_share_memory(exported[name], exported_again[name]):
             _require_none(f"{backward} computes nothing when it is called again: its answer is the earlier one")
-    return _Results([float(loss), float(loss_again)], [exported, exported_again])
+    return _Results([value, float(loss_again)], [exported, exported_again])
 
 
 def _pair(program: Program, side: str = "") -> _Results:
