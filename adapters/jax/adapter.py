@@ -30,7 +30,7 @@ if cache := os.environ.get("TWOFOLD_CACHE_DIR"):
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 
 # For both matrix multiplies and convolutions. On a GPU, anything below "highest" lets XLA use TF32 for fp32 arrays.
-_MULTIPLY = {"fp32": "highest", "tf32": "tensorfloat32", "bf16": "default"}
+_MULTIPLY = {"fp32": "highest", "tf32": "tensorfloat32", "bf16": "default", "bf16_mixed": "default"}
 
 # The compiler's options, by the choice `fusion`. By default XLA's CPU compiler may put several multiplies into one YNN
 # kernel: the inference of a network with a mean square loss takes five times longer then, and most models gain.
@@ -85,7 +85,7 @@ class Adapter(CommonAdapter):
         return jax.block_until_ready({name: self._put(array) for name, array in arrays.items()})
 
     def _program(self, part: Part, execution: str, choices: Choices) -> Program:
-        return Compiled(part, choices, self._executable)
+        return Compiled(part, choices, self._precision == "bf16_mixed", self._executable)
 
     def _update(self, optimizer: str, core: Program, execution: str) -> Update:
         return Update(optimizer, core, self._executable)

@@ -13,10 +13,11 @@ from harness.workload.interpret import interpreter
 from harness.workload.trace import Graph
 
 from . import ops
+from .mixed import narrowed
 from .split import Arrays, Rule, Split
 
 
-def reverse(graph: Graph, residuals: str) -> Rule:
+def reverse(graph: Graph, residuals: str, mixed: bool) -> Rule:
     """By `jax.vjp`, with checkpoints as `residuals` asks for them."""
 
     def loss_with(residuals: str) -> Callable[[Arrays, Arrays], Array]:
@@ -24,7 +25,7 @@ def reverse(graph: Graph, residuals: str) -> Rule:
 
         def loss(sources: Arrays, rest: Arrays) -> Array:
             # The interpreter looks parameters and inputs up by name, each among its own.
-            everything = rest | sources
+            everything = narrowed(rest | sources) if mixed else rest | sources
             return run(everything, everything).astype(jnp.float32)
 
         return loss

@@ -21,12 +21,12 @@ from .manual import by_hand
 class Compiled(Core):
     """`part` has its arrays on the device; `executable` makes a phase of a function."""
 
-    def __init__(self, part: Part, choices: Choices, executable: Callable[..., Executable]) -> None:
+    def __init__(self, part: Part, choices: Choices, mixed: bool, executable: Callable[..., Executable]) -> None:
         super().__init__(part)
         rule = (
-            reverse(part.graph, choices.residuals)
+            reverse(part.graph, choices.residuals, mixed)
             if choices.autodiff == "reverse"
-            else by_hand(part.graph, choices.autodiff)
+            else by_hand(part.graph, choices.autodiff, mixed)
         )
         sources = {name: part.arrays[name] for name in part.graph.sources}
         self._arguments = sources, {name: array for name, array in part.arrays.items() if name not in sources}

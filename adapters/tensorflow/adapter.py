@@ -74,11 +74,12 @@ class Adapter(CommonAdapter):
 
     def _program(self, part: Part, execution: str, choices: Choices) -> Program:
         rule: Reverse | ByHand
+        mixed = self._precision == "bf16_mixed"
         if choices.autodiff == "reverse":
-            rule = Reverse(part.graph, choices.residuals, execution == "xla")
+            rule = Reverse(part.graph, choices.residuals, execution == "xla", mixed)
         else:
-            rule = ByHand(part.graph, choices.autodiff)
-        return Eager(part, rule) if execution == "eager" else Compiled(part, rule, jit=execution == "xla")
+            rule = ByHand(part.graph, choices.autodiff, mixed)
+        return Eager(part, rule, mixed) if execution == "eager" else Compiled(part, rule, mixed, jit=execution == "xla")
 
     def _update(self, optimizer: str, core: Program, execution: str) -> Update:
         return Update(optimizer, core, execution)

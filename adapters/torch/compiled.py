@@ -32,9 +32,10 @@ class Compiled(Eager):
         image_format: torch.memory_format,
         ops: Any,
         residuals: str,
+        mixed: bool,
         mode: str,
     ) -> None:
-        super().__init__(part, device, dtype, image_format, ops, residuals)
+        super().__init__(part, device, dtype, image_format, ops, residuals, mixed)
         infer, loss = self._infer, self._loss
 
         def gradient(sources: Mapping[str, Tensor], rest: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], Tensor]:

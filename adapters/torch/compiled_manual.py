@@ -26,8 +26,10 @@ _Kept = tuple[Tensor, ...]
 class CompiledManual(Manual):
     """The steps cross from forward to backward as plain arrays."""
 
-    def __init__(self, part: Part, device: torch.device, dtype: torch.dtype, autodiff: str, mode: str) -> None:
-        super().__init__(part, device, dtype, autodiff)
+    def __init__(
+        self, part: Part, device: torch.device, dtype: torch.dtype, autodiff: str, mixed: bool, mode: str
+    ) -> None:
+        super().__init__(part, device, dtype, autodiff, mixed)
         infer, run_forward, run_backward = self._rule.loss, self._rule.forward, self._rule.backward
         with FakeTensorMode() as fake:
             _, template = run_forward({name: fake.from_tensor(array) for name, array in self._arrays.items()})

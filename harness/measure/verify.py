@@ -134,7 +134,7 @@ def _update(program: Program, precision: str, optimizer: str) -> str | None:
 
     (before, _), (after, gradients) = step(), step()
     error = step_error(optimizer, before, after, gradients)
-    limit = WHOLE_LIMIT[precision]
+    limit = WHOLE_LIMIT["fp32" if precision == "bf16_mixed" else precision]  # what it steps by and on is float32
     return (
         None if error <= limit else f"a step of {optimizer} is off by {error:.2g} of its length; {limit:g} is allowed"
     )
