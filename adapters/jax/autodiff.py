@@ -12,13 +12,12 @@ from jax import Array
 from harness.workload.interpret import interpreter
 from harness.workload.trace import Graph
 
-from . import ops
 from .mixed import narrowed
 from .split import Arrays, Rule, Split
 
 
-def reverse(graph: Graph, residuals: str, mixed: bool) -> Rule:
-    """By `jax.vjp`, with checkpoints as `residuals` asks for them."""
+def reverse(graph: Graph, ops: Any, residuals: str, mixed: bool) -> Rule:
+    """By `jax.vjp`, in the catalogue `ops`, with checkpoints as `residuals` asks for them."""
 
     def loss_with(residuals: str) -> Callable[[Arrays, Arrays], Array]:
         run = interpreter(graph, ops, residuals, jax.checkpoint)

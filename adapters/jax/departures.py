@@ -11,7 +11,7 @@ from harness.workload.ops import CATALOGUE
 from harness.workload.trace import Call, Graph
 
 from ..base import Choices
-from ..common.departures import ALL_PAIRS, DELETES, MAY_MERGE, MERGES
+from ..common.departures import ALL_PAIRS, DELETES, MAY_MERGE, MERGES, fused_attention
 from ..common.outer_products import OUTER
 
 
@@ -28,6 +28,20 @@ FIRST_STATE = Departure(
 )
 
 
+# The choices of attention that are cuDNN's kernel.
+FUSED = ("fused", "cudnn")
+
+
+def _five_products(graph: Graph, call: Call, parts: Parts) -> Parts:
+    return fused_attention(graph, call, parts) if call.op == "attention" else parts
+
+
+RECOMPUTES = Departure(
+    "cuDNN's attention computes q kᵀ again in the backward pass: five multiplies for attention, not four.",
+    _five_products,
+)
+
+
 def departures(device: str, choices: Choices) -> Departures:
     """On a GPU, grouped convolutions are the library's."""
     calls = [ALL_PAIRS] if device == "cpu" else []
@@ -35,4 +49,6 @@ def departures(device: str, choices: Choices) -> Departures:
         return Departures((DELETES, OUTER, *calls), merges=MERGES)
     if choices.autodiff != "reverse":
         return Departures((OUTER, *calls))
+    if choices.attention in FUSED:
+        calls.append(RECOMPUTES)
     return Departures((OUTER, FIRST_STATE, *calls), may_merge=MAY_MERGE)

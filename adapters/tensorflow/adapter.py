@@ -62,7 +62,7 @@ class Adapter(CommonAdapter):
 
     def _prepare(self, graph: Graph, execution: str, choices: Choices) -> None:
         self._check_kernels(choices.kernels, execution)
-        if choices.attention == "fused":
+        if choices.attention not in ("native", "unfused"):
             raise Unsupported("tensorflow: it has no fused attention kernel; choose attention=native")
         if choices.layout == "nchw":
             raise Unsupported("tensorflow: its images are NHWC here, as its kernels for a CPU want them; choose native")
