@@ -35,10 +35,13 @@ _MULTIPLY = {"fp32": "highest", "tf32": "tensorfloat32", "bf16": "default", "bf1
 
 # The compiler's options, by the choice `fusion`. By default XLA's CPU compiler may put several multiplies into one YNN
 # kernel: the inference of a network with a mean square loss takes five times longer then, and most models gain.
-FUSION = {
+FUSION: dict[str, dict[str, str | bool]] = {
     "native": {},
     "single": {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT"},
 }
+
+
+DETERMINISTIC: dict[str, str | bool] = {"xla_gpu_deterministic_ops": True}
 
 
 class Adapter(CommonAdapter):
@@ -78,7 +81,9 @@ class Adapter(CommonAdapter):
             raise Unsupported("jax: it has no kernels but XLA's; choose kernels=native")
         if choices.fusion != "native" and self._device.platform != "cpu":
             raise Unsupported("jax: fusion=single is about XLA's kernels for a CPU; choose fusion=native on a GPU")
-        self._options = FUSION[choices.fusion]
+        if choices.deterministic and self._device.platform == "cpu":
+            raise Unsupported("jax: XLA's kernels for a CPU are deterministic as they are; choose deterministic=false")
+        self._options = FUSION[choices.fusion] | (DETERMINISTIC if choices.deterministic else {})
 
     def _check_attention(self, choices: Choices) -> None:
         """Raise Unsupported unless jax has this attention here."""

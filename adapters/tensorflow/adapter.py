@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.framework import config
 from tensorflow.python.util import _pywrap_util_port
 
 from harness.workload.expected import Departures
@@ -53,6 +54,7 @@ class Adapter(CommonAdapter):
             "inter_op_threads": str(tf.config.threading.get_inter_op_parallelism_threads()),
             "tf32": "on" if tf.config.experimental.tensor_float_32_execution_enabled() else "off",
             "denormals": "flushed",
+            "deterministic": "yes" if config.is_op_determinism_enabled() else "no",
             "onednn": "on" if _onednn_on() else "off",
             "onednn_instructions": cpu.onednn_level(),  # with it off as well: Eigen calls oneDNN's sgemm
         }
@@ -62,6 +64,7 @@ class Adapter(CommonAdapter):
 
     def _prepare(self, graph: Graph, execution: str, choices: Choices) -> None:
         self._check_kernels(choices.kernels, execution)
+        self._use_determinism(choices.deterministic, execution)
         if choices.attention not in ("native", "unfused"):
             raise Unsupported("tensorflow: it has no fused attention kernel; choose attention=native")
         if choices.layout == "nchw":
@@ -98,6 +101,22 @@ class Adapter(CommonAdapter):
                 f"tensorflow: it was imported with oneDNN {is_on}, and kernels={kernels} cannot change that; "
                 "import it with TF_ENABLE_ONEDNN_OPTS=1 or 0"
             )
+
+    def _use_determinism(self, deterministic: bool, execution: str) -> None:
+        """For all that is computed from now on. What TensorFlow has no deterministic kernel for raises when it runs."""
+        if deterministic and execution == "xla" and not self._gpu:
+            raise Unsupported(
+                "tensorflow: XLA's kernels for a CPU are deterministic as they are; choose deterministic=false"
+            )
+        if deterministic:
+            tf.config.experimental.enable_op_determinism()
+        elif config.is_op_determinism_enabled():
+            config.disable_op_determinism()
+
+    def refusal(self, error: Exception) -> Unsupported | None:
+        if isinstance(error, tf.errors.UnimplementedError) and "determinis" in str(error):
+            return Unsupported("tensorflow: an op of this model has no deterministic kernel on this device")
+        return None
 
     def departures(self, execution: str, choices: Choices) -> Departures:
         return departures.departures(execution, choices)

@@ -18,7 +18,7 @@ from ..common import cpu
 from ..common.adapter import CommonAdapter
 from ..common.program import Part
 from ..common.refusals import check_device
-from . import attention, departures, modes, ops
+from . import attention, departures, determinism, modes, ops
 from .eager import Eager
 from .manual import Manual
 from .toolchain import require_compiler
@@ -27,6 +27,7 @@ from .update import Update
 # What an exception of torch's says where it lacks a kernel, and what that means.
 _REFUSALS = {
     "No available kernel": "the chosen attention kernel does not take these arrays on this device; choose native",
+    "not have a deterministic implementation": "an op of this model has no deterministic kernel on this device",
     "skipping cudagraphs": "this program cannot be recorded as a CUDA graph; choose mode=native",
 }
 
@@ -49,7 +50,6 @@ class Adapter(CommonAdapter):
         tf32 = precision == "tf32"
         torch.set_float32_matmul_precision("high" if tf32 else "highest")
         torch.backends.cudnn.allow_tf32 = tf32
-        torch.backends.cudnn.benchmark = True  # JAX and TensorFlow tune their convolutions too
 
     def describe(self) -> dict[str, str]:
         facts = {
@@ -60,6 +60,8 @@ class Adapter(CommonAdapter):
             "float32_matmul_precision": torch.get_float32_matmul_precision(),
             "denormals": "kept" if torch.tensor(1e-40).mul(1).item() else "flushed",
             "layout": "NCHW",
+            "attention_kernels": " ".join(attention.allowed()),
+            "deterministic": "yes" if torch.are_deterministic_algorithms_enabled() else "no",
             "onednn": "on" if torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled else "off",
             "onednn_version": _built_with(r"MKL-DNN (v[\w.]+)"),
             "onednn_instructions": cpu.onednn_level(),
@@ -80,6 +82,7 @@ class Adapter(CommonAdapter):
     def _prepare(self, graph: Graph, execution: str, choices: Choices) -> None:
         self._use_onednn(choices.kernels)
         attention.use(choices.attention, self._device)
+        determinism.use(choices.deterministic, self._device)
         _check_mode(choices.mode, execution, self._device)
         ops_used = {call.op for call in graph.calls}
         if choices.tangent and choices.attention not in ("unfused", "math") and "attention" in ops_used:

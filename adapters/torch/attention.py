@@ -32,6 +32,17 @@ def use(attention: str, device: torch.device) -> None:
     torch.backends.cuda.allow_fp16_bf16_reduction_math_sdp(attention == "math")
 
 
+def allowed() -> list[str]:
+    """The kernels among which torch chooses, by name."""
+    switches = (
+        torch.backends.cuda.flash_sdp_enabled(),
+        torch.backends.cuda.mem_efficient_sdp_enabled(),
+        torch.backends.cuda.cudnn_sdp_enabled(),
+        torch.backends.cuda.math_sdp_enabled(),
+    )
+    return [kernel for kernel, enabled in zip(KERNELS, switches, strict=True) if enabled]
+
+
 def is_fused(graph: Graph, call: Call, device: torch.device, dtype: torch.dtype) -> bool:
     """Whether torch runs a call of attention in one kernel, by its own choice among those that `use` allows."""
     heads, groups = call.attrs["heads"], call.attrs.get("kv_heads") or call.attrs["heads"]

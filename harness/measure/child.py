@@ -70,7 +70,8 @@ class Session:
     def verify(self) -> dict[str, Any]:
         from .verify import verify
 
-        return asdict(verify(self.program, self.workload, self.expected, self.choices.optimizer))
+        chosen = self.choices.optimizer, self.choices.deterministic
+        return asdict(verify(self.program, self.workload, self.expected, *chosen))
 
     def count(self) -> dict[str, Any]:
         from .counted import counted

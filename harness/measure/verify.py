@@ -16,7 +16,9 @@ from harness.workload.workload import Workload
 from .protocol import Failure, Outcome, Verified
 
 
-def verify(program: Program, workload: Workload, expected: Reference, optimizer: str = "none") -> Verified:
+def verify(
+    program: Program, workload: Workload, expected: Reference, optimizer: str = "none", deterministic: bool = False
+) -> Verified:
     """Check two calls of every phase against the oracle.
 
     Args:
@@ -24,6 +26,7 @@ def verify(program: Program, workload: Workload, expected: Reference, optimizer:
         workload: the workload that it computes.
         expected: the oracle's loss and gradients.
         optimizer: the optimizer whose step is checked, if the program has the phase `update`.
+        deterministic: whether both calls of a phase must give the same bits.
 
     Returns:
         The largest errors over all phases and calls.
@@ -40,6 +43,9 @@ def verify(program: Program, workload: Workload, expected: Reference, optimizer:
     agreements += [_one_side(program, workload, expected, side) for side in ("inputs", "params") if _has(program, side)]
     for errors in agreements:
         _require_none(errors.failure(workload.precision))
+    if deterministic:
+        for phase, results in (("backward", split), ("gradient", fused)):
+            _require_none(_other_bits(phase, results))
     if "tangent" in program.phases:
         _require_none(_tangent(program, workload, expected))
     if "update" in program.phases:
@@ -96,6 +102,13 @@ def _pair(program: Program, side: str = "") -> _Results:
         return residuals[0], getattr(program, backward)(residuals)
 
     return _twice(program, forward, backward, call)
+
+
+def _other_bits(phase: str, results: _Results) -> str | None:
+    """Name a gradient that is not the same in two calls, bit by bit. Returns what is wrong."""
+    first, again = results.gradients
+    names = [name for name, array in first.items() if array.tobytes() != again[name].tobytes()]
+    return f"{phase} is not deterministic: the gradient of {names[0]} differs between two calls" if names else None
 
 
 def _require_none(reason: str | None) -> None:

@@ -43,8 +43,9 @@ def test_math_is_compiled_and_has_a_tangent():
     assert not differing
 
 
-def test_the_choice_is_undone_by_the_next():
+def test_the_choice_is_said_and_undone_by_the_next():
     run("torch", "eager", "gpt2", attention="math")
+    assert Adapter("cpu", 1, "fp32").describe()["attention_kernels"] == "math"
     _, _, _, differing = run("torch", "eager", "gpt2")
     assert differing == {"backward", "gradient"}
     assert not torch.backends.cuda.fp16_bf16_reduction_math_sdp_allowed()

@@ -18,7 +18,6 @@ pytestmark = pytest.mark.usefixtures("no_code_generation")
 
 FRAMEWORKS = [pair for pair in EXECUTIONS if pair[0] != "numpy"]
 CASES = [(*pair, model) for pair in FRAMEWORKS for model in ("mlp", "gpt2")]
-CASES += [(*pair, "unet") for pair in QUICK]
 
 
 def loaded(framework, execution, model, **chosen):

@@ -205,6 +205,16 @@ def test_cached_arrays_do_not_hide_behind_an_export_that_copies(expected, phase)
     judge(Copying(), expected)
 
 
+@pytest.mark.parametrize("phase", ["backward", "gradient"])
+def test_what_is_to_be_deterministic_has_the_same_bits_in_every_call(expected, phase):
+    program = Spoilt(**in_second_call(off_gradient(phase, "w1", 1 + 1e-7)))
+    verify(program, WORKLOAD, expected, "sgd")
+    verify(Spoilt(), WORKLOAD, expected, "sgd", deterministic=True)
+    program = Spoilt(**in_second_call(off_gradient(phase, "w1", 1 + 1e-7)))
+    with pytest.raises(Failure, match=f"^{phase} is not deterministic: the gradient of w1"):
+        verify(program, WORKLOAD, expected, "sgd", deterministic=True)
+
+
 class Reusing(Spoilt):
     """Each phase writes into the arrays that it has returned before, as a replayed CUDA graph does; `idle` does not."""
 
