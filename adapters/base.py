@@ -17,7 +17,7 @@ adapter keeps, so that equal results are also equal work (each sentence is a tes
    gradients in one call, as a training loop runs it; the loss is returned, else its end could be deleted.
    Gradients are dense arrays. Further phases (`EXTRA_PHASES`) are there where the workload or a choice asks.
 5. **First calls are apart.** The first call of a phase may trace, compile and tune; later calls never do, and
-   raise rather than fall back to something slower.
+   raise rather than fall back to something slower. CUDA graphs are recorded in second calls, before any timing.
 6. **`wait` is the truth.** After `wait(x)` every array in x is computed. Phases themselves need not wait.
 7. **What runs is counted.** `executed` looks into the program that really runs, not into the trace. It must be what
    was asked, but for what `departures` computes: a count that they do not come to makes the variant invalid.
@@ -54,11 +54,13 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "residuals": ("store", "blocks", "all"),
     "autodiff": ("reverse", "by_hand", "by_hand_recomputed", "jacobian"),
     "layout": ("native", "nchw", "nhwc"),
-    "attention": ("native", "fused", "unfused"),
+    "attention": ("native", "fused", "unfused", "flash", "efficient", "cudnn", "math"),
     "optimizer": ("none", "sgd", "adam"),
     "tangent": (False, True),
     "kernels": ("native", "onednn", "plain"),
     "fusion": ("native", "single"),
+    "mode": ("native", "cudagraphs", "autotune", "autotune_cudagraphs"),
+    "deterministic": (False, True),
 }
 
 
@@ -76,10 +78,12 @@ class Choices:
     `residuals`: what forward keeps; `blocks` and `all` recompute each block of the model, or all of it, in backward.
     `autodiff`: the framework's own reverse mode; the catalogue's rules in the framework's ops, with local gradients
     cached in forward or recomputed in backward; or explicit Jacobians of layers. `layout`: of images in memory.
-    `attention`: one fused kernel or separate multiplies. `optimizer`: adds the phase `update`. `tangent`: adds that
-    phase, forward mode along one direction. `kernels`: of a CPU, with oneDNN's operations or with the framework's own
-    (`plain`); `native` is what the framework does on this CPU if nobody chooses. `fusion`: XLA's kernels for a CPU as
-    jax makes them, or with a `single` multiply each.
+    `attention`: one fused kernel, separate multiplies (`unfused`), or one kernel of those that the framework has by
+    name. `optimizer`: adds the phase `update`. `tangent`: adds that phase, forward mode along one direction.
+    `kernels`: of a CPU, with oneDNN's operations or with the framework's own (`plain`); `native` is what the framework
+    does on this CPU if nobody chooses. `fusion`: XLA's kernels for a CPU as jax makes them, or with a `single` multiply
+    each. `mode`: torch.compile's, by what it does: record CUDA graphs (`reduce-overhead`), tune multiplies
+    (`max-autotune-no-cudagraphs`), or both (`max-autotune`). `deterministic`: the same bits from every call.
     """
 
     residuals: str = "store"
@@ -90,6 +94,8 @@ class Choices:
     tangent: bool = False
     kernels: str = "native"
     fusion: str = "native"
+    mode: str = "native"
+    deterministic: bool = False
 
     @cached_property
     def departing(self) -> dict[str, Any]:
@@ -125,10 +131,12 @@ class Program(Protocol):
     """One workload, loaded in one execution. A result is a device array or a mapping of them by name.
 
     `phases` names the methods that may be called, in order: PHASES, and those of EXTRA_PHASES that were asked for.
-    What one phase returned and another one takes (see AFTER) is used up by it.
+    What one phase returned and another one takes (see AFTER) is used up by it. A program that is not `repeatable`
+    overwrites the results of a phase when the phase is called again, as CUDA graphs do: it is timed call by call.
     """
 
     phases: tuple[str, ...]
+    repeatable: bool = True
 
     def inference(self) -> Any:
         """The loss; nothing is recorded for a gradient."""
@@ -169,6 +177,9 @@ class Program(Protocol):
     def residual_bytes(self, kept: tuple[Any, Any], /) -> int:
         """Bytes in the pair that `forward` returned, parameters and inputs not counted."""
 
+    def spoil(self, result: Any, /) -> None:
+        """Fill what a phase returned with NaN, if the program is not `repeatable`: the next call must overwrite it."""
+
     def executed(self) -> dict[str, Executed]:
         """Multiplies in each phase of the program that runs, by phase name. Called once, after first calls."""
 
@@ -179,7 +190,7 @@ class Adapter(Protocol):
     executions: ClassVar[tuple[str, ...]]
 
     def __init__(self, device: str, threads: int, precision: str) -> None:
-        """`device` is cpu or cuda, `precision` fp32, tf32 or bf16. Raises Unsupported."""
+        """`device` is cpu or cuda, `precision` fp32, tf32, bf16 or bf16_mixed. Raises Unsupported."""
 
     def describe(self) -> dict[str, str]:
         """Framework and library versions, device name, and the settings in force, as short strings.
@@ -199,6 +210,9 @@ class Adapter(Protocol):
 
         `directions` has an array for each source of the graph, where a tangent is chosen.
         """
+
+    def refusal(self, error: Exception, /) -> Unsupported | None:
+        """What the framework's own exception in a first call amounts to, if it says that it lacks a kernel."""
 
     def departures(self, execution: str, choices: Choices) -> Departures:
         """How the multiplies that run depart from those that the trace and the choices ask for."""

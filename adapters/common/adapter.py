@@ -65,6 +65,10 @@ class CommonAdapter(Adapter):
         """The phase `update` beside a core program. Raises Unsupported where the framework has no optimizers here."""
         raise Unsupported(f"{self.name}: it has no optimizer={optimizer} here")
 
+    def refusal(self, error: Exception) -> Unsupported | None:
+        """A framework that says in exceptions of its own what it lacks translates them here."""
+        return None
+
     def device_seconds(self, call: Callable[[], Any]) -> tuple[Any, float | None]:
         """A framework that gives access to events on the device uses them here."""
         return call(), None

@@ -32,6 +32,13 @@ def counted(matmuls: int, flops: int) -> Work:
     return Work(matmuls=matmuls, flops=flops)
 
 
+def fused_attention(graph: Graph, call: Call, parts: Parts) -> Parts:
+    """A call of attention in one kernel, whose backward pass is five multiplies, whatever has a gradient."""
+    if not any(wants(graph, call)):
+        return parts
+    return replace(parts, backward=times(5, counted(1, parts.forward.flops // 2)))
+
+
 def _deletes(graph: Graph, call: Call, parts: Parts) -> Parts:
     local = price(graph, call).local
     return parts if local is None else replace(parts, again=local)

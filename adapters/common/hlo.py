@@ -23,6 +23,7 @@ _CALLED = re.compile(r"\b(?:calls|to_apply|body|condition)=%?([\w.\-]+)")
 _BRANCHES = re.compile(r"\b(?:branch_computations=\{([^}]*)\}|(?:true|false)_computation=(%?[\w.\-]+))")
 _TRIPS = re.compile(r'"known_trip_count":\s*\{"n":"(\d+)"')
 _TARGET = re.compile(r'custom_call_target="([^"]*)"')
+_ATTENTION = re.compile(r'custom_call_target="__cudnn\$fmha\w*?Softmax(?:Dropout)?(Backward)?\w*"')
 _CONTRACTING = re.compile(r"\blhs_contracting_dims=\{([\d,]*)\}")
 _GEMM_CONTRACTING = re.compile(r'"lhs_contracting_dimensions":\s*\[([^\]]*)\]')
 _DILATION = re.compile(r"\blhs_dilate=([\dx]+)")
@@ -56,6 +57,11 @@ def _count(name: str, computations: dict[str, Computation]) -> list[Multiply]:
     found = []
     computation = computations[name]
     for label, instruction in computation.items():
+        if attention := _ATTENTION.search(instruction.attributes):
+            # [batch, positions, heads, d]; two products, and in backward the first one again and four gradients.
+            q, k = (computation[operand].shapes[0] for operand in instruction.operands[:2])
+            found += [Multiply("dot", 2 * math.prod(q) * k[1])] * (5 if attention[1] else 2)
+            continue
         if multiply := _multiply(label, instruction, computation, computations):
             found.append(multiply)
             continue

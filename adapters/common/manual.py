@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from harness.workload.backprop import Step, run_backward, run_forward
@@ -30,6 +30,31 @@ class Backprop:
     def backward(self, steps: list[Step], one: Any) -> dict[str, Any]:
         """The gradient of each source, from steps that are used up. `one` is the loss's gradient for itself."""
         return self._run_backward(self._xp, self._graph, steps, one)
+
+
+class Mixed:
+    """Backprop of float32 arrays whose work is in bf16: `narrow` and `widen` are a framework's casts."""
+
+    def __init__(self, backprop: Backprop, narrow: Callable[[Any], Any], widen: Callable[[Any], Any]) -> None:
+        self._backprop = backprop
+        self._narrow = narrow
+        self._widen = widen
+
+    def loss(self, arrays: Mapping[str, Any]) -> Any:
+        """As `Backprop.loss`."""
+        return self._widen(self._backprop.loss(self._narrowed(arrays)))
+
+    def forward(self, arrays: Mapping[str, Any]) -> tuple[Any, list[Step]]:
+        """As `Backprop.forward`; the steps keep what was cast."""
+        loss, steps = self._backprop.forward(self._narrowed(arrays))
+        return self._widen(loss), steps
+
+    def backward(self, steps: list[Step], one: Any) -> dict[str, Any]:
+        """As `Backprop.backward`, in float32."""
+        return {name: self._widen(gradient) for name, gradient in self._backprop.backward(steps, one).items()}
+
+    def _narrowed(self, arrays: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: self._narrow(array) for name, array in arrays.items()}
 
 
 def kept_by(steps: list[Step]) -> Iterator[Any]:

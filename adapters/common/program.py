@@ -42,6 +42,9 @@ class Core(Program):
     def parameters(self) -> Mapping[str, Any]:
         return {name: self._arrays[name] for name in self._graph.params if name in self._graph.sources}
 
+    def spoil(self, result: Any, /) -> None:
+        """Nothing, for each call returns arrays of its own."""
+
     def tangent(self) -> tuple[Any, Any]:
         raise _absent("tangent")
 
@@ -91,6 +94,7 @@ class Extended:
         self.inference, self.forward, self.backward = core.inference, core.forward, core.backward
         self.gradient, self.tangent = core.gradient, core.tangent
         self.parameters, self.export, self.residual_bytes = core.parameters, core.export, core.residual_bytes
+        self.repeatable, self.spoil = core.repeatable, core.spoil
         self.update: Callable[[tuple[Any, Mapping[str, Any]]], Mapping[str, Any]] = update or core.update
         self.forward_inputs, self.backward_inputs = core.forward_inputs, core.backward_inputs
         self.forward_params, self.backward_params = core.forward_params, core.backward_params

@@ -12,8 +12,8 @@ def check_device(framework: str, device: str, precision: str) -> None:
     """Raise Unsupported unless the device and the precision are among those that an adapter may know."""
     if device not in ("cpu", "cuda"):
         raise Unsupported(f"{framework}: device {device!r} is neither cpu nor cuda")
-    if precision not in ("fp32", "tf32", "bf16"):
-        raise Unsupported(f"{framework}: precision {precision!r} is none of fp32, tf32, bf16")
+    if precision not in ("fp32", "tf32", "bf16", "bf16_mixed"):
+        raise Unsupported(f"{framework}: precision {precision!r} is none of fp32, tf32, bf16, bf16_mixed")
     if precision == "tf32" and device == "cpu":
         raise Unsupported(f"{framework}: tf32 is a mode of NVIDIA's tensor cores; a CPU has none")
 
@@ -26,14 +26,14 @@ def check_choices(graph: Graph, choices: Choices, precision: str) -> None:
         (by_hand and choices.residuals != "store", "hand-written backprop keeps what its rules say; residuals=store"),
         (by_hand and choices.tangent, "hand-written backprop has no forward mode; choose tangent=false"),
         (by_hand and choices.layout != "native", "hand-written backprop has one layout; choose layout=native"),
-        (by_hand and choices.attention == "fused", "hand-written backprop has no fused attention"),
+        (by_hand and choices.attention not in ("native", "unfused"), "hand-written backprop has no fused attention"),
         (choices.autodiff == "jacobian" and not is_chain(graph), "explicit Jacobians are for chains of linear layers"),
         (choices.residuals == "blocks" and not any(call.block for call in graph.calls), "this model names no blocks"),
         (choices.attention != "native" and "attention" not in ops, "this model has no attention to fuse or not"),
         (choices.layout != "native" and not graph.images, "this model has no images to lay out"),
         (
             choices.optimizer != "none" and precision == "bf16",
-            "a step of training is lost in the rounding of bf16 parameters, the only ones here; choose precision=fp32",
+            "a step of training is lost in the rounding of bf16 parameters; choose precision=bf16_mixed or fp32",
         ),
         (choices.optimizer != "none" and graph.gradients == "inputs", "no parameter has a gradient to step along"),
     ):

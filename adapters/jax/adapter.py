@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import traceback
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 from weakref import WeakSet
@@ -20,7 +21,7 @@ from ..base import Choices, Program, Unsupported
 from ..common.adapter import CommonAdapter
 from ..common.program import Part
 from ..common.refusals import check_device
-from . import departures
+from . import cudnn, departures
 from .compiled import Compiled
 from .executable import Executable
 from .update import Update
@@ -31,20 +32,24 @@ if cache := os.environ.get("TWOFOLD_CACHE_DIR"):
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 
 # For both matrix multiplies and convolutions. On a GPU, anything below "highest" lets XLA use TF32 for fp32 arrays.
-_MULTIPLY = {"fp32": "highest", "tf32": "tensorfloat32", "bf16": "default"}
+_MULTIPLY = {"fp32": "highest", "tf32": "tensorfloat32", "bf16": "default", "bf16_mixed": "default"}
 
 # The compiler's options, by the choice `fusion`. By default XLA's CPU compiler may put several multiplies into one YNN
 # kernel: the inference of a network with a mean square loss takes five times longer then, and most models gain.
-FUSION = {
+FUSION: dict[str, dict[str, str | bool]] = {
     "native": {},
     "single": {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT"},
 }
+
+
+DETERMINISTIC: dict[str, str | bool] = {"xla_gpu_deterministic_ops": True}
 
 
 class Adapter(CommonAdapter):
     """Phases return before the work is done, on every device."""
 
     name: ClassVar[str] = "jax"
+    lacks: ClassVar[tuple[str, ...]] = ("mode",)
     executions: ClassVar[tuple[str, ...]] = ("jit",)
 
     def __init__(self, device: str, threads: int, precision: str) -> None:
@@ -71,22 +76,41 @@ class Adapter(CommonAdapter):
         }
 
     def _prepare(self, graph: Graph, execution: str, choices: Choices) -> None:
-        if choices.attention == "fused":
-            raise Unsupported("jax: its fused attention is cuDNN's, for arrays of 16 bits on a GPU; choose native")
+        self._check_attention(choices)
         if choices.layout == "nchw":
             raise Unsupported("jax: its images are NHWC here, and XLA lays them out in memory; choose layout=native")
         if choices.kernels != "native":
             raise Unsupported("jax: it has no kernels but XLA's; choose kernels=native")
         if choices.fusion != "native" and self._device.platform != "cpu":
             raise Unsupported("jax: fusion=single is about XLA's kernels for a CPU; choose fusion=native on a GPU")
-        self._options = FUSION[choices.fusion]
+        if choices.deterministic and self._device.platform == "cpu":
+            raise Unsupported("jax: XLA's kernels for a CPU are deterministic as they are; choose deterministic=false")
+        self._options = FUSION[choices.fusion] | (DETERMINISTIC if choices.deterministic else {})
+
+    def _check_attention(self, choices: Choices) -> None:
+        """Raise Unsupported unless jax has this attention here."""
+        if choices.attention in ("native", "unfused"):
+            return
+        if choices.attention not in departures.FUSED:
+            raise Unsupported(f"jax: it has no attention={choices.attention}; choose native, or cudnn on a GPU")
+        if self._device.platform != "gpu" or not self._precision.startswith("bf16"):
+            raise Unsupported("jax: its fused attention is cuDNN's, for arrays of 16 bits on a GPU; choose native")
+        if choices.tangent:
+            raise Unsupported("jax: cuDNN's attention has no forward mode; choose attention=native")
+
+    def refusal(self, error: Exception) -> Unsupported | None:
+        """What jax's interface to cuDNN raises before it compiles."""
+        if isinstance(error, (NotImplementedError, RuntimeError, ValueError)) and _raised_by_cudnn(error):
+            says = " ".join(str(error).split())[:200].rstrip(".")
+            return Unsupported(f"jax: cuDNN's attention does not take these arrays ({says}); choose attention=native")
+        return None
 
     def _place(self, arrays: Mapping[str, np.ndarray]) -> dict[str, jax.Array]:
         # Copies run behind; the first call is not to wait for them.
         return jax.block_until_ready({name: self._put(array) for name, array in arrays.items()})
 
     def _program(self, part: Part, execution: str, choices: Choices) -> Program:
-        return Compiled(part, choices, self._executable)
+        return Compiled(part, choices, self._precision == "bf16_mixed", self._executable)
 
     def _update(self, optimizer: str, core: Program, execution: str) -> Update:
         return Update(optimizer, core, self._executable)
@@ -131,6 +155,11 @@ class Adapter(CommonAdapter):
         narrow = self._precision == "bf16" and array.dtype.kind == "f"
         # A copy: on a CPU, device_put may go on using the caller's own memory, which may be a mapped file.
         return jax.device_put(np.array(array, jnp.bfloat16 if narrow else None), self._device)
+
+
+def _raised_by_cudnn(error: Exception) -> bool:
+    """Whether an error was raised while a call of cuDNN's attention was traced."""
+    return any(frame.filename == cudnn.__file__ for frame in traceback.extract_tb(error.__traceback__))
 
 
 _running_threads: int | None = None

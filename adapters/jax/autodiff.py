@@ -12,19 +12,19 @@ from jax import Array
 from harness.workload.interpret import interpreter
 from harness.workload.trace import Graph
 
-from . import ops
+from .mixed import narrowed
 from .split import Arrays, Rule, Split
 
 
-def reverse(graph: Graph, residuals: str) -> Rule:
-    """By `jax.vjp`, with checkpoints as `residuals` asks for them."""
+def reverse(graph: Graph, ops: Any, residuals: str, mixed: bool) -> Rule:
+    """By `jax.vjp`, in the catalogue `ops`, with checkpoints as `residuals` asks for them."""
 
     def loss_with(residuals: str) -> Callable[[Arrays, Arrays], Array]:
         run = interpreter(graph, ops, residuals, jax.checkpoint)
 
         def loss(sources: Arrays, rest: Arrays) -> Array:
             # The interpreter looks parameters and inputs up by name, each among its own.
-            everything = rest | sources
+            everything = narrowed(rest | sources) if mixed else rest | sources
             return run(everything, everything).astype(jnp.float32)
 
         return loss

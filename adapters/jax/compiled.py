@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import jax
@@ -13,7 +14,9 @@ from jax import Array
 from ..base import Choices, Executed
 from ..common import hlo
 from ..common.program import Core, Part
+from . import cudnn, ops
 from .autodiff import reverse
+from .departures import FUSED
 from .executable import Executable
 from .manual import by_hand
 
@@ -21,12 +24,15 @@ from .manual import by_hand
 class Compiled(Core):
     """`part` has its arrays on the device; `executable` makes a phase of a function."""
 
-    def __init__(self, part: Part, choices: Choices, executable: Callable[..., Executable]) -> None:
+    def __init__(self, part: Part, choices: Choices, mixed: bool, executable: Callable[..., Executable]) -> None:
         super().__init__(part)
+        catalogue = SimpleNamespace(
+            **vars(ops) | ({"attention": cudnn.attention} if choices.attention in FUSED else {})
+        )
         rule = (
-            reverse(part.graph, choices.residuals)
+            reverse(part.graph, catalogue, choices.residuals, mixed)
             if choices.autodiff == "reverse"
-            else by_hand(part.graph, choices.autodiff)
+            else by_hand(part.graph, choices.autodiff, mixed)
         )
         sources = {name: part.arrays[name] for name in part.graph.sources}
         self._arguments = sources, {name: array for name, array in part.arrays.items() if name not in sources}

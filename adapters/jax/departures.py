@@ -12,7 +12,7 @@ from harness.workload.trace import Call, Graph
 
 from ..base import Choices
 from ..common.cudnn import CUDNN
-from ..common.departures import ALL_PAIRS, DELETES, MAY_JOIN, MAY_MERGE, MERGES
+from ..common.departures import ALL_PAIRS, DELETES, MAY_JOIN, MAY_MERGE, MERGES, fused_attention
 from ..common.outer_products import OUTER, VECTORS
 
 
@@ -29,6 +29,20 @@ FIRST_STATE = Departure(
 )
 
 
+# The choices of attention that are cuDNN's kernel.
+FUSED = ("fused", "cudnn")
+
+
+def _five_products(graph: Graph, call: Call, parts: Parts) -> Parts:
+    return fused_attention(graph, call, parts) if call.op == "attention" else parts
+
+
+RECOMPUTES = Departure(
+    "cuDNN's attention computes q kᵀ again in the backward pass: five multiplies for attention, not four.",
+    _five_products,
+)
+
+
 def departures(platform: str, choices: Choices) -> Departures:
     """How programs for a platform depart from what is asked; on a GPU, convolutions are cuDNN's."""
     calls = [OUTER, ALL_PAIRS] if platform == "cpu" else [VECTORS, CUDNN]
@@ -37,4 +51,6 @@ def departures(platform: str, choices: Choices) -> Departures:
         return Departures((DELETES, *calls), merges=MERGES, may_join=may_join)
     if choices.autodiff != "reverse":
         return Departures(tuple(calls), may_join=may_join)
+    if choices.attention in FUSED:
+        calls.append(RECOMPUTES)
     return Departures((calls[0], FIRST_STATE, *calls[1:]), may_merge=MAY_MERGE, may_join=may_join)

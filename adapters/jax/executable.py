@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -17,7 +17,11 @@ class Executable:
     """
 
     def __init__(
-        self, function: Callable[..., Any], precision: str, options: dict[str, str], donate: tuple[int, ...] = ()
+        self,
+        function: Callable[..., Any],
+        precision: str,
+        options: Mapping[str, str | bool],
+        donate: tuple[int, ...] = (),
     ) -> None:
         self._function = function
         self._donate = donate
@@ -30,7 +34,7 @@ class Executable:
         if self._compiled is None:
             with jax.default_matmul_precision(self._precision):
                 lowered = jax.jit(self._function, donate_argnums=self._donate).lower(*arguments)
-            self._compiled = lowered.compile(compiler_options=self._options)
+            self._compiled = lowered.compile(compiler_options=dict(self._options))
         self.calls += 1
         return self._compiled(*arguments)
 

@@ -11,14 +11,16 @@ from jax import Array
 from harness.workload.backprop import Step
 from harness.workload.trace import Graph
 
-from ..common.manual import Backprop
+from ..common.manual import Backprop, Mixed
 from . import primitives
+from .mixed import narrow
 from .split import Arrays, Rule, Split
 
 
-def by_hand(graph: Graph, autodiff: str) -> Rule:
+def by_hand(graph: Graph, autodiff: str, mixed: bool) -> Rule:
     """As the choice `autodiff` wants it."""
-    backprop = Backprop(primitives, graph, autodiff)
+    rules = Backprop(primitives, graph, autodiff)
+    backprop = Mixed(rules, narrow, lambda array: array.astype(jnp.float32)) if mixed else rules
 
     def loss(sources: Arrays, rest: Arrays) -> Array:
         return backprop.loss(rest | sources).astype(jnp.float32)

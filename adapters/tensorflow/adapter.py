@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.framework import config
 from tensorflow.python.util import _pywrap_util_port
 
 from harness.workload.expected import Departures
@@ -30,7 +31,7 @@ class Adapter(CommonAdapter):
     """Settings are process-wide, and most hold until the process ends."""
 
     name: ClassVar[str] = "tensorflow"
-    lacks: ClassVar[tuple[str, ...]] = ("fusion",)
+    lacks: ClassVar[tuple[str, ...]] = ("fusion", "mode")
     executions: ClassVar[tuple[str, ...]] = ("eager", "graph", "xla")
 
     def __init__(self, device: str, threads: int, precision: str) -> None:
@@ -53,6 +54,7 @@ class Adapter(CommonAdapter):
             "inter_op_threads": str(tf.config.threading.get_inter_op_parallelism_threads()),
             "tf32": "on" if tf.config.experimental.tensor_float_32_execution_enabled() else "off",
             "denormals": "flushed",
+            "deterministic": "yes" if config.is_op_determinism_enabled() else "no",
             "onednn": "on" if _onednn_on() else "off",
             "onednn_instructions": cpu.onednn_level(),  # with it off as well: Eigen calls oneDNN's sgemm
         }
@@ -62,7 +64,8 @@ class Adapter(CommonAdapter):
 
     def _prepare(self, graph: Graph, execution: str, choices: Choices) -> None:
         self._check_kernels(choices.kernels, execution)
-        if choices.attention == "fused":
+        self._use_determinism(choices.deterministic, execution)
+        if choices.attention not in ("native", "unfused"):
             raise Unsupported("tensorflow: it has no fused attention kernel; choose attention=native")
         if choices.layout == "nchw":
             raise Unsupported("tensorflow: its images are NHWC here, as its kernels for a CPU want them; choose native")
@@ -74,11 +77,12 @@ class Adapter(CommonAdapter):
 
     def _program(self, part: Part, execution: str, choices: Choices) -> Program:
         rule: Reverse | ByHand
+        mixed = self._precision == "bf16_mixed"
         if choices.autodiff == "reverse":
-            rule = Reverse(part.graph, choices.residuals, execution == "xla")
+            rule = Reverse(part.graph, choices.residuals, execution == "xla", mixed)
         else:
-            rule = ByHand(part.graph, choices.autodiff)
-        return Eager(part, rule) if execution == "eager" else Compiled(part, rule, jit=execution == "xla")
+            rule = ByHand(part.graph, choices.autodiff, mixed)
+        return Eager(part, rule, mixed) if execution == "eager" else Compiled(part, rule, mixed, jit=execution == "xla")
 
     def _update(self, optimizer: str, core: Program, execution: str) -> Update:
         return Update(optimizer, core, execution)
@@ -97,6 +101,22 @@ class Adapter(CommonAdapter):
                 f"tensorflow: it was imported with oneDNN {is_on}, and kernels={kernels} cannot change that; "
                 "import it with TF_ENABLE_ONEDNN_OPTS=1 or 0"
             )
+
+    def _use_determinism(self, deterministic: bool, execution: str) -> None:
+        """For all that is computed from now on. What TensorFlow has no deterministic kernel for raises when it runs."""
+        if deterministic and execution == "xla" and not self._gpu:
+            raise Unsupported(
+                "tensorflow: XLA's kernels for a CPU are deterministic as they are; choose deterministic=false"
+            )
+        if deterministic:
+            tf.config.experimental.enable_op_determinism()
+        elif config.is_op_determinism_enabled():
+            config.disable_op_determinism()
+
+    def refusal(self, error: Exception) -> Unsupported | None:
+        if isinstance(error, tf.errors.UnimplementedError) and "determinis" in str(error):
+            return Unsupported("tensorflow: an op of this model has no deterministic kernel on this device")
+        return None
 
     def departures(self, execution: str, choices: Choices) -> Departures:
         return departures.departures(execution, choices)

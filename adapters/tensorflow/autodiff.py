@@ -14,6 +14,7 @@ from harness.workload.interpret import interpreter
 from harness.workload.trace import Graph
 
 from . import ops
+from .dtypes import narrow
 
 Values = Mapping[str, tf.Tensor]
 
@@ -34,19 +35,22 @@ class Rule(Protocol):
 class Reverse:
     """By a gradient tape."""
 
-    def __init__(self, graph: Graph, residuals: str, xla: bool) -> None:
+    def __init__(self, graph: Graph, residuals: str, xla: bool, mixed: bool) -> None:
         self._sources = tuple(graph.sources)
         catalogue: Any = _without_resize() if xla else ops
         self._plain: Callable[..., tf.Tensor] = interpreter(graph, catalogue)
         self._loss: Callable[..., tf.Tensor] = interpreter(graph, catalogue, residuals, _checkpoint)
+        self._mixed = mixed
 
     def infer(self, values: Values) -> tf.Tensor:
+        values = narrowed(values) if self._mixed else values
         return self._plain(values, values)
 
     def run(self, values: Values) -> tuple[tf.Tensor, Any]:
         sources = [values[name] for name in self._sources]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(sources)
+            values = narrowed(values) if self._mixed else values
             loss = self._loss(values, values)
         return loss, (tape, loss, sources)
 
@@ -55,13 +59,19 @@ class Reverse:
         return tape.gradient(loss, sources)
 
 
-def forward_mode(graph: Graph) -> Callable[[Values, Values], tuple[tf.Tensor, tf.Tensor]]:
+def narrowed(values: Values) -> Values:
+    """As Keras has it by the policy `mixed_bfloat16`: cast where they are used, so gradients come out in float32."""
+    return {name: narrow(value) for name, value in values.items()}
+
+
+def forward_mode(graph: Graph, mixed: bool) -> Callable[[Values, Values], tuple[tf.Tensor, tf.Tensor]]:
     """A function of `(values, directions)`: the loss, and its derivative along the directions."""
     run: Callable[..., tf.Tensor] = interpreter(graph, _without_resize())
 
     def tangent(values: Values, directions: Values) -> tuple[tf.Tensor, tf.Tensor]:
         sources = [values[name] for name in graph.sources]
         with tf.autodiff.ForwardAccumulator(sources, [directions[name] for name in graph.sources]) as accumulator:
+            values = narrowed(values) if mixed else values
             loss = run(values, values)
         return loss, accumulator.jvp(loss)
 

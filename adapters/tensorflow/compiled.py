@@ -21,10 +21,11 @@ from .split import Split, split
 class Compiled(Core):
     """Parameters and inputs are variables that every phase captures: quicker to pass than arguments, never folded."""
 
-    def __init__(self, part: Part, rule: Rule, jit: bool) -> None:
+    def __init__(self, part: Part, rule: Rule, mixed: bool, jit: bool) -> None:
         self._variables = _variables(part.arrays)
         super().__init__(replace(part, arrays=self._variables, directions=_variables(part.directions)))
         self._rule = rule
+        self._mixed = mixed
         self._jit = jit
         self._names = tuple(part.graph.sources)
 
@@ -98,7 +99,7 @@ class Compiled(Core):
     @cached_property
     def _tangent(self) -> Executable:
         def body() -> list[tf.Tensor]:
-            return list(forward_mode(self._graph)(self._read(), _read(self._directions)))
+            return list(forward_mode(self._graph, self._mixed)(self._read(), _read(self._directions)))
 
         return Executable(body, (), self._jit)
 

@@ -19,10 +19,10 @@ from .residuals import Survivors
 class Eager(Core):
     """Parameters are plain tensors, watched: to read a variable would be one more op for each use."""
 
-    def __init__(self, part: Part, rule: Rule) -> None:
+    def __init__(self, part: Part, rule: Rule, mixed: bool) -> None:
         super().__init__(part)
         self._rule = rule
-        self._forward_mode = forward_mode(part.graph)
+        self._forward_mode = forward_mode(part.graph, mixed)
         self._names = tuple(part.graph.sources)
 
     def inference(self) -> tf.Tensor:

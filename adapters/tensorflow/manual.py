@@ -8,24 +8,27 @@ import tensorflow as tf
 
 from harness.workload.trace import Graph
 
-from ..common.manual import Backprop
+from ..common.manual import Backprop, Mixed
 from . import primitives
 from .autodiff import Values
+from .dtypes import float32, narrow
 
 
 class ByHand:
     """As the choice `autodiff` wants it."""
 
-    def __init__(self, graph: Graph, autodiff: str) -> None:
+    def __init__(self, graph: Graph, autodiff: str, mixed: bool) -> None:
         self._sources = tuple(graph.sources)
-        self._backprop = Backprop(primitives, graph, autodiff)
+        backprop = Backprop(primitives, graph, autodiff)
+        self._backprop = Mixed(backprop, narrow, float32) if mixed else backprop
+        self._mixed = mixed
 
     def infer(self, values: Values) -> tf.Tensor:
         return self._backprop.loss(values)
 
     def run(self, values: Values) -> tuple[tf.Tensor, Any]:
         loss, steps = self._backprop.forward(values)
-        return loss, (steps, loss.dtype)
+        return loss, (steps, tf.bfloat16 if self._mixed else loss.dtype)
 
     def pull(self, kept: Any) -> list[tf.Tensor]:
         steps, dtype = kept

@@ -18,11 +18,18 @@ from ..common import cpu
 from ..common.adapter import CommonAdapter
 from ..common.program import Part
 from ..common.refusals import check_device
-from . import departures, ops
+from . import attention, departures, determinism, modes, ops
 from .eager import Eager
 from .manual import Manual
 from .toolchain import require_compiler
 from .update import Update
+
+# What an exception of torch's says where it lacks a kernel, and what that means.
+_REFUSALS = {
+    "No available kernel": "the chosen attention kernel does not take these arrays on this device; choose native",
+    "not have a deterministic implementation": "an op of this model has no deterministic kernel on this device",
+    "skipping cudagraphs": "this program cannot be recorded as a CUDA graph; choose mode=native",
+}
 
 
 class Adapter(CommonAdapter):
@@ -43,7 +50,6 @@ class Adapter(CommonAdapter):
         tf32 = precision == "tf32"
         torch.set_float32_matmul_precision("high" if tf32 else "highest")
         torch.backends.cudnn.allow_tf32 = tf32
-        torch.backends.cudnn.benchmark = True  # JAX and TensorFlow tune their convolutions too
 
     def describe(self) -> dict[str, str]:
         facts = {
@@ -54,6 +60,8 @@ class Adapter(CommonAdapter):
             "float32_matmul_precision": torch.get_float32_matmul_precision(),
             "denormals": "kept" if torch.tensor(1e-40).mul(1).item() else "flushed",
             "layout": "NCHW",
+            "attention_kernels": " ".join(attention.allowed()),
+            "deterministic": "yes" if torch.are_deterministic_algorithms_enabled() else "no",
             "onednn": "on" if torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled else "off",
             "onednn_version": _built_with(r"MKL-DNN (v[\w.]+)"),
             "onednn_instructions": cpu.onednn_level(),
@@ -73,8 +81,11 @@ class Adapter(CommonAdapter):
 
     def _prepare(self, graph: Graph, execution: str, choices: Choices) -> None:
         self._use_onednn(choices.kernels)
+        attention.use(choices.attention, self._device)
+        determinism.use(choices.deterministic, self._device)
+        _check_mode(choices.mode, execution, self._device)
         ops_used = {call.op for call in graph.calls}
-        if choices.tangent and choices.attention != "unfused" and "attention" in ops_used:
+        if choices.tangent and choices.attention not in ("unfused", "math") and "attention" in ops_used:
             raise Unsupported("torch: its fused attention has no forward mode; choose attention=unfused")
         if choices.tangent and "lstm" in ops_used:
             raise Unsupported("torch: its fused LSTM has no forward mode; choose model.loop=unrolled")
@@ -89,22 +100,27 @@ class Adapter(CommonAdapter):
 
     def _program(self, part: Part, execution: str, choices: Choices) -> Program:
         """Each program has its own copies of the arrays, for only what it differentiates may record a gradient."""
-        where = self._device, self._dtype
+        where, mixed = (self._device, self._dtype), self._precision == "bf16_mixed"
         if execution == "compile":
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", DeprecationWarning)  # the compiler still uses torch.jit
-                from . import compiled, compiled_manual  # seconds that eager need not wait for
+                from . import compiled, compiled_manual, replayed  # seconds that eager need not wait for
+        if choices.autodiff != "reverse" and execution == "eager":
+            return Manual(part, *where, choices.autodiff, mixed)
+        records = choices.mode in modes.RECORDS
         if choices.autodiff != "reverse":
-            manual = compiled_manual.CompiledManual if execution == "compile" else Manual
-            return manual(part, *where, choices.autodiff)
-        attention = ops.unfused_attention if choices.attention == "unfused" else ops.attention
-        namespace = SimpleNamespace(**vars(ops) | {"attention": attention})
-        program = compiled.Compiled if execution == "compile" else Eager
+            manual = replayed.ReplayedManual if records else compiled_manual.CompiledManual
+            return manual(part, *where, choices.autodiff, mixed, choices.mode)
+        op = ops.unfused_attention if choices.attention == "unfused" else ops.attention
+        namespace = SimpleNamespace(**vars(ops) | {"attention": op})
         nhwc = choices.layout == "nhwc" or (
             choices.layout == "native" and execution == "compile" and self._device.type == "cuda"
         )
         image_format = torch.channels_last if nhwc else torch.contiguous_format
-        return program(part, *where, image_format, namespace, choices.residuals)
+        arguments = part, *where, image_format, namespace, choices.residuals, mixed
+        if execution == "eager":
+            return Eager(*arguments)
+        return (replayed.Replayed if records else compiled.Compiled)(*arguments, choices.mode)
 
     def _update(self, optimizer: str, core: Program, execution: str) -> Update:
         return Update(optimizer, core)
@@ -115,12 +131,22 @@ class Adapter(CommonAdapter):
             raise Unsupported(f"torch: kernels={kernels} is about a CPU's kernels; choose kernels=native on a GPU")
         if kernels == "onednn" and not torch.backends.mkldnn.is_available():
             raise Unsupported("torch: this build has no oneDNN; choose kernels=native")
-        if kernels == "plain" and self._precision == "bf16":
+        if kernels == "plain" and self._precision.startswith("bf16"):
             raise Unsupported("torch: without oneDNN a bf16 multiply takes 150 times as long; choose kernels=native")
         torch.backends.mkldnn.enabled = kernels != "plain"
 
+    def refusal(self, error: Exception) -> Unsupported | None:
+        """Compiled, what torch says comes inside of a compiler's exception."""
+        for says, why in _REFUSALS.items():
+            if says in str(error):
+                return Unsupported(f"torch: {why}")
+        return None
+
     def departures(self, execution: str, choices: Choices) -> Departures:
-        return departures.departures(execution, choices)
+        dtype = torch.bfloat16 if self._precision.startswith("bf16") else torch.float32
+        return departures.departures(
+            execution, choices, lambda graph, call: attention.is_fused(graph, call, self._device, dtype)
+        )
 
     def wait(self, value: Any) -> None:
         # On a CPU an op returns when its result is computed.
@@ -147,11 +173,19 @@ class Adapter(CommonAdapter):
         return result, start.elapsed_time(end) / 1e3
 
 
+def _check_mode(mode: str, execution: str, device: torch.device) -> None:
+    """Raise Unsupported where torch.compile has no such mode."""
+    if mode != "native" and execution != "compile":
+        raise Unsupported(f"torch: mode={mode} is one of torch.compile's; choose execution compile or mode=native")
+    if mode in modes.RECORDS and device.type != "cuda":
+        raise Unsupported("torch: CUDA graphs need a GPU; choose mode=native or mode=autotune")
+
+
 def _require(device: str, precision: str) -> None:
     """Raise Unsupported unless this machine can compute on `device` in `precision`."""
     check_device("torch", device, precision)
     if device == "cpu":
-        if precision == "bf16" and not _fast_bf16():
+        if precision.startswith("bf16") and not _fast_bf16():
             raise Unsupported("torch: this CPU has no bf16 instructions, and without them torch is 150 times slower")
         return
     if not torch.cuda.is_available():

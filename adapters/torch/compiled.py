@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..base import Executed
 from ..common.program import Part
+from . import modes
 from .counting import total
 from .eager import Eager
 from .executable import Inductor, compile_once
@@ -31,8 +32,10 @@ class Compiled(Eager):
         image_format: torch.memory_format,
         ops: Any,
         residuals: str,
+        mixed: bool,
+        mode: str,
     ) -> None:
-        super().__init__(part, device, dtype, image_format, ops, residuals)
+        super().__init__(part, device, dtype, image_format, ops, residuals, mixed)
         infer, loss = self._infer, self._loss
 
         def gradient(sources: Mapping[str, Tensor], rest: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], Tensor]:
@@ -51,8 +54,8 @@ class Compiled(Eager):
 
             return torch.func.jvp(of_sources, (sources,), (directions,))
 
-        nhwc = image_format == torch.channels_last
-        self._inductor = {phase: Inductor(nhwc) for phase in ("inference", "forward", "gradient", "tangent")}
+        nhwc, options = image_format == torch.channels_last, modes.options(mode)
+        self._inductor = {phase: Inductor(nhwc, options) for phase in ("inference", "forward", "gradient", "tangent")}
         self._infer = compile_once(infer, self._inductor["inference"])
         self._loss = compile_once(loss, self._inductor["forward"])
         self._gradient = compile_once(gradient, self._inductor["gradient"])

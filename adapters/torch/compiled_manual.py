@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch._subclasses import FakeTensorMode
 
@@ -13,6 +14,8 @@ from harness.workload.backprop import Step
 
 from ..base import Executed
 from ..common.manual import kept_by
+from ..common.program import Part
+from . import modes
 from .executable import Inductor, compile_once
 from .manual import Manual
 from .residuals import storage_bytes
@@ -23,8 +26,10 @@ _Kept = tuple[Tensor, ...]
 class CompiledManual(Manual):
     """The steps cross from forward to backward as plain arrays."""
 
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
+    def __init__(
+        self, part: Part, device: torch.device, dtype: torch.dtype, autodiff: str, mixed: bool, mode: str
+    ) -> None:
+        super().__init__(part, device, dtype, autodiff, mixed)
         infer, run_forward, run_backward = self._rule.loss, self._rule.forward, self._rule.backward
         with FakeTensorMode() as fake:
             _, template = run_forward({name: fake.from_tensor(array) for name, array in self._arrays.items()})
@@ -44,8 +49,8 @@ class CompiledManual(Manual):
             return loss, run_backward(steps, one)
 
         phases = {"inference": inference, "forward": forward, "backward": backward, "gradient": gradient}
-        nhwc = self._one.device.type == "cuda"
-        self._inductor = {phase: Inductor(nhwc) for phase in phases}
+        nhwc, options = device.type == "cuda", modes.options(mode)
+        self._inductor = {phase: Inductor(nhwc, options) for phase in phases}
         self._compiled = {phase: compile_once(phases[phase], self._inductor[phase]) for phase in phases}
 
     def inference(self) -> Tensor:

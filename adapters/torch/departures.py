@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from harness.workload.backprop import wants
@@ -10,23 +11,19 @@ from harness.workload.expected import Departure, Departures
 from harness.workload.trace import Call, Graph
 
 from ..base import Choices
-from ..common.departures import DELETES, ZERO_TANGENTS, counted, times
+from ..common.departures import DELETES, ZERO_TANGENTS, fused_attention, times
 
 MAY_KEEP = "torch.compile keeps some results of a checkpointed part, and computes others again."
 
 
-def _five_products(graph: Graph, call: Call, parts: Parts) -> Parts:
-    wanting = wants(graph, call)
-    biased = len(wanting) == 4 and wanting[3]  # a mask with a gradient is for separate multiplies
-    if call.op != "attention" or biased or not any(wanting):
-        return parts
-    return replace(parts, backward=times(5, counted(1, parts.forward.flops // 2)))
+def _recomputes(is_fused: Callable[[Graph, Call], bool]) -> Departure:
+    def five_products(graph: Graph, call: Call, parts: Parts) -> Parts:
+        return fused_attention(graph, call, parts) if call.op == "attention" and is_fused(graph, call) else parts
 
-
-RECOMPUTES = Departure(
-    "torch's fused attention computes q kᵀ again in the backward pass: five multiplies for attention, not four.",
-    _five_products,
-)
+    return Departure(
+        "torch's fused attention computes q kᵀ again in the backward pass: five multiplies for attention, not four.",
+        five_products,
+    )
 
 
 def _both_of_each(graph: Graph, call: Call, parts: Parts) -> Parts:
@@ -41,14 +38,14 @@ EVERY_GRADIENT = Departure(
 )
 
 
-def departures(execution: str, choices: Choices) -> Departures:
-    """Compiled, an LSTM is not fused."""
+def departures(execution: str, choices: Choices, is_fused: Callable[[Graph, Call], bool]) -> Departures:
+    """Compiled, an LSTM is not fused. `is_fused` says of a call of attention whether it runs in one kernel."""
     compiled = execution == "compile"
     if choices.autodiff != "reverse":
         return Departures((DELETES,) if compiled and choices.autodiff == "by_hand_recomputed" else ())
     calls = [ZERO_TANGENTS]
     if choices.attention != "unfused":
-        calls.append(RECOMPUTES)
+        calls.append(_recomputes(is_fused))
     if not compiled:
         return Departures((*calls, EVERY_GRADIENT))
     return Departures(tuple(calls), may_keep=MAY_KEEP)

@@ -18,6 +18,7 @@ from ..base import Executed
 from ..common.program import Core, Part
 from . import layout
 from .counting import count_phases
+from .mixed import autocast
 from .residuals import bytes_kept_by, residual_bytes
 
 
@@ -32,6 +33,7 @@ class Eager(Core):
         image_format: torch.memory_format,
         ops: Any,
         residuals: str,
+        mixed: bool,
     ) -> None:
         graph = part.graph
         self._axes = layout.axes_of(graph)
@@ -52,6 +54,8 @@ class Eager(Core):
         self._checkpoints = residuals != "store"
         self._infer: Callable[..., Tensor] = interpreter(graph, ops)
         self._loss: Callable[..., Tensor] = interpreter(graph, ops, residuals, _checkpoint)
+        if mixed:
+            self._infer, self._loss = autocast(self._infer, device), autocast(self._loss, device)
 
     def inference(self) -> Tensor:
         with torch.no_grad():

@@ -7,7 +7,7 @@ default would be up to seven recompilations, and then eager, without a word.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import FunctionType
 from typing import Any
 
@@ -25,12 +25,12 @@ class Inductor:
     """torch.compile's default backend, which also counts the multiplies of the graphs that it compiles.
 
     `executed` has them of the graph `forward`, and of `backward` where the function records a gradient, once each is
-    compiled.
+    compiled. `mode` are the options of a mode of torch.compile.
     """
 
-    def __init__(self, layout_optimization: bool) -> None:
+    def __init__(self, layout_optimization: bool, mode: Mapping[str, Any]) -> None:
         self.executed: dict[str, Executed] = {}
-        self._config = {"layout_optimization": layout_optimization}
+        self._config = {"layout_optimization": layout_optimization, **mode}
 
     def __call__(self, module: fx.GraphModule, example_inputs: Sequence[Any]) -> Callable[..., Any]:
         # Autograd's cache would hand over compiled code without a graph to count; inductor's own cache stays on.

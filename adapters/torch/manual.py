@@ -11,24 +11,26 @@ import torch
 from torch import Tensor
 
 from ..base import Executed
-from ..common.manual import Backprop, kept_by
+from ..common.manual import Backprop, Mixed, kept_by
 from ..common.program import Core, Part
 from . import layout, primitives
 from .counting import count_phases
+from .mixed import narrow
 from .residuals import storage_bytes
 
 
 class Manual(Core):
     """Op by op. Arrays have canonical shapes, and lie in memory as torch's own ops want them."""
 
-    def __init__(self, part: Part, device: torch.device, dtype: torch.dtype, autodiff: str) -> None:
+    def __init__(self, part: Part, device: torch.device, dtype: torch.dtype, autodiff: str, mixed: bool) -> None:
         arrays = {
             name: layout.canonical(layout.place(part.arrays[name], axes, device, dtype, torch.contiguous_format), axes)
             for name, axes in layout.axes_of(part.graph).items()
         }
         super().__init__(replace(part, arrays=arrays))
-        self._rule = Backprop(primitives, part.graph, autodiff)
-        self._one = torch.ones((), dtype=dtype, device=device)
+        backprop = Backprop(primitives, part.graph, autodiff)
+        self._rule = Mixed(backprop, narrow, torch.Tensor.float) if mixed else backprop
+        self._one = torch.ones((), dtype=torch.bfloat16 if mixed else dtype, device=device)
 
     def inference(self) -> Tensor:
         return self._rule.loss(self._arrays)

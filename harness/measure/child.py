@@ -59,15 +59,19 @@ class Session:
         try:
             self.program = self.adapter.load(self.workload.graph, arrays, execution, self.choices, directions)
             first_call_s = first_calls(self.adapter, self.program)
-        except Unsupported as error:
-            raise Failure(Outcome.UNSUPPORTED, str(error)) from error
+        except Exception as error:
+            refusal = error if isinstance(error, Unsupported) else self.adapter.refusal(error)
+            if refusal is None:
+                raise
+            raise Failure(Outcome.UNSUPPORTED, str(refusal)) from error
         cpus = ",".join(map(str, sorted(os.sched_getaffinity(0))))
         return asdict(Loaded(first_call_s, self.adapter.describe() | {"cpus": cpus}))
 
     def verify(self) -> dict[str, Any]:
         from .verify import verify
 
-        return asdict(verify(self.program, self.workload, self.expected, self.choices.optimizer))
+        chosen = self.choices.optimizer, self.choices.deterministic
+        return asdict(verify(self.program, self.workload, self.expected, *chosen))
 
     def count(self) -> dict[str, Any]:
         from .counted import counted
@@ -95,7 +99,7 @@ class Session:
         from .clock import repeats, warm_up
 
         seconds, cycles = warm_up(self.adapter, self.program, limit_s)
-        return asdict(WarmUp(seconds, cycles, repeats(seconds)))
+        return asdict(WarmUp(seconds, cycles, repeats(seconds) if self.program.repeatable else 1))
 
     def measure(self, cycles: int, repeat: int, stretch: float = 0.0) -> dict[str, Any]:
         from .clock import measure

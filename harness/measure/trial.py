@@ -84,6 +84,7 @@ def run_trial(
                 **MALLOC[conditions.device.memory],
                 "TWOFOLD_CACHE_DIR": str(conditions.cache.resolve()),
                 "TWOFOLD_KERNELS": launch.choices.get("kernels", "native"),  # TensorFlow reads it when imported
+                "TWOFOLD_DETERMINISTIC": str(launch.choices.get("deterministic", False)),  # and torch this
             }
             workers[name] = stack.enter_context(Worker(launch.interpreter, conditions.cpus, launch.log, environment))
         _prepare(workers, launches, measured, conditions, workload)

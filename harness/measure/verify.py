@@ -16,7 +16,9 @@ from harness.workload.workload import Workload
 from .protocol import Failure, Outcome, Verified
 
 
-def verify(program: Program, workload: Workload, expected: Reference, optimizer: str = "none") -> Verified:
+def verify(
+    program: Program, workload: Workload, expected: Reference, optimizer: str = "none", deterministic: bool = False
+) -> Verified:
     """Check two calls of every phase against the oracle.
 
     Args:
@@ -24,6 +26,7 @@ def verify(program: Program, workload: Workload, expected: Reference, optimizer:
         workload: the workload that it computes.
         expected: the oracle's loss and gradients.
         optimizer: the optimizer whose step is checked, if the program has the phase `update`.
+        deterministic: whether both calls of a phase must give the same bits.
 
     Returns:
         The largest errors over all phases and calls.
@@ -40,6 +43,9 @@ def verify(program: Program, workload: Workload, expected: Reference, optimizer:
     agreements += [_one_side(program, workload, expected, side) for side in ("inputs", "params") if _has(program, side)]
     for errors in agreements:
         _require_none(errors.failure(workload.precision))
+    if deterministic:
+        for phase, results in (("backward", split), ("gradient", fused)):
+            _require_none(_other_bits(phase, results))
     if "tangent" in program.phases:
         _require_none(_tangent(program, workload, expected))
     if "update" in program.phases:
@@ -67,16 +73,24 @@ def _twice(
     """Call twice, for the loss of phase `forward` and the gradients of phase `backward`.
 
     Raises Failure if the second call returns an array of the first, or one that shares its memory. The first result is
-    held until then, so that no new array can reuse its memory.
+    held until then, so that no new array can reuse its memory. A program that reuses it by design has its first result
+    spoilt instead: if the second call computes nothing, that is what it returns.
     """
-    (loss, gradients), (loss_again, gradients_again) = call(), call()
-    exported, exported_again = program.export(gradients), program.export(gradients_again)
+    loss, gradients = call()
+    value, exported = float(loss), program.export(gradients)
+    if not program.repeatable:
+        exported = {name: array.copy() for name, array in exported.items()}
+        program.spoil((loss, gradients))
+        loss_again, gradients_again = call()
+        return _Results([value, float(loss_again)], [exported, program.export(gradients_again)])
+    loss_again, gradients_again = call()
+    exported_again = program.export(gradients_again)
     if loss is loss_again:
         _require_none(f"{forward} computes nothing when it is called again: its answer is the earlier one")
     for name in gradients.keys() & gradients_again.keys():
         if gradients[name] is gradients_again[name] or np.may_share_memory(exported[name], exported_again[name]):
             _require_none(f"{backward} computes nothing when it is called again: its answer is the earlier one")
-    return _Results([float(loss), float(loss_again)], [exported, exported_again])
+    return _Results([value, float(loss_again)], [exported, exported_again])
 
 
 def _pair(program: Program, side: str = "") -> _Results:
@@ -88,6 +102,13 @@ def _pair(program: Program, side: str = "") -> _Results:
         return residuals[0], getattr(program, backward)(residuals)
 
     return _twice(program, forward, backward, call)
+
+
+def _other_bits(phase: str, results: _Results) -> str | None:
+    """Name a gradient that is not the same in two calls, bit by bit. Returns what is wrong."""
+    first, again = results.gradients
+    names = [name for name, array in first.items() if array.tobytes() != again[name].tobytes()]
+    return f"{phase} is not deterministic: the gradient of {names[0]} differs between two calls" if names else None
 
 
 def _require_none(reason: str | None) -> None:
@@ -126,7 +147,7 @@ def _update(program: Program, precision: str, optimizer: str) -> str | None:
 
     (before, _), (after, gradients) = step(), step()
     error = step_error(optimizer, before, after, gradients)
-    limit = WHOLE_LIMIT[precision]
+    limit = WHOLE_LIMIT["fp32" if precision == "bf16_mixed" else precision]  # what it steps by and on is float32
     return (
         None if error <= limit else f"a step of {optimizer} is off by {error:.2g} of its length; {limit:g} is allowed"
     )

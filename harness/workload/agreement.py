@@ -13,8 +13,8 @@ from .rounding import Errors, gradient_limit
 # In fp32 the limits are those of the workload (`rounding.py`). A multiply rounded to 2^-11 (tf32) or 2^-9 (bf16) puts
 # inputs on the other side of a rectifier's corner, which costs a gradient about the square root of that, however well
 # conditioned it is: one limit serves all.
-LOSS_LIMIT = {"tf32": 5e-3, "bf16": 2e-2}
-GRADIENT_LIMIT = {"tf32": 2e-2, "bf16": 2e-1}
+LOSS_LIMIT = {"tf32": 5e-3, "bf16": 2e-2, "bf16_mixed": 2e-2}
+GRADIENT_LIMIT = {"tf32": 2e-2, "bf16": 2e-1, "bf16_mixed": 2e-1}
 
 # Of a tangent, or a step of an optimizer, measured against the whole gradient or step.
 WHOLE_LIMIT = {"fp32": 1e-4} | GRADIENT_LIMIT

@@ -25,8 +25,8 @@ from .trace import Graph, trace
 class Workload:
     """What all frameworks compute, identically.
 
-    `precision` is fp32, tf32 (fp32 arrays, tensor-core multiplies) or bf16. `gradients` are those asked for: of
-    params, of float inputs (parameters are frozen), or of both.
+    `precision` is fp32, tf32 (fp32 arrays, tensor-core multiplies), bf16, or bf16_mixed (fp32 parameters and gradients,
+    bf16 multiplies). `gradients` are those asked for: of params, of float inputs (parameters are frozen), or of both.
     """
 
     name: str

@@ -52,7 +52,7 @@ def run(
     directions = workload.directions() if choices.tangent else {}
     program = adapter.load(workload.graph, arrays, execution, choices, directions)
     assert first_calls(adapter, program).keys() == set(program.phases)
-    verified = verify(program, workload, expected, choices.optimizer)
+    verified = verify(program, workload, expected, choices.optimizer, choices.deterministic)
     executed = program.executed()
     assert list(executed) == list(program.phases)
     found = counts(adapter, program, workload.graph, execution, choices)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -202,6 +203,64 @@ def test_cached_arrays_do_not_hide_behind_an_export_that_copies(expected, phase)
 
     judge(Copying(**cached(phase)), expected, f"^{phase} computes nothing when it is called again")
     judge(Copying(), expected)
+
+
+@pytest.mark.parametrize("phase", ["backward", "gradient"])
+def test_what_is_to_be_deterministic_has_the_same_bits_in_every_call(expected, phase):
+    program = Spoilt(**in_second_call(off_gradient(phase, "w1", 1 + 1e-7)))
+    verify(program, WORKLOAD, expected, "sgd")
+    verify(Spoilt(), WORKLOAD, expected, "sgd", deterministic=True)
+    program = Spoilt(**in_second_call(off_gradient(phase, "w1", 1 + 1e-7)))
+    with pytest.raises(Failure, match=f"^{phase} is not deterministic: the gradient of w1"):
+        verify(program, WORKLOAD, expected, "sgd", deterministic=True)
+
+
+class Reusing(Spoilt):
+    """Each phase writes into the arrays that it has returned before, as a replayed CUDA graph does; `idle` does not."""
+
+    repeatable = False
+
+    def __init__(self, idle=""):
+        super().__init__()
+        self._idle = idle
+        self._memory = {}
+
+    def __getattr__(self, name):
+        call = super().__getattr__(name)
+        return partial(self._replay, name, call) if name in (*LOSSES, *GRADIENTS) else call
+
+    def _replay(self, phase, call, *given):
+        answer = call(*given)
+        if phase == "gradient":
+            return self._put(phase, "loss", answer[0]), self._put_all(phase, answer[1])
+        if phase.startswith("forward"):  # what it keeps is used up before the next call
+            return self._put(phase, "loss", answer[0]), answer[1]
+        return self._put(phase, "loss", answer) if phase == "inference" else self._put_all(phase, answer)
+
+    def _put_all(self, phase, gradients):
+        return {name: self._put(phase, name, array) for name, array in gradients.items()}
+
+    def _put(self, phase, name, array):
+        memory = self._memory.get((phase, name))
+        if memory is None:
+            memory = self._memory[phase, name] = np.array(array)
+        elif phase != self._idle:
+            memory[...] = array
+        return memory
+
+    def spoil(self, result):
+        loss, gradients = result
+        for array in (loss, *gradients.values()):
+            array[...] = np.nan
+
+
+def test_a_program_that_reuses_the_memory_of_its_results_is_verified(expected):
+    judge(Reusing(), expected)
+
+
+@pytest.mark.parametrize("phase", dict.fromkeys((*LOSSES, *GRADIENTS)))
+def test_what_reuses_its_memory_must_compute_all_the_same(expected, phase):
+    judge(Reusing(idle=phase), expected, "off by nan")
 
 
 @pytest.mark.parametrize("sign", [1, -1])

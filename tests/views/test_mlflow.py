@@ -109,6 +109,8 @@ def test_a_record_becomes_one_finished_run_with_flat_metrics_params_and_tags(tra
         "tangent": "False",
         "kernels": "native",
         "fusion": "native",
+        "mode": "native",
+        "deterministic": "False",
     }
     wanted = {
         "study": "study",

@@ -130,6 +130,9 @@ class Adapter:
             raise Unsupported("the fake framework cannot do this")
         return Program(graph, arrays, execution)
 
+    def refusal(self, error):
+        return None
+
     def departures(self, execution, choices):
         return Departures()
 
@@ -159,6 +162,7 @@ class Program:
     """The right answers, computed once; each phase only takes its time."""
 
     phases = PHASES
+    repeatable = True
 
     def __init__(self, graph, arrays, execution):
         numpy = Numpy(Part(graph, {name: np.array(array) for name, array in arrays.items()}))

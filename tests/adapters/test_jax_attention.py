@@ -1,0 +1,59 @@
+"""jax's attention in cuDNN's kernel: its arguments, through XLA's implementation of the same function; its refusals."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+jax = pytest.importorskip("jax")
+
+from adapters.base import Choices, Unsupported  # noqa: E402
+from adapters.jax import Adapter, cudnn, departures, ops  # noqa: E402
+from harness.workload.cost import phase_work  # noqa: E402
+from harness.workload.expected import expected  # noqa: E402
+from tests.adapters.test_contract import adapter_of  # noqa: E402
+from tests.helpers.programs import work  # noqa: E402
+
+BATCH, TOKENS, WIDTH, HEADS = 2, 6, 16, 4
+KEYS = np.arange(TOKENS) < np.array([[4], [6]])
+BIAS = np.linspace(-1, 1, HEADS * TOKENS * TOKENS, dtype=np.float32).reshape(HEADS, TOKENS, TOKENS)
+
+
+@pytest.mark.parametrize(
+    ("mask", "causal", "kv_heads"), [(None, True, None), (None, True, 2), (KEYS, False, None), (BIAS, False, None)]
+)
+def test_it_is_the_same_attention(monkeypatch, mask, causal, kv_heads):
+    monkeypatch.setattr(cudnn, "IMPLEMENTATION", "xla")
+    generator = np.random.default_rng(0)
+    width = WIDTH // HEADS * (kv_heads or HEADS)
+    q, k, v = (generator.normal(size=(BATCH, TOKENS, n)).astype(np.float32) for n in (WIDTH, width, width))
+    mask = None if mask is None else jax.numpy.asarray(mask)
+    how = {"heads": HEADS, "causal": causal, "kv_heads": kv_heads}
+    wanted = ops.attention(jax.numpy.asarray(q), jax.numpy.asarray(k), jax.numpy.asarray(v), mask, **how)
+    found = cudnn.attention(jax.numpy.asarray(q), jax.numpy.asarray(k), jax.numpy.asarray(v), mask, **how)
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("attention", ["fused", "cudnn", "flash", "efficient", "math"])
+def test_a_cpu_has_none(attention):
+    workload, arrays, _ = work("gpt2")
+    with pytest.raises(Unsupported, match=r"^jax: "):
+        adapter_of("jax", precision="bf16").load(workload.graph, arrays, "jit", Choices(attention=attention))
+
+
+def test_it_takes_five_multiplies_backward():
+    graph = work("gpt2")[0].graph
+    backward = expected(graph, departures.departures("gpu", Choices(attention="cudnn")))["backward"]
+    assert backward.most[0] == phase_work(graph)["backward"].matmuls + 1
+    assert "cuDNN" in backward.says
+
+
+def test_what_it_does_not_take_is_unsupported():
+    """On a CPU jax finds no cuDNN; on a GPU, arrays of 32 bits are refused in the same place."""
+    adapter = adapter_of("jax")
+    assert isinstance(adapter, Adapter)
+    q = jax.numpy.zeros((BATCH, TOKENS, WIDTH))
+    with pytest.raises(Exception) as raised:
+        jax.jit(lambda q: cudnn.attention(q, q, q, heads=HEADS, causal=True)).lower(q)
+    assert str(adapter.refusal(raised.value)).startswith("jax: cuDNN's attention does not take these arrays (")
+    assert adapter.refusal(RuntimeError("out of memory")) is None
