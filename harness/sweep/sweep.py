@@ -15,6 +15,7 @@ from ..job import Job, Variant
 from ..measure.machine.description import describe
 from ..paths import remove_leftovers
 from ..records.record import Record, read_head
+from ..views.labels import labels
 from ..views.plural import plural
 from ..views.terminal import Terminal
 from .forecast import Forecast, forecast
@@ -55,6 +56,12 @@ class Sweep:
     def cells(self) -> list[str]:
         """The cells of all variants of all workloads, job by job."""
         return [job.cell(variant) for job in self.jobs for variant in job.variants]
+
+    @property
+    def names(self) -> dict[Path, tuple[str, str]]:
+        """What each cell is called on the terminal, its workload and its variant, by record file."""
+        labelled = zip(self.jobs, labels(self.jobs), strict=True)
+        return {job.path(variant): (label, variant.label) for job, label in labelled for variant in job.variants}
 
     @cached_property
     def outstanding(self) -> list[dict[Variant, str]]:
@@ -108,7 +115,7 @@ class Sweep:
             workloads = sum(map(bool, self.outstanding))
             lines.append(f"{plural(count, 'variant')} of {plural(workloads, 'workload')}: {self.forecast}")
             if unseen := count - len(self.earlier) - self._absent:
-                lines[-1] += f", plus the first compile of {unseen} never measured before"
+                lines[-1] += f", and the first compile of {unseen} never measured before"
         return lines
 
 
@@ -135,12 +142,13 @@ def forecast_of(sweeps: Sequence[Sweep]) -> Forecast:
 
 
 def announce(sweeps: Sequence[Sweep], terminal: Terminal) -> None:
-    """Say what each sweep will measure and how long all take; tell the terminal how much time remains after each cell.
+    """Say what each sweep will measure and how long all take; tell the terminal each cell's name and the time after it.
 
     Files left by processes that were killed are removed.
     """
-    total_s = left_s = forecast_of(sweeps).seconds
+    left_s = forecast_of(sweeps).seconds
     for sweep in sweeps:
+        terminal.plan(sweep.names)
         remove_leftovers(sweep.jobs[0].results, sweep.folder)
         for line in sweep.announcement():
             terminal.say(f"{sweep.jobs[0].study}: {line}" if len(sweeps) > 1 else line)
@@ -148,7 +156,7 @@ def announce(sweeps: Sequence[Sweep], terminal: Terminal) -> None:
             left_s -= job_forecast.seconds
             terminal.later_s |= {job.path(variant): left_s for variant in job.variants}
     if len(sweeps) > 1:
-        terminal.say(f"{len(sweeps)} studies: {Forecast(total_s, forecast_of(sweeps).known)}")
+        terminal.say(f"{len(sweeps)} studies: {forecast_of(sweeps)}")
 
 
 def _prepared(path: Path) -> Record | None:

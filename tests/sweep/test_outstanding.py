@@ -208,7 +208,7 @@ def test_the_announcement_says_what_is_kept_and_why_the_rest_is_not(job, finishe
     kept, again, left = Sweep.of([replace(job, redo="failed")]).announcement()
     assert kept.startswith("1 of 2 variants")
     assert again == "1 to measure again, because it was crashed, and redo=failed"
-    assert left.startswith("1 variant of 1 workload: at most ")
+    assert left.startswith("1 variant of 1 workload: about ")
 
 
 @pytest.mark.slow
