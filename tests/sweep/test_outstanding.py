@@ -106,6 +106,16 @@ def test_a_failed_outcome_stays_unless_failures_are_asked_for(job, finished, out
     assert decided(replace(job, redo="failed")) == {EAGER: f"because it was {outcome}, and redo=failed"}
 
 
+def test_what_was_disturbed_stays_unless_it_is_asked_for(job, finished):
+    finished(EAGER, noise="trial 1: a neighbour")
+    finished(COMPILE)
+    for redo in ("none", "failed"):
+        assert decided(replace(job, redo=redo)) == {}
+    assert decided(replace(job, redo="noisy")) == {EAGER: "because it was disturbed, and redo=noisy"}
+    finished(EAGER)
+    assert decided(replace(job, redo="noisy")) == {}
+
+
 def test_a_record_is_kept_where_its_framework_is_not_there_any_more(job, finished):
     """Whatever has changed, nothing can be measured in its place; what has no record ends as unsupported."""
     finished(EAGER, versions={"torch": "1.0"})
