@@ -111,7 +111,7 @@ def test_what_was_disturbed_stays_unless_it_is_asked_for(job, finished):
     finished(COMPILE)
     for redo in ("none", "failed"):
         assert decided(replace(job, redo=redo)) == {}
-    assert decided(replace(job, redo="noisy")) == {EAGER: "because it was disturbed, and redo=noisy"}
+    assert decided(replace(job, redo="noisy")) == {EAGER: "because of redo=noisy"}
     finished(EAGER)
     assert decided(replace(job, redo="noisy")) == {}
 
