@@ -31,12 +31,6 @@ class Variant:
         departing = "".join(f"-{name}={value}" for name, value in self.choices.departing.items())
         return f"{self.framework}-{self.execution}{departing}"
 
-    @property
-    def label(self) -> str:
-        """The variant as a table names it: `torch eager residuals=all`."""
-        chosen = (f"{name}={str(value).lower()}" for name, value in self.choices.departing.items())
-        return " ".join([self.framework, self.execution, *chosen])
-
 
 @dataclass(frozen=True)
 class Device:

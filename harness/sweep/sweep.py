@@ -15,7 +15,7 @@ from ..job import Job, Variant
 from ..measure.machine.description import describe
 from ..paths import remove_leftovers
 from ..records.record import Record, read_head
-from ..views.labels import labels
+from ..views.labels import labels, shared_choices, variant_name
 from ..views.plural import plural
 from ..views.terminal import Terminal
 from .forecast import Forecast, forecast
@@ -60,8 +60,9 @@ class Sweep:
     @property
     def names(self) -> dict[Path, tuple[str, str]]:
         """What each cell is called on the terminal, its workload and its variant, by record file."""
-        labelled = zip(self.jobs, labels(self.jobs), strict=True)
-        return {job.path(variant): (label, variant.label) for job, label in labelled for variant in job.variants}
+        shared = shared_choices([variant for job in self.jobs for variant in job.variants])
+        workloads = zip(self.jobs, labels(self.jobs), strict=True)
+        return {job.path(v): (label, variant_name(v, shared)) for job, label in workloads for v in job.variants}
 
     @cached_property
     def outstanding(self) -> list[dict[Variant, str]]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..records.record import Record
-from .plural import plural
+from .plural import enumerated, plural
 
+_NAMED = 8  # variants without a telling interval that are named
 TELLS_NOTHING = 4.0  # an interval whose ends differ by more than this factor is no answer, and its centre no number
 
 
@@ -53,7 +54,7 @@ def _left_out(names: Sequence[str]) -> str:
     if not names:
         return ""
     which = f"{plural(len(names), 'variant')} with too few pairs for an interval that tells anything"
-    return f" Not counted {'is' if len(names) == 1 else 'are'} {which}: {', '.join(names)}."
+    return f" Not counted {'is' if len(names) == 1 else 'are'} {which}: {enumerated(names, _NAMED)}."
 
 
 def _where(records: Sequence[Record]) -> str:

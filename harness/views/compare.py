@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from ..measure.machine.environment import differences
 from ..records.calibration import Calibration
 from ..records.record import Record
 from .labels import labels
+from .plural import plural
 from .table import variant
 
 QUANTITIES = {"forward": "forward", "backward": "backward", "gradient": "step", "ratio": "ratio"}  # with their names
@@ -98,11 +99,11 @@ def _provenance(a: Record, b: Record) -> list[str]:
     """Phrases on the settings, versions and commit that differ, what the framework says of itself included."""
     sides: list[tuple[str, object, object]] = []
     installed = a.versions | b.versions
-    described = [{k: v for k, v in record.described.items() if k not in installed} for record in (a, b)]
-    groups: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+    in_force = [{k: v for k, v in record.described.items() if k not in installed} for record in (a, b)]
+    groups: list[tuple[str, Mapping[str, Any], Mapping[str, Any]]] = [
         ("measure.", a.measure, b.measure),
         ("", a.versions, b.versions),
-        (f"{a.framework}'s ", *described),
+        (f"{a.framework}'s ", in_force[0], in_force[1]),
         ("twofold's ", a.harness, b.harness),
     ]
     for prefix, in_a, in_b in groups:
@@ -157,18 +158,25 @@ def lines(comparisons: Sequence[CellComparison]) -> list[str]:
     for comparison in comparisons:
         for quantity, judged in comparison.quantities.items():
             change = judged.change
-            bounds = "" if math.isnan(change.low) else f" [{change.low - 1:+.1%}, {change.high - 1:+.1%}]"
+            told = f"{change.centre - 1:+.1%} [{change.low - 1:+.1%}, {change.high - 1:+.1%}]"
             words = f"{QUANTITIES[quantity]:<8}  {_word(quantity, judged.answer):<11}"
-            found.append(f"{comparison.name:<{width}}  {words}  {change.centre - 1:+.1%}{bounds}")
+            found.append(f"{comparison.name:<{width}}  {words}  {told if _is_told(judged) else 'too few pairs'}")
         found += _memory(comparison, width)
     for quantity, name in QUANTITIES.items() if len(comparisons) > 1 else ():
-        changes = [c.quantities[quantity].change.centre for c in comparisons if quantity in c.quantities]
-        if changes:
+        compared_in = [c.quantities[quantity] for c in comparisons if quantity in c.quantities]
+        if changes := [judged.change.centre for judged in compared_in if _is_told(judged)]:
             mean = statistics.geometric_mean(changes) - 1
-            found.append(f"{'geometric mean':<{width}}  {name:<8}  {'':<11}  {mean:+.1%} over {len(changes)} cells")
+            found.append(
+                f"{'geometric mean':<{width}}  {name:<8}  {'':<11}  {mean:+.1%} over {plural(len(changes), 'cell')}"
+            )
     if any(judged.answer is Answer.CANNOT_TELL for c in comparisons for judged in c.quantities.values()):
         found.append("what cannot be told: measure=standard, and make selfcheck before it, narrow the intervals")
     return found
+
+
+def _is_told(judged: Comparison) -> bool:
+    """Return True if there were enough pairs for an interval."""
+    return not math.isnan(judged.change.low)
 
 
 def _word(quantity: str, answer: Answer) -> str:

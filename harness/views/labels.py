@@ -1,13 +1,13 @@
-"""Names for the workloads of a sweep: the model, and whatever tells one workload from the others."""
+"""Names for the rows of a sweep: the workload's model, the variant, and whatever tells one from the others."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..job import Job
+from ..job import Job, Variant
 from ..records.record import Record
 
 
@@ -40,7 +40,7 @@ def labels(workloads: Iterable[Record | Job]) -> list[str]:
     facts = [Facts.of(workload) for workload in workloads]
     sizes, settings = _differing_sizes(facts), _differing([fact.settings for fact in facts])
     return [
-        " ".join([fact.model, *_written(fact.sizes, sizes[fact.model]), *_written(fact.settings, settings)])
+        " ".join([fact.model, *written(fact.sizes, sizes[fact.model]), *written(fact.settings, settings)])
         for fact in facts
     ]
 
@@ -58,8 +58,22 @@ def in_common(workloads: Iterable[Record | Job]) -> list[str]:
         shared |= {"precision": fact.settings["precision"]}
         shared |= {} if fact.settings["gradients"] == "params" else {"gradients": fact.settings["gradients"]}
         names = [name for name in shared if name not in sizes[fact.model] and name not in settings]
-        lines[fact.model] = f"{fact.model}: {', '.join(_written(shared, names))}"
+        lines[fact.model] = f"{fact.model}: {', '.join(written(shared, names))}"
     return list(lines.values())
+
+
+def shared_choices(variants: Sequence[Variant]) -> dict[str, Any]:
+    """Return the choices that depart from the defaults and are the same in all of several variants."""
+    departing = [variant.choices.departing for variant in variants]
+    if len(departing) < 2:
+        return {}
+    return {name: value for name, value in departing[0].items() if all(d.get(name) == value for d in departing)}
+
+
+def variant_name(variant: Variant, shared: Collection[str] = ()) -> str:
+    """Name a variant: `torch eager residuals=all`. Those choices that all variants share are left out."""
+    own = {name: value for name, value in variant.choices.departing.items() if name not in shared}
+    return " ".join([variant.framework, variant.execution, *written(own)])
 
 
 def _differing_sizes(facts: Sequence[Facts]) -> dict[str, list[str]]:
@@ -76,9 +90,9 @@ def _differing(mappings: Sequence[Mapping[str, Any]]) -> list[str]:
     return [key for key in keys if any(mapping.get(key) != mappings[0].get(key) for mapping in mappings)]
 
 
-def _written(values: Mapping[str, Any], names: Sequence[str]) -> list[str]:
-    """Write `name=value` as a user types it."""
-    return [f"{name}={_typed(values.get(name))}" for name in names]
+def written(values: Mapping[str, Any], names: Iterable[str] | None = None) -> list[str]:
+    """Write `name=value` as a user types it, for all values or for those of some names."""
+    return [f"{name}={_typed(values.get(name))}" for name in (values if names is None else names)]
 
 
 def _typed(value: Any) -> str:

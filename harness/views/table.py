@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from adapters.base import Choices
 
 from ..job import Variant
 from ..records.record import Record
 from .answer import TELLS_NOTHING, answer, is_told
-from .labels import in_common, labels
+from .labels import in_common, labels, shared_choices, variant_name, written
 from .layout import Cell, Group, Line, layout
 from .notes import Note, notes
-from .plural import plural
+from .plural import enumerated
 
 _UNTOLD = "cannot tell"
-_NAMED = 3  # variants of one failure that are named one by one
+_NAMED = 3  # variants of one failure that are named
 
 _LEGEND = {
     "step ms": "step: loss and all gradients in one call (gradient_ms)",
@@ -27,7 +28,11 @@ _LEGEND = {
 
 def variant(record: Record) -> str:
     """The framework and execution, followed by the choices that depart from the defaults."""
-    return Variant(record.framework, record.execution, Choices(**record.choices)).label
+    return variant_name(_variant(record))
+
+
+def _variant(record: Record) -> Variant:
+    return Variant(record.framework, record.execution, Choices(**record.choices))
 
 
 def interval(record: Record) -> str:
@@ -91,12 +96,16 @@ _MARKDOWN_ONLY = ("marginal", "grad error")  # a terminal is not wide enough
 
 @dataclass(frozen=True)
 class Table:
-    """The records of a sweep with the workload and the name of each, and the notes on them."""
+    """The records of a sweep, and of each what its workload and its variant are called, and the notes on them.
+
+    `shared` are choices that all variants have in common, and which their names therefore leave out.
+    """
 
     records: Sequence[Record]
     workloads: Sequence[str]
-    names: Sequence[str]
+    variants: Sequence[str]
     notes: Sequence[Note]
+    shared: Mapping[str, Any]
 
     @classmethod
     def of(cls, records: Sequence[Record]) -> Table:
@@ -105,8 +114,15 @@ class Table:
         first = {label: row for row, label in reversed(list(enumerate(workloads)))}
         order = sorted(range(len(records)), key=lambda row: first[workloads[row]])
         records, workloads = [records[row] for row in order], [workloads[row] for row in order]
-        names = [f"{label} {variant(record)}" for label, record in zip(workloads, records, strict=True)]
-        return cls(records, workloads, names, notes(records, names))
+        shared = shared_choices([_variant(record) for record in records])
+        variants = [variant_name(_variant(record), shared) for record in records]
+        names = list(map(_joined, workloads, variants))
+        return cls(records, workloads, variants, notes(records, names), shared)
+
+    @property
+    def names(self) -> list[str]:
+        """What each record is called outside its group."""
+        return list(map(_joined, self.workloads, self.variants))
 
     @property
     def columns(self) -> list[str]:
@@ -116,7 +132,8 @@ class Table:
     def row(self, number: int, columns: Sequence[str]) -> list[Cell]:
         """The cells of one record; empty where a number could not be had."""
         marks = {name: "".join(n.mark for n in self.notes if n.column == name and number in n.rows) for name in columns}
-        return [Cell(COLUMNS[name](self.records[number]), marks[name]) for name in columns]
+        texts = {name: COLUMNS[name](self.records[number]) for name in columns} | {"variant": self.variants[number]}
+        return [Cell(texts[name], marks[name]) for name in columns]
 
     def lines(self, width: int) -> list[Line]:
         """The table for a terminal: a heading for each workload, unless none has more than one variant."""
@@ -141,6 +158,7 @@ class Table:
             *map(str, self.notes),
             *self._failures(),
             *in_common(self.records),
+            "all variants: " + ", ".join(written(self.shared)) if self.shared else "",
             f"{_UNTOLD}: the ends of the interval differ by more than a factor of {TELLS_NOTHING:g}" if wide else "",
             "; ".join(said for name, said in _LEGEND.items() if name in self.columns),
             f"{agreement} {max(errors):.1e}{' at most' if len(errors) > 1 else ''}" if errors else "",
@@ -154,7 +172,7 @@ class Table:
             if record.reason:
                 by_reason.setdefault((record.outcome, record.reason), []).append(name)
         return [
-            f"{_enumerated(names)} {'is' if len(names) == 1 else 'are'} {outcome}: {reason}"
+            f"{enumerated(names, _NAMED)} {'is' if len(names) == 1 else 'are'} {outcome}: {reason}"
             for (outcome, reason), names in by_reason.items()
         ]
 
@@ -164,12 +182,8 @@ class Table:
         return answer(self.records, self.names)
 
 
-def _enumerated(names: Sequence[str]) -> str:
-    """Name all, or the first and how many more there are."""
-    rest = len(names) - _NAMED
-    if rest > 0:
-        return f"{', '.join(names[:_NAMED])} and {plural(rest, 'other')}"
-    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+def _joined(workload: str, name: str) -> str:
+    return f"{workload} {name}"
 
 
 def remarks(records: Sequence[Record]) -> list[str]:

@@ -106,6 +106,14 @@ def test_the_memory_kept_is_told_where_it_differs(measured, sharp):
     assert told(0.0, 16.0) == ["mlp torch eager  kept      more         (0 to 16 MiB)"]
 
 
+def test_what_has_too_few_pairs_is_no_number_and_no_part_of_the_mean(measured, sharp):
+    few = measured(2)
+    few.samples = [{"seconds": {name: times[:1] for name, times in few.samples[0]["seconds"].items()}}]
+    shown = lines([compare(measured(1), few, sharp), compare(measured(1), measured(2), sharp)])
+    assert shown[0].split() == "mlp torch eager forward cannot tell too few pairs".split()
+    assert any("geometric mean" in line and line.endswith("over 1 cell") for line in shown)
+
+
 def test_cells_are_named_by_what_tells_their_workloads_apart(measured, sharp):
     pairs = []
     for depth in (2, 4):

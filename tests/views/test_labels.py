@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.job import Device
-from harness.views.labels import in_common, labels
+from adapters.base import Choices
+from harness.job import Device, Variant
+from harness.views.labels import in_common, labels, shared_choices, variant_name
 from harness.workload.workload import Workload
 from tests.helpers.jobs import PLAIN, job_of
 
@@ -65,6 +66,15 @@ def test_what_all_share_is_said_once_and_unusual_gradients_with_it(sized):
     assert in_common([sized(depth=2), sized(depth=4)]) == ["mlp: batch=32, width=64, precision=fp32"]
     (line,) = in_common([sized(gradients="both", precision="bf16")])
     assert line == "mlp: batch=32, depth=3, width=64, precision=bf16, gradients=both"
+
+
+def test_variants_are_named_by_what_they_chose_but_for_what_all_have_chosen():
+    adam = [Variant("torch", "eager", Choices(optimizer="adam", tangent=value)) for value in (False, True)]
+    assert shared_choices(adam) == {"optimizer": "adam"}
+    assert [variant_name(v, shared_choices(adam)) for v in adam] == ["torch eager", "torch eager tangent=true"]
+    assert shared_choices([*adam, Variant("jax", "jit")]) == {}
+    assert variant_name(adam[1]) == "torch eager optimizer=adam tangent=true"
+    assert shared_choices(adam[:1]) == {}, "of a single one nothing is left out"
 
 
 def test_planned_jobs_have_the_names_of_their_records(tmp_path: Path):

@@ -142,7 +142,7 @@ def test_what_has_no_telling_interval_is_named_in_the_answer_and_not_counted(rec
     assert "takes 1.80 to 2.40 times: of 2 variants, 1 lies below 2, 1 above, and 0 cannot be told" in said
     assert said.endswith(
         "Not counted are 2 variants with too few pairs for an interval that tells anything: "
-        "mlp torch few, mlp torch wide."
+        "mlp torch few and mlp torch wide."
     )
     assert "Not counted is 1 variant with" in answer([record(ratio=BELOW), few])
     assert answer([few, few]).startswith("Nothing was measured long enough")
@@ -206,6 +206,16 @@ def test_the_step_the_update_and_what_is_kept_are_there_where_they_were_measured
     (legend,) = [line for line in remarks([step]) if "gradient_ms" in line]
     assert "update:" in legend and "residual_mib" in legend
     assert "update:" not in " ".join(remarks([record(metrics={"gradient_ms": 3.456})]))
+
+
+def test_a_choice_of_all_variants_is_said_once_below(record):
+    made = [record(execution=name, choices=record().choices | {"optimizer": "adam"}) for name in ("a", "b")]
+    table = Table.of(made)
+    assert [table.row(number, ["variant"])[0].text for number in (0, 1)] == ["torch a", "torch b"]
+    assert "all variants: optimizer=adam" in table.remarks()
+    table = Table.of([*made, record(execution="c")])
+    assert table.names == ["mlp torch a optimizer=adam", "mlp torch b optimizer=adam", "mlp torch c"]
+    assert not any("all variants" in line for line in table.remarks())
 
 
 def test_markdown_is_the_answer_a_table_and_the_remarks(record, failed):
