@@ -50,7 +50,7 @@ def run_rounds(
     budget_s: float,
     deadline_s: float,
     finished: Callable[[Key, Run, float], None],
-    visited: Callable[[Key, float], None] = lambda key, left_s: None,
+    visiting: Callable[[Key, float], None] = lambda key, left_s: None,
     now: Callable[[], float] = time.monotonic,
 ) -> None:
     """Visit the variants in turn until each stops: see `Stop` for the reasons; "budget" is one more.
@@ -63,7 +63,7 @@ def run_rounds(
         budget_s: seconds of measuring for each variant.
         deadline_s: seconds within which a worker must answer.
         finished: called with (key, run, seconds that the others may still take) as soon as a variant stops or fails.
-        visited: called with (key, seconds that all may still take) before each visit, while nothing is timed.
+        visiting: called with (key, seconds that all may still take) before each visit, while nothing is timed.
         now: the clock, in seconds.
     """
     spent = dict.fromkeys(runs, 0.0)
@@ -73,7 +73,7 @@ def run_rounds(
         order = active[round_number // 2 % len(active) :] + active[: round_number // 2 % len(active)]
         for key in order if round_number % 2 == 0 else order[::-1]:
             run = runs[key]
-            visited(key, sum(budget_s - spent[other] for other in active))
+            visiting(key, sum(budget_s - spent[other] for other in active))
             start = now()
             try:
                 _visit(run, budget_s - spent[key], deadline_s)

@@ -90,7 +90,7 @@ def run_trial(
         wait_until_idle()
         runs = {}
         for name, worker in workers.items():
-            doing("warming up", name, None)
+            doing("warming up", name, len(launches) * conditions.measure.budget_s)
             run = _warm(worker, measured[name], conditions)
             if run is None:
                 finished(name, len(launches) * conditions.measure.budget_s)
@@ -114,7 +114,7 @@ def run_trial(
                 budget_s=conditions.measure.budget_s,
                 deadline_s=conditions.measure.deadline_s,
                 finished=ended,
-                visited=lambda name, left_s: doing("measuring", name, left_s),
+                visiting=lambda name, left_s: doing("measuring", name, left_s),
             )
 
 

@@ -95,7 +95,7 @@ def _heading(name: str, column: _Column) -> list[str]:
 
 def _label(cell: Cell, column: _Column) -> list[str]:
     """Wrap a label; its marks follow the last word."""
-    pieces = textwrap.wrap(cell.text, column.text, break_on_hyphens=False) or [""]
+    pieces = textwrap.wrap(cell.text, column.text, subsequent_indent="  ", break_on_hyphens=False) or [""]
     pieces[-1] += cell.marks
     return [f"{piece:<{column.width}}" for piece in pieces]
 
