@@ -42,13 +42,15 @@ def assert_refused_in_a_sentence(result, results, *said):
         ("model.width=${model.nothing}", "model.nothing"),  # OmegaConf
         ("results=/proc/nowhere", "results=/proc/nowhere"),  # this machine
         ("model.depth=2,-1", "model.depth=-1"),  # the last job of a sweep
+        ("model.depht=2", "model.depht: no such key of mlp; there are model.batch,"),  # Hydra composes this by itself
+        ("framework=pytorch", "choose variants= one of all, compiled, each,"),
     ],
 )
 def test_a_mistake_is_answered_in_one_sentence_before_anything_is_measured(type_in, typed, said):
     assert_refused_in_a_sentence(type_in(typed), type_in.results, said)
 
 
-@pytest.mark.parametrize("typed", ["bogus=1", "--nonsense"])
+@pytest.mark.parametrize("typed", ["hydra.bogus=1", "--nonsense"])
 def test_what_hydra_finds_by_itself_stays_readable(type_in, typed):
     assert_refused(type_in(typed), type_in.results, typed.partition("=")[0])
 
