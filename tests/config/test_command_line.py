@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from adapters.base import EXTRA_PHASES
+from adapters.base import CHOICES, EXTRA_PHASES
 from harness.records.metrics import METRICS
 from harness.records.record import read
 from harness.views.mlflow import metrics_of
@@ -59,6 +59,7 @@ def test_help_is_the_choices_and_the_answer_as_it_stands_in_the_readme(type_in):
     shown = type_in("study=smoke", flags=["--help"])
     assert shown.returncode == 0
     assert "study/why: " in shown.stdout and "model: alexnet" in shown.stdout
+    assert all(f" {name}" in shown.stdout for name in (*CHOICES, "variants=torch", "measure.budget_s")), "as typed"
     answer = shown.stdout[shown.stdout.index("A layer is one multiply") : shown.stdout.index("make sweep STUDY=why")]
     assert len(answer.splitlines()) < 40, "one screen"
     readme = {line.strip() for line in (ROOT / "conf/study/why/README.md").read_text().splitlines()}
