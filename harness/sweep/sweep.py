@@ -111,7 +111,8 @@ class Sweep:
         if kept := len(self.cells) - count:
             of_all = plural(len(self.cells), "variant")
             lines.append(f"{kept} of {of_all} already measured and kept; redo=all measures them again")
-        lines += [f"{number} to measure again, {why}" for why, number in reasons.most_common() if why]
+        again = [(number, "each " * (number > 1) + why) for why, number in reasons.most_common() if why]
+        lines += [f"{number} to measure again, {why}" for number, why in again]
         if count:
             workloads = sum(map(bool, self.outstanding))
             lines.append(f"{plural(count, 'variant')} of {plural(workloads, 'workload')}: {self.forecast}")

@@ -39,7 +39,7 @@ class Note:
 
     mark: str
     column: str
-    rows: tuple[int, ...]
+    rows: frozenset[int]
     sentence: str
 
     def __str__(self) -> str:
@@ -48,7 +48,7 @@ class Note:
 
 def notes(records: Sequence[Record], names: Sequence[str]) -> list[Note]:
     """List the notes on the records of a table, whose names are given, in the order of kinds and rows."""
-    found: list[Note] = []
+    marked: list[Note] = []
     for kind in _KINDS:
         by_reason: dict[str, list[int]] = {}
         for row, record in enumerate(records):
@@ -57,8 +57,8 @@ def notes(records: Sequence[Record], names: Sequence[str]) -> list[Note]:
         for rows in by_reason.values():
             details = [f"{names[row]}, {detail}" for row in rows if (detail := kind.detail(records[row]))]
             sentence = ": ".join(filter(None, [kind.sentence([records[row] for row in rows]), "; ".join(details)]))
-            found.append(Note(_mark(len(found)), kind.column, tuple(rows), sentence))
-    return found
+            marked.append(Note(_mark(len(marked)), kind.column, frozenset(rows), sentence))
+    return marked
 
 
 def _mark(number: int) -> str:

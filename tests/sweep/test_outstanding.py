@@ -221,6 +221,14 @@ def test_the_announcement_says_what_is_kept_and_why_the_rest_is_not(job, finishe
     assert left.startswith("1 variant of 1 workload: about ")
 
 
+def test_the_announcement_counts_what_is_measured_again_for_the_same_reason(job, finished):
+    finished(EAGER)
+    finished(COMPILE)
+    (again, left) = Sweep.of([replace(job, redo="all")]).announcement()
+    assert again == "2 to measure again, each because of redo=all"
+    assert left.startswith("2 variants of 1 workload: about ")
+
+
 @pytest.mark.slow
 def test_deciding_over_ten_thousand_finished_cells_is_linear(tmp_path):
     """Five times the cells take five times as long; quadratic would be 25. Processor seconds, for neighbours' sake."""
