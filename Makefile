@@ -8,7 +8,7 @@ BIN   := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-gpu sweep ui track selfcheck compare test test-fast lint format bench parity gpu-check clean
+.PHONY: help setup setup-gpu sweep show ui track selfcheck compare test test-fast lint format bench parity gpu-check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ setup-gpu: $(READY) ## create one CUDA environment per framework (they cannot sh
 sweep: $(READY) ## measure a study, or resume it: make sweep STUDY=default ARGS="key=value redo=all ..."
 	@$(BIN)/python -m harness -m study=$(STUDY) $(ARGS)
 
+show: $(READY) ## print the findings of the latest sweep again, or of another: make show SWEEP=study/sweep
+	@$(BIN)/python -m harness.commands.show $(SWEEP)
+
 ui: $(READY) ## serve MLflow on 127.0.0.1 and print links to the results: make ui PORT=5000
 	@$(BIN)/python -m harness.commands.ui $(PORT)
 
@@ -48,7 +51,7 @@ track: $(READY) ## log the records that MLflow lacks: make track URI=http://host
 selfcheck: $(READY) ## check the instrument against known truth and store this machine's noise (8 minutes)
 	@$(BIN)/python -m harness.selfcheck
 
-compare: $(READY) ## compare two sweeps: make compare A=default/before B=default/after [FORCE=1]
+compare: $(READY) ## say what is faster or slower in B than in A: make compare A=default/before B=default/after [FORCE=1]
 	@$(BIN)/python -m harness.commands.compare "$(A)" "$(B)" $(if $(FORCE),--force)
 
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup

@@ -7,9 +7,13 @@ import signal
 import sys
 
 import hydra
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import ConfigCompositionException
 from omegaconf import DictConfig
 
-from .config.compose import job_from
+from .config.compose import combinations, job_from, mistaken_key
 from .errors import report
 from .paths import ROOT
 from .sweep.lock import device_lock
@@ -46,13 +50,28 @@ def command_line() -> None:
         main()
     except Exception as error:
         if not _interrupted():
-            sys.exit(report(error))
+            sys.exit(report(_explained(error)))
     except (KeyboardInterrupt, SystemExit):
         if not _interrupted():
             raise
     if _interrupted():
         print("twofold: interrupted; finished variants are kept, and the same command goes on", file=sys.stderr)
         sys.exit(INTERRUPTED)
+
+
+def _explained(error: Exception) -> Exception:
+    """Return the error to report: Hydra composes the first config by itself, and advises to append a mistaken key."""
+    if not isinstance(error, ConfigCompositionException):
+        return error
+    typed = [argument for argument in sys.argv[1:] if "=" in argument and not argument.startswith("-")]
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
+        overrides = combinations(typed, parser)[0]
+        try:
+            return mistaken_key(error, overrides, lambda others: compose("config", overrides=list(others)))
+        except Exception as another:  # a second mistake beside the first
+            return another
 
 
 def _interrupted() -> bool:

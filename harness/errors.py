@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import sys
 import traceback
+from pathlib import Path
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -20,7 +21,10 @@ def explanation(error: Exception) -> str | None:
 
     if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
-        return f"{group}={option}: not known; choose from {', '.join(error.options)}"
+        conf = Path(__file__).parents[1] / "conf" / group
+        deeper = [path.relative_to(conf).with_suffix("") for path in conf.glob(f"*/{option}.yaml")]
+        hint = f"; did you mean {group}={deeper[0]}?" if deeper else ""
+        return f"{group}={option}: not known; choose from {', '.join(error.options)}{hint}"
     if isinstance(error, UserError | HydraException | OmegaConfBaseException):
         return str(error)
     if isinstance(error, OSError) and error.errno in _NO_SPACE:

@@ -1,7 +1,7 @@
 """Compares two sweeps: `python -m harness.commands.compare A B [--force] [--results FOLDER]`.
 
 A and B are folders of records, sweeps as `study/sweep`, names of sweeps, or `mlflow:EXPERIMENT`. The exit code is 0, or
-1 if anything is slower, or 2 for a user's mistake.
+1 if forward or backward is slower anywhere, or 2 for a user's mistake.
 """
 
 from __future__ import annotations
@@ -14,13 +14,16 @@ from pathlib import Path
 from ..errors import UserError
 from ..measure.machine.description import describe, identity
 from ..records.calibration import load
-from ..views.compare import compare, exit_code, lines, match, remarks
+from ..views.compare import compare_all, exit_code, lines, match, remarks
 from ..views.find import open_sweep
+
+_EXIT_CODES = "exit code: 0; 1 if forward or backward is slower anywhere; 2 for a mistake (make turns 1 into 2)"
+NO_DIFFERENCE = "both have the same settings, versions, environment, machine and commit"
 
 
 def main(arguments: Sequence[str]) -> int:
     """Print the comparison. Returns the exit code."""
-    parser = argparse.ArgumentParser(prog="make compare", description="Compare two sweeps.")
+    parser = argparse.ArgumentParser(prog="make compare", description="Compare two sweeps.", epilog=_EXIT_CODES)
     parser.add_argument("a", help="the sweep before: a folder, study/sweep, a sweep's name, or mlflow:EXPERIMENT")
     parser.add_argument("b", help="the sweep after")
     parser.add_argument("--force", action="store_true", help="compare even if machine, sizes or precision differ")
@@ -30,12 +33,12 @@ def main(arguments: Sequence[str]) -> int:
         before, after = open_sweep(given.a, given.results), open_sweep(given.b, given.results)
         calibration = load(given.results, identity(describe()))
         pairs = match(before, after, given.force)
-        comparisons = [compare(a, b, calibration) for a, b in pairs]
+        comparisons = compare_all(pairs, calibration)
     except UserError as error:
         print(f"twofold: {error}", file=sys.stderr)
         return 2
     print(f"B = {given.b} against A = {given.a}; {calibration.floor}")
-    print("\n".join([*remarks(pairs), *lines(comparisons)]))
+    print("\n".join([*(remarks(pairs) or [NO_DIFFERENCE]), "", *lines(comparisons)]))
     return exit_code(comparisons)
 
 

@@ -6,11 +6,13 @@ replace theirs. A line that chooses another study stands for all jobs of that st
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 from typing import Any, NamedTuple
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import ConfigCompositionException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -19,6 +21,7 @@ from ..errors import UserError
 from ..job import Job
 from .claim import claim_of
 from .job import job_of
+from .unknown_key import no_such_key
 
 Overrides = tuple[str, ...]
 
@@ -52,7 +55,7 @@ def requested(
     """
     for single in combinations(overrides, parser):
         study = _study_of(single)
-        config = _plain(compose(single))
+        config = _composed(single, compose)
         job = job_of(config)  # this checks the whole config, including its `jobs`
         if not config["jobs"]:
             yield Requested(single, study, job, _claim(config))
@@ -62,8 +65,26 @@ def requested(
                 yield from requested(merged, compose, parser)
                 continue
             for combination in combinations(merged, parser):
-                config = _plain(compose(combination))
+                config = _composed(combination, compose)
                 yield Requested(combination, study, job_of(config), _claim(config))
+
+
+def _composed(overrides: Overrides, compose: Callable[[Overrides], DictConfig]) -> dict[str, Any]:
+    """Compose plain values. Raises UserError for a key that does not exist, where Hydra advises to append it."""
+    try:
+        return _plain(compose(overrides))
+    except ConfigCompositionException as error:
+        raise mistaken_key(error, overrides, compose) from error
+
+
+def mistaken_key(error: Exception, overrides: Overrides, compose: Callable[[Overrides], DictConfig]) -> Exception:
+    """Return the error to raise in place of Hydra's for these overrides: a UserError if one has a key that is none."""
+    unknown = re.match(r"Could not override '(?!hydra\b)([^'@]+)'", str(error))
+    typed = [override for override in overrides if unknown and _key(override) == unknown[1]]
+    if unknown is None or not typed:
+        return error
+    others = tuple(override for override in overrides if override not in typed)
+    return UserError(no_such_key(typed[0], unknown[1], _composed(others, compose)))
 
 
 def combinations(overrides: Sequence[str], parser: OverridesParser) -> list[Overrides]:

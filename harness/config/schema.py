@@ -49,7 +49,7 @@ class Config:
     jobs: tuple[str, ...]
     claim: Any
     sweep: Name
-    redo: Literal["none", "failed", "all"]
+    redo: Literal["none", "failed", "noisy", "all"]
     seed: Annotated[int, Field(strict=True, ge=0)]
     results: Annotated[str, AfterValidator(folder_name)]
     model: dict[str, Any]

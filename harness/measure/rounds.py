@@ -51,6 +51,7 @@ def run_rounds(
     budget_s: float,
     deadline_s: float,
     finished: Callable[[Key, Run, float], None],
+    visiting: Callable[[Key, float], None] = lambda key, left_s: None,
     now: Callable[[], float] = time.monotonic,
 ) -> None:
     """Visit the variants in turn until each stops: see `Stop` for the reasons; "budget" is one more.
@@ -63,6 +64,7 @@ def run_rounds(
         budget_s: seconds of measuring for each variant.
         deadline_s: seconds within which a worker must answer.
         finished: called with (key, run, seconds that the others may still take) as soon as a variant stops or fails.
+        visiting: called with (key, seconds that all may still take) before each visit, while nothing is timed.
         now: the clock, in seconds.
     """
     spent = dict.fromkeys(runs, 0.0)
@@ -72,6 +74,7 @@ def run_rounds(
         order = active[round_number // 2 % len(active) :] + active[: round_number // 2 % len(active)]
         for key in order if round_number % 2 == 0 else order[::-1]:
             run = runs[key]
+            visiting(key, sum(budget_s - spent[other] for other in active))
             start = now()
             try:
                 _visit(run, budget_s - spent[key], deadline_s)

@@ -65,6 +65,7 @@ def run_trial(
     workload: Future[Path],
     finished: Callable[[Key, float], None],
     wait_until_idle: Callable[[], object] = lambda: None,
+    doing: Callable[[str, Key, float | None], None] = lambda what, name, left_s: None,
 ) -> None:
     """Measure each variant once, in a fresh process.
 
@@ -76,6 +77,7 @@ def run_trial(
         finished: called with (name, seconds that the others may still take) as soon as a variant stops or fails.
         wait_until_idle: called just before timing starts; it blocks until no background work is left in this process
             (MLflow's import, for example).
+        doing: called with (what is done, name, seconds that all may still take, if known) while nothing is timed.
     """
     with ExitStack() as stack:
         workers: dict[Key, Worker] = {}
@@ -87,10 +89,11 @@ def run_trial(
                 "TWOFOLD_DETERMINISTIC": str(launch.choices.get("deterministic", False)),  # and torch this
             }
             workers[name] = stack.enter_context(Worker(launch.interpreter, conditions.cpus, launch.log, environment))
-        _prepare(workers, launches, measured, conditions, workload)
+        _prepare(workers, launches, measured, conditions, workload, doing)
         wait_until_idle()
         runs = {}
         for name, worker in workers.items():
+            doing("warming up", name, len(launches) * conditions.measure.budget_s)
             run = _warm(worker, measured[name], conditions)
             if run is None:
                 finished(name, len(launches) * conditions.measure.budget_s)
@@ -117,6 +120,7 @@ def run_trial(
                 budget_s=conditions.measure.budget_s,
                 deadline_s=conditions.measure.deadline_s,
                 finished=ended,
+                visiting=lambda name, left_s: doing("measuring", name, left_s),
             )
 
 
@@ -126,10 +130,12 @@ def _prepare(
     measured: Mapping[Key, Measured],
     conditions: Conditions,
     workload: Future[Path],
+    doing: Callable[[str, Key, float | None], None],
 ) -> None:
     """Import, load, verify and count every variant, as many at a time as there are CPUs. Nothing is timed yet."""
 
     def prepare(name: Key) -> None:
+        doing("preparing", name, None)
         try:
             _load_and_verify(workers[name], launches[name], measured[name], conditions, workload)
         except Failure as failure:

@@ -1,4 +1,4 @@
-"""Forecasts how long a job takes: about as long as its variants took before, or at most as long as they may."""
+"""Forecasts how long a job takes on an idle machine: its variants as long as before, or as long as their budget."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from adapters.base import PHASES
 from ..job import Job, Variant
 from ..measure.energy import LOOP_S
 from ..records.record import Record
+from ..views.plural import duration
 
 # Import, compile and verification of a variant without a record that says how long they took; measured on two cores.
 UNSEEN_S = 12.0
+USUAL_WARM_S = 2.0  # of a variant never measured: 0.3 s if its calls are short, `warm_s` if they take 0.1 s
 ON_A_GPU_S = 3.0  # an estimate: what is asked about the GPU after the rounds of the first trial
 HAND_OVER_S = 0.5  # an upper bound for starting a variant's process, writing its record and logging it to MLflow
 
@@ -24,16 +26,15 @@ CACHED_SHARE = 1 / 6
 
 @dataclass(frozen=True)
 class Forecast:
-    """Seconds that remain; `known` if all of it was measured with the same settings before, else an upper bound."""
+    """Seconds that remain if no other program disturbs; an estimate, which nothing enforces."""
 
     seconds: float = 0.0
-    known: bool = True
 
     def __add__(self, other: Forecast) -> Forecast:
-        return Forecast(self.seconds + other.seconds, self.known and other.known)
+        return Forecast(self.seconds + other.seconds)
 
     def __str__(self) -> str:
-        return f"{'about' if self.known else 'at most'} {self.seconds / 60:.1f} minutes"
+        return f"about {duration(self.seconds)} on an idle machine"
 
 
 def forecast(job: Job, earlier: Mapping[Variant, Sequence[Record]]) -> Forecast:
@@ -46,13 +47,11 @@ def forecast(job: Job, earlier: Mapping[Variant, Sequence[Record]]) -> Forecast:
     set_up_s = [_set_up_s(job, variant, records) for variant, records in earlier.items()]
     measuring_s = [_measuring_s(job, records) for records in earlier.values()]
     waiting_s = _concurrent_s(set_up_s, max(2, job.device.threads)) + len(earlier) * HAND_OVER_S
-    bound_s = job.measure.trials * (job.measure.warm_s + job.measure.budget_s)
-    waiting_for_device_s = len(earlier) * _device_s(job)
+    unseen_s = job.measure.trials * (min(job.measure.warm_s, USUAL_WARM_S) + job.measure.budget_s)
     return Forecast(
-        waiting_for_device_s
+        len(earlier) * _device_s(job)
         + job.measure.trials * waiting_s
-        + sum(bound_s if seconds is None else seconds for seconds in measuring_s),
-        None not in measuring_s,
+        + sum(unseen_s if seconds is None else seconds for seconds in measuring_s)
     )
 
 

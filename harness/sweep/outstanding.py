@@ -54,6 +54,8 @@ def _why_again(job: Job, variant: Variant, record: Record, machine: Mapping[str,
         return "of redo=all"
     if job.redo == "failed" and record.outcome not in SUCCESSES:
         return f"it was {record.outcome}, and redo=failed"
+    if job.redo == "noisy" and record.noise:
+        return "of redo=noisy"
     device = {"threads": job.device.threads, "memory": job.device.memory}
     recorded = _dependencies(
         record.measure, {"threads": record.threads, "memory": record.memory}, record.machine, record.versions

@@ -33,8 +33,7 @@ def run_job(job: Job, terminal: Terminal) -> None:
         return
     measured = {variant: Measured(failure=_absence(job, variant)) for variant in todo}
     with temporary_folder() as temporary, ThreadPoolExecutor(2) as background:
-        cpus = plural(job.device.threads, "thread")
-        terminal.say(f"{job.workload.id}: {plural(len(todo), 'variant')} on {job.device.name}, {cpus}")
+        terminal.starting([job.path(v) for v in todo], f"{job.device.name}, {plural(job.device.threads, 'thread')}")
         workload = background.submit(_save, job.workload, Path(temporary) / "workload")
         tracker = background.submit(connect, job)
         publisher = Publisher(job, terminal, tracker, described, todo)
@@ -44,13 +43,18 @@ def run_job(job: Job, terminal: Terminal) -> None:
         for trial in range(1, job.measure.trials + 1):
             last = trial == job.measure.trials
 
+            later_s = (job.measure.trials - trial) * len(todo) * job.measure.budget_s
+
+            def doing(what: str, variant: Variant, left_s: float | None, later_s: float = later_s) -> None:
+                terminal.doing(what, job.path(variant), None if left_s is None else left_s + later_s)
+
             def finished(variant: Variant, left_s: float, last: bool = last) -> None:
                 if last or measured[variant].failure:
                     publisher.publish(variant, measured[variant], left_s)
 
             launches = {v: launch(job, v) for v, result in measured.items() if not result.failure}
             if launches:
-                run_trial(launches, measured, conditions(job), workload, finished, lambda: wait([tracker]))
+                run_trial(launches, measured, conditions(job), workload, finished, lambda: wait([tracker]), doing)
 
 
 def sum_up(sweep: Sweep, terminal: Terminal) -> int:

@@ -15,6 +15,7 @@ from ..job import Job, Variant
 from ..measure.machine.description import describe
 from ..paths import remove_leftovers
 from ..records.record import Record, read_head
+from ..views.labels import labels, shared_choices, variant_name
 from ..views.plural import plural
 from ..views.terminal import Terminal
 from .forecast import Forecast, forecast
@@ -55,6 +56,13 @@ class Sweep:
     def cells(self) -> list[str]:
         """The cells of all variants of all workloads, job by job."""
         return [job.cell(variant) for job in self.jobs for variant in job.variants]
+
+    @property
+    def names(self) -> dict[Path, tuple[str, str]]:
+        """What each cell is called on the terminal, its workload and its variant, by record file."""
+        shared = shared_choices([variant for job in self.jobs for variant in job.variants])
+        workloads = zip(self.jobs, labels(self.jobs), strict=True)
+        return {job.path(v): (label, variant_name(v, shared)) for job, label in workloads for v in job.variants}
 
     @cached_property
     def outstanding(self) -> list[dict[Variant, str]]:
@@ -103,12 +111,13 @@ class Sweep:
         if kept := len(self.cells) - count:
             of_all = plural(len(self.cells), "variant")
             lines.append(f"{kept} of {of_all} already measured and kept; redo=all measures them again")
-        lines += [f"{number} to measure again, {why}" for why, number in reasons.most_common() if why]
+        again = [(number, "each " * (number > 1) + why) for why, number in reasons.most_common() if why]
+        lines += [f"{number} to measure again, {why}" for number, why in again]
         if count:
             workloads = sum(map(bool, self.outstanding))
             lines.append(f"{plural(count, 'variant')} of {plural(workloads, 'workload')}: {self.forecast}")
             if unseen := count - len(self.earlier) - self._absent:
-                lines[-1] += f", plus the first compile of {unseen} never measured before"
+                lines[-1] += f", and the first compile of {unseen} never measured before"
         return lines
 
 
@@ -135,12 +144,13 @@ def forecast_of(sweeps: Sequence[Sweep]) -> Forecast:
 
 
 def announce(sweeps: Sequence[Sweep], terminal: Terminal) -> None:
-    """Say what each sweep will measure and how long all take; tell the terminal how much time remains after each cell.
+    """Say what each sweep will measure and how long all take; tell the terminal each cell's name and the time after it.
 
     Files left by processes that were killed are removed.
     """
-    total_s = left_s = forecast_of(sweeps).seconds
+    left_s = forecast_of(sweeps).seconds
     for sweep in sweeps:
+        terminal.plan(sweep.names)
         remove_leftovers(sweep.jobs[0].results, sweep.folder)
         for line in sweep.announcement():
             terminal.say(f"{sweep.jobs[0].study}: {line}" if len(sweeps) > 1 else line)
@@ -148,7 +158,7 @@ def announce(sweeps: Sequence[Sweep], terminal: Terminal) -> None:
             left_s -= job_forecast.seconds
             terminal.later_s |= {job.path(variant): left_s for variant in job.variants}
     if len(sweeps) > 1:
-        terminal.say(f"{len(sweeps)} studies: {Forecast(total_s, forecast_of(sweeps).known)}")
+        terminal.say(f"{len(sweeps)} studies: {forecast_of(sweeps)}")
 
 
 def _prepared(path: Path) -> Record | None:

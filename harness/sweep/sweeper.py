@@ -14,6 +14,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from ..config.compose import Overrides, Requested, requested
+from ..views.plural import duration
 from ..views.terminal import TERMINAL
 from . import preflight
 from .lock import device_lock
@@ -43,8 +44,9 @@ class StudySweeper(Sweeper):
         with device_lock(requests[0].job.device.name, TERMINAL.say) if here else nullcontext():
             announce(sweeps, TERMINAL)
             start = time.monotonic()
-            self._launch(sweeps, requests, here)
-            code = self._sum_up(sweeps, (time.monotonic() - start) / 60)
+            with TERMINAL.progress.running(forecast_of(sweeps).seconds):
+                self._launch(sweeps, requests, here)
+            code = self._sum_up(sweeps, time.monotonic() - start)
         if code:
             raise SystemExit(code)
 
@@ -63,10 +65,10 @@ class StudySweeper(Sweeper):
             for finished in self.launcher.launch(batch, initial_job_idx=number):
                 _ = finished.return_value  # raises the job's exception
 
-    def _sum_up(self, sweeps: Sequence[Sweep], minutes: float) -> int:
+    def _sum_up(self, sweeps: Sequence[Sweep], seconds: float) -> int:
         """Show the summary of every sweep. Returns the exit code."""
         if (planned := forecast_of(sweeps)).seconds:
-            TERMINAL.say(f"took {minutes:.1f} minutes; planned were {planned}")
+            TERMINAL.say(f"took {duration(seconds)}; planned were about {duration(planned.seconds)}")
         code = max(sum_up(sweep, TERMINAL) for sweep in sweeps)
         for line in digest(sweeps):
             TERMINAL.say(line)

@@ -12,20 +12,45 @@ from ..records.record import Record, read, records
 def open_sweep(name: str, results: Path) -> list[Record]:
     """Read the records of a sweep.
 
-    `name` is a folder, `study/sweep`, the name of a sweep that only one study has, or `mlflow:EXPERIMENT`. Raises
-    UserError if no sweep or more than one has that name.
+    `name` is one that `sweep_folder` takes, or `mlflow:EXPERIMENT`. Raises UserError as `sweep_folder` does.
     """
     if name.startswith("mlflow:"):
         return _from_mlflow(name.removeprefix("mlflow:"), results)
+    return [read(path) for path in records(sweep_folder(name, results))]
+
+
+def sweep_folder(name: str, results: Path) -> Path:
+    """Find the folder of a sweep.
+
+    `name` is the folder, `study/sweep`, or the name of a sweep that only one study has. Raises UserError if no sweep or
+    more than one has that name.
+    """
     root = results / "records"
     candidates = [path for path in (Path(name), root / name, *root.glob(f"*/{name}")) if any(records(path))]
     unique = {path.resolve(): path for path in candidates}
     if not unique:
-        known = sorted(str(path.relative_to(root)) for path in root.glob("*/*") if path.is_dir())
-        raise UserError(f"{name}: no records there; there are {', '.join(known) or 'no sweeps yet'}")
+        names = sorted(str(path.relative_to(root)) for path in sweep_folders(results))
+        raise UserError(f"{name}: no records there; there are {', '.join(names) or 'no sweeps yet'}")
     if len(unique) > 1:
         raise UserError(f"{name} could be {' or '.join(map(str, unique.values()))}; say which")
-    return [read(path) for path in records(next(iter(unique.values())))]
+    return next(iter(unique.values()))
+
+
+def latest_folder(name: str, results: Path) -> Path:
+    """Find the folder of the sweep measured last: of a study, if `name` is one, or of all studies if it is empty.
+
+    Any other name is that of a sweep. Raises UserError as `sweep_folder` does.
+    """
+    study = name.replace("/", "_")  # `why/attention` is the study `why_attention`
+    folders = [path for path in sweep_folders(results) if study in ("", path.parent.name)]
+    if not folders:
+        return sweep_folder(name or str(results / "records"), results)
+    return max(folders, key=lambda folder: max(path.stat().st_mtime for path in records(folder)))
+
+
+def sweep_folders(results: Path) -> list[Path]:
+    """List the folders that hold the records of a sweep."""
+    return [folder for folder in sorted(results.glob("records/*/*")) if any(records(folder))]
 
 
 def _from_mlflow(experiment: str, results: Path) -> list[Record]:

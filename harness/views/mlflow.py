@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import getpass
+import hashlib
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +16,7 @@ from urllib.parse import urlparse
 from ..claims import text
 from ..claims.verdicts import StudyVerdict
 from ..records.record import Record, read, records
+from .plural import enumerated
 from .table import markdown
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
 
 _LOCAL = "sqlite:///"
+_NAMED = 3  # models that the name of a sweep's findings has
 _WHOLE = ("FINISHED", "FAILED")  # statuses of runs that hold a complete record
 
 
@@ -125,18 +128,20 @@ class Tracker:
             yield from (run for run in page if run.data.tags.get("kind") != "summary")
 
     def summarise(self, records: Sequence[Record], study: StudyVerdict | None = None) -> None:
-        """The run whose description is the sweep's table of findings, and before it the verdicts on its study's claim;
-        an earlier one of this sweep is replaced.
+        """The run whose description is the sweep's table of findings, and before it the verdicts on its study's claim.
+
+        It replaces earlier findings on the same cells of this sweep, but not those of another command: without a name
+        of their own, all ad hoc commands belong to one sweep.
         """
-        sweep = records[0].sweep
-        for old in self.client.search_runs(
-            [self.experiment], f"tags.kind = 'summary' and tags.sweep = '{sweep}'", max_results=100
-        ):
+        sweep, cells = records[0].sweep, _digest(record.cell for record in records)
+        same = f"tags.kind = 'summary' and tags.sweep = '{sweep}' and tags.cells = '{cells}'"
+        for old in self.client.search_runs([self.experiment], same, max_results=100):
             self.client.delete_run(old.info.run_id)
+        models = enumerated(list(dict.fromkeys(record.model for record in records)), _NAMED)
         said = [text.markdown(study)] if study else []
-        tags = {"kind": "summary", "mlflow.note.content": "\n\n".join([*said, markdown(records)])}
+        tags = {"kind": "summary", "cells": cells, "mlflow.note.content": "\n\n".join([*said, markdown(records)])}
         tags |= {f"verdict.{kind}": ruling for kind, ruling in study.rulings.items()} if study else {}
-        self.client.set_terminated(self._start(records[-1], f"findings of {sweep}", tags))
+        self.client.set_terminated(self._start(records[-1], f"findings of {sweep}: {models}", tags))
 
     @staticmethod
     def contents(uri: str) -> list[tuple[str, str, str | None]]:
@@ -219,6 +224,11 @@ def _make_database(path: Path) -> None:
         draft = Path(folder) / path.name
         MlflowClient(f"{_LOCAL}{draft}").search_experiments(max_results=1)
         draft.replace(path)
+
+
+def _digest(names: Iterable[str]) -> str:
+    """The same twelve digits for the same set of names."""
+    return hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()[:12]
 
 
 def _user() -> str:

@@ -1,67 +1,54 @@
-"""The findings of a sweep as text: a table, and one sentence that answers the question for this machine."""
+"""The findings of a sweep as a table with notes below it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from adapters.base import Choices
 
-from ..records import device, split
+from ..job import Variant
 from ..records.record import Record
-from .plural import plural
+from .answer import TELLS_NOTHING, answer, is_told
+from .labels import in_common, labels, shared_choices, variant_name, written
+from .layout import Cell, Group, Line, layout
+from .notes import Note, notes
+from .plural import enumerated
 
-COLUMNS = (
-    "model",
-    "framework",
-    "execution",
-    "forward ms",
-    "backward ms",
-    "ratio",
-    "95 % interval",
-    "by FLOPs",
-    "marginal",
-    "grad error",
-    "matmuls F / B",
-    "outcome",
-)
+_UNTOLD = "cannot tell"
+_NAMED = 3  # variants of one failure that are named
 
-
-def row(record: Record) -> list[str]:
-    """The cells of COLUMNS; empty where a number could not be had."""
-    metrics, forward, backward = record.metrics, record.phases["forward"], record.phases["backward"]
-    counted = forward.matmuls is not None and backward.matmuls is not None
-    return [
-        record.model,
-        record.framework,
-        execution(record),
-        _number(forward.ms, ".3g"),
-        _number(backward.ms, ".3g"),
-        _number(metrics.get("ratio"), ".2f") + ("†" if split.differs(record) else ""),
-        interval(record),
-        by_flops(record),
-        _number(metrics.get("ratio_marginal"), ".2f"),
-        _number(metrics.get("gradient_error"), ".1e"),
-        f"{forward.matmuls} / {backward.matmuls}" + ("*" if record.notes else "") if counted else "",
-        _outcome(record),
-    ]
+_LEGEND = {
+    "device ratio": "device ratio: backward over forward by the GPU's own time",
+    "step ms": "step: loss and all gradients in one call (gradient_ms)",
+    "update ms": "update: one step of the optimizer, beside that",
+    "kept MiB": "kept: what forward keeps for backward (residual_mib)",
+}
 
 
-def _number(value: float | None, form: str) -> str:
-    return "" if value is None else format(value, form)
+def variant(record: Record) -> str:
+    """The framework and execution, followed by the choices that depart from the defaults."""
+    return variant_name(_variant(record))
 
 
-def execution(record: Record) -> str:
-    """The execution, followed by the choices that depart from the defaults."""
-    departing = Choices(**record.choices).departing
-    return " ".join([record.execution, *(f"{name}={value}" for name, value in departing.items())])
+def _variant(record: Record) -> Variant:
+    return Variant(record.framework, record.execution, Choices(**record.choices))
 
 
 def interval(record: Record) -> str:
-    """The 95 % interval of the ratio, or why a measured ratio has none."""
+    """The 95 % interval of the ratio, or why there is none that tells anything."""
     m = record.metrics
-    if "ratio_low" in m:
-        return f"{m['ratio_low']:.2f} to {m['ratio_high']:.2f}"
-    return "too few pairs" if "ratio" in m else ""
+    if record.outcome != "ok":
+        return record.outcome
+    if "ratio_low" not in m:
+        return "too few pairs" if "ratio" in m else ""
+    return f"{m['ratio_low']:.2f} to {m['ratio_high']:.2f}" if is_told(record) else _UNTOLD
+
+
+def ratio(record: Record) -> str:
+    """The ratio; empty if its interval tells nothing."""
+    return "" if "ratio_low" in record.metrics and not is_told(record) else _metric("ratio", ".2f")(record)
 
 
 def by_flops(record: Record) -> str:
@@ -70,69 +57,147 @@ def by_flops(record: Record) -> str:
     return f"{shown[0]} ({shown[1]})" if len(set(shown)) == 2 else "".join(shown[:1])
 
 
-def _outcome(record: Record) -> str:
-    marks = [mark for mark, applies in (("host-bound", device.host_bound(record)), ("noisy", record.noise)) if applies]
-    return ", ".join([record.outcome, *marks])
+def _matmuls(record: Record) -> str:
+    forward, backward = (record.phases[name].matmuls for name in ("forward", "backward"))
+    return "" if forward is None or backward is None else f"{forward} / {backward}"
+
+
+def _metric(name: str, form: str) -> Callable[[Record], str]:
+    return lambda record: _number(record.metrics.get(name), form)
+
+
+def _ms(phase: str) -> Callable[[Record], str]:
+    return lambda record: _number(record.phases[phase].ms if phase in record.phases else None, ".3g")
+
+
+def _number(value: float | None, form: str) -> str:
+    """Write a number, without an exponent if it is large."""
+    if value is None:
+        return ""
+    return f"{value:.0f}" if form.endswith("g") and value >= 1000 else format(value, form)
+
+
+COLUMNS: dict[str, Callable[[Record], str]] = {
+    "variant": variant,
+    "forward ms": _ms("forward"),
+    "backward ms": _ms("backward"),
+    "ratio": ratio,
+    "95 % interval": interval,
+    "device ratio": _metric("ratio_device", ".2f"),
+    "by FLOPs": by_flops,
+    "matmuls F / B": _matmuls,
+    "step ms": _ms("gradient"),
+    "update ms": _ms("update"),
+    "kept MiB": _metric("residual_mib", ".3g"),
+    "marginal": _metric("ratio_marginal", ".2f"),
+    "grad error": _metric("gradient_error", ".1e"),
+}
+_WHERE_MEASURED = ("device ratio", "step ms", "update ms", "kept MiB")  # only if a record has an entry
+_MARKDOWN_ONLY = ("marginal", "grad error")  # a terminal is not wide enough
+
+
+@dataclass(frozen=True)
+class Table:
+    """The records of a sweep, and of each what its workload and its variant are called, and the notes on them.
+
+    `shared` are choices that all variants have in common, and which their names therefore leave out.
+    """
+
+    records: Sequence[Record]
+    workloads: Sequence[str]
+    variants: Sequence[str]
+    notes: Sequence[Note]
+    shared: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, records: Sequence[Record]) -> Table:
+        """Make the table of a sweep: the rows of a workload stand together, in the order of the records."""
+        workloads = labels(records)
+        first = {label: row for row, label in reversed(list(enumerate(workloads)))}
+        order = sorted(range(len(records)), key=lambda row: first[workloads[row]])
+        records, workloads = [records[row] for row in order], [workloads[row] for row in order]
+        shared = shared_choices([_variant(record) for record in records])
+        variants = [variant_name(_variant(record), shared) for record in records]
+        names = list(map(_joined, workloads, variants))
+        return cls(records, workloads, variants, notes(records, names), shared)
+
+    @property
+    def names(self) -> list[str]:
+        """What each record is called outside its group."""
+        return list(map(_joined, self.workloads, self.variants))
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns that have anything to show."""
+        return [name for name in COLUMNS if name not in _WHERE_MEASURED or any(map(COLUMNS[name], self.records))]
+
+    def row(self, number: int, columns: Sequence[str]) -> list[Cell]:
+        """The cells of one record; empty where a number could not be had."""
+        marks = {name: "".join(n.mark for n in self.notes if n.column == name and number in n.rows) for name in columns}
+        texts = {name: COLUMNS[name](self.records[number]) for name in columns} | {"variant": self.variants[number]}
+        return [Cell(texts[name], marks[name]) for name in columns]
+
+    def lines(self, width: int) -> list[Line]:
+        """The table for a terminal: a heading for each workload, unless none has more than one variant."""
+        columns = [name for name in self.columns if name not in _MARKDOWN_ONLY]
+        by_workload: dict[str, list[list[Cell]]] = {label: [] for label in self.workloads}
+        for number, label in enumerate(self.workloads):
+            by_workload[label].append(self.row(number, columns))
+        if all(len(rows) == 1 for rows in by_workload.values()):
+            named = [
+                [Cell(name, row[0].marks), *row[1:]]
+                for name, (row,) in zip(self.names, by_workload.values(), strict=True)
+            ]
+            return layout(columns, [Group("", named)], width)
+        return layout(columns, [Group(label, rows) for label, rows in by_workload.items()], width)
+
+    def remarks(self) -> list[str]:
+        """The lines below the table: notes, failures, what all rows share, and how to read the columns."""
+        errors = [r.metrics["gradient_error"] for r in self.records if "gradient_error" in r.metrics]
+        agreement = "gradients agree with the float64 oracle, but for a relative error of"
+        wide = any(interval(record) == _UNTOLD for record in self.records)
+        return [
+            *map(str, self.notes),
+            *self._failures(),
+            *in_common(self.records),
+            "all variants: " + ", ".join(written(self.shared)) if self.shared else "",
+            f"{_UNTOLD}: the ends of the interval differ by more than a factor of {TELLS_NOTHING:g}" if wide else "",
+            "; ".join(said for name, said in _LEGEND.items() if name in self.columns),
+            f"{agreement} {max(errors):.1e}{' at most' if len(errors) > 1 else ''}" if errors else "",
+            *dict.fromkeys(record.floor for record in self.records),
+        ]
+
+    def _failures(self) -> list[str]:
+        """Write a line for each reason why variants have no numbers."""
+        by_reason: dict[tuple[str, str], list[str]] = {}
+        for name, record in zip(self.names, self.records, strict=True):
+            if record.reason:
+                by_reason.setdefault((record.outcome, record.reason), []).append(name)
+        return [
+            f"{enumerated(names, _NAMED)} {'is' if len(names) == 1 else 'are'} {outcome}: {reason}"
+            for (outcome, reason), names in by_reason.items()
+        ]
+
+    @property
+    def answer(self) -> str:
+        """The sentence that answers the question."""
+        return answer(self.records, self.names)
+
+
+def _joined(workload: str, name: str) -> str:
+    return f"{workload} {name}"
 
 
 def remarks(records: Sequence[Record]) -> list[str]:
-    """The lines below the table, in its order: failures, differing counts and splits, hosts that delay a GPU, noise.
-
-    The machine's noise floor comes last.
-    """
-    found = []
-    for record in records:
-        name = f"{record.model} {record.variant}"
-        if record.reason:
-            found.append(f"{name} is {record.outcome}: {record.reason}")
-        found += [f"* {name}, {phase}: {note}" for phase, note in record.notes.items()]
-        if split.differs(record):
-            found.append(f"† {name}: {split.remark(record)}")
-        if device.host_bound(record):
-            found.append(f"{name} is host-bound: {device.remark(record)}")
-        if record.noise:
-            found.append(f"{name} is noisy: {record.noise}")
-    return found + list(dict.fromkeys(record.floor for record in records if record.floor))
-
-
-def answer(records: Sequence[Record]) -> str:
-    """Whether the backward pass takes twice as long as the forward, judged by intervals, not by point values."""
-    if not any(r.outcome == "ok" for r in records):
-        return "Nothing was measured, so there is no answer."
-    measured = [r for r in records if r.outcome == "ok" and "ratio_low" in r.metrics]
-    if not measured:
-        return "Nothing was measured long enough for an interval, so there is no answer; raise measure.budget_s."
-    below = sum(r.metrics["ratio_high"] < 2 for r in measured)
-    above = sum(r.metrics["ratio_low"] > 2 for r in measured)
-    ratios = sorted(r.metrics["ratio"] for r in measured)
-    machine = measured[0].machine
-    cpu = f"{machine['cpu']}, {plural(measured[0].threads, 'thread')}"
-    where = machine["gpus"][0] if measured[0].device == "cuda" else cpu
-    lowest, highest = (f"{ratio:.2f}" for ratio in (ratios[0], ratios[-1]))
-    takes = lowest if lowest == highest else f"{lowest} to {highest}"
-    return (
-        f"Is the backward pass twice the forward? By FLOPs {_by_flops(measured)}; measured on {where} it takes "
-        f"{takes} times: of {plural(len(measured), 'variant')}, {below} {'lies' if below == 1 else 'lie'} below 2, "
-        f"{above} above, and {len(measured) - below - above} cannot be told from 2 (95 % intervals)."
-    )
-
-
-def _by_flops(measured: Sequence[Record]) -> str:
-    """The range of the executed FLOPs' ratio, and of the requested ones' if it differs; some ops have no multiplies."""
-    executed, asked = (_between(measured, name) for name in ("ratio_flops", "ratio_flops_asked"))
-    if not executed:
-        return "it cannot be told, since there are none"
-    return f"it is {executed} times" + (f" ({asked} as asked)" if asked and asked != executed else "")
-
-
-def _between(measured: Sequence[Record], name: str) -> str:
-    """The range of a metric over the records that have it: `1.83`, or `1.83 to 2.50`."""
-    found = [r.metrics[name] for r in measured if name in r.metrics]
-    return " to ".join(dict.fromkeys(f"{n:.2f}" for n in (min(found), max(found)))) if found else ""
+    """The lines below the table of a sweep."""
+    return [line for line in Table.of(records).remarks() if line]
 
 
 def markdown(records: Sequence[Record]) -> str:
     """The findings as Markdown, for MLflow: answer, table, remarks."""
-    lines = [f"| {' | '.join(COLUMNS)} |", f"|{'---|' * len(COLUMNS)}"]
-    lines += [f"| {' | '.join(text.replace('|', '/') for text in row(record))} |" for record in records]
-    return "\n".join([answer(records), "", *lines, "", *(f"- {remark}" for remark in remarks(records))])
+    table = Table.of(records)
+    columns = table.columns
+    rows = [[Cell(label), *table.row(number, columns)] for number, label in enumerate(table.workloads)]
+    lines = [f"| {' | '.join(['workload', *columns])} |", f"|{'---|' * (len(columns) + 1)}"]
+    lines += [f"| {' | '.join((cell.text + cell.marks).replace('|', '/') for cell in row)} |" for row in rows]
+    return "\n".join([table.answer, "", *lines, "", *(f"- {remark}" for remark in table.remarks() if remark)])

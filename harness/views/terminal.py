@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Table as RichTable
 
 from ..claims import text as claim_text
 from ..claims.verdicts import StudyVerdict
 from ..records.record import Record
-from .table import COLUMNS, answer, execution, interval, remarks, row
+from .plural import duration, plural
+from .progress import Progress
+from .table import Table, interval, ratio, variant
 
 _TEXT_COLUMNS = ("model", "framework", "execution", "outcome", "prediction", "predicted")
 
@@ -19,31 +21,57 @@ _WIDEST = 1000  # characters of a table
 
 
 class Terminal:
-    """Prints results as they come. It never redraws, so that nothing runs during a measurement."""
+    """Prints results as they come. `progress` shows what is going on, where a person watches."""
 
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(highlight=False)
+        self.progress = Progress(self.console)
+        self.workloads: dict[Path, str] = {}  # names of planned workloads, by the record file of each variant
+        self.names: dict[Path, str] = {}  # of planned variants with their workloads, equally long
         self.later_s: dict[Path, float] = {}  # by record file: seconds planned for the jobs after its own
 
     def say(self, text: str) -> None:
         """Print one line."""
         self.console.print(text, markup=False, soft_wrap=True)
 
+    def plan(self, names: Mapping[Path, tuple[str, str]]) -> None:
+        """Tell which variants come, by record file: the name of each one's workload, and its own."""
+        self.workloads |= {path: name[0] for path, name in names.items()}
+        workload, own = (max((len(name[i]) for name in names.values()), default=0) for i in (0, 1))
+        self.names |= {path: f"{name[0]:<{workload}}  {name[1]:<{own}}" for path, name in names.items()}
+
+    def starting(self, paths: Sequence[Path], where: str) -> None:
+        """Print the line of a job that starts, with the record files of its variants."""
+        workload = self.workloads.get(paths[0], paths[0].stem)
+        self.say(f"{workload}: {plural(len(paths), 'variant')} on {where}")
+
+    def doing(self, what: str, path: Path, left_s: float | None) -> None:
+        """Show what is done with a planned variant, while nothing is timed.
+
+        `left_s` is what remains of its job; None leaves the estimate as it is.
+        """
+        name = " ".join(self.names.get(path, path.stem).split())
+        self.progress.show(f"{what} {name}", None if left_s is None else left_s + self.later_s.get(path, 0.0))
+
     def finished(self, record: Record, path: Path, left_s: float) -> None:
         """Print the line of a finished variant. `left_s` is what remains of its job; later jobs are added to it."""
-        m = record.metrics
-        what = f"{record.model:<10} {record.framework + ' ' + execution(record):<18}"
+        name = self.names.get(path, f"{record.model}  {variant(record)}")
         if record.outcome == "ok":
-            found = f"ratio {m['ratio']:.2f} [{interval(record)}]  ok"
-            found += f" (noisy: {record.noise})" if record.noise else ""
+            bounds = interval(record)
+            result = f"ratio {ratio(record)} [{bounds}]" if ratio(record) else f"ratio {bounds}"
+            result += "  noisy" if record.noise else ""
         else:
-            found = f"{record.outcome}: {record.reason}"
-        self.say(f"{what} {found}  ({_readable(left_s + self.later_s.get(path, 0.0))})")
+            result = f"{record.outcome}: {record.reason}"
+        left_s += self.later_s.get(path, 0.0)
+        self.say(f"{name}  {result}" + (f"  ({duration(left_s)} left)" if left_s >= 0.5 else ""))
 
     def table(self, records: Sequence[Record]) -> None:
         """Print all variants of a sweep, the remarks on them, and the answer."""
-        self._table(COLUMNS, [row(record) for record in records])
-        for text in ("", *remarks(records), "", answer(records)):
+        table = Table.of(records)
+        self.console.print()
+        for line in table.lines(self.console.width) if records else ():
+            self.console.print(line.text, style="bold" if line.bold else None, markup=False, soft_wrap=True)
+        for text in ("", *filter(None, table.remarks()), "", table.answer):
             self.say(text)
 
     def verdicts(self, study: StudyVerdict) -> None:
@@ -54,7 +82,7 @@ class Terminal:
             self.say(text)
 
     def _table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+        table = RichTable(*columns, box=None, pad_edge=False, header_style="bold")
         for column in table.columns:
             column.justify = "left" if column.header in _TEXT_COLUMNS else "right"
             column.no_wrap = column.header != "outcome"
@@ -66,10 +94,6 @@ class Terminal:
         self.console.print()
         wide = Console(file=self.console.file, width=max(self.console.width, needed), highlight=False)
         wide.print(table, markup=False)
-
-
-def _readable(seconds: float) -> str:
-    return f"{seconds / 60:.0f} min left" if seconds >= 90 else f"{seconds:.0f} s left"
 
 
 TERMINAL = Terminal()  # one per process

@@ -30,14 +30,14 @@ def test_a_claim_ends_in_verdicts_on_the_console_in_a_file_and_in_mlflow(sweep):
     (summary,) = sweep.runs("why_multiplies", "summary")
     assert summary.data.tags["verdict.counted"] == "holds"
     assert "backward, by count: HOLDS" in summary.data.tags["mlflow.note.content"]
-    assert "| model | framework |" in summary.data.tags["mlflow.note.content"]
+    assert "| workload | variant |" in summary.data.tags["mlflow.note.content"]
 
 
 def test_studies_that_follow_each_other_keep_their_records_apart_and_go_on(sweep):
     both = ["jobs=['study=why/multiplies','study=why/third_operation']", "choices.autodiff=[by_hand]", "tracking=off"]
     code, printed = sweep.run(*both, *QUICK)
     assert code == 0, printed
-    assert "2 studies: at most" in printed
+    assert "2 studies: about" in printed
     assert printed.splitlines()[-2].endswith("by count HOLDS.")
     assert "by count FAILS; by the clock CANNOT TELL." in printed.splitlines()[-1]
     before = {study: sweep.records(study) for study in ("why_multiplies", "why_third_operation")}

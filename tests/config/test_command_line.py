@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from adapters.base import EXTRA_PHASES, PHASES
+from adapters.base import CHOICES, EXTRA_PHASES, PHASES
 from harness.records.metrics import METRICS
 from harness.records.record import read
 from harness.views.mlflow import metrics_of
@@ -42,13 +42,15 @@ def assert_refused_in_a_sentence(result, results, *said):
         ("model.width=${model.nothing}", "model.nothing"),  # OmegaConf
         ("results=/proc/nowhere", "results=/proc/nowhere"),  # this machine
         ("model.depth=2,-1", "model.depth=-1"),  # the last job of a sweep
+        ("model.depht=2", "model.depht: no such key of mlp; there are model.batch,"),  # Hydra composes this by itself
+        ("framework=pytorch", "choose variants= one of all, compiled, each,"),
     ],
 )
 def test_a_mistake_is_answered_in_one_sentence_before_anything_is_measured(type_in, typed, said):
     assert_refused_in_a_sentence(type_in(typed), type_in.results, said)
 
 
-@pytest.mark.parametrize("typed", ["bogus=1", "--nonsense"])
+@pytest.mark.parametrize("typed", ["hydra.bogus=1", "--nonsense"])
 def test_what_hydra_finds_by_itself_stays_readable(type_in, typed):
     assert_refused(type_in(typed), type_in.results, typed.partition("=")[0])
 
@@ -57,6 +59,7 @@ def test_help_is_the_choices_and_the_answer_as_it_stands_in_the_readme(type_in):
     shown = type_in("study=smoke", flags=["--help"])
     assert shown.returncode == 0
     assert "study/why: " in shown.stdout and "model: alexnet" in shown.stdout
+    assert all(f" {name}" in shown.stdout for name in (*CHOICES, "variants=torch", "measure.budget_s")), "as typed"
     answer = shown.stdout[shown.stdout.index("A layer is one multiply") : shown.stdout.index("make sweep STUDY=why")]
     assert len(answer.splitlines()) < 40, "one screen"
     readme = {line.strip() for line in (ROOT / "conf/study/why/README.md").read_text().splitlines()}

@@ -130,17 +130,51 @@ def test_a_mistake_is_answered_in_one_sentence(refused, typed, said):
 
 
 @pytest.mark.parametrize(
-    ("typed", "said"), [("model=perceptron", "resnet18"), ("device=gpu", "cuda"), ("variants=pytorch", "torch")]
+    ("typed", "said"),
+    [
+        ("model=perceptron", "resnet18"),
+        ("device=gpu", "cuda"),
+        ("variants=pytorch", "torch"),
+        ("study=attention", "study=why/attention?"),
+    ],
 )
 def test_an_unknown_option_of_a_group_is_answered_with_what_there_is(refused, typed, said):
     message = refused(typed)
     assert message.startswith(f"{typed}: not known; choose from") and said in message
 
 
-# Hydra finds these by itself, and says what there is to choose from.
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (["bogus=1"], "bogus: no such key; there are study, jobs,"),
+        (["batch=8"], "; did you mean model.batch?"),
+        (["model.widht=8"], "model.widht: no such key of mlp; there are model.batch, model.depth, model.width,"),
+        (["model.widht=8,16"], "; did you mean model.width?"),
+        (["model.a.b=8"], "model.a.b: no such key of mlp; there are model.batch,"),
+        (["model=gpt2", "model.depth=2"], "model.depth: no such key of gpt2; there are model.batch, model.tokens,"),
+        (["model=mlp,gpt2", "model.depth=2"], "model.depth: no such key of gpt2; there are model.batch,"),
+        (["study=default", "model.depth=2"], "model.depth: no such key of resnet18; there are model.batch,"),
+        (["measure.budget=2"], "; did you mean measure.budget_s?"),
+        (["choices.resid=[all]"], "; did you mean choices.residuals?"),
+        (["framework=pytorch"], "a framework is chosen by its variants; choose variants= one of all, compiled, each,"),
+        (["framework=torch", "model.depht=2"], "model.depht: no such key of mlp"),
+    ],
+    ids=named,
+)
+def test_a_key_that_is_none_is_answered_with_those_that_are(refused, typed, said):
+    message = refused(*typed)
+    assert said in message
+    assert "append" not in message and len(message.splitlines()) == 1
+
+
+def test_only_a_key_that_is_nearly_the_same_is_proposed(refused):
+    assert "did you mean" not in refused("model=gpt2", "model.depth=2")
+    assert "did you mean" not in refused("bogus=1")
+
+
+# Hydra finds these by itself.
 FOUND_BY_HYDRA = (
-    (["bogus=1"], ["bogus"]),
-    (["model.widht=8"], ["model.widht"]),
+    (["hydra.bogus=1"], ["hydra.bogus"]),
     (["model.width={"], ["{"]),
     (["model.depth"], ["model.depth"]),
     (["model.depth=range(1,"], ["range(1,"]),

@@ -24,6 +24,7 @@ class House:
         self.cycles = []
         self.asked = []
         self.ended = []
+        self.announced = []
 
     def run(self, name, cycle_s=0.1, factors=TIGHT, fails_at=0, **asked):
         house = self
@@ -60,6 +61,7 @@ class House:
             budget_s=budget_s,
             deadline_s=99,
             finished=lambda key, run, left_s: self.ended.append((key, run.stop, left_s)),
+            visiting=lambda key, left_s: self.announced.append((key, left_s)),
             now=lambda: self.now,
         )
 
@@ -167,6 +169,13 @@ def test_finished_is_called_once_for_each_variant_with_fewer_and_fewer_seconds_l
     left = [seconds for _, _, seconds in house.ended]
     assert left == sorted(left, reverse=True)
     assert left[-1] == 0 and all(seconds <= 4 * 40.0 for seconds in left)
+
+
+def test_each_visit_is_announced_with_what_all_may_still_take(house):
+    house.measure({"a": house.run("a"), "b": house.run("b", factors=WIDE)}, budget_s=4.0)
+    assert [key for key, _ in house.announced] == house.visits
+    left = [seconds for _, seconds in house.announced]
+    assert left[0] == 8.0 and left == sorted(left, reverse=True) and left[-1] > 0
 
 
 def test_seconds_left_are_what_the_others_have_not_spent(house):

@@ -119,6 +119,29 @@ def test_each_worker_is_started_and_asked_as_its_variant_and_the_conditions_say(
     assert {(asked["repeat"], asked["stretch"]) for asked in house.asked("measure")} == {(3, 0.0)}
 
 
+def test_what_is_done_is_told_before_it_is_asked_of_the_worker(house):
+    """And never in between, where it would take time from what is measured."""
+    ready: Future[Path] = Future()
+    ready.set_result(Path("arrays"))
+    launches = {name: Launch("fake", name, {}, "python", Path(f"{name}.log")) for name in "ab"}
+    told: list[tuple] = []
+
+    def doing(what, name, left_s):
+        told.append((what, name, left_s))
+        house.asks.append((name, what, {}))
+
+    known = {name: Measured() for name in launches}
+    run_trial(launches, known, CONDITIONS, ready, lambda name, left_s: None, doing=doing)
+    assert {what: {name for said, name, _ in told if said == what} for what, _, _ in told} == {
+        what: {"a", "b"} for what in ("preparing", "warming up", "measuring")
+    }
+    asks = [(execution, name) for execution, name, _ in house.asks]
+    for verb, ask in (("warming up", "warm"), ("measuring", "measure")):
+        positions = [i for i, (_, name) in enumerate(asks) if name == ask]
+        assert positions and all(asks[i - 1] == (asks[i][0], verb) for i in positions)
+    assert [left_s for what, _, left_s in told if what == "warming up"] == [2.5, 2.5]
+
+
 def test_a_visit_lasts_as_long_as_its_repeats_take(house):
     """A cycle of three calls of each phase takes 0.48 s: of the budget of 1.25 s that is about 3."""
     run(house, "a")
@@ -134,7 +157,7 @@ def test_the_rounds_have_the_target_and_the_budget_of_the_conditions(house, monk
 
     monkeypatch.setattr(trial, "run_rounds", rounds)
     run(house, "a")
-    given.pop("finished")
+    del given["finished"], given["visiting"]
     assert given == {"target": 0.04, "budget_s": 1.25, "deadline_s": 60.0}
 
 

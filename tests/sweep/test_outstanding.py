@@ -106,6 +106,16 @@ def test_a_failed_outcome_stays_unless_failures_are_asked_for(job, finished, out
     assert decided(replace(job, redo="failed")) == {EAGER: f"because it was {outcome}, and redo=failed"}
 
 
+def test_what_was_disturbed_stays_unless_it_is_asked_for(job, finished):
+    finished(EAGER, noise="trial 1: a neighbour")
+    finished(COMPILE)
+    for redo in ("none", "failed"):
+        assert decided(replace(job, redo=redo)) == {}
+    assert decided(replace(job, redo="noisy")) == {EAGER: "because of redo=noisy"}
+    finished(EAGER)
+    assert decided(replace(job, redo="noisy")) == {}
+
+
 def test_a_record_is_kept_where_its_framework_is_not_there_any_more(job, finished):
     """Whatever has changed, nothing can be measured in its place; what has no record ends as unsupported."""
     finished(EAGER, versions={"torch": "1.0"})
@@ -208,7 +218,15 @@ def test_the_announcement_says_what_is_kept_and_why_the_rest_is_not(job, finishe
     kept, again, left = Sweep.of([replace(job, redo="failed")]).announcement()
     assert kept.startswith("1 of 2 variants")
     assert again == "1 to measure again, because it was crashed, and redo=failed"
-    assert left.startswith("1 variant of 1 workload: at most ")
+    assert left.startswith("1 variant of 1 workload: about ")
+
+
+def test_the_announcement_counts_what_is_measured_again_for_the_same_reason(job, finished):
+    finished(EAGER)
+    finished(COMPILE)
+    (again, left) = Sweep.of([replace(job, redo="all")]).announcement()
+    assert again == "2 to measure again, each because of redo=all"
+    assert left.startswith("2 variants of 1 workload: about ")
 
 
 @pytest.mark.slow

@@ -35,7 +35,7 @@ def test_a_sweep_measures_records_logs_and_answers(sweep):
     assert logged.keys() == {record.id for record in found}
     assert all(run.info.status == "FINISHED" for run in logged.values())
     (summary,) = sweep.runs("adhoc", "summary")
-    assert "| model | framework |" in summary.data.tags["mlflow.note.content"]
+    assert "| workload | variant |" in summary.data.tags["mlflow.note.content"]
 
 
 def test_one_crashing_variant_costs_itself_and_the_exit_code(sweep):

@@ -10,7 +10,7 @@ from harness.errors import UserError
 from harness.measure.comparison import SIGMA_DIFFERENCE_FLOOR, Answer
 from harness.measure.stats import moderated, within
 from harness.records.calibration import Calibration, Spread, assumed
-from harness.views.compare import compare, exit_code, lines, match, remarks
+from harness.views.compare import compare, compare_all, exit_code, lines, match, remarks
 from tests.helpers.jobs import PLAIN
 
 QUIET = assumed("anywhere")
@@ -67,10 +67,87 @@ def test_exit_code_is_one_only_if_something_is_slower(measured, sharp):
 
 
 def test_lines_show_every_quantity_and_the_geometric_mean(measured, sharp):
-    shown = "\n".join(lines([compare(measured(1), measured(2, slower=1.05), sharp)]))
+    compared = compare(measured(1), measured(2, slower=1.05), sharp)
+    shown = "\n".join(lines([compared, compared]))
     assert "slower" in shown
-    assert "geometric mean" in shown
+    assert "geometric mean" in shown and "over 2 cells" in shown
     assert "+5." in shown or "+4." in shown
+    assert "geometric mean" not in "\n".join(lines([compared])), "of a single cell there is no mean"
+
+
+def test_times_are_slower_or_faster_and_ratios_higher_or_lower(measured, sharp):
+    def words(slower_before: float, slower_after: float) -> list[list[str]]:
+        a, b = measured(1, slower=slower_before), measured(2, slower=slower_after)
+        return [line.removeprefix("mlp torch eager").split()[:2] for line in lines([compare(a, b, sharp)])]
+
+    assert words(1.0, 1.05) == [["forward", "same"], ["backward", "slower"], ["ratio", "higher"]]
+    assert words(1.05, 1.0) == [["forward", "same"], ["backward", "faster"], ["ratio", "lower"]]
+
+
+def test_the_training_step_is_compared_where_both_sides_have_it(measured, sharp):
+    a, b = measured(1), measured(2)
+    for made, slower in ((a, 1.0), (b, 1.1)):
+        for trial in made.samples:
+            trial["seconds"]["gradient"] = [0.02 * slower * (1 + 0.001 * (i % 7)) for i in range(192)]
+    change = compare(a, b, sharp).quantities["gradient"]
+    assert change.answer is Answer.SLOWER and change.change.centre == pytest.approx(1.1, abs=0.001)
+    assert any("step      slower" in line for line in lines([compare(a, b, sharp)]))
+    assert exit_code([compare(a, b, sharp)]) == 0, "it is what forward and backward come to"
+    assert "gradient" not in compare(a, measured(3), sharp).quantities
+
+
+def test_the_memory_kept_is_told_where_it_differs(measured, sharp):
+    def told(before: float, after: float) -> list[str]:
+        sides = (measured(seed, metrics={"residual_mib": mib}) for seed, mib in ((1, before), (2, after)))
+        return [line for line in lines([compare(*sides, sharp)]) if "MiB" in line]
+
+    assert told(17.0, 17.0) == []
+    assert told(20.0, 16.0) == ["mlp torch eager  kept      less         -20.0% (20 to 16 MiB)"]
+    assert told(0.0, 16.0) == ["mlp torch eager  kept      more         (0 to 16 MiB)"]
+
+
+def test_what_has_too_few_pairs_is_no_number_and_no_part_of_the_mean(measured, sharp):
+    few = measured(2)
+    few.samples = [{"seconds": {name: times[:1] for name, times in few.samples[0]["seconds"].items()}}]
+    shown = lines([compare(measured(1), few, sharp), compare(measured(1), measured(2), sharp)])
+    assert shown[0].split() == ["mlp", "torch", "eager", "forward", "cannot", "tell", "too", "few", "pairs"]
+    assert any("geometric mean" in line and line.endswith("over 1 cell") for line in shown)
+
+
+def test_cells_are_named_by_what_tells_their_workloads_apart(measured, sharp):
+    pairs = []
+    for depth in (2, 4):
+        sides = [measured(seed, cell=f"depth {depth}") for seed in (1, 2)]
+        for made in sides:
+            made.workload = made.workload | {"sizes": {"depth": depth}}
+        pairs.append(tuple(sides))
+    assert [cell.name for cell in compare_all(pairs, sharp)] == ["mlp depth=2 torch eager", "mlp depth=4 torch eager"]
+
+
+def test_what_cannot_be_told_is_followed_by_what_to_do(measured, sharp):
+    advice = "measure=standard"
+    assert advice in lines([compare(measured(1), measured(2, slower=1.02), QUIET)])[-1]
+    assert advice not in lines([compare(measured(1), measured(2), sharp)])[-1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"measure": {"name": "quick", "trials": 3}}, "measure.trials is 1 in A and 3 in B"),
+        ({"versions": {"torch": "2.14"}}, "torch is not known in A and 2.14 in B"),
+        ({"versions": {"code": "0123"}}, "the digest of the code that runs it is not known in A and 0123 in B"),
+        ({"described": {"torch": "2.13", "onednn": "off"}}, "torch's onednn is not known in A and off in B"),
+        ({"harness": {"version": "0.1.0", "commit": "beef"}}, "twofold's commit is c0ffee in A and beef in B"),
+    ],
+)
+def test_other_settings_versions_and_commits_are_named_and_compared(measured, changes, named):
+    a, b = measured(1), measured(2, **changes)
+    assert remarks(match([a], [b], force=False)) == [named]
+
+
+def test_a_version_that_the_framework_reports_too_is_named_once(measured):
+    a, b = (measured(1, versions={"torch": v}, described={"torch": v}) for v in ("2.13", "2.14"))
+    assert remarks([(a, b)]) == ["torch is 2.13 in A and 2.14 in B"]
 
 
 @pytest.mark.parametrize(
@@ -122,6 +199,8 @@ def test_two_folders_as_a_user_compares_them(measured, tmp_path, capsys):
     measured(3, environment={"TF_X": "0"}).write(tmp_path / "records" / "default" / "after")
     assert main(["before", "default/after", "--results", str(tmp_path)]) == 0
     assert "TF_X is not set in A and 0 in B" in capsys.readouterr().out
+    assert main(["before", "before", "--results", str(tmp_path)]) == 0
+    assert "both have the same settings, versions, environment, machine and commit" in capsys.readouterr().out
 
 
 def test_a_sweep_that_is_not_there_is_named_beside_those_that_are(measured, tmp_path, capsys):

@@ -161,12 +161,20 @@ def test_a_failing_outcome_is_a_failed_run_with_its_reason(tracker, runs, failed
 
 
 def test_the_summary_run_shows_the_findings_and_is_replaced_by_the_next(tracker, runs, record):
-    tracker.summarise([record()])
-    later = [record(ratio=(2.1, 2.2, 2.3)), record()]
+    tracker.summarise([record(), record(cell="other")])
+    later = [record(cell="other"), record(ratio=(2.1, 2.2, 2.3))]
     tracker.summarise(later)
     (run,) = runs("summary")
     assert run.data.tags["mlflow.note.content"] == markdown(later)
-    assert run.info.run_name == "findings of main"
+    assert run.info.run_name == "findings of main: mlp"
+
+
+def test_another_command_of_the_same_sweep_leaves_the_findings_of_the_first(tracker, runs, record):
+    gpt2, mlp = record(model="gpt2", cell="gpt2"), record(cell="mlp")
+    for measured in ([gpt2], [mlp], [gpt2, mlp], [mlp]):
+        tracker.summarise(measured)
+    names = [run.info.run_name for run in runs("summary")]
+    assert sorted(names) == [f"findings of main: {models}" for models in ("gpt2", "gpt2 and mlp", "mlp")]
 
 
 def test_the_summary_of_a_claim_begins_with_its_verdicts(tracker, runs, record, judged):

@@ -4,46 +4,63 @@ from __future__ import annotations
 
 import pytest
 
-from harness.views.table import COLUMNS, answer, markdown, remarks, row
+from harness.views.answer import answer
+from harness.views.table import COLUMNS, Table, markdown, remarks
 from tests.helpers.claims import split
 
 BELOW, ABOVE, STRADDLING = (1.7, 1.8, 1.9), (2.2, 2.4, 2.6), (1.9, 2.05, 2.2)
 
 
 def cells(record) -> dict[str, str]:
-    return dict(zip(COLUMNS, row(record), strict=True))
+    """The texts of a row with their marks, by column."""
+    return {
+        name: cell.text + cell.marks
+        for name, cell in zip(COLUMNS, Table.of([record]).row(0, list(COLUMNS)), strict=True)
+    }
+
+
+AGREE = "gradients agree with the float64 oracle, but for a relative error of 2.5e-07"
+IN_COMMON = "mlp: batch=32, depth=3, width=64, precision=fp32"
 
 
 def test_a_row_holds_the_numbers_of_its_record(record):
     assert cells(record(ratio=(1.749, 1.8149, 1.8751))) == {
-        "model": "mlp",
-        "framework": "torch",
-        "execution": "eager",
+        "variant": "torch eager",
         "forward ms": "1.23",
         "backward ms": "2.35",
         "ratio": "1.81",
         "95 % interval": "1.75 to 1.88",
+        "device ratio": "",
         "by FLOPs": "1.67",
+        "matmuls F / B": "3 / 5",
+        "step ms": "",
+        "update ms": "",
+        "kept MiB": "",
         "marginal": "1.94",
         "grad error": "2.5e-07",
-        "matmuls F / B": "3 / 5",
-        "outcome": "ok",
     }
 
 
 def test_the_noise_floor_is_quoted_once(record):
     records = [record(floor="noise floor: 2 %"), record(execution="compile", floor="noise floor: 2 %")]
-    assert remarks(records) == ["noise floor: 2 %"]
+    assert remarks(records) == [IN_COMMON, f"{AGREE} at most", "noise floor: 2 %"]
     assert "- noise floor: 2 %" in markdown(records)
 
 
 def test_a_failure_leaves_its_row_empty_and_says_why_in_a_remark(failed):
     made = failed("oom", "out of memory (8 TiB)")
     found = cells(made)
-    assert found["outcome"] == "oom"
-    assert remarks([made]) == ["mlp torch-eager is oom: out of memory (8 TiB)"]
+    assert found["95 % interval"] == "oom"
+    assert remarks([made]) == ["mlp torch eager is oom: out of memory (8 TiB)", IN_COMMON]
     assert found["by FLOPs"] == "1.67"
-    assert {found[name] for name in ("forward ms", "ratio", "95 % interval", "matmuls F / B")} == {""}
+    assert {found[name] for name in ("forward ms", "ratio", "matmuls F / B")} == {""}
+
+
+def test_a_reason_that_several_variants_share_stands_once(failed):
+    made = [failed("unsupported", "no compiler", execution=name) for name in ("a", "b", "c", "d", "e")]
+    assert remarks(made[:1])[0] == "mlp torch a is unsupported: no compiler"
+    assert remarks(made[:2])[0] == "mlp torch a and mlp torch b are unsupported: no compiler"
+    assert remarks(made)[0] == "mlp torch a, mlp torch b, mlp torch c and 2 others are unsupported: no compiler"
 
 
 def test_a_record_with_too_few_pairs_has_a_ratio_and_no_interval(record):
@@ -53,13 +70,39 @@ def test_a_record_with_too_few_pairs_has_a_ratio_and_no_interval(record):
 
 
 def test_noise_and_differing_counts_are_marked_and_remarked(record):
-    made = record(noise="a neighbour", notes={"backward": "the kernel recomputes"})
-    assert cells(made)["outcome"] == "ok, noisy"
+    made = record(noise="a neighbour", notes={"backward": "the kernel recomputes"}, metrics={"others_share": 0.5})
+    assert cells(made)["variant"] == "torch eager†"
     assert cells(made)["matmuls F / B"] == "3 / 5*"
-    assert remarks([record(), made]) == [
-        "* mlp torch-eager, backward: the kernel recomputes",
-        "mlp torch-eager is noisy: a neighbour",
+    assert remarks([record(), made])[:2] == [
+        "* backward: the kernel recomputes",
+        "† noisy: 1 variant was disturbed while measured (others took up to 50% of the CPUs); "
+        "redo=noisy measures it again",
     ]
+
+
+def test_a_note_stands_once_whatever_the_phases_and_rows_that_it_concerns(record):
+    again = "the kernel recomputes."
+    made = [record(notes={"forward": again, "backward": again}, execution=name) for name in ("a", "b", "c")]
+    made += [record(execution="d"), record(notes={"backward": "It is merged."}, execution="e", noise="a neighbour")]
+    made.append(record(execution="f", noise="another neighbour"))
+    table = Table.of(made)
+    assert [table.row(number, ["variant", "matmuls F / B"]) for number in range(6)] == [
+        *([(f"torch {name}", ""), ("3 / 5", "*")] for name in ("a", "b", "c")),
+        [("torch d", ""), ("3 / 5", "")],
+        [("torch e", "‡"), ("3 / 5", "†")],
+        [("torch f", "‡"), ("3 / 5", "")],
+    ]
+    assert table.remarks()[:3] == [
+        f"* forward, backward: {again}",
+        "† backward: It is merged.",
+        "‡ noisy: 2 variants were disturbed while measured; redo=noisy measures them again",
+    ]
+
+
+def test_there_are_marks_for_any_number_of_notes(record):
+    made = [record(notes={"backward": f"reason {number}"}) for number in range(12)]
+    marks = [note.mark for note in Table.of(made).notes]
+    assert marks[:6] == ["*", "†", "‡", "§", "¶", "**"] and len(set(marks)) == 12
 
 
 @pytest.mark.parametrize(
@@ -67,7 +110,9 @@ def test_noise_and_differing_counts_are_marked_and_remarked(record):
     [
         ([BELOW, BELOW], "of 2 variants, 2 lie below 2, 0 above, and 0 cannot be told from 2"),
         ([ABOVE, ABOVE, ABOVE], "of 3 variants, 0 lie below 2, 3 above, and 0 cannot be told from 2"),
-        ([STRADDLING], "of 1 variant, 0 lie below 2, 0 above, and 1 cannot be told from 2"),
+        ([STRADDLING], "it takes 2.05 times, which cannot be told from 2 (95 % interval 1.90 to 2.20)"),
+        ([BELOW], "it takes 1.80 times, which is below 2 (95 % interval 1.70 to 1.90)"),
+        ([ABOVE], "it takes 2.40 times, which is above 2 (95 % interval 2.20 to 2.60)"),
         ([ABOVE, BELOW, STRADDLING], "of 3 variants, 1 lies below 2, 1 above, and 1 cannot be told from 2"),
     ],
 )
@@ -75,10 +120,33 @@ def test_the_answer_counts_intervals_not_point_values(record, ratios, found):
     assert found in answer([record(ratio=ratio) for ratio in ratios])
 
 
-@pytest.mark.parametrize(("bounds", "side"), [((2.0, 2.1, 2.2), "0 above"), ((1.8, 1.9, 2.0), "0 lie below")])
-def test_an_interval_that_touches_2_cannot_be_told_from_it(record, bounds, side):
-    assert side in answer([record(ratio=bounds)])
-    assert "1 cannot be told" in answer([record(ratio=bounds)])
+@pytest.mark.parametrize("bounds", [(2.0, 2.1, 2.2), (1.8, 1.9, 2.0)])
+def test_an_interval_that_touches_2_cannot_be_told_from_it(record, bounds):
+    assert "which cannot be told from 2" in answer([record(ratio=bounds)])
+    assert "0 lie below 2, 0 above, and 2 cannot be told" in answer([record(ratio=bounds), record(ratio=bounds)])
+
+
+WIDE = (0.38, 9.8, 253.0)
+
+
+def test_an_interval_that_tells_nothing_is_no_number(record):
+    made = cells(record(ratio=WIDE))
+    assert (made["ratio"], made["95 % interval"]) == ("", "cannot tell")
+    assert "cannot tell: the ends of the interval differ by more than a factor of 4" in remarks([record(ratio=WIDE)])
+    assert cells(record(ratio=(1.0, 2.0, 4.0)))["95 % interval"] == "1.00 to 4.00"
+
+
+def test_what_has_no_telling_interval_is_named_in_the_answer_and_not_counted(record):
+    few = record(execution="few")
+    del few.metrics["ratio_low"], few.metrics["ratio_high"]
+    said = Table.of([record(ratio=BELOW), few, record(ratio=ABOVE), record(ratio=WIDE, execution="wide")]).answer
+    assert "takes 1.80 to 2.40 times: of 2 variants, 1 lies below 2, 1 above, and 0 cannot be told" in said
+    assert said.endswith(
+        "Not counted are 2 variants with too few pairs for an interval that tells anything: "
+        "mlp torch few and mlp torch wide."
+    )
+    assert "Not counted is 1 variant with" in answer([record(ratio=BELOW), few])
+    assert answer([few, few]).startswith("Nothing was measured long enough")
 
 
 def test_the_answer_gives_the_range_of_ratios_the_flops_and_the_machine(record):
@@ -86,9 +154,9 @@ def test_the_answer_gives_the_range_of_ratios_the_flops_and_the_machine(record):
     said = answer(records)
     assert "By FLOPs it is 1.67 to 1.90 times;" in said
     assert "takes 1.80 to 2.40 times" in said
-    assert "measured on Quick 3000, 2 threads" in said
+    assert "measured on Quick 3000 with 2 threads, it takes" in said
     assert "By FLOPs it is 1.67 times;" in answer([records[1]])
-    assert "it takes 1.80 times: of 1 variant, 1 lies below 2" in answer([records[1]])
+    assert "it takes 1.80 times, which is below 2" in answer([records[1]])
 
 
 def test_flops_are_those_that_ran_with_those_asked_for_beside_them(record):
@@ -110,28 +178,29 @@ def test_what_has_no_flops_has_no_ratio_of_them(record):
 
 def test_a_split_that_is_not_what_a_step_runs_is_marked_once_in_its_row_and_told_below(record):
     made = record(metrics=split(1.2, 1.3, 1.4))
-    assert cells(made)["ratio"] == "1.81†"
-    assert "†" not in "".join(row(record()))
-    assert remarks([record(), made]) == [
-        "† mlp torch-eager: forward and backward take 1.30 times gradient (1.20 to 1.40): why is not known"
-    ]
+    assert cells(made)["ratio"] == "1.81*"
+    assert "*" not in "".join(cells(record()).values())
+    assert remarks([record(), made])[0] == (
+        "* the split into forward and backward is not what a training step runs: mlp torch eager, "
+        "forward and backward take 1.30 times gradient (1.20 to 1.40): why is not known"
+    )
 
 
 def test_a_cell_whose_gpu_mostly_waits_is_marked_host_bound_and_says_what_the_gpu_takes(record):
     gap = {"launch_gap": 0.86, "ratio_device": 1.66}
-    made, busy = record(metrics=gap, noise="a neighbour"), record(metrics=gap | {"launch_gap": 0.5})
-    assert cells(made)["outcome"] == "ok, host-bound, noisy"
-    assert cells(busy)["outcome"] == "ok"
-    assert remarks([busy, made]) == [
-        "mlp torch-eager is host-bound: the GPU works in 14% of forward and backward; by its own time backward / "
-        "forward is 1.66",
-        "mlp torch-eager is noisy: a neighbour",
-    ]
+    made, busy = record(metrics=gap), record(metrics=gap | {"launch_gap": 0.5})
+    assert cells(made)["variant"].endswith("*")
+    assert cells(made)["device ratio"] == "1.66"
+    assert "*" not in "".join(cells(busy).values())
+    assert remarks([busy, made])[0] == (
+        "* host-bound: the GPU waits for the host most of the time: mlp torch eager, the GPU works in 14% of forward "
+        "and backward; by its own time backward / forward is 1.66"
+    )
 
 
 def test_on_a_gpu_the_answer_names_it(record):
     made = record(device="cuda", machine={"cpu": "Quick 3000", "gpus": ["Big 1"]})
-    assert "measured on Big 1 it" in answer([made])
+    assert "measured on Big 1, it" in answer([made])
 
 
 @pytest.mark.parametrize("outcome", ["invalid", "unsupported", "oom", "timeout", "crashed", "error"])
@@ -141,12 +210,34 @@ def test_only_what_was_measured_counts(record, failed, outcome):
     assert answer([failure]) == answer([]) == "Nothing was measured, so there is no answer."
 
 
+def test_the_step_the_update_and_what_is_kept_are_there_where_they_were_measured(record, failed):
+    plain, step = record(), record(metrics={"gradient_ms": 3.456, "update_ms": 1234.5, "residual_mib": 0.75})
+    added = ["step ms", "update ms", "kept MiB"]
+    assert not set(added) & set(Table.of([plain]).columns)
+    assert set(added) <= set(Table.of([failed("oom", "memory"), step]).columns)
+    assert [cells(step)[name] for name in added] == ["3.46", "1234", "0.75"]
+    (legend,) = [line for line in remarks([step]) if "gradient_ms" in line]
+    assert "update:" in legend and "residual_mib" in legend
+    assert "update:" not in " ".join(remarks([record(metrics={"gradient_ms": 3.456})]))
+
+
+def test_a_choice_of_all_variants_is_said_once_below(record):
+    made = [record(execution=name, choices=record().choices | {"optimizer": "adam"}) for name in ("a", "b")]
+    table = Table.of(made)
+    assert [table.row(number, ["variant"])[0].text for number in (0, 1)] == ["torch a", "torch b"]
+    assert "all variants: optimizer=adam" in table.remarks()
+    table = Table.of([*made, record(execution="c")])
+    assert table.names == ["mlp torch a optimizer=adam", "mlp torch b optimizer=adam", "mlp torch c"]
+    assert not any("all variants" in line for line in table.remarks())
+
+
 def test_markdown_is_the_answer_a_table_and_the_remarks(record, failed):
     records = [record(noise="a neighbour"), failed("error", "a | b")]
     lines = markdown(records).splitlines()
-    assert lines[0] == answer(records)
+    assert lines[0] == Table.of(records).answer
     table = [line for line in lines if line.startswith("|")]
     assert len(table) == 4
-    assert {line.count("|") for line in table} == {len(COLUMNS) + 1}, "a | in a reason would open a column"
-    assert "1.81" in table[2] and table[3].endswith("| error |")
-    assert lines[-2:] == ["- mlp torch-eager is noisy: a neighbour", "- mlp torch-eager is error: a | b"]
+    assert {line.count("|") for line in table} == {len(Table.of(records).columns) + 2}, "a | would open a column"
+    assert "| mlp | torch eager* |" in table[2] and "1.81" in table[2] and "| error |" in table[3]
+    assert lines[-4].startswith("- * noisy: 1 variant was disturbed")
+    assert lines[-3] == "- mlp torch eager is error: a | b"

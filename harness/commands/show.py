@@ -1,0 +1,51 @@
+"""Prints the findings of a sweep again: `python -m harness.commands.show [NAME] [--results FOLDER]`.
+
+NAME is `study/sweep`, a study, whose latest sweep is printed, the name of a sweep, or its folder; without it, the sweep
+measured last is printed. The exit code is 0, or 2 if there is no such sweep.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..claims.verdicts import verdict_on
+from ..errors import UserError
+from ..records.record import Record, read, records
+from ..views.find import latest_folder
+from ..views.terminal import TERMINAL
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print the table, the answer, and the verdicts if the study has a claim. Returns the exit code."""
+    parser = argparse.ArgumentParser(prog="make show", description="Print the findings of a sweep again.")
+    parser.add_argument("sweep", nargs="?", default="", help="study/sweep, a study, or a sweep; default: the latest")
+    parser.add_argument("--results", type=Path, default=Path("results"))
+    given = parser.parse_args(arguments)
+    try:
+        folder = latest_folder(given.sweep, given.results)
+        measured = [read(path) for path in records(folder)]
+        verdict = verdict_on(measured, folder)
+    except UserError as error:
+        print(f"twofold: {error}", file=sys.stderr)
+        return 2
+    ended = max(record.created for record in measured)[:16].replace("T", " ")
+    TERMINAL.say(f"{folder.parent.name}/{folder.name}, measured until {ended} UTC")
+    TERMINAL.table(_in_order(measured))
+    if verdict:
+        TERMINAL.verdicts(verdict)
+    return 0
+
+
+def _in_order(measured: Sequence[Record]) -> list[Record]:
+    """Sort records: workloads as they were measured, and the variants of each by name."""
+    first: dict[str, str] = {}
+    for record in sorted(measured, key=lambda record: record.created):
+        first.setdefault(str(record.workload), record.created)
+    return sorted(measured, key=lambda record: (first[str(record.workload)], record.cell))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

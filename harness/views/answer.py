@@ -1,0 +1,80 @@
+"""The sentence that answers the question for this machine, judged by intervals and not by point values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..records.record import Record
+from .plural import enumerated, plural
+
+_NAMED = 8  # variants without a telling interval that are named
+TELLS_NOTHING = 4.0  # an interval whose ends differ by more than this factor is no answer, and its centre no number
+
+
+def is_told(record: Record) -> bool:
+    """Return True if the ratio has an interval that is narrow enough to say anything."""
+    metrics = record.metrics
+    return "ratio_low" in metrics and metrics["ratio_high"] <= TELLS_NOTHING * metrics["ratio_low"]
+
+
+def answer(records: Sequence[Record], names: Sequence[str] = ()) -> str:
+    """Say whether the backward pass takes twice as long as the forward.
+
+    Variants that were measured and have no telling interval are named, by `names` if these are given for all records.
+    """
+    ok = [record for record in records if record.outcome == "ok"]
+    if not ok:
+        return "Nothing was measured, so there is no answer."
+    told = [record for record in ok if is_told(record)]
+    if not told:
+        return "Nothing was measured long enough for an interval, so there is no answer; raise measure.budget_s."
+    by_name = zip(names or [f"{record.model} {record.variant}" for record in records], records, strict=True)
+    untold = [name for name, record in by_name if record.outcome == "ok" and not is_told(record)]
+    return (
+        f"Is the backward pass twice the forward? By FLOPs {_by_flops(ok)}; measured on {_where(ok)}, "
+        f"it takes {_takes(told)}.{_left_out(untold)}"
+    )
+
+
+def _takes(told: Sequence[Record]) -> str:
+    """Say how many times as long backward takes, and on which side of 2 that is."""
+    lows, highs = [r.metrics["ratio_low"] for r in told], [r.metrics["ratio_high"] for r in told]
+    if len(told) == 1:
+        side = "is below 2" if highs[0] < 2 else "is above 2" if lows[0] > 2 else "cannot be told from 2"
+        interval = f"95 % interval {lows[0]:.2f} to {highs[0]:.2f}"
+        return f"{told[0].metrics['ratio']:.2f} times, which {side} ({interval})"
+    below, above = sum(high < 2 for high in highs), sum(low > 2 for low in lows)
+    counted = f"{below} {'lies' if below == 1 else 'lie'} below 2, {above} above"
+    rest = f"{len(told) - below - above} cannot be told from 2 (95 % intervals)"
+    return f"{_between(told, 'ratio')} times: of {plural(len(told), 'variant')}, {counted}, and {rest}"
+
+
+def _left_out(names: Sequence[str]) -> str:
+    """Name the variants without an interval that tells anything."""
+    if not names:
+        return ""
+    which = f"{plural(len(names), 'variant')} with too few pairs for an interval that tells anything"
+    return f" Not counted {'is' if len(names) == 1 else 'are'} {which}: {enumerated(names, _NAMED)}."
+
+
+def _where(records: Sequence[Record]) -> str:
+    """Name the processors, as a rule one."""
+    places = [
+        r.machine["gpus"][0] if r.device == "cuda" else f"{r.machine['cpu']} with {plural(r.threads, 'thread')}"
+        for r in records
+    ]
+    return " and ".join(dict.fromkeys(places))
+
+
+def _by_flops(measured: Sequence[Record]) -> str:
+    """The range of the executed FLOPs' ratio, and of the requested ones' if it differs; some ops have no multiplies."""
+    executed, asked = (_between(measured, name) for name in ("ratio_flops", "ratio_flops_asked"))
+    if not executed:
+        return "it cannot be told, since there are none"
+    return f"it is {executed} times" + (f" ({asked} as asked)" if asked and asked != executed else "")
+
+
+def _between(measured: Sequence[Record], name: str) -> str:
+    """The range of a metric over the records that have it: `1.83`, or `1.83 to 2.50`."""
+    values = [r.metrics[name] for r in measured if name in r.metrics]
+    return " to ".join(dict.fromkeys(f"{value:.2f}" for value in (min(values), max(values)))) if values else ""

@@ -1,0 +1,5 @@
+"""Records without a measurement."""
+
+from tests.helpers.records import judged, record
+
+__all__ = ["judged", "record"]
