@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from harness.workload.arithmetic import Arithmetic
 from harness.workload.trace import Graph
 
 from ..base import DEFAULT, NO_DIRECTIONS, PHASES, Adapter, Choices, Program, Unsupported
@@ -64,6 +65,10 @@ class CommonAdapter(Adapter):
     def _update(self, optimizer: str, core: Program, execution: str) -> Update:
         """The phase `update` beside a core program. Raises Unsupported where the framework has no optimizers here."""
         raise Unsupported(f"{self.name}: it has no optimizer={optimizer} here")
+
+    def arithmetic(self) -> Arithmetic:
+        """A framework that can be a reference gives its primitives here."""
+        raise Unsupported(f"{self.name}: it computes no references here")
 
     def device_seconds(self, call: Callable[[], Any]) -> tuple[Any, float | None]:
         """A framework that gives access to the device's clock does so here."""

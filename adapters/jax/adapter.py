@@ -20,6 +20,7 @@ from ..common.adapter import CommonAdapter
 from ..common.program import Part
 from ..common.refusals import check_device
 from . import departures
+from .arithmetic import JaxArithmetic, allow_float64
 from .compiled import Compiled
 from .executable import Executable
 from .update import Update
@@ -30,7 +31,7 @@ if cache := os.environ.get("TWOFOLD_CACHE_DIR"):
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 
 # For both matrix multiplies and convolutions. On a GPU, anything below "highest" lets XLA use TF32 for fp32 arrays.
-_MULTIPLY = {"fp32": "highest", "tf32": "tensorfloat32", "bf16": "default"}
+_MULTIPLY = {"fp64": "highest", "fp32": "highest", "tf32": "tensorfloat32", "bf16": "default"}
 
 # The compiler's options, by the choice `fusion`. By default XLA's CPU compiler may put several multiplies into one YNN
 # kernel: the inference of a network with a mean square loss takes five times longer then, and most models gain.
@@ -47,8 +48,10 @@ class Adapter(CommonAdapter):
     executions: ClassVar[tuple[str, ...]] = ("jit",)
 
     def __init__(self, device: str, threads: int, precision: str) -> None:
-        check_device("jax", device, precision)
+        check_device("jax", device, precision, beside=("fp64",))
         super().__init__(precision)
+        if precision == "fp64":
+            allow_float64(device)
         self._device = _start(device, threads)
         self._threads = threads
         self._options = FUSION["native"]
@@ -91,6 +94,9 @@ class Adapter(CommonAdapter):
 
     def _executable(self, function: Callable[..., Any], donate: tuple[int, ...] = ()) -> Executable:
         return Executable(function, _MULTIPLY[self._precision], self._options, donate)
+
+    def arithmetic(self) -> JaxArithmetic:
+        return JaxArithmetic(self._device)
 
     def departures(self, execution: str, choices: Choices) -> Departures:
         return departures.departures(self._device.platform, choices)
