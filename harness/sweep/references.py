@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from threading import Lock
 
+import numpy as np
+
 from ..errors import UserError
 from ..job import Job
 from ..measure.protocol import Failure
@@ -125,7 +127,7 @@ class References:
         """Return True if the references are the same, up to the rounding of float64."""
         first, *others = (read_reference(self._folder, name, self._job.workload.graph.sources) for name in names)
         for other in others:
-            worst = max(first.loss_error(other.loss), *first.gradient_errors(other.gradients).values())
+            worst = np.max([first.loss_error(other.loss), *first.gradient_errors(other.gradients).values()])
             if not worst <= AGREE:
                 self._say(
                     f"{self._job.workload.id}: {first.source} and {other.source} differ by {worst:.1g}; NumPy decides"
