@@ -36,6 +36,7 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
+from harness.workload.arithmetic import Arithmetic
 from harness.workload.expected import Departures
 from harness.workload.trace import Graph
 
@@ -190,7 +191,10 @@ class Adapter(Protocol):
     executions: ClassVar[tuple[str, ...]]
 
     def __init__(self, device: str, threads: int, precision: str) -> None:
-        """`device` is cpu or cuda, `precision` fp32, tf32, bf16 or bf16_mixed. Raises Unsupported."""
+        """`device` is cpu or cuda, `precision` fp32, tf32, bf16 or bf16_mixed; fp64 is for `arithmetic`.
+
+        Raises Unsupported.
+        """
 
     def describe(self) -> dict[str, str]:
         """Framework and library versions, device name, and the settings in force, as short strings.
@@ -213,6 +217,9 @@ class Adapter(Protocol):
 
     def refusal(self, error: Exception, /) -> Unsupported | None:
         """What the framework's own exception in a first call amounts to, if it says that it lacks a kernel."""
+
+    def arithmetic(self) -> Arithmetic:
+        """The catalogue's primitives on the device, for a reference; the precision is fp64. Raises Unsupported."""
 
     def departures(self, execution: str, choices: Choices) -> Departures:
         """How the multiplies that run depart from those that the trace and the choices ask for."""

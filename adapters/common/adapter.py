@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from harness.workload.arithmetic import Arithmetic
 from harness.workload.trace import Graph
 
 from ..base import DEFAULT, NO_DIRECTIONS, PHASES, Adapter, Choices, Program, Unsupported
@@ -68,6 +69,10 @@ class CommonAdapter(Adapter):
     def refusal(self, error: Exception) -> Unsupported | None:
         """A framework that says in exceptions of its own what it lacks translates them here."""
         return None
+
+    def arithmetic(self) -> Arithmetic:
+        """A framework that can be a reference gives its primitives here."""
+        raise Unsupported(f"{self.name}: it computes no references here")
 
     def device_seconds(self, call: Callable[[], Any]) -> tuple[Any, float | None]:
         """A framework that gives access to events on the device uses them here."""

@@ -8,11 +8,11 @@ from harness.workload.trace import Graph
 from ..base import Choices, Unsupported
 
 
-def check_device(framework: str, device: str, precision: str) -> None:
-    """Raise Unsupported unless the device and the precision are among those that an adapter may know."""
+def check_device(framework: str, device: str, precision: str, beside: tuple[str, ...] = ()) -> None:
+    """Raise Unsupported unless an adapter may know the device and the precision; `beside` lists further precisions."""
     if device not in ("cpu", "cuda"):
         raise Unsupported(f"{framework}: device {device!r} is neither cpu nor cuda")
-    if precision not in ("fp32", "tf32", "bf16", "bf16_mixed"):
+    if precision not in ("fp32", "tf32", "bf16", "bf16_mixed", *beside):
         raise Unsupported(f"{framework}: precision {precision!r} is none of fp32, tf32, bf16, bf16_mixed")
     if precision == "tf32" and device == "cpu":
         raise Unsupported(f"{framework}: tf32 is a mode of NVIDIA's tensor cores; a CPU has none")
@@ -23,6 +23,7 @@ def check_choices(graph: Graph, choices: Choices, precision: str) -> None:
     ops = {call.op for call in graph.calls}
     by_hand = choices.autodiff != "reverse"
     for wrong, why in (
+        (precision == "fp64", "fp64 is the precision of references alone; choose precision=fp32"),
         (by_hand and choices.residuals != "store", "hand-written backprop keeps what its rules say; residuals=store"),
         (by_hand and choices.tangent, "hand-written backprop has no forward mode; choose tangent=false"),
         (by_hand and choices.layout != "native", "hand-written backprop has one layout; choose layout=native"),

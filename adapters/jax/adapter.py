@@ -22,6 +22,7 @@ from ..common.adapter import CommonAdapter
 from ..common.program import Part
 from ..common.refusals import check_device
 from . import cudnn, departures
+from .arithmetic import JaxArithmetic, allow_float64
 from .compiled import Compiled
 from .executable import Executable
 from .update import Update
@@ -32,7 +33,13 @@ if cache := os.environ.get("TWOFOLD_CACHE_DIR"):
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 
 # For both matrix multiplies and convolutions. On a GPU, anything below "highest" lets XLA use TF32 for fp32 arrays.
-_MULTIPLY = {"fp32": "highest", "tf32": "tensorfloat32", "bf16": "default", "bf16_mixed": "default"}
+_MULTIPLY = {
+    "fp64": "highest",
+    "fp32": "highest",
+    "tf32": "tensorfloat32",
+    "bf16": "default",
+    "bf16_mixed": "default",
+}
 
 # The compiler's options, by the choice `fusion`. By default XLA's CPU compiler may put several multiplies into one YNN
 # kernel: the inference of a network with a mean square loss takes five times longer then, and most models gain.
@@ -53,8 +60,10 @@ class Adapter(CommonAdapter):
     executions: ClassVar[tuple[str, ...]] = ("jit",)
 
     def __init__(self, device: str, threads: int, precision: str) -> None:
-        check_device("jax", device, precision)
+        check_device("jax", device, precision, beside=("fp64",))
         super().__init__(precision)
+        if precision == "fp64":
+            allow_float64(device)
         self._device = _start(device, threads)
         self._threads = threads
         self._options = FUSION["native"]
@@ -119,6 +128,9 @@ class Adapter(CommonAdapter):
         executable = Executable(function, _MULTIPLY[self._precision], self._options, donate)
         self._executables.add(executable)
         return executable
+
+    def arithmetic(self) -> JaxArithmetic:
+        return JaxArithmetic(self._device)
 
     def departures(self, execution: str, choices: Choices) -> Departures:
         return departures.departures(self._device.platform, choices)

@@ -19,6 +19,7 @@ from ..common.adapter import CommonAdapter
 from ..common.program import Part
 from ..common.refusals import check_device
 from . import attention, departures, determinism, modes, ops
+from .arithmetic import TorchArithmetic
 from .eager import Eager
 from .manual import Manual
 from .toolchain import require_compiler
@@ -125,6 +126,9 @@ class Adapter(CommonAdapter):
     def _update(self, optimizer: str, core: Program, execution: str) -> Update:
         return Update(optimizer, core)
 
+    def arithmetic(self) -> TorchArithmetic:
+        return TorchArithmetic(self._device)
+
     def _use_onednn(self, kernels: str) -> None:
         """Switch oneDNN for all that is computed from now on."""
         if kernels != "native" and self._device.type != "cpu":
@@ -183,14 +187,14 @@ def _check_mode(mode: str, execution: str, device: torch.device) -> None:
 
 def _require(device: str, precision: str) -> None:
     """Raise Unsupported unless this machine can compute on `device` in `precision`."""
-    check_device("torch", device, precision)
+    check_device("torch", device, precision, beside=("fp64",))
     if device == "cpu":
         if precision.startswith("bf16") and not _fast_bf16():
             raise Unsupported("torch: this CPU has no bf16 instructions, and without them torch is 150 times slower")
         return
     if not torch.cuda.is_available():
         raise Unsupported("torch: no CUDA device was found, or this build of torch is for CPUs alone")
-    if precision != "fp32" and torch.cuda.get_device_capability() < (8, 0):
+    if precision in ("tf32", "bf16") and torch.cuda.get_device_capability() < (8, 0):
         raise Unsupported(f"torch: {precision} needs compute capability 8.0; {torch.cuda.get_device_name()} is older")
 
 

@@ -23,7 +23,7 @@ from .protocol import Failure, Loaded, Outcome, WarmUp, encode
 # Substrings that identify an out-of-memory error in the frameworks' own exceptions.
 _OUT_OF_MEMORY = ("out of memory", "resource_exhausted", "resource exhausted", "can't allocate memory", "bad_alloc")
 
-REQUESTS = ("open", "load", "verify", "count", "peak_memory", "loop", "device_clock", "warm", "measure")
+REQUESTS = ("open", "reference", "load", "verify", "count", "peak_memory", "loop", "device_clock", "warm", "measure")
 
 
 class Session:
@@ -36,6 +36,7 @@ class Session:
     def open(self, framework: str, device: str, threads: int, precision: str) -> dict[str, Any]:
         from adapters.base import Unsupported
 
+        self.framework = framework
         try:
             module = importlib.import_module(f"adapters.{framework}")
             self.adapter = module.Adapter(device, threads, precision)
@@ -46,13 +47,24 @@ class Session:
             raise Failure(Outcome.UNSUPPORTED, reason) from error
         return {}
 
+    def reference(self, folder: str, draw: bool) -> dict[str, Any]:
+        from adapters.base import Unsupported
+        from harness.workload.workload import compute_reference
+
+        try:
+            arithmetic = self.adapter.arithmetic()
+        except Unsupported as error:
+            raise Failure(Outcome.UNSUPPORTED, str(error)) from error
+        compute_reference(Path(folder), self.framework, arithmetic, draw)
+        return {}
+
     def load(self, folder: str, execution: str, choices: dict[str, Any] | None = None) -> dict[str, Any]:
         from adapters.base import Choices, Unsupported
         from harness.workload.workload import load
 
         from .clock import first_calls
 
-        self.workload, arrays, self.expected = load(Path(folder))
+        self.workload, arrays, self.expected = load(Path(folder), self.framework)
         self.choices = Choices(**(choices or {}))
         self.execution = execution
         directions = self.workload.directions() if self.choices.tangent else {}
@@ -65,7 +77,7 @@ class Session:
                 raise
             raise Failure(Outcome.UNSUPPORTED, str(refusal)) from error
         cpus = ",".join(map(str, sorted(os.sched_getaffinity(0))))
-        return asdict(Loaded(first_call_s, self.adapter.describe() | {"cpus": cpus}))
+        return asdict(Loaded(first_call_s, self.adapter.describe() | {"cpus": cpus}, self.expected.source))
 
     def verify(self) -> dict[str, Any]:
         from .verify import verify

@@ -4,6 +4,8 @@ The parent sends `{"ask": name, ...}`; the worker answers `{"answer": {...}}` or
 `{"failed": outcome, "reason": sentence, "details": traceback}`. The requests, in the order in which they are sent:
 
 - `open` (framework, device, threads, precision): import the adapter. The answer is empty.
+- `reference` (folder, draw): compute loss and gradients in float64 and write them; with `draw`, draw the arrays first.
+  The worker is opened with precision fp64 and asked for nothing else. The answer is empty.
 - `load` (folder, execution, choices): put the arrays on the device, call each phase once. Answer: `Loaded`.
 - `verify`: check loss and every gradient against the oracle. Answer: `Verified`, or it fails as `invalid`.
 - `count`: count the multiplies in each phase of the executed program. Answer: `Counted` by phase, or it fails as
@@ -41,10 +43,17 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Loaded:
-    """Seconds of each phase's first call (trace, compile and tune), and the settings that the adapter reports."""
+    """A program that is ready to be verified and measured.
+
+    Attributes:
+        first_call_s: seconds of each phase's first call (trace, compile and tune).
+        described: the settings that the adapter reports.
+        reference: where the loss and gradients that it is compared with were computed.
+    """
 
     first_call_s: dict[str, float]
     described: dict[str, str]
+    reference: str
 
 
 @dataclass(frozen=True)

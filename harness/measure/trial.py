@@ -56,6 +56,7 @@ class Measured:
     stops: list[str] = field(default_factory=list)
     device: DeviceNumbers | None = None  # of the first trial
     failure: Failure | None = None
+    reference: str = ""  # where the loss and gradients that it was compared with were computed
 
 
 def run_trial(
@@ -169,6 +170,7 @@ def _load_and_verify(
     folder = workload.result()
     start += time.monotonic() - opened  # waiting for the arrays is not this variant's time
     loaded = worker.load(deadline_s, folder, launch.execution, launch.choices)
+    result.reference = loaded.reference
     if not result.first_call_s:  # a later trial finds the compile cache warm
         result.described = loaded.described
         result.first_call_s = loaded.first_call_s

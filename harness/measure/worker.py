@@ -103,6 +103,10 @@ class Worker:
         """Import the adapter and its framework."""
         self.ask("open", deadline_s, framework=framework, device=device, threads=threads, precision=precision)
 
+    def reference(self, deadline_s: float, folder: Path, draw: bool) -> None:
+        """Write the framework's reference of the workload in a folder; with `draw`, draw its arrays first."""
+        self.ask("reference", deadline_s, folder=os.fspath(folder), draw=draw)
+
     def load(self, deadline_s: float, folder: Path, execution: str, choices: Mapping[str, Any] = NO_CHOICES) -> Loaded:
         """Load the workload saved in a folder, put it on the device, and call each phase for the first time."""
         arguments = {"folder": os.fspath(folder), "execution": execution, "choices": dict(choices)}

@@ -66,6 +66,7 @@ def record_of(
         phases=_phases(measured, cost(graph)),
         metrics={"parameters": graph.parameter_count},
         stop=measured.stops,
+        reference=measured.reference,
         described=measured.described | (device.described(measured.device) if measured.device else {}),
         machine=machine,
         environment=that_matters(),

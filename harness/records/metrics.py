@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-SCHEMA = 4  # raise it when a field is added or changes its meaning; a reader refuses any newer schema
+SCHEMA = 5  # raise it when a field is added or changes its meaning; a reader refuses any newer schema
 
 
 class Quantity(NamedTuple):
@@ -60,8 +60,10 @@ METRICS: dict[str, Quantity] = {
         "FLOPs of gradient by the framework's own counter over those executed: below 1 where it is blind (torch's "
         "fused attention on a CPU, XLA's loops), above 1 where it adds elementwise operations (XLA).",
     ),
-    "gradient_error": Quantity("1", "Largest relative error of a gradient, norm-wise, against the float64 oracle."),
-    "loss_error": Quantity("1", "Relative error of the loss against the float64 oracle."),
+    "gradient_error": Quantity(
+        "1", "Largest relative error of a gradient, norm-wise, against the float64 `reference`."
+    ),
+    "loss_error": Quantity("1", "Relative error of the loss against the float64 `reference`."),
     "residual_mib": Quantity("MiB", "Size of what forward keeps for backward, without parameters and inputs."),
     "dispatch_share": Quantity(
         "1", "Time until forward returns over time until it is done; near 1 on a GPU means that it is host-bound."
@@ -151,6 +153,7 @@ FIELDS: dict[str, str] = {
     "stop": "Why each trial stopped: target, settled, cap or budget.",
     "noise": "What disturbed the measurement, in one sentence, or empty.",
     "gradient_errors": "Relative error of each gradient, norm-wise, by parameter.",
+    "reference": "Where the loss and gradients that it was compared with were computed, empty if it came to none.",
     "described": "Versions and settings in force, as the adapter reports them, the CPUs that the process may use, and"
     " where a device's own numbers are from, or why there are none.",
     "machine": "Processor, its vector instructions, cores, memory, kernel, GPUs.",

@@ -90,6 +90,7 @@ class Record:
     stop: list[str] = field(default_factory=list)
     noise: str = ""
     gradient_errors: dict[str, float] = field(default_factory=dict)
+    reference: str = ""
     described: dict[str, str] = field(default_factory=dict)
     machine: dict[str, Any] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import closing
 from pathlib import Path
 
 from ..claims import text as claim_text
@@ -18,10 +19,10 @@ from ..paths import cache_folder, temporary_folder
 from ..records.record import read
 from ..views.plural import plural
 from ..views.terminal import Terminal
-from ..workload.workload import Workload, save
 from .interpreters import interpreter, lacking
 from .outstanding import SUCCESSES, outstanding
 from .publish import Publisher, connect, publish_summary
+from .references import References
 from .sweep import Sweep
 
 
@@ -32,9 +33,13 @@ def run_job(job: Job, terminal: Terminal) -> None:
     if not todo:
         return
     measured = {variant: Measured(failure=_absence(job, variant)) for variant in todo}
-    with temporary_folder() as temporary, ThreadPoolExecutor(2) as background:
+    with (
+        temporary_folder() as temporary,
+        ThreadPoolExecutor(2) as background,
+        closing(_references(job, measured, Path(temporary) / "workload", terminal)) as references,
+    ):
         terminal.starting([job.path(v) for v in todo], f"{job.device.name}, {plural(job.device.threads, 'thread')}")
-        workload = background.submit(_save, job.workload, Path(temporary) / "workload")
+        workload = background.submit(references.save)
         tracker = background.submit(connect, job)
         publisher = Publisher(job, terminal, tracker, described, todo)
         for variant, result in measured.items():
@@ -85,12 +90,10 @@ def _absence(job: Job, variant: Variant) -> Failure | None:
     return Failure(Outcome.UNSUPPORTED, why) if why else None
 
 
-def _save(workload: Workload, folder: Path) -> Path:
-    """Save the workload's arrays. Raises UserError if they cannot be written."""
-    try:
-        return save(workload, folder)
-    except OSError as error:
-        raise UserError(f"{folder}: arrays cannot be written ({error.strerror}); set TMPDIR elsewhere") from error
+def _references(job: Job, measured: Mapping[Variant, Measured], folder: Path, terminal: Terminal) -> References:
+    """Prepare the references of the variants that can be measured."""
+    frameworks = [variant.framework for variant, result in measured.items() if not result.failure]
+    return References(job, frameworks, _cpus(job), folder, terminal.say)
 
 
 def launch(job: Job, variant: Variant) -> Launch:

@@ -14,20 +14,20 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from . import primitives
+from .arithmetic import NUMPY, Arithmetic
 from .ops import CATALOGUE
 from .trace import Call, Graph
 
 REACH = 0.01  # the most by which a bias is moved
 
 
-def settle(graph: Graph, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def settle(graph: Graph, arrays: Mapping[str, np.ndarray], arithmetic: Arithmetic = NUMPY) -> dict[str, np.ndarray]:
     """The arrays, with the biases before rectifiers moved by up to REACH. The forward pass is run in float64."""
     settled = dict(arrays)
     if not any(CATALOGUE[call.op].corners for call in graph.calls):
         return settled
     names = {number: name for named in (graph.inputs, graph.params) for name, number in named.items()}
-    values = {n: a.astype(np.float64) if (a := arrays[name]).dtype.kind == "f" else a for n, name in names.items()}
+    values = {number: arithmetic.place(arrays[name], np.float64) for number, name in names.items()}
     uses = Counter(n for call in graph.calls for n in call.inputs)
     left = uses.copy()
     makers = {n: call for call in graph.calls for n in call.outputs}
@@ -36,10 +36,10 @@ def settle(graph: Graph, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarr
         bias = _bias(call.inputs[0], makers, uses) if op.corners else None
         if bias in names and graph.draws[names[bias]].differentiable:
             name, x = names[bias], values[call.inputs[0]]
-            moved = settled[name] + _into_gaps(x, op.corners).astype(np.float32)
-            values[call.inputs[0]] = x + (moved.astype(np.float64) - settled[name])
+            moved = settled[name] + _into_gaps(arithmetic.export(x), op.corners).astype(np.float32)
+            values[call.inputs[0]] = x + arithmetic.place(moved.astype(np.float64) - settled[name], np.float64)
             settled[name] = moved
-        output, _ = op.forward(primitives, *(values[n] for n in call.inputs), **call.attrs)
+        output, _ = op.forward(arithmetic.primitives, *(values[n] for n in call.inputs), **call.attrs)
         values.update(zip(call.outputs, output if isinstance(output, tuple) else (output,), strict=True))
         left.subtract(call.inputs)
         for n in {n for n in call.inputs if not left[n]}:

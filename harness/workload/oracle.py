@@ -1,4 +1,7 @@
-"""The oracle: loss and every gradient in float64 NumPy, by the catalogue's hand-written backward rules."""
+"""The oracle: loss and every gradient in float64, by the catalogue's hand-written backward rules.
+
+It is NumPy's. For large workloads a framework on its device may stand in for it (`harness/sweep/references.py`).
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from . import primitives, rounding
-from .backprop import run_backward, run_forward
+from . import rounding
+from .arithmetic import NUMPY, Arithmetic, answer
 from .rounding import Errors
 from .trace import Graph
 
@@ -21,11 +24,13 @@ class Reference:
     """What every framework must agree with: the loss, and the gradient of each source by name.
 
     `allowed` is how far a correct float32 program may be off; a gradient that it does not name has the least.
+    `source` says where it was computed.
     """
 
     loss: float
     gradients: dict[str, np.ndarray]
     allowed: Errors = field(default_factory=Errors)
+    source: str = NUMPY.source
 
     def of(self, names: Iterable[str]) -> Reference:
         """The same with those gradients alone."""
@@ -63,11 +68,9 @@ class Reference:
         return errors
 
 
-def reference(graph: Graph, arrays: Mapping[str, np.ndarray]) -> Reference:
+def reference(graph: Graph, arrays: Mapping[str, np.ndarray], arithmetic: Arithmetic = NUMPY) -> Reference:
     """Loss and float64 gradients of `graph` for the named parameters and inputs in `arrays`."""
-    doubles = {name: array.astype(np.float64) if array.dtype.kind == "f" else array for name, array in arrays.items()}
-    loss, steps = run_forward(primitives, graph, doubles)
-    exact = Reference(float(loss), run_backward(primitives, graph, steps, np.float64(1.0)))
-    loss, gradients = rounding.answer_in_float32(graph, arrays)
+    exact = Reference(*answer(graph, arrays, np.float64, arithmetic), source=arithmetic.source)
+    loss, gradients = rounding.answer_in_float32(graph, arrays, arithmetic)
     own = Errors(exact.loss_error(loss), exact.gradient_errors(gradients))
     return replace(exact, allowed=rounding.allowed(graph, own))

@@ -64,7 +64,8 @@ def pick(x: np.ndarray, ids: np.ndarray) -> np.ndarray:
 
 def one_hot(ids: np.ndarray, n: int, like: np.ndarray) -> np.ndarray:
     """[..., n] with 1 at each id, in the type of `like`."""
-    rows: np.ndarray = np.eye(n, dtype=like.dtype)[ids]
+    rows = np.zeros((*ids.shape, n), like.dtype)
+    np.put_along_axis(rows, ids[..., None].astype(np.int64), 1, axis=-1)
     return rows
 
 

@@ -19,8 +19,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from . import primitives
-from .backprop import run_backward, run_forward
+from .arithmetic import NUMPY, Arithmetic, answer
 from .trace import Graph
 
 UNIT = 2.0**-24  # of float32: half the distance from 1 to the next number
@@ -41,12 +40,12 @@ class Errors:
     gradients: Mapping[str, float] = field(default_factory=dict)
 
 
-def answer_in_float32(graph: Graph, arrays: Mapping[str, np.ndarray]) -> tuple[float, dict[str, np.ndarray]]:
+def answer_in_float32(
+    graph: Graph, arrays: Mapping[str, np.ndarray], arithmetic: Arithmetic = NUMPY
+) -> tuple[float, dict[str, np.ndarray]]:
     """Loss and gradients by the catalogue's rules in float32; overflow shows in them."""
-    singles = {name: array.astype(np.float32) if array.dtype.kind == "f" else array for name, array in arrays.items()}
     with np.errstate(all="ignore"):
-        loss, steps = run_forward(primitives, graph, singles)
-        return float(loss), run_backward(primitives, graph, steps, np.float32(1))
+        return answer(graph, arrays, np.float32, arithmetic)
 
 
 def allowed(graph: Graph, own: Errors) -> Errors:

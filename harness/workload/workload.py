@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,12 +13,15 @@ from typing import Any
 
 import numpy as np
 
+from .arithmetic import NUMPY, Arithmetic
 from .draw import normal
 from .kinks import settle
 from .models import Model, build, sizes
 from .oracle import Reference, reference
-from .rounding import Errors
+from .references import judge_of, list_references, read_arrays, read_reference, write_arrays, write_reference
 from .trace import Graph, trace
+
+ORACLE = "oracle"  # the name of NumPy's reference
 
 
 @dataclass(frozen=True)
@@ -72,9 +75,10 @@ class Workload:
         """A digest of the traced graph and of how its arrays are drawn: it changes when the model's code does."""
         return hashlib.sha256(repr(self.graph).encode()).hexdigest()[:12]
 
-    def sample(self) -> dict[str, np.ndarray]:
+    def sample(self, arithmetic: Arithmetic = NUMPY) -> dict[str, np.ndarray]:
         """Every parameter and input, float32 or int32, by name; biases stand where rounding decides nothing."""
-        return settle(self.graph, {name: draw.sample(self.seed, name) for name, draw in self.graph.draws.items()})
+        drawn = {name: draw.sample(self.seed, name) for name, draw in self.graph.draws.items()}
+        return settle(self.graph, drawn, arithmetic)
 
     def directions(self) -> dict[str, np.ndarray]:
         """One direction for a tangent: an array for each source of the graph, drawn from the seed."""
@@ -84,29 +88,40 @@ class Workload:
 
 def save(workload: Workload, folder: Path) -> Path:
     """Write the workload, its arrays and the oracle's answer under `folder`; return the folder."""
-    arrays = workload.sample()
-    expected = reference(workload.graph, arrays)
-    _write(folder / "arrays", arrays)
-    _write(folder / "gradients", expected.gradients)
-    description = workload.as_dict() | {"loss": expected.loss, "allowed": dataclasses.asdict(expected.allowed)}
-    (folder / "workload.json").write_text(json.dumps(description, indent=2))
+    write_description(workload, folder)
+    arrays = draw_arrays(workload, folder)
+    write_reference(folder, ORACLE, reference(workload.graph, arrays))
+    list_references(folder, [ORACLE])
     return folder
 
 
-def load(folder: Path) -> tuple[Workload, dict[str, np.ndarray], Reference]:
-    """The inverse of `save`; arrays are mapped from disk, not read."""
-    description = json.loads((folder / "workload.json").read_text())
-    loss, allowed = description.pop("loss"), Errors(**description.pop("allowed"))
-    workload = Workload.from_dict(description)
-    arrays = _read(folder / "arrays", workload.graph.draws)
-    return workload, arrays, Reference(loss, _read(folder / "gradients", workload.graph.sources), allowed)
+def load(folder: Path, framework: str = "") -> tuple[Workload, dict[str, np.ndarray], Reference]:
+    """The inverse of `save`; arrays are mapped from disk, not read. The reference is what judges that framework."""
+    workload = read_workload(folder)
+    arrays = read_arrays(folder / "arrays", workload.graph.draws)
+    return workload, arrays, read_reference(folder, judge_of(folder, framework), workload.graph.sources)
 
 
-def _write(folder: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    folder.mkdir(parents=True)
-    for name, array in arrays.items():
-        np.save(folder / f"{name}.npy", array, allow_pickle=False)
+def write_description(workload: Workload, folder: Path) -> None:
+    """Write what the workload is."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "workload.json").write_text(json.dumps(workload.as_dict(), indent=2))
 
 
-def _read(folder: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
-    return {name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in names}
+def draw_arrays(workload: Workload, folder: Path, arithmetic: Arithmetic = NUMPY) -> dict[str, np.ndarray]:
+    """Sample the workload's arrays and write them."""
+    arrays = workload.sample(arithmetic)
+    write_arrays(folder / "arrays", arrays)
+    return arrays
+
+
+def read_workload(folder: Path) -> Workload:
+    """The inverse of `write_description`."""
+    return Workload.from_dict(json.loads((folder / "workload.json").read_text()))
+
+
+def compute_reference(folder: Path, name: str, arithmetic: Arithmetic, draw: bool) -> None:
+    """Write the reference of a workload under a name. The arrays are those on disk, or are drawn and written first."""
+    workload = read_workload(folder)
+    arrays = draw_arrays(workload, folder, arithmetic) if draw else read_arrays(folder / "arrays", workload.graph.draws)
+    write_reference(folder, name, reference(workload.graph, arrays, arithmetic))

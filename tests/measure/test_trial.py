@@ -66,6 +66,7 @@ class House:
             "load": {
                 "described": {"version": f"{self.trial}.0"},
                 "first_call_s": {phase: seconds + self.trial for phase, seconds in FIRST.items()},
+                "reference": "an oracle",
             },
             "verify": asdict(verified(self.trial)),
             "count": {"forward": asdict(counted(self.trial))},
@@ -196,6 +197,7 @@ def test_first_calls_counts_and_set_up_are_of_the_first_trial_and_every_trial_is
     found = known["a"]
     assert found.first_call_s == {"forward": 4.0}
     assert found.described == {"version": "1.0"}
+    assert found.reference == "an oracle"
     assert found.counted == {"forward": counted(1)}
     assert found.verified == verified(3)
     assert (len(house.asked("verify")), len(house.asked("count"))) == (3, 1)

@@ -47,6 +47,7 @@ def test_a_program_that_behaves_answers_every_ask(start):
     loaded = worker.load(60, start.folder, "sleepy")
     assert loaded.first_call_s.keys() == set(PHASES)
     assert loaded.first_call_s["backward"] >= 0.010
+    assert loaded.reference == "oracle (NumPy, float64)"
     assert loaded.described == {"fake": "1.0", "cpus": ",".join(map(str, sorted(os.sched_getaffinity(0))))}
     verified = worker.verify(60)
     assert verified.residual_bytes == 2**20

@@ -44,6 +44,7 @@ def known(*trials, **changes):
     }
     first = dict(zip(PHASES, (0.1, 0.2, 0.4, 0.8), strict=True))
     found = Measured({"torch": "2.13"}, 7.5, 6.25, first, verified, counts)
+    found.reference = "an oracle"
     found.trials, found.repeats, found.stops = [*trials], [2, 3, 4][: len(trials)], ["target"] * len(trials)
     return replace(found, **changes)
 
@@ -74,6 +75,7 @@ def test_every_number_stands_in_its_own_place(recorded, tiny):
     assert metrics_of(record).keys() <= METRICS.keys()
     assert (record.outcome, record.noise, record.notes) == ("ok", "", {"backward": "because"})
     assert record.gradient_errors == {"w1": 1e-7, "w2": 5e-7, "b1": 2e-7}
+    assert record.reference == "an oracle"
     assert record.samples == [trial().as_dict()]
 
 

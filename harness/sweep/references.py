@@ -1,0 +1,136 @@
+"""Decides what a job's variants are judged by, and has it computed: NumPy's oracle, or frameworks on the device.
+
+NumPy's takes minutes for work that fills a GPU. There each framework is judged by another one: torch by jax, all others
+by torch, as far as these are installed. If one fails, the other judges its own framework too. If both fail, or differ,
+NumPy decides.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+
+from ..errors import UserError
+from ..job import Job
+from ..measure.protocol import Failure
+from ..measure.worker import MALLOC, Worker
+from ..paths import cache_folder
+from ..workload.cost import cost
+from ..workload.references import list_references, read_reference
+from ..workload.workload import save, write_description
+from .interpreters import interpreter, lacking
+
+REFEREES = ("torch", "jax")  # the frameworks that can compute a reference; the first is asked first
+
+# FLOPs of forward and backward from which frameworks compute the references. On two CPUs they never save time: for
+# gpt2_small (875 GFLOP a sequence) torch and jax together take longer than NumPy. On a GPU they take as long as their
+# imports and compilers; NumPy does 10 to 25 GFLOP a second, by two CPUs.
+LEAST_FLOPS = {"cpu": math.inf, "cuda": 2e11}
+
+AGREE = 1e-9  # the most by which two references differ; float64 keeps them within 1e-12
+MOST_S = 180.0  # the most that one framework may take
+
+
+def referees(frameworks: Iterable[str], installed: Sequence[str]) -> list[str]:
+    """List the referees that judge these frameworks, out of the installed ones."""
+    judges = {next((name for name in installed if name != framework), framework) for framework in frameworks}
+    return [name for name in installed if name in judges]
+
+
+class References:
+    """Writes the arrays of a job's workload and the references of its variants, once, in any thread."""
+
+    def __init__(
+        self, job: Job, frameworks: Iterable[str], cpus: Sequence[int], folder: Path, say: Callable[[str], None]
+    ) -> None:
+        """Prepare; nothing is computed yet.
+
+        Args:
+            job: the job.
+            frameworks: those of the variants to measure.
+            cpus: the CPUs that the framework's processes may use.
+            folder: everything is written below it; it need not exist.
+            say: called with a sentence for each reference that cannot be had.
+        """
+        self._job, self._frameworks, self._cpus = job, set(frameworks), cpus
+        self._folder = folder
+        self._say = say
+        self._lock = Lock()
+        self._closed = False
+        self._worker: Worker | None = None
+
+    def save(self) -> Path:
+        """Write arrays and references. Returns their folder. Raises UserError if they cannot be written."""
+        try:
+            work = cost(self._job.workload.graph)
+            large = work.forward.flops + work.backward.flops >= LEAST_FLOPS[self._job.device.name]
+            if not (large and self._by_frameworks()) and not self._closed:
+                save(self._job.workload, self._folder)
+        except OSError as error:
+            raise UserError(
+                f"{self._folder}: arrays cannot be written ({error.strerror}); set TMPDIR elsewhere"
+            ) from error
+        return self._folder
+
+    def close(self) -> None:
+        """Give up what is being computed in a framework."""
+        with self._lock:
+            self._closed = True
+            if self._worker:
+                self._worker.process.kill()
+
+    def _by_frameworks(self) -> bool:
+        """Have frameworks compute the references. Returns False if NumPy has to."""
+        write_description(self._job.workload, self._folder)
+        installed = [name for name in REFEREES if name in self._job.frameworks and not lacking(self._job, name)]
+        wanted = referees(self._frameworks, installed)
+        others = [name for name in installed if name not in wanted]
+        computed: list[str] = []
+        for name in wanted:
+            computed += self._compute(name, draw=not computed)
+        for name in others:
+            if not computed:
+                computed += self._compute(name, draw=True)
+        list_references(self._folder, computed)
+        return bool(computed) and self._agree(computed)
+
+    def _compute(self, name: str, draw: bool) -> list[str]:
+        """Have one framework compute its reference in a process of its own, which is over afterwards, and its memory
+        free. Returns the name, or nothing if it failed.
+        """
+        job = self._job
+        deadline_s = min(MOST_S, job.measure.deadline_s)
+        log = job.results / "logs" / job.study / job.sweep / f"{job.workload.id}.{job.device.name}.reference-{name}.log"
+        environment = {**MALLOC["kept"], "TWOFOLD_CACHE_DIR": str(cache_folder(job.results).resolve())}
+        try:
+            with Worker(interpreter(job, name), self._cpus, log, environment) as worker:
+                with self._lock:
+                    self._worker = worker
+                if not self._closed:
+                    threads = len(self._cpus)
+                    worker.open(deadline_s, framework=name, device=job.device.name, threads=threads, precision="fp64")
+                    worker.reference(deadline_s, self._folder, draw)
+        except Failure as failure:
+            if not self._closed:
+                self._say(f"{job.workload.id}: no reference by {name}: {failure.reason}")
+            return []
+        finally:
+            with self._lock:
+                self._worker = None
+        return [] if self._closed else [name]
+
+    def _agree(self, names: Sequence[str]) -> bool:
+        """Return True if the references are the same, up to the rounding of float64."""
+        first, *others = (read_reference(self._folder, name, self._job.workload.graph.sources) for name in names)
+        for other in others:
+            worst = np.max([first.loss_error(other.loss), *first.gradient_errors(other.gradients).values()])
+            if not worst <= AGREE:
+                self._say(
+                    f"{self._job.workload.id}: {first.source} and {other.source} differ by {worst:.1g}; NumPy decides"
+                )
+                return False
+        return True

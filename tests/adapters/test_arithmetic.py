@@ -1,0 +1,139 @@
+"""A framework in float64 is as good a reference as NumPy, and finds what another framework does wrong."""
+
+from __future__ import annotations
+
+import functools
+from contextlib import nullcontext
+
+import jax
+import numpy as np
+import pytest
+import torch
+
+from adapters.base import Choices, Unsupported
+from adapters.jax.arithmetic import JaxArithmetic
+from adapters.torch import primitives
+from adapters.torch.arithmetic import TorchArithmetic
+from harness.workload.agreement import agreement
+from harness.workload.arithmetic import NUMPY
+from harness.workload.oracle import reference
+from harness.workload.trace import trace
+from harness.workload.workload import Workload
+from tests.adapters.test_contract import FRAMEWORKS, ONCE, adapter_of
+from tests.helpers.op_cases import CASES, TIES, OpsModel
+
+EXACT = 1e-12
+MODELS = {
+    "mlp": {"batch": 4, "depth": 3, "width": 8},
+    "gpt2": {"batch": 2, "tokens": 8, "layers": 2, "width": 16, "heads": 2, "vocabulary": 50, "context": 8},
+    "resnet18": {"batch": 2, "image": 64, "classes": 10},
+    "mobilenet_v2": {"batch": 4, "image": 64, "classes": 10},
+    "convnext": {"batch": 2, "image": 64, "classes": 10, "blocks": 1, "width": 8},
+    "unet": {"batch": 1, "image": 32, "width": 4},
+    "lstm": {"batch": 3, "tokens": 4, "layers": 1, "width": 8, "vocabulary": 11},
+}
+SLOW = {("jax", name) for name in ("resnet18", "mobilenet_v2", "convnext", "unet", "lstm")}
+
+
+def arithmetic_of(framework):
+    if framework == "torch":
+        return TorchArithmetic(torch.device("cpu"))
+    return JaxArithmetic(jax.devices("cpu")[0])
+
+
+def in_float64(framework):
+    """As `allow_float64` leaves a process of its own."""
+    return jax.enable_x64(True) if framework == "jax" else nullcontext()
+
+
+@functools.cache
+def work(name):
+    workload = Workload.of(name, MODELS[name])
+    arrays = workload.sample()
+    return workload, arrays, reference(workload.graph, arrays)
+
+
+def assert_exact(found, expected):
+    assert found.loss == pytest.approx(expected.loss, rel=EXACT)
+    errors = expected.gradient_errors(found.gradients)
+    assert max(errors.values()) < EXACT, errors
+    assert all(gradient.dtype == np.float64 for gradient in found.gradients.values())
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("framework", ["torch", "jax"])
+def test_a_models_loss_and_gradients_are_the_oracles(framework, name, request):
+    if (framework, name) in SLOW:
+        request.applymarker(pytest.mark.slow)
+    workload, arrays, expected = work(name)
+    with in_float64(framework):
+        found = reference(workload.graph, arrays, arithmetic_of(framework))
+    assert_exact(found, expected)
+    version = {"torch": torch, "jax": jax}[framework].__version__.partition("+")[0]
+    assert found.source == f"{framework} {version}, float64, by hand"
+    assert expected.source == NUMPY.source == "oracle (NumPy, float64)"
+
+
+@pytest.mark.parametrize("framework", ["torch", "jax"])
+def test_every_op_is_the_oracles_ties_and_all(framework):
+    model = OpsModel(CASES + TIES if framework == "torch" else ONCE)  # jax compiles all of them as one program
+    graph, arrays = trace(model), model.sample()
+    with in_float64(framework):
+        found = reference(graph, arrays, arithmetic_of(framework))
+    assert_exact(found, reference(graph, arrays))
+
+
+def test_limits_are_set_by_an_error_in_float32():
+    """Were both passes in float64, every gradient would have the least limit there is."""
+    workload, arrays, expected = work("mlp")
+    found = reference(workload.graph, arrays, arithmetic_of("torch"))
+    assert found.allowed.gradients.keys() == expected.allowed.gradients.keys()
+    workload, arrays, expected = work("mobilenet_v2")
+    found = reference(workload.graph, arrays, arithmetic_of("torch"))
+    ill_conditioned = [name for name, limit in expected.allowed.gradients.items() if limit > 1e-4]
+    assert ill_conditioned
+    assert all(found.allowed.gradients[name] > 2e-5 for name in ill_conditioned)
+
+
+@pytest.mark.parametrize("framework", ["torch", "jax"])
+def test_biases_are_moved_as_numpy_moves_them(framework):
+    """But for the last digit, which may hang on the order of a sum."""
+    workload, arrays, _ = work("mlp")
+    assert any((array != workload.graph.draws[name].sample(0, name)).any() for name, array in arrays.items())
+    with in_float64(framework):
+        moved = workload.sample(arithmetic_of(framework))
+    assert moved.keys() == arrays.keys()
+    for name, array in arrays.items():
+        assert moved[name].dtype == array.dtype
+        np.testing.assert_allclose(moved[name], array, rtol=3e-7, err_msg=name)
+
+
+@pytest.mark.parametrize("name", ["tanh", "softmax", "rsqrt"])
+def test_a_fault_in_torchs_rules_is_found_by_jax_and_not_by_torch(name, monkeypatch):
+    workload, arrays, _ = work("gpt2")
+    right = getattr(primitives, name)
+    monkeypatch.setattr(primitives, name, lambda x: 1.001 * right(x))
+    program = adapter_of("torch").load(workload.graph, arrays, "eager", Choices(autodiff="by_hand"))
+    loss, gradients = program.gradient()
+
+    def failure(framework):
+        with in_float64(framework):
+            expected = reference(workload.graph, arrays, arithmetic_of(framework))
+        return agreement([float(loss)], [program.export(gradients)], expected).failure("fp32")
+
+    assert "is off by" in failure("jax")
+    assert failure("torch") is None
+
+
+@pytest.mark.parametrize("framework", sorted(set(FRAMEWORKS) - {"torch", "jax"}))
+def test_other_frameworks_are_no_reference(framework):
+    with pytest.raises(Unsupported, match=f"^{framework}: "):
+        adapter_of(framework).arithmetic()
+    with pytest.raises(Unsupported, match="fp64"):
+        adapter_of(framework, precision="fp64")
+
+
+def test_fp64_is_for_references_alone():
+    workload, arrays, _ = work("mlp")
+    with pytest.raises(Unsupported, match="fp64 is the precision of references alone"):
+        adapter_of("torch", precision="fp64").load(workload.graph, arrays, "eager")
