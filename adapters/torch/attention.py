@@ -14,8 +14,22 @@ KERNELS = ("flash", "efficient", "cudnn", "math")
 _OF_A_CPU = ("flash", "math")
 
 
+def allowed() -> list[str]:
+    """The kernels among which torch chooses, by name."""
+    switches = (
+        torch.backends.cuda.flash_sdp_enabled(),
+        torch.backends.cuda.mem_efficient_sdp_enabled(),
+        torch.backends.cuda.cudnn_sdp_enabled(),
+        torch.backends.cuda.math_sdp_enabled(),
+    )
+    return [kernel for kernel, enabled in zip(KERNELS, switches, strict=True) if enabled]
+
+
+_NATIVE = allowed()
+
+
 def use(attention: str, device: torch.device) -> None:
-    """Allow torch the one kernel that the choice names, or all of them; from now on.
+    """Allow torch the one kernel that the choice names, or those that it allows itself; from now on.
 
     Raises Unsupported for what no CPU has. Whether a GPU's kernel takes the arrays at hand, its first call says.
     """
@@ -27,20 +41,9 @@ def use(attention: str, device: torch.device) -> None:
         ("cudnn", torch.backends.cuda.enable_cudnn_sdp),
         ("math", torch.backends.cuda.enable_math_sdp),
     ):
-        enable(attention == kernel or attention not in KERNELS)
+        enable(kernel == attention if attention in KERNELS else kernel in _NATIVE)
     # Without this, torch multiplies 16-bit arrays in float32 there.
     torch.backends.cuda.allow_fp16_bf16_reduction_math_sdp(attention == "math")
-
-
-def allowed() -> list[str]:
-    """The kernels among which torch chooses, by name."""
-    switches = (
-        torch.backends.cuda.flash_sdp_enabled(),
-        torch.backends.cuda.mem_efficient_sdp_enabled(),
-        torch.backends.cuda.cudnn_sdp_enabled(),
-        torch.backends.cuda.math_sdp_enabled(),
-    )
-    return [kernel for kernel, enabled in zip(KERNELS, switches, strict=True) if enabled]
 
 
 def is_fused(graph: Graph, call: Call, device: torch.device, dtype: torch.dtype) -> bool:

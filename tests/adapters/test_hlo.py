@@ -252,24 +252,3 @@ def test_a_grouped_dw_whose_groups_stand_on_an_axis_of_their_own_counts_all_pair
     )
     (found,) = multiplies(text)
     assert found.flops == 2 * (2 * 3 * (8 * 8) * (3 * 3) * 2 * 2) * 2
-
-
-@pytest.mark.parametrize(
-    ("target", "matmuls"),
-    [
-        ("__cudnn$fmhaSoftmax", 2),
-        ("__cudnn$fmhaScaleBiasSoftmax", 2),
-        ("__cudnn$fmhaSoftmaxBackward", 5),
-        ("__cudnn$fmhaScaleBiasSoftmaxBackward", 5),
-    ],
-)
-def test_cudnns_attention_counts_its_products(target, matmuls):
-    """As jax 0.10 lowers it: [batch, positions, heads, d], and four heads of queries for each of two groups of keys."""
-    text = program(
-        "%q = bf16[2,8,4,16]{3,2,1,0} parameter(0)",
-        "%k = bf16[2,32,2,16]{3,2,1,0} parameter(1)",
-        "ROOT %custom-call.5 = (bf16[2,4,8,16]{3,1,2,0}, f32[2,4,8]{2,1,0}, u8[0]{0}) custom-call(%q, %k, %k), "
-        f'custom_call_target="{target}", operand_layout_constraints={{bf16[2,8,4,16]{{3,2,1,0}}}}, '
-        'api_version=API_VERSION_STATUS_RETURNING, backend_config={"cudnn_fmha_backend_config":{"fmha_scale":0.25}}',
-    )
-    assert multiplies(text) == [Multiply("dot", 2 * (2 * 8 * 4 * 16) * 32)] * matmuls

@@ -8,6 +8,7 @@ import pytest
 jax = pytest.importorskip("jax")
 
 from adapters.base import Choices, Unsupported  # noqa: E402
+from adapters.common import hlo  # noqa: E402
 from adapters.jax import Adapter, cudnn, departures, ops  # noqa: E402
 from harness.workload.cost import phase_work  # noqa: E402
 from harness.workload.expected import expected  # noqa: E402
@@ -57,3 +58,26 @@ def test_what_it_does_not_take_is_unsupported():
         jax.jit(lambda q: cudnn.attention(q, q, q, heads=HEADS, causal=True)).lower(q)
     assert str(adapter.refusal(raised.value)).startswith("jax: cuDNN's attention does not take these arrays (")
     assert adapter.refusal(RuntimeError("out of memory")) is None
+
+
+@pytest.mark.parametrize(
+    ("target", "matmuls"),
+    [
+        ("__cudnn$fmhaSoftmax", 2),
+        ("__cudnn$fmhaScaleBiasSoftmax", 2),
+        ("__cudnn$fmhaSoftmaxBackward", 5),
+        ("__cudnn$fmhaScaleBiasSoftmaxBackward", 5),
+    ],
+)
+def test_cudnns_call_counts_its_products(target, matmuls):
+    """As jax 0.10 lowers it: [batch, positions, heads, d], and four heads of queries for each of two groups of keys."""
+    text = (
+        "HloModule m\n\nENTRY %main (q: bf16[2,8,4,16], k: bf16[2,32,2,16]) -> bf16[2,4,8,16] {\n"
+        "  %q = bf16[2,8,4,16]{3,2,1,0} parameter(0)\n"
+        "  %k = bf16[2,32,2,16]{3,2,1,0} parameter(1)\n"
+        "  ROOT %custom-call.5 = (bf16[2,4,8,16]{3,1,2,0}, f32[2,4,8]{2,1,0}, u8[0]{0}) custom-call(%q, %k, %k), "
+        f'custom_call_target="{target}", operand_layout_constraints={{bf16[2,8,4,16]{{3,2,1,0}}}}, '
+        'api_version=API_VERSION_STATUS_RETURNING, backend_config={"cudnn_fmha_backend_config":{"fmha_scale":0.25}}\n'
+        "}\n"
+    )
+    assert hlo.multiplies(text) == [hlo.Multiply("dot", 2 * (2 * 8 * 4 * 16) * 32)] * matmuls
