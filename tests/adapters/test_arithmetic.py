@@ -32,7 +32,12 @@ MODELS = {
     "unet": {"batch": 1, "image": 32, "width": 4},
     "lstm": {"batch": 3, "tokens": 4, "layers": 1, "width": 8, "vocabulary": 11},
 }
-SLOW = {("jax", name) for name in ("resnet18", "mobilenet_v2", "convnext", "unet", "lstm")}
+QUICK = {("torch", name) for name in MODELS if name != "mobilenet_v2"} | {("jax", "mlp"), ("jax", "gpt2")}
+PAIRS = [
+    pytest.param(framework, name, marks=[] if (framework, name) in QUICK else [pytest.mark.slow])
+    for framework in ("torch", "jax")
+    for name in MODELS
+]
 
 
 def arithmetic_of(framework):
@@ -68,11 +73,8 @@ def assert_exact(found, expected):
     assert all(gradient.dtype == np.float64 for gradient in found.gradients.values())
 
 
-@pytest.mark.parametrize("name", MODELS)
-@pytest.mark.parametrize("framework", ["torch", "jax"])
-def test_a_models_loss_and_gradients_are_the_oracles(framework, name, request):
-    if (framework, name) in SLOW:
-        request.applymarker(pytest.mark.slow)
+@pytest.mark.parametrize(("framework", "name"), PAIRS)
+def test_a_models_loss_and_gradients_are_the_oracles(framework, name):
     expected, found = work(name)[2], computed(framework, name)
     assert_exact(found, expected)
     version = {"torch": torch, "jax": jax}[framework].__version__.partition("+")[0]
@@ -89,6 +91,7 @@ def test_every_op_is_the_oracles_ties_and_all(framework):
     assert_exact(found, reference(graph, arrays))
 
 
+@pytest.mark.slow
 def test_limits_are_set_by_an_error_in_float32():
     """Were both passes in float64, every gradient would have the least limit there is."""
     expected, found = work("mobilenet_v2")[2], computed("torch", "mobilenet_v2")
