@@ -32,7 +32,12 @@ MODELS = {
     "unet": {"batch": 1, "image": 32, "width": 4},
     "lstm": {"batch": 3, "tokens": 4, "layers": 1, "width": 8, "vocabulary": 11},
 }
-SLOW = {("jax", name) for name in ("resnet18", "mobilenet_v2", "convnext", "unet", "lstm")}
+QUICK = {("torch", name) for name in MODELS if name != "mobilenet_v2"} | {("jax", "mlp"), ("jax", "gpt2")}
+PAIRS = [
+    pytest.param(framework, name, marks=[] if (framework, name) in QUICK else [pytest.mark.slow])
+    for framework in ("torch", "jax")
+    for name in MODELS
+]
 
 
 def arithmetic_of(framework):
@@ -53,6 +58,14 @@ def work(name):
     return workload, arrays, reference(workload.graph, arrays)
 
 
+@functools.cache
+def computed(framework, name):
+    """The framework's reference of a model, of its rules as they are."""
+    workload, arrays, _ = work(name)
+    with in_float64(framework):
+        return reference(workload.graph, arrays, arithmetic_of(framework))
+
+
 def assert_exact(found, expected):
     assert found.loss == pytest.approx(expected.loss, rel=EXACT)
     errors = expected.gradient_errors(found.gradients)
@@ -60,14 +73,9 @@ def assert_exact(found, expected):
     assert all(gradient.dtype == np.float64 for gradient in found.gradients.values())
 
 
-@pytest.mark.parametrize("name", MODELS)
-@pytest.mark.parametrize("framework", ["torch", "jax"])
-def test_a_models_loss_and_gradients_are_the_oracles(framework, name, request):
-    if (framework, name) in SLOW:
-        request.applymarker(pytest.mark.slow)
-    workload, arrays, expected = work(name)
-    with in_float64(framework):
-        found = reference(workload.graph, arrays, arithmetic_of(framework))
+@pytest.mark.parametrize(("framework", "name"), PAIRS)
+def test_a_models_loss_and_gradients_are_the_oracles(framework, name):
+    expected, found = work(name)[2], computed(framework, name)
     assert_exact(found, expected)
     version = {"torch": torch, "jax": jax}[framework].__version__.partition("+")[0]
     assert found.source == f"{framework} {version}, float64, by hand"
@@ -83,13 +91,11 @@ def test_every_op_is_the_oracles_ties_and_all(framework):
     assert_exact(found, reference(graph, arrays))
 
 
+@pytest.mark.slow
 def test_limits_are_set_by_an_error_in_float32():
     """Were both passes in float64, every gradient would have the least limit there is."""
-    workload, arrays, expected = work("mlp")
-    found = reference(workload.graph, arrays, arithmetic_of("torch"))
+    expected, found = work("mobilenet_v2")[2], computed("torch", "mobilenet_v2")
     assert found.allowed.gradients.keys() == expected.allowed.gradients.keys()
-    workload, arrays, expected = work("mobilenet_v2")
-    found = reference(workload.graph, arrays, arithmetic_of("torch"))
     ill_conditioned = [name for name, limit in expected.allowed.gradients.items() if limit > 1e-4]
     assert ill_conditioned
     assert all(found.allowed.gradients[name] > 2e-5 for name in ill_conditioned)
@@ -111,18 +117,18 @@ def test_biases_are_moved_as_numpy_moves_them(framework):
 @pytest.mark.parametrize("name", ["tanh", "softmax", "rsqrt"])
 def test_a_fault_in_torchs_rules_is_found_by_jax_and_not_by_torch(name, monkeypatch):
     workload, arrays, _ = work("gpt2")
+    by_jax = computed("jax", "gpt2")
     right = getattr(primitives, name)
     monkeypatch.setattr(primitives, name, lambda x: 1.001 * right(x))
     program = adapter_of("torch").load(workload.graph, arrays, "eager", Choices(autodiff="by_hand"))
     loss, gradients = program.gradient()
+    by_torch = reference(workload.graph, arrays, arithmetic_of("torch"))
 
-    def failure(framework):
-        with in_float64(framework):
-            expected = reference(workload.graph, arrays, arithmetic_of(framework))
+    def failure(expected):
         return agreement([float(loss)], [program.export(gradients)], expected).failure("fp32")
 
-    assert "is off by" in failure("jax")
-    assert failure("torch") is None
+    assert "is off by" in failure(by_jax)
+    assert failure(by_torch) is None
 
 
 @pytest.mark.parametrize("framework", sorted(set(FRAMEWORKS) - {"torch", "jax"}))

@@ -71,8 +71,9 @@ class Office:
                 office.asked.append((self.name, draw))
                 office.on_reference()
                 if self.name in office.fails:
-                    (folder / "arrays").mkdir(exist_ok=True)
-                    (folder / "arrays" / "w1.npy").write_text("half")
+                    if draw:
+                        (folder / "arrays").mkdir(exist_ok=True)
+                        (folder / "arrays" / "w1.npy").write_text("half")
                     raise Failure(Outcome.OOM, office.fails[self.name])
                 compute_reference(folder, self.name, Stated(self.name, office.factor.get(self.name, 1.0)), draw)
 
@@ -127,7 +128,7 @@ def test_small_work_is_judged_by_numpy(office, saved, monkeypatch):
     assert not office.asked
 
 
-def test_on_a_cpu_numpy_is_never_slower():
+def test_frameworks_are_asked_on_a_gpu_alone():
     assert references.LEAST_FLOPS["cpu"] == math.inf
     assert references.LEAST_FLOPS["cuda"] < math.inf
 
@@ -138,7 +139,7 @@ def test_where_one_fails_the_other_judges_all(office, saved, failing, left):
     sources, said = saved("torch", "jax")
     assert sources == [f"{left} 1.0"] * 3
     assert len(said) == 1 and said[0].endswith(f"no reference by {failing}: out of memory")
-    assert dict(office.asked)[left] == (failing == "torch")  # arrays that are half written are drawn again
+    assert dict(office.asked)[left]  # arrays that are half written are drawn again
 
 
 def test_a_framework_judges_itself_only_where_the_other_fails(office, saved):
