@@ -64,6 +64,7 @@ def run_trial(
     workload: Future[Path],
     finished: Callable[[Key, float], None],
     wait_until_idle: Callable[[], object] = lambda: None,
+    abandon: Callable[[], object] = lambda: None,
 ) -> None:
     """Measure each variant once, in a fresh process.
 
@@ -75,6 +76,7 @@ def run_trial(
         finished: called with (name, seconds that the others may still take) as soon as a variant stops or fails.
         wait_until_idle: called just before timing starts; it blocks until no background work is left in this process
             (MLflow's import, for example).
+        abandon: called if preparation is interrupted; ends what computes the workload's arrays.
     """
     with ExitStack() as stack:
         workers: dict[Key, Worker] = {}
@@ -85,7 +87,7 @@ def run_trial(
                 "TWOFOLD_KERNELS": launch.choices.get("kernels", "native"),  # TensorFlow reads it when imported
             }
             workers[name] = stack.enter_context(Worker(launch.interpreter, conditions.cpus, launch.log, environment))
-        _prepare(workers, launches, measured, conditions, workload)
+        _prepare(workers, launches, measured, conditions, workload, abandon)
         wait_until_idle()
         runs = {}
         for name, worker in workers.items():
@@ -121,6 +123,7 @@ def _prepare(
     measured: Mapping[Key, Measured],
     conditions: Conditions,
     workload: Future[Path],
+    abandon: Callable[[], object],
 ) -> None:
     """Import, load, verify and count every variant, as many at a time as there are CPUs. Nothing is timed yet."""
 
@@ -137,6 +140,7 @@ def _prepare(
                 future.result()
         except BaseException:  # Ctrl-C must not wait for answers that may take minutes
             executor.shutdown(wait=False, cancel_futures=True)
+            abandon()
             for worker in workers.values():
                 worker.process.kill()
             raise
