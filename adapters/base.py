@@ -124,6 +124,8 @@ class Executed:
 class Program(Protocol):
     """One workload, loaded in one execution. A result is a device array or a mapping of them by name.
 
+    Where the graph has cotangents, the tuple of its outputs stands for the loss in what follows, and backward starts
+    from the cotangents; outputs are exported, and lie in memory, as their cotangents do.
     `phases` names the methods that may be called, in order: PHASES, and those of EXTRA_PHASES that were asked for.
     What one phase returned and another one takes (see AFTER) is used up by it.
     """
@@ -167,7 +169,7 @@ class Program(Protocol):
         """Gradients as NumPy arrays (float32) in canonical layout."""
 
     def residual_bytes(self, kept: tuple[Any, Any], /) -> int:
-        """Bytes in the pair that `forward` returned, parameters and inputs not counted."""
+        """Bytes in the pair that `forward` returned, parameters, inputs and outputs not counted."""
 
     def executed(self) -> dict[str, Executed]:
         """Multiplies in each phase of the program that runs, by phase name. Called once, after first calls."""

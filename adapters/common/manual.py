@@ -27,9 +27,9 @@ class Backprop:
         """The loss, and the steps that `backward` needs."""
         return run_forward(self._xp, self._graph, arrays, recompute=self._recompute)
 
-    def backward(self, steps: list[Step], one: Any) -> dict[str, Any]:
-        """The gradient of each source, from steps that are used up. `one` is the loss's gradient for itself."""
-        return self._run_backward(self._xp, self._graph, steps, one)
+    def backward(self, steps: list[Step], start: Any) -> dict[str, Any]:
+        """The gradient of each source, from steps that are used up. `start` is that of the result: `Graph.start`."""
+        return self._run_backward(self._xp, self._graph, steps, start)
 
 
 def kept_by(steps: list[Step]) -> Iterator[Any]:

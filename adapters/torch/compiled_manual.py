@@ -36,15 +36,15 @@ class CompiledManual(Manual):
             loss, steps = run_forward(arrays)
             return loss, _pack(steps)
 
-        def backward(kept: _Kept, one: Tensor) -> dict[str, Tensor]:
-            return run_backward(_unpack(template, kept), one)
+        def backward(kept: _Kept, start: Any) -> dict[str, Tensor]:
+            return run_backward(_unpack(template, kept), start)
 
-        def gradient(arrays: Mapping[str, Tensor], one: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        def gradient(arrays: Mapping[str, Tensor], start: Any) -> tuple[Tensor, dict[str, Tensor]]:
             loss, steps = run_forward(arrays)
-            return loss, run_backward(steps, one)
+            return loss, run_backward(steps, start)
 
         phases = {"inference": inference, "forward": forward, "backward": backward, "gradient": gradient}
-        nhwc = self._one.device.type == "cuda"
+        nhwc = next(iter(self._arrays.values())).device.type == "cuda"
         self._inductor = {phase: Inductor(nhwc) for phase in phases}
         self._compiled = {phase: compile_once(phases[phase], self._inductor[phase]) for phase in phases}
 
@@ -55,10 +55,10 @@ class CompiledManual(Manual):
         return self._compiled["forward"](self._arrays)
 
     def backward(self, kept: tuple[Tensor, _Kept]) -> dict[str, Tensor]:
-        return self._compiled["backward"](kept[1], self._one)
+        return self._compiled["backward"](kept[1], self._start)
 
     def gradient(self) -> tuple[Tensor, dict[str, Tensor]]:
-        return self._compiled["gradient"](self._arrays, self._one)
+        return self._compiled["gradient"](self._arrays, self._start)
 
     def residual_bytes(self, kept: tuple[Tensor, Any]) -> int:
         return storage_bytes(kept[1], self._arrays.values())

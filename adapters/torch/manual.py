@@ -28,7 +28,7 @@ class Manual(Core):
         }
         super().__init__(replace(part, arrays=arrays))
         self._rule = Backprop(primitives, part.graph, autodiff)
-        self._one = torch.ones((), dtype=dtype, device=device)
+        self._start = part.graph.start(self._arrays, torch.ones((), dtype=dtype, device=device))
 
     def inference(self) -> Tensor:
         return self._rule.loss(self._arrays)
@@ -37,14 +37,15 @@ class Manual(Core):
         return self._rule.forward(self._arrays)
 
     def backward(self, kept: tuple[Tensor, Any]) -> dict[str, Tensor]:
-        return self._rule.backward(kept[1], self._one)
+        return self._rule.backward(kept[1], self._start)
 
     def export(self, gradients: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
         return {name: np.ascontiguousarray(tensor.detach().float().cpu().numpy()) for name, tensor in gradients.items()}
 
     def residual_bytes(self, kept: tuple[Tensor, Any]) -> int:
         arrays = (x for x in kept_by(kept[1]) if isinstance(x, Tensor))
-        return storage_bytes(arrays, self._arrays.values())
+        outputs = kept[0] if isinstance(kept[0], tuple) else ()
+        return storage_bytes(arrays, (*self._arrays.values(), *outputs))
 
     def executed(self) -> dict[str, Executed]:
         return count_phases(self)

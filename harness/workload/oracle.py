@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -20,12 +21,15 @@ STRUCTURAL_ZERO = 1e-12
 class Reference:
     """What every framework must agree with: the loss, and the gradient of each source by name.
 
-    `allowed` is how far a correct float32 program may be off; a gradient that it does not name has the least.
+    `allowed` is how far a correct float32 program may be off; a gradient that it does not name has the least. A graph
+    without a loss has `outputs`, by the names of their cotangents; `loss` is then the sum of their products with them,
+    the number whose gradients these are.
     """
 
     loss: float
     gradients: dict[str, np.ndarray]
     allowed: Errors = field(default_factory=Errors)
+    outputs: dict[str, np.ndarray] = field(default_factory=dict)
 
     def of(self, names: Iterable[str]) -> Reference:
         """The same with those gradients alone."""
@@ -40,9 +44,20 @@ class Reference:
         """Of the whole gradient."""
         return float(np.linalg.norm([np.linalg.norm(gradient) for gradient in self.gradients.values()]))
 
-    def loss_error(self, loss: float) -> float:
-        """How far a loss is off, relative to this one."""
-        return abs(loss - self.loss) / (abs(self.loss) or 1.0)
+    def loss_error(self, result: float | Mapping[str, np.ndarray]) -> float:
+        """How far a loss is off, relative to this one; or all outputs together, relative to their Euclidean norm.
+
+        Raises ValueError where an output's shape differs.
+        """
+        if not isinstance(result, Mapping):
+            return abs(result - self.loss) / (abs(self.loss) or 1.0)
+        differences = []
+        for name, wanted in self.outputs.items():
+            if result[name].shape != wanted.shape:
+                raise ValueError(f"output of {name}: shape {result[name].shape}, expected {wanted.shape}")
+            differences.append(np.linalg.norm(np.asarray(result[name], np.float64) - wanted))
+        norm = np.linalg.norm([np.linalg.norm(wanted) for wanted in self.outputs.values()])
+        return float(np.linalg.norm(differences) / (norm or 1.0))
 
     def gradient_errors(self, gradients: Mapping[str, np.ndarray]) -> dict[str, float]:
         """How far each gradient is off: |g - r| / |r| in the Euclidean norm.
@@ -66,8 +81,19 @@ class Reference:
 def reference(graph: Graph, arrays: Mapping[str, np.ndarray]) -> Reference:
     """Loss and float64 gradients of `graph` for the named parameters and inputs in `arrays`."""
     doubles = {name: array.astype(np.float64) if array.dtype.kind == "f" else array for name, array in arrays.items()}
-    loss, steps = run_forward(primitives, graph, doubles)
-    exact = Reference(float(loss), run_backward(primitives, graph, steps, np.float64(1.0)))
-    loss, gradients = rounding.answer_in_float32(graph, arrays)
-    own = Errors(exact.loss_error(loss), exact.gradient_errors(gradients))
+    result, steps = run_forward(primitives, graph, doubles)
+    gradients = run_backward(primitives, graph, steps, graph.start(doubles, np.float64(1.0)))
+    outputs = dict(zip(graph.cotangents, result, strict=True)) if graph.cotangents else {}
+    exact = Reference(projected(outputs, doubles) if outputs else float(result), gradients, outputs=outputs)
+    in_float32, gradients = rounding.answer_in_float32(graph, arrays)
+    result32: Any = dict(zip(graph.cotangents, in_float32, strict=True)) if outputs else float(in_float32)
+    own = Errors(exact.loss_error(result32), exact.gradient_errors(gradients))
     return replace(exact, allowed=rounding.allowed(graph, own))
+
+
+def projected(outputs: Mapping[str, np.ndarray], cotangents: Mapping[str, np.ndarray]) -> float:
+    """The sum of the products of outputs with their cotangents: the number whose gradients a backward pass computes."""
+    return sum(
+        float(np.vdot(np.asarray(y, np.float64), np.asarray(cotangents[name], np.float64)))
+        for name, y in outputs.items()
+    )

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -41,12 +42,12 @@ class Errors:
     gradients: Mapping[str, float] = field(default_factory=dict)
 
 
-def answer_in_float32(graph: Graph, arrays: Mapping[str, np.ndarray]) -> tuple[float, dict[str, np.ndarray]]:
-    """Loss and gradients by the catalogue's rules in float32; overflow shows in them."""
+def answer_in_float32(graph: Graph, arrays: Mapping[str, np.ndarray]) -> tuple[Any, dict[str, np.ndarray]]:
+    """The graph's result and gradients by the catalogue's rules in float32; overflow shows in them."""
     singles = {name: array.astype(np.float32) if array.dtype.kind == "f" else array for name, array in arrays.items()}
     with np.errstate(all="ignore"):
-        loss, steps = run_forward(primitives, graph, singles)
-        return float(loss), run_backward(primitives, graph, steps, np.float32(1))
+        result, steps = run_forward(primitives, graph, singles)
+        return result, run_backward(primitives, graph, steps, graph.start(singles, np.float32(1)))
 
 
 def allowed(graph: Graph, own: Errors) -> Errors:
@@ -74,6 +75,6 @@ def _terms(graph: Graph) -> dict[str, int]:
 
 
 def _loss_terms(graph: Graph) -> int:
-    """The longest sum among the losses: elements of a mean square error, rows of a cross entropy."""
+    """The longest sum among the losses: elements of a mean square error, rows of a cross entropy. One without any."""
     losses = (call for call in graph.calls if graph.specs[call.outputs[0]].shape == ())
-    return max(min(graph.specs[number].size for number in call.inputs) for call in losses)
+    return max((min(graph.specs[number].size for number in call.inputs) for call in losses), default=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -76,30 +77,45 @@ class Workload:
         """Every parameter and input, float32 or int32, by name; biases stand where rounding decides nothing."""
         return settle(self.graph, {name: draw.sample(self.seed, name) for name, draw in self.graph.draws.items()})
 
+    def cotangents(self) -> dict[str, np.ndarray]:
+        """The gradient that arrives at each output of a graph without a loss, by name."""
+        return {name: self.graph.draws[name].sample(self.seed, name) for name in self.graph.cotangents}
+
     def directions(self) -> dict[str, np.ndarray]:
         """One direction for a tangent: an array for each source of the graph, drawn from the seed."""
         shapes = {name: self.graph.specs[number].shape for name, number in self.graph.sources.items()}
         return {name: normal(*shape).sample(self.seed, f"{name}, direction") for name, shape in shapes.items()}
 
 
-def save(workload: Workload, folder: Path) -> Path:
-    """Write the workload, its arrays and the oracle's answer under `folder`; return the folder."""
+def save(workload: Workload, folder: Path, solve: bool = True) -> Path:
+    """Write the workload, its arrays and the oracle's answer under `folder`; return the folder.
+
+    Without `solve` there is no answer: the workload is to be timed, not verified.
+    """
     arrays = workload.sample()
-    expected = reference(workload.graph, arrays)
     _write(folder / "arrays", arrays)
+    if not solve:
+        (folder / "workload.json").write_text(json.dumps(workload.as_dict(), indent=2))
+        return folder
+    expected = reference(workload.graph, arrays)
     _write(folder / "gradients", expected.gradients)
+    _write(folder / "outputs", expected.outputs)
     description = workload.as_dict() | {"loss": expected.loss, "allowed": dataclasses.asdict(expected.allowed)}
     (folder / "workload.json").write_text(json.dumps(description, indent=2))
     return folder
 
 
 def load(folder: Path) -> tuple[Workload, dict[str, np.ndarray], Reference]:
-    """The inverse of `save`; arrays are mapped from disk, not read."""
+    """The inverse of `save`; arrays are mapped from disk, not read. An answer that was not saved is empty."""
     description = json.loads((folder / "workload.json").read_text())
+    if "loss" not in description:
+        workload = Workload.from_dict(description)
+        return workload, _read(folder / "arrays", workload.graph.draws), Reference(math.nan, {})
     loss, allowed = description.pop("loss"), Errors(**description.pop("allowed"))
     workload = Workload.from_dict(description)
     arrays = _read(folder / "arrays", workload.graph.draws)
-    return workload, arrays, Reference(loss, _read(folder / "gradients", workload.graph.sources), allowed)
+    gradients = _read(folder / "gradients", workload.graph.sources)
+    return workload, arrays, Reference(loss, gradients, allowed, _read(folder / "outputs", workload.graph.cotangents))
 
 
 def _write(folder: Path, arrays: Mapping[str, np.ndarray]) -> None:
