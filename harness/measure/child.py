@@ -46,7 +46,9 @@ class Session:
             raise Failure(Outcome.UNSUPPORTED, reason) from error
         return {}
 
-    def load(self, folder: str, execution: str, choices: dict[str, Any] | None = None) -> dict[str, Any]:
+    def load(
+        self, folder: str, execution: str, choices: dict[str, Any] | None = None, phases: list[str] | None = None
+    ) -> dict[str, Any]:
         from adapters.base import Choices, Unsupported
         from harness.workload.workload import load
 
@@ -58,6 +60,8 @@ class Session:
         directions = self.workload.directions() if self.choices.tangent else {}
         try:
             self.program = self.adapter.load(self.workload.graph, arrays, execution, self.choices, directions)
+            if phases:
+                self.program.phases = tuple(phase for phase in self.program.phases if phase in phases)
             first_call_s = first_calls(self.adapter, self.program)
         except Unsupported as error:
             raise Failure(Outcome.UNSUPPORTED, str(error)) from error

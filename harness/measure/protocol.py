@@ -4,7 +4,8 @@ The parent sends `{"ask": name, ...}`; the worker answers `{"answer": {...}}` or
 `{"failed": outcome, "reason": sentence, "details": traceback}`. The requests, in the order in which they are sent:
 
 - `open` (framework, device, threads, precision): import the adapter. The answer is empty.
-- `load` (folder, execution, choices): put the arrays on the device, call each phase once. Answer: `Loaded`.
+- `load` (folder, execution, choices, phases): put the arrays on the device, call each phase once; with `phases`, only
+  those of them that the program has, and later requests leave the others out too. Answer: `Loaded`.
 - `verify`: check loss and every gradient against the oracle. Answer: `Verified`, or it fails as `invalid`.
 - `count`: count the multiplies in each phase of the executed program. Answer: `Counted` by phase, or it fails as
   `invalid` if they are not the expected ones.

@@ -102,9 +102,20 @@ class Worker:
         """Import the adapter and its framework."""
         self.ask("open", deadline_s, framework=framework, device=device, threads=threads, precision=precision)
 
-    def load(self, deadline_s: float, folder: Path, execution: str, choices: Mapping[str, Any] = NO_CHOICES) -> Loaded:
-        """Load the workload saved in a folder, put it on the device, and call each phase for the first time."""
+    def load(
+        self,
+        deadline_s: float,
+        folder: Path,
+        execution: str,
+        choices: Mapping[str, Any] = NO_CHOICES,
+        phases: Sequence[str] = (),
+    ) -> Loaded:
+        """Load the workload saved in a folder, put it on the device, and call each phase for the first time.
+
+        With `phases`, the program has no others.
+        """
         arguments = {"folder": os.fspath(folder), "execution": execution, "choices": dict(choices)}
+        arguments |= {"phases": list(phases)} if phases else {}
         return self._typed(Loaded, self.ask("load", deadline_s, **arguments))
 
     def verify(self, deadline_s: float) -> Verified:
