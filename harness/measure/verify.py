@@ -95,8 +95,14 @@ def _flat(result: Any) -> tuple[Any, ...]:
 
 
 def _is_part(gradient: np.ndarray, cotangents: Arrays) -> bool:
-    """Whether every number of a gradient stands in a cotangent, so that it may be a view of it."""
-    return any(np.isin(gradient, cotangent).all() for cotangent in cotangents.values())
+    """Whether every number of a gradient stands in a cotangent, as it is or in bf16, so that it may be a view of it."""
+    return any(np.isin(gradient, [array, _in_bf16(array)]).all() for array in cotangents.values())
+
+
+def _in_bf16(array: np.ndarray) -> np.ndarray:
+    """Float32 numbers rounded to the nearest that bf16 has, ties to even."""
+    bits = array.view(np.uint32)
+    return ((bits + 0x7FFF + (bits >> 16 & 1)) & np.uint32(0xFFFF0000)).view(np.float32)
 
 
 def _exported(program: Program, result: Any, cotangents: Arrays) -> float | Arrays:
