@@ -33,7 +33,7 @@ import numpy as np
 
 from ..measure.stats import Estimate
 from .parts import Part
-from .replay import CHAINS, Replay, Timed
+from .replay import Replay, Timed
 
 NAMES = ("flops", "mix", "forward", "dX", "dW", "memory", "dispatch", "rest")
 LEAST_NET = 0.05  # share of a time that is never taken for the cost of calling it
@@ -128,20 +128,19 @@ def _factors(
     }
     net = {part: _net(timed, calls, take) for part, timed in replay.timed.items()}
 
-    def total(of: Callable[[Part], float], among: Sequence[Part]) -> float:
-        return sum(part.count * of(part) for part in among)
-
     every = list(net)
     multiplying = [part for part in every if part.forward.flops]
-    f, b = total(lambda p: net[p].forward, every), total(lambda p: net[p].backward, every)
+    f = sum(part.count * net[part].forward for part in every)
+    b = sum(part.count * net[part].backward for part in every)
     values = dict.fromkeys(NAMES, 1.0)
     so_far = 1.0
     if multiplying:
         best = {part: _best_rate(part, net[part]) for part in multiplying}
-        flops = [total(lambda p, d=d: _flops(p, d), parts) for d in range(3)]  # type: ignore[misc]
-        least = [total(lambda p, d=d: _flops(p, d) / best[p], multiplying) for d in range(3)]  # type: ignore[misc]
-        tf = total(lambda p: net[p].forward, multiplying)
-        tx, tw = total(lambda p: net[p].dx, multiplying), total(lambda p: net[p].dw, multiplying)
+        flops = [sum(part.count * _flops(part, d) for part in parts) for d in range(3)]
+        least = [sum(part.count * _flops(part, d) / best[part] for part in multiplying) for d in range(3)]
+        tf = sum(part.count * net[part].forward for part in multiplying)
+        tx = sum(part.count * net[part].dx for part in multiplying)
+        tw = sum(part.count * net[part].dw for part in multiplying)
         values["flops"] = (flops[1] + flops[2]) / flops[0]
         values["mix"] = (least[1] + least[2]) / least[0] / values["flops"]
         values["forward"] = least[0] / tf
@@ -215,6 +214,3 @@ def as_dict(explained: Explained) -> dict[str, Any]:
         "forward_share": explained.forward_share,
         "backward_share": explained.backward_share,
     }
-
-
-__all__ = ["CHAINS", "Calls", "Explained", "Factor", "Net", "as_dict", "explain", "rates"]

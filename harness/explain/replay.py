@@ -7,7 +7,7 @@ with the oracle, and tests say so of each op. The whole is measured before and a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,8 +17,8 @@ from ..measure.clock import Samples
 from ..measure.protocol import Failure
 from ..measure.rounds import Run, run_rounds
 from ..measure.stats import Estimate
-from ..measure.trial import Conditions, Launch
-from ..measure.worker import MALLOC, Worker
+from ..measure.trial import Conditions, Launch, environment
+from ..measure.worker import Worker
 from ..workload.workload import Workload
 from .parts import Part
 
@@ -110,12 +110,8 @@ class Replayer:
     def _start(self) -> Worker:
         """Start a worker, and import the framework in it."""
         launch, conditions = self._launch, self._conditions
-        environment = {
-            **MALLOC[conditions.device.memory],
-            "TWOFOLD_CACHE_DIR": str(conditions.cache.resolve()),
-            "TWOFOLD_KERNELS": launch.choices.get("kernels", "native"),
-        }
-        worker = self._stack.enter_context(Worker(launch.interpreter, conditions.cpus, launch.log, environment))
+        settings = environment(launch, conditions)
+        worker = self._stack.enter_context(Worker(launch.interpreter, conditions.cpus, launch.log, settings))
         worker.open(
             conditions.measure.deadline_s,
             framework=launch.framework,
@@ -149,6 +145,3 @@ def _of_part(part: Part, samples: Samples) -> Timed:
 
 def _log_seconds(seconds: Sequence[float]) -> Estimate:
     return stats.within(stats.log_times(seconds))
-
-
-Say = Callable[[str], None]

@@ -78,12 +78,8 @@ def run_trial(
     with ExitStack() as stack:
         workers: dict[Key, Worker] = {}
         for name, launch in launches.items():
-            environment = {
-                **MALLOC[conditions.device.memory],
-                "TWOFOLD_CACHE_DIR": str(conditions.cache.resolve()),
-                "TWOFOLD_KERNELS": launch.choices.get("kernels", "native"),  # TensorFlow reads it when imported
-            }
-            workers[name] = stack.enter_context(Worker(launch.interpreter, conditions.cpus, launch.log, environment))
+            settings = environment(launch, conditions)
+            workers[name] = stack.enter_context(Worker(launch.interpreter, conditions.cpus, launch.log, settings))
         _prepare(workers, launches, measured, conditions, workload)
         wait_until_idle()
         runs = {}
@@ -112,6 +108,15 @@ def run_trial(
                 deadline_s=conditions.measure.deadline_s,
                 finished=ended,
             )
+
+
+def environment(launch: Launch, conditions: Conditions) -> dict[str, str]:
+    """The environment variables of a variant's worker, besides those of this process."""
+    return {
+        **MALLOC[conditions.device.memory],
+        "TWOFOLD_CACHE_DIR": str(conditions.cache.resolve()),
+        "TWOFOLD_KERNELS": launch.choices.get("kernels", "native"),  # TensorFlow reads it when imported
+    }
 
 
 def _prepare(

@@ -110,7 +110,7 @@ def build(name: str, sizes: Mapping[str, Any]) -> Model:
 def _fits(value: Any, kind: Any) -> bool:
     """Whether a value is of a field's type, as far as containers go; what is in those is the model's to check."""
     kinds = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
-    return any(isinstance(value, typing.get_origin(each) or each) for each in kinds)
+    return any(isinstance(value, typing.get_origin(one) or one) for one in kinds)
 
 
 def sizes(model: Model) -> dict[str, Any]:
