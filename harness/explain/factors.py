@@ -107,13 +107,13 @@ def explain(replay: Replay, parts: Sequence[Part], seed: int = 0) -> Explained:
 
 def _intervals(replay: Replay, parts: Sequence[Part], generator: np.random.Generator) -> dict[str, tuple[float, float]]:
     """The interval of each factor; none if a standard error is not known."""
+    if any(math.isnan(estimate.se) for estimate in replay.estimates()):
+        return {}
 
     def drawn(estimate: Estimate) -> float:
         return math.exp(estimate.centre + estimate.se * generator.normal())
 
     draws = [_factors(replay, parts, drawn)[0] for _ in range(DRAWS)]
-    if any(math.isnan(value) for draw in draws for value in draw.values()):
-        return {}
     ends = {name: np.percentile([draw[name] for draw in draws], [2.5, 97.5]) for name in NAMES}
     return {name: (float(low), float(high)) for name, (low, high) in ends.items()}
 

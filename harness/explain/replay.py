@@ -7,7 +7,7 @@ with the oracle, and tests say so of each op. The whole is measured before and a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,6 +54,13 @@ class Replay:
     chains: dict[int, Timed] = field(default_factory=dict)
     timed: dict[Part, Timed] = field(default_factory=dict)
     failures: dict[Part, str] = field(default_factory=dict)
+
+    def estimates(self) -> Iterator[Estimate]:
+        """Every estimate there is."""
+        yield from (self.forward, self.backward, self.ratio)
+        for timed in (*self.chains.values(), *self.timed.values()):
+            passes = (timed.forward, timed.backward, timed.dx, timed.dw)
+            yield from (estimate for estimate in passes if estimate is not None)
 
 
 def replay(

@@ -74,8 +74,10 @@ def test_calls_are_the_line_through_two_chains():
     assert calls.net(0.2) == pytest.approx(0.01), "some of a time is always its own"
 
 
-def test_without_a_standard_error_there_is_no_interval():
-    explained = explain(replayed(relu=Timed(took(0.8, math.nan), took(0.8), took(0.8))), PARTS)
+@pytest.mark.parametrize("name", ["relu", "first"])
+def test_without_a_standard_error_there_is_no_interval(name):
+    side = {"relu": "dx", "first": "dw"}[name]
+    explained = explain(replayed(**{name: Timed(took(4.3, math.nan), took(4.3), **{side: took(4.3)})}), PARTS)
     assert all(factor.interval is None for factor in explained.factors)
     assert "[" not in report.line(explained, EAGER)
 
