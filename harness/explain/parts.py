@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,15 +52,16 @@ class Part:
     def command(self, variant: Variant, device: Device) -> str:
         """The command that measures this op alone, as it is here."""
         sizes = self.workload.as_dict()["sizes"]
-        chosen = {key: sizes[key] for key in ("shapes", "attrs", "constant") if sizes[key]}
+        given = {key: sizes[key] for key in ("shapes", "attrs", "constant") if sizes[key]}
         words = [f"device={device.name}", "model=op", f"model.op={self.op}"]
-        words += [f'"model.{key}={_hydra(value)}"' for key, value in chosen.items()]
+        words += [f'"model.{key}={_hydra(value)}"' for key, value in given.items()]
         if any(isinstance(drawn, Integers) for drawn in self.workload.graph.draws.values()):
             words.append(f"model.entries={sizes['entries']}")
         words += [f"precision={self.workload.precision}"] if self.workload.precision != "fp32" else []
         words += [f"gradients={self.workload.gradients}"] if self.workload.gradients != "params" else []
         words += [f"variants={variant.framework}", f'"variants.{variant.framework}=[{variant.execution}]"']
-        words += [f'"choices.{key}=[{value}]"' for key, value in replayed(variant).items()]
+        chosen = applicable(replayed(variant), self.workload.graph)
+        words += [f'"choices.{key}=[{value}]"' for key, value in chosen.items()]
         return f".venv/bin/python -m harness {' '.join(words)}"
 
 
@@ -69,8 +71,18 @@ _MOST_SHAPES = 3
 
 
 def replayed(variant: Variant) -> dict[str, Any]:
-    """The variant's choices as an op alone has them."""
+    """The variant's choices that a replay has."""
     return {name: value for name, value in variant.choices.departing.items() if name not in _ADDED_PHASES}
+
+
+def applicable(choices: Mapping[str, Any], graph: Graph) -> dict[str, Any]:
+    """Those choices that concern a graph; an adapter refuses the others."""
+    concerned = {
+        "attention": any(call.op == "attention" for call in graph.calls),
+        "layout": bool(graph.images),
+        "residuals": choices.get("residuals") != "blocks" or any(call.block for call in graph.calls),
+    }
+    return {name: value for name, value in choices.items() if concerned.get(name, True)}
 
 
 def distinct_parts(workload: Workload) -> list[Part]:

@@ -19,8 +19,9 @@ from ..measure.rounds import Run, run_rounds
 from ..measure.stats import Estimate
 from ..measure.trial import Conditions, Launch, environment
 from ..measure.worker import Worker
+from ..workload.trace import Graph
 from ..workload.workload import Workload
-from .parts import Part
+from .parts import Part, applicable
 
 WARM_S = 0.15  # limit of a part's warm-up
 PART_S, WHOLE_S = 0.4, 1.5  # seconds of measuring, of a part and (twice) of the whole
@@ -69,11 +70,11 @@ def replay(
     """Measure a variant's whole workload and its parts, each saved in a folder. Raises Failure if the whole fails."""
     with Replayer(launch, conditions) as replayer:
         samples = replayer.time(whole, WHOLE_S)
-        tiny = {depth: _of_pair(replayer.time(folder, PART_S)) for depth, folder in chains.items()}
+        tiny = {depth: _of_pair(replayer.time(folder, PART_S, CHAINS[depth].graph)) for depth, folder in chains.items()}
         timed, failures = {}, {}
         for part, folder in folders.items():
             try:
-                timed[part] = _of_part(part, replayer.time(folder, PART_S))
+                timed[part] = _of_part(part, replayer.time(folder, PART_S, part.workload.graph))
             except Failure as failure:
                 failures[part] = failure.reason
         samples.extend(replayer.time(whole, WHOLE_S))
@@ -98,12 +99,16 @@ class Replayer:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def time(self, folder: Path, budget_s: float) -> Samples:
-        """Load the workload saved in a folder, warm up, and time its phases. Raises Failure."""
+    def time(self, folder: Path, budget_s: float, graph: Graph | None = None) -> Samples:
+        """Load the workload saved in a folder, warm up, and time its phases. Raises Failure.
+
+        With `graph`, which is the workload's, choices that do not concern it are left out.
+        """
         deadline_s = self._conditions.measure.deadline_s
+        choices = self._launch.choices if graph is None else applicable(self._launch.choices, graph)
         try:
             worker = self._worker = self._worker or self._start()
-            worker.load(deadline_s, folder, self._launch.execution, self._launch.choices, PHASES)
+            worker.load(deadline_s, folder, self._launch.execution, choices, PHASES)
             warm = worker.warm(deadline_s, WARM_S)
             run = Run(worker, warm.repeat, warm.cycle_s)
             run_rounds({"": run}, target=TARGET, budget_s=budget_s, deadline_s=deadline_s, finished=_nothing)

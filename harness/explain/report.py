@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from ..job import Device, Variant
+from ..records.kernels import SLOW
 from .factors import Explained, Factor, rates
 from .parts import Part
 from .replay import Replay
@@ -15,7 +16,6 @@ COLUMNS = (
     *("GFLOP/s F", "dX", "dW", "GB/s F", "B"),
 )
 BYTES = {"fp32": 4, "tf32": 4, "bf16": 2, "bf16_mixed": 2}  # of an element, as multiplies read it
-SLOW = 3  # times slower than the best direction of the same op: a likely kernel problem
 LEAST_SHARE = 0.01  # of the measured passes: a problem below it is none
 
 _SAYS = {

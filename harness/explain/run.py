@@ -13,6 +13,7 @@ from ..measure.protocol import Failure
 from ..measure.trial import Conditions, Launch
 from ..paths import temporary_folder
 from ..records.record import EXPLAINED, read_head, write_json
+from ..views.labels import variant_name
 from ..workload.workload import save
 from . import report
 from .factors import as_dict, explain
@@ -29,6 +30,7 @@ def explain_job(
     conditions: Conditions,
     say: Callable[[str], None],
     show: Table,
+    starting: Callable[[Variant], None] = lambda variant: None,
 ) -> None:
     """Explain each variant of a job whose record is `ok`, one after the other.
 
@@ -38,6 +40,7 @@ def explain_job(
         conditions: the settings shared by all workers of the job.
         say: prints a line.
         show: prints a table of columns and rows.
+        starting: called with each variant before it is replayed.
     """
     variants = [variant for variant in job.variants if _is_ok(job.path(variant))]
     if not variants:
@@ -52,14 +55,15 @@ def explain_job(
             for depth, chain in CHAINS.items()
         }
         for variant in variants:
+            starting(variant)
             how = replace(launch(variant), choices=replayed(variant))
             try:
                 replayed_variant = replay_parts(how, conditions, whole, folders, chains)
             except Failure as failure:
-                say(f"\n{job.workload.label}, {variant}: not explained ({failure.reason})")
+                say(f"\n{job.workload.label} {variant_name(variant)}: not explained ({failure.reason})")
                 continue
             explained, rows = _publish(job, variant, parts, replayed_variant)
-            say(f"\n{job.workload.label}, {variant}: alone, one op after the other")
+            say(f"\n{job.workload.label} {variant_name(variant)}: alone, one op after the other")
             show(report.COLUMNS, rows)
             for text in explained:
                 say(text)

@@ -75,6 +75,8 @@ class Session:
             if phases:
                 self.program.phases = tuple(phase for phase in self.program.phases if phase in phases)
             first_call_s = first_calls(self.adapter, self.program)
+            if phases and not self.program.repeatable:
+                first_calls(self.adapter, self.program)  # second calls record; where all is verified, they come there
         except Exception as error:
             refusal = error if isinstance(error, Unsupported) else self.adapter.refusal(error)
             if refusal is None:

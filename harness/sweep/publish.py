@@ -70,7 +70,7 @@ def publish_summary(
     The verdicts are also written to a file. `missing` has a sentence for each planned record that cannot be read.
     """
     terminal.table(records)
-    for problem in (text for record in records for text in problems(job.folder, record)):
+    for problem in problems(job.folder, records):
         terminal.say(problem)
     for why in missing:
         terminal.say(f"missing: {why}")

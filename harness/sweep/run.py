@@ -36,7 +36,11 @@ def run_job(job: Job, terminal: Terminal) -> None:
     if todo:
         _measure(job, todo, described, terminal)
     if job.explain:
-        explain_job(job, partial(launch, job), conditions(job), terminal.say, terminal.show)
+
+        def starting(variant: Variant) -> None:
+            terminal.doing("explaining", job.path(variant), None)
+
+        explain_job(job, partial(launch, job), conditions(job), terminal.say, terminal.show, starting)
 
 
 def _measure(job: Job, todo: Mapping[Variant, str], described: dict[str, Any], terminal: Terminal) -> None:

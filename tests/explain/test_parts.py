@@ -12,7 +12,7 @@ from hydra import compose, initialize_config_dir
 from adapters.base import Choices
 from adapters.numpy import Adapter
 from harness.config.compose import job_from
-from harness.explain.parts import distinct_parts, replayed
+from harness.explain.parts import applicable, distinct_parts, replayed
 from harness.job import Device, Variant
 from harness.measure.verify import verify
 from harness.paths import ROOT
@@ -77,7 +77,16 @@ def test_a_part_is_what_its_command_measures(model):
             assert (ours.calls, ours.specs, ours.draws) == (theirs.calls, theirs.specs, theirs.draws)
             assert ours.sources == theirs.sources
             (asked,) = job.variants
-            assert asked.choices == Choices(**replayed(variant))
+            assert asked.choices == Choices(**applicable(replayed(variant), ours))
+
+
+def test_choices_that_do_not_concern_an_op_are_left_out_of_its_replay():
+    chosen = {"attention": "unfused", "layout": "nhwc", "residuals": "blocks", "deterministic": True}
+    for op, concerned in (("linear", ()), ("attention", ("attention",)), ("conv2d", ("layout",))):
+        graph = Workload.of("op", {"op": op}).graph
+        assert applicable(chosen, graph) == {name: chosen[name] for name in (*concerned, "deterministic")}
+        assert applicable({"residuals": "all"}, graph) == {"residuals": "all"}
+    assert applicable(chosen, Workload.of("resnet18").graph) == {n: v for n, v in chosen.items() if n != "attention"}
 
 
 def test_choices_that_add_a_phase_are_not_replayed():
