@@ -8,7 +8,7 @@ BIN   := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-gpu sweep show ui track selfcheck compare test test-fast lint format bench parity gpu-check clean
+.PHONY: help setup setup-gpu sweep explain show ui track selfcheck compare test test-fast lint format bench parity gpu-check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ setup-gpu: $(READY) ## create one CUDA environment per framework (they cannot sh
 
 sweep: $(READY) ## measure a study, or resume it: make sweep STUDY=default ARGS="key=value redo=all ..."
 	@$(BIN)/python -m harness -m study=$(STUDY) $(ARGS)
+
+explain: $(READY) ## say why a ratio is what it is, op by op: make explain ARGS="model=resnet18"
+	@$(BIN)/python -m harness explain=true $(ARGS)
 
 show: $(READY) ## print the findings of the latest sweep again, or of another: make show SWEEP=study/sweep
 	@$(BIN)/python -m harness.commands.show $(SWEEP)

@@ -131,6 +131,8 @@ class Executed:
 class Program(Protocol):
     """One workload, loaded in one execution. A result is a device array or a mapping of them by name.
 
+    Where the graph has cotangents, the tuple of its outputs stands for the loss in what follows, and backward starts
+    from the cotangents; outputs are exported, and lie in memory, as their cotangents do.
     `phases` names the methods that may be called, in order: PHASES, and those of EXTRA_PHASES that were asked for.
     What one phase returned and another one takes (see AFTER) is used up by it. A program that is not `repeatable`
     overwrites the results of a phase when the phase is called again, as CUDA graphs do: it is timed call by call.
@@ -176,7 +178,7 @@ class Program(Protocol):
         """Gradients as NumPy arrays (float32) in canonical layout."""
 
     def residual_bytes(self, kept: tuple[Any, Any], /) -> int:
-        """Bytes in the pair that `forward` returned, parameters and inputs not counted."""
+        """Bytes in the pair that `forward` returned, parameters, inputs and outputs not counted."""
 
     def spoil(self, result: Any, /) -> None:
         """Fill what a phase returned with NaN, if the program is not `repeatable`: the next call must overwrite it."""

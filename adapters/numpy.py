@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -43,7 +43,7 @@ class Adapter(CommonAdapter):
     def wait(self, value: Any) -> None:
         """NumPy returns when it is done."""
 
-    def _place(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def _place(self, arrays: Mapping[str, np.ndarray], narrow: Container[str]) -> dict[str, np.ndarray]:
         return {name: np.array(array) for name, array in arrays.items()}
 
     def _program(self, part: Part, execution: str, choices: Choices) -> Program:
@@ -67,6 +67,7 @@ class Program(Core):
 
     def __init__(self, part: Part, autodiff: str = "by_hand") -> None:
         super().__init__(part)
+        self._start = part.graph.start(part.arrays, np.float32(1))
         self._manual = Backprop(primitives, part.graph, autodiff)
         self._counter = _Counter()
         self._counted = Backprop(self._counter.primitives, part.graph, autodiff)
@@ -78,13 +79,14 @@ class Program(Core):
         return self._manual.forward(self._arrays)
 
     def backward(self, kept: tuple[Any, list[Step]]) -> dict[str, np.ndarray]:
-        return self._manual.backward(kept[1], np.float32(1))
+        return self._manual.backward(kept[1], self._start)
 
     def export(self, gradients: Mapping[str, Any]) -> dict[str, np.ndarray]:
         return dict(gradients)
 
     def residual_bytes(self, kept: tuple[Any, list[Step]]) -> int:
-        given = {id(array) for array in self._arrays.values()}
+        outputs = kept[0] if isinstance(kept[0], tuple) else ()
+        given = {id(array) for array in (*self._arrays.values(), *outputs)}
         arrays = {id(a): a.nbytes for a in kept_by(kept[1]) if isinstance(a, np.ndarray)}
         return sum(size for key, size in arrays.items() if key not in given)
 
@@ -92,7 +94,7 @@ class Program(Core):
         """Counts the calls of the multiplying primitives."""
         _, steps = self._counted.forward(self._arrays)
         forward = self._counter.harvest()
-        self._counted.backward(steps, np.float32(1))
+        self._counted.backward(steps, self._start)
         backward = self._counter.harvest()
         both = Executed(forward.matmuls + backward.matmuls, forward.flops + backward.flops)
         counted = {"inference": forward, "forward": forward, "backward": backward, "gradient": both}

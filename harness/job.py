@@ -90,6 +90,7 @@ class Job:
     frameworks: dict[str, Framework]
     results: Path
     redo: str = "none"
+    explain: bool = False
 
     @cached_property
     def folder(self) -> Path:

@@ -25,6 +25,7 @@ FLOORS = (
     ("records",),
     ("claims",),
     ("config", "views"),
+    ("explain",),
     ("sweep",),
     ("commands", "gpu_check", "plugins", "selfcheck", "__main__"),
 )

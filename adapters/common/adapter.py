@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -41,7 +41,9 @@ class CommonAdapter(Adapter):
         check_choices(graph, choices, self._precision)
         choices.refuse(self.name, *self.lacks)
         self._prepare(graph, execution, choices)
-        placed, along = self._place({name: arrays[name] for name in graph.draws}), self._place(directions)
+        narrow = graph.activations if self._precision == "bf16_mixed" else ()
+        placed = self._place({name: arrays[name] for name in graph.draws}, narrow)
+        along = self._place(directions, narrow)
         phases = (*PHASES, "tangent") if directions else PHASES
         core = self._program(Part(graph, placed, phases, along), execution, choices)
         sides = {}
@@ -54,8 +56,11 @@ class CommonAdapter(Adapter):
     def _prepare(self, graph: Graph, execution: str, choices: Choices) -> None:
         """Put in force what is chosen for the whole process. Raises Unsupported for what the framework cannot do."""
 
-    def _place(self, arrays: Mapping[str, np.ndarray]) -> Mapping[str, Any]:
-        """The arrays as the framework's programs take them."""
+    def _place(self, arrays: Mapping[str, np.ndarray], narrow: Container[str]) -> Mapping[str, Any]:
+        """The arrays as the framework's programs take them; those named in `narrow` in bf16, whatever the others are.
+
+        A framework that converts arrays later, in its programs, does the same there.
+        """
         return arrays
 
     @abstractmethod

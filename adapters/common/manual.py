@@ -15,25 +15,28 @@ class Backprop:
 
     def __init__(self, xp: Any, graph: Graph, autodiff: str) -> None:
         self._xp = xp
-        self._graph = graph
+        self.graph = graph
         self._recompute = autodiff == "by_hand_recomputed"
         self._run_backward = run_backward_by_jacobians if autodiff == "jacobian" else run_backward
 
     def loss(self, arrays: Mapping[str, Any]) -> Any:
         """The loss alone; nothing is kept."""
-        return run_forward(self._xp, self._graph, arrays, keep=False)[0]
+        return run_forward(self._xp, self.graph, arrays, keep=False)[0]
 
     def forward(self, arrays: Mapping[str, Any]) -> tuple[Any, list[Step]]:
         """The loss, and the steps that `backward` needs."""
-        return run_forward(self._xp, self._graph, arrays, recompute=self._recompute)
+        return run_forward(self._xp, self.graph, arrays, recompute=self._recompute)
 
-    def backward(self, steps: list[Step], one: Any) -> dict[str, Any]:
-        """The gradient of each source, from steps that are used up. `one` is the loss's gradient for itself."""
-        return self._run_backward(self._xp, self._graph, steps, one)
+    def backward(self, steps: list[Step], start: Any) -> dict[str, Any]:
+        """The gradient of each source, from steps that are used up. `start` is that of the result: `Graph.start`."""
+        return self._run_backward(self._xp, self.graph, steps, start)
 
 
 class Mixed:
-    """Backprop of float32 arrays whose work is in bf16: `narrow` and `widen` are a framework's casts."""
+    """Backprop of float32 arrays whose work is in bf16: `narrow` and `widen` are a framework's casts.
+
+    Outputs of an op alone stay in bf16, as the next op of a model would take them, and so do gradients of activations.
+    """
 
     def __init__(self, backprop: Backprop, narrow: Callable[[Any], Any], widen: Callable[[Any], Any]) -> None:
         self._backprop = backprop
@@ -42,16 +45,20 @@ class Mixed:
 
     def loss(self, arrays: Mapping[str, Any]) -> Any:
         """As `Backprop.loss`."""
-        return self._widen(self._backprop.loss(self._narrowed(arrays)))
+        return self._loss_widened(self._backprop.loss(self._narrowed(arrays)))
 
     def forward(self, arrays: Mapping[str, Any]) -> tuple[Any, list[Step]]:
         """As `Backprop.forward`; the steps keep what was cast."""
-        loss, steps = self._backprop.forward(self._narrowed(arrays))
-        return self._widen(loss), steps
+        result, steps = self._backprop.forward(self._narrowed(arrays))
+        return self._loss_widened(result), steps
 
-    def backward(self, steps: list[Step], one: Any) -> dict[str, Any]:
+    def backward(self, steps: list[Step], start: Any) -> dict[str, Any]:
         """As `Backprop.backward`, in float32."""
-        return {name: self._widen(gradient) for name, gradient in self._backprop.backward(steps, one).items()}
+        gradients, activations = self._backprop.backward(steps, start), self._backprop.graph.activations
+        return {name: g if name in activations else self._widen(g) for name, g in gradients.items()}
+
+    def _loss_widened(self, result: Any) -> Any:
+        return result if isinstance(result, tuple) else self._widen(result)
 
     def _narrowed(self, arrays: Mapping[str, Any]) -> dict[str, Any]:
         return {name: self._narrow(array) for name, array in arrays.items()}

@@ -36,6 +36,10 @@ def check_choices(graph: Graph, choices: Choices, precision: str) -> None:
             choices.optimizer != "none" and precision == "bf16",
             "a step of training is lost in the rounding of bf16 parameters; choose precision=bf16_mixed or fp32",
         ),
+        (
+            choices.optimizer != "none" and precision == "bf16_mixed" and bool(graph.activations & graph.params.keys()),
+            "an op without weights has no float32 parameters to step along; choose precision=fp32",
+        ),
         (choices.optimizer != "none" and graph.gradients == "inputs", "no parameter has a gradient to step along"),
     ):
         if wrong:

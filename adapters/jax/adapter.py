@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any, ClassVar
 from weakref import WeakSet
 
@@ -114,9 +114,9 @@ class Adapter(CommonAdapter):
             return Unsupported(f"jax: cuDNN's attention does not take these arrays ({says}); choose attention=native")
         return None
 
-    def _place(self, arrays: Mapping[str, np.ndarray]) -> dict[str, jax.Array]:
+    def _place(self, arrays: Mapping[str, np.ndarray], narrow: Container[str]) -> dict[str, jax.Array]:
         # Copies run behind; the first call is not to wait for them.
-        return jax.block_until_ready({name: self._put(array) for name, array in arrays.items()})
+        return jax.block_until_ready({name: self._put(array, name in narrow) for name, array in arrays.items()})
 
     def _program(self, part: Part, execution: str, choices: Choices) -> Program:
         return Compiled(part, choices, self._precision == "bf16_mixed", self._executable)
@@ -163,10 +163,10 @@ class Adapter(CommonAdapter):
         vectors = re.findall(r"\+((?:avx|amx|fma|sve|neon)[^,]*)", target[2].decode())
         return f"{target[1].decode()}, {' '.join(vectors)}"
 
-    def _put(self, array: np.ndarray) -> jax.Array:
-        narrow = self._precision == "bf16" and array.dtype.kind == "f"
+    def _put(self, array: np.ndarray, narrow: bool) -> jax.Array:
+        in_bf16 = (narrow or self._precision == "bf16") and array.dtype.kind == "f"
         # A copy: on a CPU, device_put may go on using the caller's own memory, which may be a mapped file.
-        return jax.device_put(np.array(array, jnp.bfloat16 if narrow else None), self._device)
+        return jax.device_put(np.array(array, jnp.bfloat16 if in_bf16 else None), self._device)
 
 
 def _raised_by_cudnn(error: Exception) -> bool:

@@ -31,8 +31,8 @@ class JaxArithmetic:
     def export(self, array: Array) -> np.ndarray:
         return np.asarray(array)
 
-    def run(self, both: Pass, placed: Mapping[str, Array]) -> tuple[Array, dict[str, Array]]:
-        result: tuple[Array, dict[str, Array]] = jax.jit(both)(placed)
+    def run(self, both: Pass, placed: Mapping[str, Array]) -> tuple[Any, dict[str, Array]]:
+        result: tuple[Any, dict[str, Array]] = jax.jit(both)(placed)
         return result
 
 

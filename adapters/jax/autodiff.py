@@ -7,7 +7,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import Array
 
 from harness.workload.interpret import interpreter
 from harness.workload.trace import Graph
@@ -19,24 +18,31 @@ from .split import Arrays, Rule, Split
 def reverse(graph: Graph, ops: Any, residuals: str, mixed: bool) -> Rule:
     """By `jax.vjp`, in the catalogue `ops`, with checkpoints as `residuals` asks for them."""
 
-    def loss_with(residuals: str) -> Callable[[Arrays, Arrays], Array]:
+    def loss_with(residuals: str) -> Callable[[Arrays, Arrays], Any]:
         run = interpreter(graph, ops, residuals, jax.checkpoint)
 
-        def loss(sources: Arrays, rest: Arrays) -> Array:
+        def loss(sources: Arrays, rest: Arrays) -> Any:
             # The interpreter looks parameters and inputs up by name, each among its own.
             everything = narrowed(rest | sources) if mixed else rest | sources
-            return run(everything, everything).astype(jnp.float32)
+            result = run(everything, everything)
+            return result if graph.cotangents else result.astype(jnp.float32)
 
         return loss
 
     loss = loss_with(residuals)
 
-    def run(sources: Arrays, rest: Arrays) -> tuple[Array, Any]:
-        return jax.vjp(lambda wanted: loss(wanted, rest), sources)
+    def run(sources: Arrays, rest: Arrays) -> tuple[Any, Any]:
+        value, vjp = jax.vjp(lambda wanted: loss(wanted, rest), sources)
+        return value, (vjp, graph.start(rest, ()))
 
-    def pull(vjp: Any) -> Arrays:
-        (gradients,) = vjp(jnp.ones((), jnp.float32))
+    def pull(kept: Any) -> Arrays:
+        vjp, cotangents = kept
+        (gradients,) = vjp(cotangents or jnp.ones((), jnp.float32))
         return gradients
 
+    def gradient(sources: Arrays, rest: Arrays) -> tuple[Any, Arrays]:
+        value, kept = run(sources, rest)
+        return value, pull(kept)
+
     # With the value, else XLA would delete the end of forward.
-    return Rule(loss_with("store"), Split(run, pull), jax.value_and_grad(loss))
+    return Rule(loss_with("store"), Split(run, pull), gradient if graph.cotangents else jax.value_and_grad(loss))

@@ -51,7 +51,7 @@ class Compiled(Core):
         return self._forward(*self._arguments)
 
     def backward(self, kept: tuple[Array, list[Array]]) -> dict[str, Array]:
-        return self._backward(kept[1], *self._arguments)
+        return self._backward(kept, *self._arguments)
 
     def gradient(self) -> tuple[Array, dict[str, Array]]:
         return self._gradient(*self._arguments)

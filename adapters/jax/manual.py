@@ -22,19 +22,23 @@ def by_hand(graph: Graph, autodiff: str, mixed: bool) -> Rule:
     rules = Backprop(primitives, graph, autodiff)
     backprop = Mixed(rules, narrow, lambda array: array.astype(jnp.float32)) if mixed else rules
 
-    def loss(sources: Arrays, rest: Arrays) -> Array:
-        return backprop.loss(rest | sources).astype(jnp.float32)
+    def in_float32(result: Any) -> Any:
+        return result if graph.cotangents else result.astype(jnp.float32)
 
-    def run(sources: Arrays, rest: Arrays) -> tuple[Array, list[Step]]:
+    def loss(sources: Arrays, rest: Arrays) -> Any:
+        return in_float32(backprop.loss(rest | sources))
+
+    def run(sources: Arrays, rest: Arrays) -> tuple[Any, Any]:
         value, steps = backprop.forward(rest | sources)
-        return value.astype(jnp.float32), steps
+        return in_float32(value), (steps, graph.start(rest, ()))
 
-    def pull(steps: list[Step]) -> Arrays:
-        return backprop.backward(steps, 1.0)  # a Python number takes the type of what it meets
+    def pull(kept: Any) -> Arrays:
+        steps, cotangents = kept
+        return backprop.backward(steps, cotangents or 1.0)  # a Python number takes the type of what it meets
 
-    def gradient(sources: Arrays, rest: Arrays) -> tuple[Array, Arrays]:
-        value, steps = run(sources, rest)
-        return value, pull(steps)
+    def gradient(sources: Arrays, rest: Arrays) -> tuple[Any, Arrays]:
+        value, kept = run(sources, rest)
+        return value, pull(kept)
 
     return Rule(loss, Split(run, pull), gradient)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -72,8 +72,8 @@ class Adapter(CommonAdapter):
         if choices.tangent and any(CATALOGUE[call.op].has_loop for call in graph.calls):
             raise Unsupported("tensorflow: its loops here have no forward mode; choose model.loop=unrolled")
 
-    def _place(self, arrays: Mapping[str, np.ndarray]) -> dict[str, tf.Tensor]:
-        return {name: self._convert(array) for name, array in arrays.items()}
+    def _place(self, arrays: Mapping[str, np.ndarray], narrow: Container[str]) -> dict[str, tf.Tensor]:
+        return {name: self._convert(array, name in narrow) for name, array in arrays.items()}
 
     def _program(self, part: Part, execution: str, choices: Choices) -> Program:
         rule: Reverse | ByHand
@@ -134,9 +134,9 @@ class Adapter(CommonAdapter):
         self.wait(result)
         return result, int(tf.config.experimental.get_memory_info("GPU:0")["peak"])
 
-    def _convert(self, array: np.ndarray) -> tf.Tensor:
+    def _convert(self, array: np.ndarray, narrow: bool) -> tf.Tensor:
         if array.dtype.kind == "f":
-            return tf.constant(array, tf.bfloat16 if self._precision == "bf16" else tf.float32)
+            return tf.constant(array, tf.bfloat16 if narrow or self._precision == "bf16" else tf.float32)
         if array.dtype.kind == "b":
             return tf.constant(array)
         # On a GPU, TensorFlow keeps int32 in host memory, to be copied in every call; int64 lives on the device.

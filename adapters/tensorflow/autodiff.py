@@ -22,11 +22,11 @@ Values = Mapping[str, tf.Tensor]
 class Rule(Protocol):
     """How a workload is differentiated. `values` are parameters and inputs by name."""
 
-    def infer(self, values: Values) -> tf.Tensor:
-        """The loss; nothing is recorded for a gradient."""
+    def infer(self, values: Values) -> Any:
+        """The loss, or a tuple of outputs; nothing is recorded for a gradient."""
 
-    def run(self, values: Values) -> tuple[tf.Tensor, Any]:
-        """The loss, and what `pull` needs."""
+    def run(self, values: Values) -> tuple[Any, Any]:
+        """The same, and what `pull` needs."""
 
     def pull(self, kept: Any) -> list[tf.Tensor]:
         """The gradient of each source, in order."""
@@ -38,25 +38,26 @@ class Reverse:
     def __init__(self, graph: Graph, residuals: str, xla: bool, mixed: bool) -> None:
         self._sources = tuple(graph.sources)
         catalogue: Any = _without_resize() if xla else ops
-        self._plain: Callable[..., tf.Tensor] = interpreter(graph, catalogue)
-        self._loss: Callable[..., tf.Tensor] = interpreter(graph, catalogue, residuals, _checkpoint)
+        self._start = graph.start
+        self._plain: Callable[..., Any] = interpreter(graph, catalogue)
+        self._loss: Callable[..., Any] = interpreter(graph, catalogue, residuals, _checkpoint)
         self._mixed = mixed
 
-    def infer(self, values: Values) -> tf.Tensor:
+    def infer(self, values: Values) -> Any:
         values = narrowed(values) if self._mixed else values
         return self._plain(values, values)
 
-    def run(self, values: Values) -> tuple[tf.Tensor, Any]:
+    def run(self, values: Values) -> tuple[Any, Any]:
         sources = [values[name] for name in self._sources]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(sources)
             values = narrowed(values) if self._mixed else values
-            loss = self._loss(values, values)
-        return loss, (tape, loss, sources)
+            result = self._loss(values, values)
+        return result, (tape, result, sources, self._start(values, None))
 
     def pull(self, kept: Any) -> list[tf.Tensor]:
-        tape, loss, sources = kept
-        return tape.gradient(loss, sources)
+        tape, result, sources, cotangents = kept
+        return tape.gradient(result, sources, cotangents)
 
 
 def narrowed(values: Values) -> Values:
@@ -64,11 +65,11 @@ def narrowed(values: Values) -> Values:
     return {name: narrow(value) for name, value in values.items()}
 
 
-def forward_mode(graph: Graph, mixed: bool) -> Callable[[Values, Values], tuple[tf.Tensor, tf.Tensor]]:
-    """A function of `(values, directions)`: the loss, and its derivative along the directions."""
-    run: Callable[..., tf.Tensor] = interpreter(graph, _without_resize())
+def forward_mode(graph: Graph, mixed: bool) -> Callable[[Values, Values], tuple[Any, Any]]:
+    """A function of `(values, directions)`: the loss or outputs, and their derivative along the directions."""
+    run: Callable[..., Any] = interpreter(graph, _without_resize())
 
-    def tangent(values: Values, directions: Values) -> tuple[tf.Tensor, tf.Tensor]:
+    def tangent(values: Values, directions: Values) -> tuple[Any, Any]:
         sources = [values[name] for name in graph.sources]
         with tf.autodiff.ForwardAccumulator(sources, [directions[name] for name in graph.sources]) as accumulator:
             values = narrowed(values) if mixed else values

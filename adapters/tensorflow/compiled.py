@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -28,33 +29,41 @@ class Compiled(Core):
         self._mixed = mixed
         self._jit = jit
         self._names = tuple(part.graph.sources)
+        self._outputs = len(part.graph.cotangents)
 
     def parameters(self) -> dict[str, tf.Tensor]:
         return _read(super().parameters())
 
-    def inference(self) -> tf.Tensor:
-        return self._inference()[0]
+    def inference(self) -> Any:
+        return self._cut(self._inference())[0]
 
-    def forward(self) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        loss, *residuals = self._forward()
-        return loss, residuals
+    def forward(self) -> tuple[Any, list[tf.Tensor]]:
+        returned = self._forward()
+        return self._cut(returned)[0], returned[self._split.first :]
 
-    def backward(self, kept: tuple[tf.Tensor, list[tf.Tensor]]) -> dict[str, tf.Tensor]:
+    def backward(self, kept: tuple[Any, list[tf.Tensor]]) -> dict[str, tf.Tensor]:
         return dict(zip(self._names, self._backward(*kept[1]), strict=True))
 
-    def gradient(self) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        loss, *gradients = self._gradient()
-        return loss, dict(zip(self._names, gradients, strict=True))
+    def gradient(self) -> tuple[Any, dict[str, tf.Tensor]]:
+        result, gradients = self._cut(self._gradient())
+        return result, dict(zip(self._names, gradients, strict=True))
 
-    def tangent(self) -> tuple[tf.Tensor, tf.Tensor]:
-        loss, derivative = self._tangent()
-        return loss, derivative
+    def tangent(self) -> tuple[Any, Any]:
+        result, derivative = self._cut(self._tangent())
+        return result, self._cut(derivative)[0]
+
+    def _cut(self, returned: list[tf.Tensor]) -> tuple[Any, list[tf.Tensor]]:
+        """The loss, or the tuple of outputs, with which a flat list begins, and the rest of it."""
+        if self._outputs:
+            return tuple(returned[: self._outputs]), returned[self._outputs :]
+        return returned[0], returned[1:]
 
     def export(self, gradients: Mapping[str, tf.Tensor]) -> dict[str, np.ndarray]:
         return {name: gradient.numpy().astype(np.float32) for name, gradient in gradients.items()}
 
-    def residual_bytes(self, kept: tuple[tf.Tensor, list[tf.Tensor]]) -> int:
-        return sum(tensor.dtype.size * tensor.shape.num_elements() for tensor in kept[1])
+    def residual_bytes(self, kept: tuple[Any, list[tf.Tensor]]) -> int:
+        residuals = kept[1] if self._split.first else kept[1][len(kept[0]) :]
+        return sum(tensor.dtype.size * tensor.shape.num_elements() for tensor in residuals)
 
     def executed(self) -> dict[str, Executed]:
         counted = {}
@@ -71,13 +80,13 @@ class Compiled(Core):
 
     @cached_property
     def _inference(self) -> Executable:
-        return Executable(lambda: self._rule.infer(self._read()), (), self._jit)
+        return Executable(lambda: _flat(self._rule.infer(self._read())), (), self._jit)
 
     @cached_property
     def _gradient(self) -> Executable:
         def body() -> list[tf.Tensor]:
-            loss, kept = self._rule.run(self._read())
-            return [loss, *self._rule.pull(kept)]
+            result, kept = self._rule.run(self._read())
+            return [*_flat(result), *self._rule.pull(kept)]
 
         return Executable(body, (), self._jit)
 
@@ -99,12 +108,18 @@ class Compiled(Core):
     @cached_property
     def _tangent(self) -> Executable:
         def body() -> list[tf.Tensor]:
-            return list(forward_mode(self._graph, self._mixed)(self._read(), _read(self._directions)))
+            result, derivative = forward_mode(self._graph, self._mixed)(self._read(), _read(self._directions))
+            return [*_flat(result), *_flat(derivative)]
 
         return Executable(body, (), self._jit)
 
     def _read(self) -> dict[str, tf.Tensor]:
         return _read(self._variables)
+
+
+def _flat(result: Any) -> list[tf.Tensor]:
+    """A loss, or all outputs, as a list."""
+    return list(result) if isinstance(result, tuple) else [result]
 
 
 def _variables(values: Mapping[str, tf.Tensor]) -> dict[str, tf.Variable]:

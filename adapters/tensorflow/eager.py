@@ -25,16 +25,16 @@ class Eager(Core):
         self._forward_mode = forward_mode(part.graph, mixed)
         self._names = tuple(part.graph.sources)
 
-    def inference(self) -> tf.Tensor:
+    def inference(self) -> Any:
         return self._rule.infer(self._arrays)
 
-    def forward(self) -> tuple[tf.Tensor, Any]:
+    def forward(self) -> tuple[Any, Any]:
         return self._rule.run(self._arrays)
 
-    def backward(self, kept: tuple[tf.Tensor, Any]) -> dict[str, tf.Tensor]:
+    def backward(self, kept: tuple[Any, Any]) -> dict[str, tf.Tensor]:
         return dict(zip(self._names, self._rule.pull(kept[1]), strict=True))
 
-    def tangent(self) -> tuple[tf.Tensor, tf.Tensor]:
+    def tangent(self) -> tuple[Any, Any]:
         return self._forward_mode(self._arrays, self._directions)
 
     def export(self, gradients: Mapping[str, tf.Tensor]) -> dict[str, np.ndarray]:
@@ -44,8 +44,8 @@ class Eager(Core):
         """A tape does not show what it holds, so a second forward is watched for the results that outlive it."""
         survivors = Survivors(list(self._arrays.values()))
         with observed_ops(survivors.observe):
-            loss, held = self.forward()
-        size = survivors.bytes(apart_from=loss)
+            result, held = self.forward()
+        size = survivors.bytes(apart_from=result if isinstance(result, tuple) else (result,))
         del held
         return size
 

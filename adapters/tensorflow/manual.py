@@ -19,18 +19,20 @@ class ByHand:
 
     def __init__(self, graph: Graph, autodiff: str, mixed: bool) -> None:
         self._sources = tuple(graph.sources)
+        self._start = graph.start
         backprop = Backprop(primitives, graph, autodiff)
         self._backprop = Mixed(backprop, narrow, float32) if mixed else backprop
         self._mixed = mixed
 
-    def infer(self, values: Values) -> tf.Tensor:
+    def infer(self, values: Values) -> Any:
         return self._backprop.loss(values)
 
-    def run(self, values: Values) -> tuple[tf.Tensor, Any]:
-        loss, steps = self._backprop.forward(values)
-        return loss, (steps, tf.bfloat16 if self._mixed else loss.dtype)
+    def run(self, values: Values) -> tuple[Any, Any]:
+        result, steps = self._backprop.forward(values)
+        return result, (steps, result, values)
 
     def pull(self, kept: Any) -> list[tf.Tensor]:
-        steps, dtype = kept
-        gradients = self._backprop.backward(steps, tf.ones((), dtype))
+        steps, result, values = kept
+        one = None if isinstance(result, tuple) else tf.ones((), tf.bfloat16 if self._mixed else result.dtype)
+        gradients = self._backprop.backward(steps, self._start(values, one))
         return [gradients[name] for name in self._sources]

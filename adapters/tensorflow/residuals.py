@@ -30,10 +30,10 @@ class Survivors:
                 self._sizes.append(result.dtype.size * result.shape.num_elements())
             self._known[id(result)] = weakref.ref(result), buffer
 
-    def bytes(self, apart_from: tf.Tensor) -> int:
-        """Memory of the results alive now, each buffer once, without that of one tensor."""
+    def bytes(self, apart_from: Sequence[tf.Tensor]) -> int:
+        """Memory of the results alive now, each buffer once, without that of some tensors."""
         alive = {buffer for tensor, buffer in self._known.values() if tensor() is not None}
-        return sum(self._sizes[buffer] for buffer in alive - {self._buffer(apart_from)})
+        return sum(self._sizes[buffer] for buffer in alive - {self._buffer(tensor) for tensor in apart_from})
 
     def _buffer(self, tensor: Any) -> int | None:
         reference, buffer = self._known.get(id(tensor), (None, None))

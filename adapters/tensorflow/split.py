@@ -3,7 +3,8 @@
 A tape around a `tf.function` also makes two functions, but hands the parameters and inputs from the first to the
 second as results, which XLA copies, and computes the gradient of every float input. Here loss and gradients are
 traced together; whatever the gradients take from the loss's part is a residual, unless both parts can have it for
-nothing: parameters, inputs, constants and other views of them or of a residual.
+nothing: parameters, inputs, constants and other views of them or of a residual. Where a residual is an output too, as
+an op alone may have it, all outputs are handed over as well, instead of a copy of it.
 """
 
 from __future__ import annotations
@@ -21,32 +22,33 @@ Values = Mapping[str, tf.Tensor]
 
 @dataclass(frozen=True)
 class Split:
-    """Both parts as graphs to be imported into a function; `residuals` are the shapes and types between them."""
+    """Both parts as graphs to be imported into a function; `residuals` are the shapes and types between them.
+
+    `first` is where they begin among the results of `forward`.
+    """
 
     residuals: tuple[tf.TensorSpec, ...]
+    first: int
     _forward: Any
     _backward: Any
     _inputs: Mapping[str, str]
-    _loss: str
-    _residual_names: tuple[str, ...]
+    _results: tuple[str, ...]
     _gradients: tuple[str, ...]
 
     def forward(self, values: Values) -> list[tf.Tensor]:
-        """The loss and the residuals, of parameters and inputs by name."""
-        return _import(self._forward, self._given(values), [self._loss, *self._residual_names])
+        """The outputs and the residuals, of parameters and inputs by name."""
+        return _import(self._forward, self._given(values), self._results)
 
     def backward(self, values: Values, residuals: Sequence[tf.Tensor]) -> list[tf.Tensor]:
         """The gradient of each source."""
-        given = self._given(values) | dict(zip(self._residual_names, residuals, strict=True))
+        given = self._given(values) | dict(zip(self._results[self.first :], residuals, strict=True))
         return _import(self._backward, given, self._gradients)
 
     def _given(self, values: Values) -> dict[str, tf.Tensor]:
         return {tensor: values[name] for name, tensor in self._inputs.items()}
 
 
-def split(
-    run: Callable[[Values], tuple[tf.Tensor, Any]], pull: Callable[[Any], Sequence[tf.Tensor]], like: Values
-) -> Split:
+def split(run: Callable[[Values], tuple[Any, Any]], pull: Callable[[Any], Sequence[tf.Tensor]], like: Values) -> Split:
     """Trace a rule's `run` and `pull`, with parameters and inputs shaped as in `like`."""
     graph = tf.Graph()
     with graph.as_default():
@@ -54,14 +56,17 @@ def split(
         value, kept = run(inputs)
         forward_ops = set(graph.get_operations())
         gradients = pull(kept)
+    outputs = value if isinstance(value, tuple) else (value,)
     backward_ops, residuals = _cut(gradients, forward_ops)
+    results = {tensor.name: tensor for tensor in (*outputs, *residuals)}
+    first = len(outputs) if len(results) == len(outputs) + len(residuals) else 0
     return Split(
-        residuals=tuple(tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in residuals),
-        _forward=_part(graph, _ancestors([value, *residuals])),
+        residuals=tuple(tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in list(results.values())[first:]),
+        first=first,
+        _forward=_part(graph, _ancestors(list(results.values()))),
         _backward=_part(graph, backward_ops),
         _inputs={name: tensor.name for name, tensor in inputs.items()},
-        _loss=value.name,
-        _residual_names=tuple(tensor.name for tensor in residuals),
+        _results=tuple(results),
         _gradients=tuple(tensor.name for tensor in gradients),
     )
 

@@ -31,5 +31,5 @@ class TorchArithmetic:
         exported: np.ndarray = array.cpu().numpy()
         return exported
 
-    def run(self, both: Pass, placed: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+    def run(self, both: Pass, placed: Mapping[str, Tensor]) -> tuple[Any, dict[str, Tensor]]:
         return both(placed)

@@ -38,17 +38,22 @@ class Compiled(Eager):
         super().__init__(part, device, dtype, image_format, ops, residuals, mixed)
         infer, loss = self._infer, self._loss
 
-        def gradient(sources: Mapping[str, Tensor], rest: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], Tensor]:
-            def of_sources(sources: Mapping[str, Tensor]) -> Tensor:
+        def gradient(
+            sources: Mapping[str, Tensor], rest: Mapping[str, Tensor], cotangents: tuple[Tensor, ...] | None
+        ) -> tuple[dict[str, Tensor], Any]:
+            def of_sources(sources: Mapping[str, Tensor]) -> Any:
                 everything = {**rest, **sources}
                 return loss(everything, everything)
 
-            return torch.func.grad_and_value(of_sources)(sources)
+            if cotangents is None:
+                return torch.func.grad_and_value(of_sources)(sources)
+            outputs, pull = torch.func.vjp(of_sources, sources)
+            return pull(cotangents)[0], outputs
 
         def tangent(
             sources: Mapping[str, Tensor], rest: Mapping[str, Tensor], directions: Mapping[str, Tensor]
-        ) -> tuple[Tensor, Tensor]:
-            def of_sources(sources: Mapping[str, Tensor]) -> Tensor:
+        ) -> tuple[Any, Any]:
+            def of_sources(sources: Mapping[str, Tensor]) -> Any:
                 everything = {**rest, **sources}
                 return infer(everything, everything)
 
@@ -61,13 +66,13 @@ class Compiled(Eager):
         self._gradient = compile_once(gradient, self._inductor["gradient"])
         self._tangent = compile_once(tangent, self._inductor["tangent"])
 
-    def gradient(self) -> tuple[Tensor, Mapping[str, Tensor]]:
+    def gradient(self) -> tuple[Any, Mapping[str, Tensor]]:
         if self._checkpoints:  # torch.func has no checkpoints, so the pair is what a training loop runs
             return super().gradient()
-        gradients, loss = self._gradient(self._detached, self._rest)
+        gradients, loss = self._gradient(self._detached, self._rest, self._start)
         return loss, gradients
 
-    def tangent(self) -> tuple[Tensor, Tensor]:
+    def tangent(self) -> tuple[Any, Any]:
         with torch.no_grad():
             return self._tangent(self._detached, self._rest, self._directions)
 

@@ -41,12 +41,12 @@ class CompiledManual(Manual):
             loss, steps = run_forward(arrays)
             return loss, _pack(steps)
 
-        def backward(kept: _Kept, one: Tensor) -> dict[str, Tensor]:
-            return run_backward(_unpack(template, kept), one)
+        def backward(kept: _Kept, start: Any) -> dict[str, Tensor]:
+            return run_backward(_unpack(template, kept), start)
 
-        def gradient(arrays: Mapping[str, Tensor], one: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        def gradient(arrays: Mapping[str, Tensor], start: Any) -> tuple[Tensor, dict[str, Tensor]]:
             loss, steps = run_forward(arrays)
-            return loss, run_backward(steps, one)
+            return loss, run_backward(steps, start)
 
         phases = {"inference": inference, "forward": forward, "backward": backward, "gradient": gradient}
         nhwc, options = device.type == "cuda", modes.options(mode)
@@ -60,10 +60,10 @@ class CompiledManual(Manual):
         return self._compiled["forward"](self._arrays)
 
     def backward(self, kept: tuple[Tensor, _Kept]) -> dict[str, Tensor]:
-        return self._compiled["backward"](kept[1], self._one)
+        return self._compiled["backward"](kept[1], self._start)
 
     def gradient(self) -> tuple[Tensor, dict[str, Tensor]]:
-        return self._compiled["gradient"](self._arrays, self._one)
+        return self._compiled["gradient"](self._arrays, self._start)
 
     def residual_bytes(self, kept: tuple[Tensor, Any]) -> int:
         return storage_bytes(kept[1], self._arrays.values())

@@ -23,7 +23,7 @@ from .residuals import bytes_kept_by, residual_bytes
 
 
 class Eager(Core):
-    """A forward pass returns the loss, and the same loss with its autograd graph."""
+    """A forward pass returns the loss, and the same loss with its autograd graph; so for each output of an op alone."""
 
     def __init__(
         self,
@@ -39,7 +39,8 @@ class Eager(Core):
         self._axes = layout.axes_of(graph)
 
         def place(name: str, array: np.ndarray) -> Tensor:
-            return layout.place(array, self._axes[name], device, dtype, image_format)
+            narrow = mixed and name in graph.activations
+            return layout.place(array, self._axes[name], device, torch.bfloat16 if narrow else dtype, image_format)
 
         arrays = {name: place(name, part.arrays[name]) for name in self._axes}
         along = {name: place(name, part.directions[name]) for name in graph.sources if name in part.directions}
@@ -51,37 +52,48 @@ class Eager(Core):
         self._detached = {name: tensor.detach() for name, tensor in self._sources.items()}
         self._rest = {name: tensor for name, tensor in arrays.items() if name not in self._sources}
         super().__init__(replace(part, arrays=self._rest | self._detached, directions=along))
+        self._start = graph.start(arrays, None)
         self._checkpoints = residuals != "store"
-        self._infer: Callable[..., Tensor] = interpreter(graph, ops)
-        self._loss: Callable[..., Tensor] = interpreter(graph, ops, residuals, _checkpoint)
+        self._infer: Callable[..., Any] = interpreter(graph, ops)
+        self._loss: Callable[..., Any] = interpreter(graph, ops, residuals, _checkpoint)
         if mixed:
             self._infer, self._loss = autocast(self._infer, device), autocast(self._loss, device)
+            self._start = self._in_types_of_outputs()
 
-    def inference(self) -> Tensor:
+    def inference(self) -> Any:
         with torch.no_grad():
             return self._infer(self._params, self._inputs)
 
-    def forward(self) -> tuple[Tensor, Tensor]:
-        loss = self._loss(self._params, self._inputs)
-        return loss.detach(), loss
+    def forward(self) -> tuple[Any, Any]:
+        result = self._loss(self._params, self._inputs)
+        detached = tuple(y.detach() for y in result) if isinstance(result, tuple) else result.detach()
+        return detached, result
 
-    def backward(self, kept: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
+    def backward(self, kept: tuple[Any, Any]) -> dict[str, Tensor]:
         # Not Tensor.backward, which would also add to .grad.
-        return dict(zip(self._sources, torch.autograd.grad(kept[1], self._wanted), strict=True))
+        return dict(zip(self._sources, torch.autograd.grad(kept[1], self._wanted, self._start), strict=True))
 
-    def tangent(self) -> tuple[Tensor, Tensor]:
+    def tangent(self) -> tuple[Any, Any]:
         with torch.no_grad():
             return torch.func.jvp(self._of_sources, (self._detached,), (self._directions,))
 
-    def _of_sources(self, sources: Mapping[str, Tensor]) -> Tensor:
+    def _in_types_of_outputs(self) -> Any:
+        """The cotangents as autograd would convert them in every call: some ops return float32 under autocast."""
+        if self._start is None:
+            return None
+        outputs = Eager.inference(self)
+        return tuple(dy.to(y.dtype) for dy, y in zip(self._start, outputs, strict=True))
+
+    def _of_sources(self, sources: Mapping[str, Tensor]) -> Any:
         everything = {**self._rest, **sources}
         return self._infer(everything, everything)
 
     def export(self, gradients: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
         return layout.export(gradients, self._axes)
 
-    def residual_bytes(self, kept: tuple[Tensor, Tensor]) -> int:
-        given = (*self._params.values(), *self._inputs.values())
+    def residual_bytes(self, kept: tuple[Any, Any]) -> int:
+        outputs = kept[0] if isinstance(kept[0], tuple) else ()
+        given = (*self._params.values(), *self._inputs.values(), *outputs)
         return bytes_kept_by(self.forward, given) if self._checkpoints else residual_bytes(kept[1], given)
 
     def executed(self) -> dict[str, Executed]:

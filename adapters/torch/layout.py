@@ -34,7 +34,7 @@ def axes_of(graph: Graph) -> dict[str, Axes]:
 
 def _axes(graph: Graph, name: str, number: int) -> Axes:
     spec, uses = graph.specs[number], set(graph.uses(number))
-    natural = IMAGE if len(spec.shape) == 4 and spec.kind in ("float", "bool") else tuple(range(len(spec.shape)))
+    natural = IMAGE if len(spec.shape) == 4 and spec.kind != "int" else tuple(range(len(spec.shape)))
     wanted = {MATRIX[len(spec.shape)] if position in CATALOGUE[op].matrices else natural for op, position in uses} or {
         natural
     }

@@ -23,14 +23,17 @@ class Manual(Core):
     """Op by op. Arrays have canonical shapes, and lie in memory as torch's own ops want them."""
 
     def __init__(self, part: Part, device: torch.device, dtype: torch.dtype, autodiff: str, mixed: bool) -> None:
-        arrays = {
-            name: layout.canonical(layout.place(part.arrays[name], axes, device, dtype, torch.contiguous_format), axes)
-            for name, axes in layout.axes_of(part.graph).items()
-        }
+
+        def place(name: str, axes: layout.Axes) -> Tensor:
+            kind = torch.bfloat16 if mixed and name in part.graph.activations else dtype
+            return layout.canonical(layout.place(part.arrays[name], axes, device, kind, torch.contiguous_format), axes)
+
+        arrays = {name: place(name, axes) for name, axes in layout.axes_of(part.graph).items()}
         super().__init__(replace(part, arrays=arrays))
         backprop = Backprop(primitives, part.graph, autodiff)
         self._rule = Mixed(backprop, narrow, torch.Tensor.float) if mixed else backprop
-        self._one = torch.ones((), dtype=torch.bfloat16 if mixed else dtype, device=device)
+        one = torch.ones((), dtype=torch.bfloat16 if mixed else dtype, device=device)
+        self._start = part.graph.start(self._arrays, one)
 
     def inference(self) -> Tensor:
         return self._rule.loss(self._arrays)
@@ -39,14 +42,15 @@ class Manual(Core):
         return self._rule.forward(self._arrays)
 
     def backward(self, kept: tuple[Tensor, Any]) -> dict[str, Tensor]:
-        return self._rule.backward(kept[1], self._one)
+        return self._rule.backward(kept[1], self._start)
 
     def export(self, gradients: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
         return {name: np.ascontiguousarray(tensor.detach().float().cpu().numpy()) for name, tensor in gradients.items()}
 
     def residual_bytes(self, kept: tuple[Tensor, Any]) -> int:
         arrays = (x for x in kept_by(kept[1]) if isinstance(x, Tensor))
-        return storage_bytes(arrays, self._arrays.values())
+        outputs = kept[0] if isinstance(kept[0], tuple) else ()
+        return storage_bytes(arrays, (*self._arrays.values(), *outputs))
 
     def executed(self) -> dict[str, Executed]:
         return count_phases(self)

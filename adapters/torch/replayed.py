@@ -9,7 +9,7 @@ the first one's backward would be recorded as another graph beside it, and with 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -26,6 +26,8 @@ class _Steps(Program):
     """Marks the steps of the program that is the next class."""
 
     repeatable = False
+    _arrays: Mapping[str, Tensor]
+    _start: Any
 
     def inference(self) -> Any:
         begin_step()
@@ -44,9 +46,12 @@ class _Steps(Program):
         return super().tangent()  # type: ignore[safe-super]
 
     def spoil(self, result: Any) -> None:
+        """All but views of what the program is given, as an op that computes nothing returns them."""
+        given = {array.untyped_storage().data_ptr() for array in pytree.tree_leaves([self._arrays, self._start])}
         with torch.no_grad():
             for array in pytree.tree_leaves(result):
-                array.fill_(math.nan)
+                if array.untyped_storage().data_ptr() not in given:
+                    array.fill_(math.nan)
 
 
 class Replayed(_Steps, Compiled):
@@ -65,7 +70,7 @@ class ReplayedManual(_Steps, CompiledManual):
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         _stay(self._arrays[name] for name in self._graph.params)
-        _stay([self._one])
+        _stay(pytree.tree_leaves(self._start))
 
 
 def _stay(tensors: Iterable[Tensor]) -> None:

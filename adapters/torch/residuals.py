@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 
 
-def residual_bytes(loss: Tensor, given: Iterable[Tensor]) -> int:
-    """Bytes of the storages that `loss`'s autograd graph holds; those of `given` (parameters, inputs) are left out.
+def residual_bytes(result: Any, given: Iterable[Tensor]) -> int:
+    """Bytes of the storages that the autograd graph of a loss, or of outputs, holds, without those of `given`.
 
     A storage counts once and whole, however many nodes and views hold it: that is what stays allocated.
     """
-    return storage_bytes(_saved(loss.grad_fn), given)
+    outputs = result if isinstance(result, tuple) else (result,)
+    return storage_bytes(_saved({y.grad_fn for y in outputs}), given)
 
 
 def bytes_kept_by(forward: Callable[[], Any], given: Iterable[Tensor]) -> int:
@@ -40,9 +41,9 @@ def storage_bytes(tensors: Iterable[Tensor], given: Iterable[Tensor]) -> int:
     return sum(storages.values())
 
 
-def _saved(root: Any) -> Iterator[Tensor]:
+def _saved(roots: Iterable[Any]) -> Iterator[Tensor]:
     """Every tensor saved by a node of the autograd graph: `_saved_*` of built-in nodes, `saved_tensors` of others."""
-    seen, pending = {root}, [root]
+    seen, pending = set(roots), list(roots)
     while pending:
         node = pending.pop()
         names = ["saved_tensors"] if hasattr(node, "saved_tensors") else dir(node)

@@ -13,13 +13,14 @@ from pathlib import Path
 
 from ..claims.verdicts import verdict_on
 from ..errors import UserError
+from ..explain.flagged import problems
 from ..records.record import Record, read, records
 from ..views.find import latest_folder
 from ..views.terminal import TERMINAL
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Print the table, the answer, and the verdicts if the study has a claim. Returns the exit code."""
+    """Print table, answer, likely kernel problems, and verdicts if the study has a claim. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="make show", description="Print the findings of a sweep again.")
     parser.add_argument("sweep", nargs="?", default="", help="study/sweep, a study, or a sweep; default: the latest")
     parser.add_argument("--results", type=Path, default=Path("results"))
@@ -33,7 +34,10 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     ended = max(record.created for record in measured)[:16].replace("T", " ")
     TERMINAL.say(f"{folder.parent.name}/{folder.name}, measured until {ended} UTC")
-    TERMINAL.table(_in_order(measured))
+    ordered = _in_order(measured)
+    TERMINAL.table(ordered)
+    for problem in problems(folder, ordered):
+        TERMINAL.say(problem)
     if verdict:
         TERMINAL.verdicts(verdict)
     return 0

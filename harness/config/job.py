@@ -33,6 +33,7 @@ def job_of(config: Mapping[str, Any]) -> Job:
         frameworks=settings.frameworks,
         results=Path(settings.results),
         redo=settings.redo,
+        explain=settings.explain,
     )
 
 

@@ -50,6 +50,7 @@ class Config:
     claim: Any
     sweep: Name
     redo: Literal["none", "failed", "noisy", "all"]
+    explain: Annotated[bool, Field(strict=True)]
     seed: Annotated[int, Field(strict=True, ge=0)]
     results: Annotated[str, AfterValidator(folder_name)]
     model: dict[str, Any]

@@ -58,7 +58,9 @@ class Session:
         compute_reference(Path(folder), self.framework, arithmetic, draw)
         return {}
 
-    def load(self, folder: str, execution: str, choices: dict[str, Any] | None = None) -> dict[str, Any]:
+    def load(
+        self, folder: str, execution: str, choices: dict[str, Any] | None = None, phases: list[str] | None = None
+    ) -> dict[str, Any]:
         from adapters.base import Choices, Unsupported
         from harness.workload.workload import load
 
@@ -70,7 +72,11 @@ class Session:
         directions = self.workload.directions() if self.choices.tangent else {}
         try:
             self.program = self.adapter.load(self.workload.graph, arrays, execution, self.choices, directions)
+            if phases:
+                self.program.phases = tuple(phase for phase in self.program.phases if phase in phases)
             first_call_s = first_calls(self.adapter, self.program)
+            if phases and not self.program.repeatable:
+                first_calls(self.adapter, self.program)  # second calls record; where all is verified, they come there
         except Exception as error:
             refusal = error if isinstance(error, Unsupported) else self.adapter.refusal(error)
             if refusal is None:

@@ -6,7 +6,8 @@ The parent sends `{"ask": name, ...}`; the worker answers `{"answer": {...}}` or
 - `open` (framework, device, threads, precision): import the adapter. The answer is empty.
 - `reference` (folder, draw): compute loss and gradients in float64 and write them; with `draw`, draw the arrays first.
   The worker is opened with precision fp64 and asked for nothing else. The answer is empty.
-- `load` (folder, execution, choices): put the arrays on the device, call each phase once. Answer: `Loaded`.
+- `load` (folder, execution, choices, phases): put the arrays on the device, call each phase once; with `phases`, only
+  those of them that the program has, and later requests leave the others out too. Answer: `Loaded`.
 - `verify`: check loss and every gradient against the oracle. Answer: `Verified`, or it fails as `invalid`.
 - `count`: count the multiplies in each phase of the executed program. Answer: `Counted` by phase, or it fails as
   `invalid` if they are not the expected ones.

@@ -85,13 +85,8 @@ def run_trial(
     with ExitStack() as stack:
         workers: dict[Key, Worker] = {}
         for name, launch in launches.items():
-            environment = {
-                **MALLOC[conditions.device.memory],
-                "TWOFOLD_CACHE_DIR": str(conditions.cache.resolve()),
-                "TWOFOLD_KERNELS": launch.choices.get("kernels", "native"),  # TensorFlow reads it when imported
-                "TWOFOLD_DETERMINISTIC": str(launch.choices.get("deterministic", False)),  # and torch this
-            }
-            workers[name] = stack.enter_context(Worker(launch.interpreter, conditions.cpus, launch.log, environment))
+            settings = environment(launch, conditions)
+            workers[name] = stack.enter_context(Worker(launch.interpreter, conditions.cpus, launch.log, settings))
         _prepare(workers, launches, measured, conditions, workload, doing, abandon)
         wait_until_idle()
         runs = {}
@@ -125,6 +120,16 @@ def run_trial(
                 finished=ended,
                 visiting=lambda name, left_s: doing("measuring", name, left_s),
             )
+
+
+def environment(launch: Launch, conditions: Conditions) -> dict[str, str]:
+    """The environment variables of a variant's worker, besides those of this process."""
+    return {
+        **MALLOC[conditions.device.memory],
+        "TWOFOLD_CACHE_DIR": str(conditions.cache.resolve()),
+        "TWOFOLD_KERNELS": launch.choices.get("kernels", "native"),  # TensorFlow reads it when imported
+        "TWOFOLD_DETERMINISTIC": str(launch.choices.get("deterministic", False)),  # and torch this
+    }
 
 
 def _prepare(

@@ -10,7 +10,7 @@ import numpy as np
 from adapters.base import Program
 from harness.workload.agreement import WHOLE_LIMIT, Agreement, agreement
 from harness.workload.optimizer import step_error
-from harness.workload.oracle import Reference
+from harness.workload.oracle import Reference, projected
 from harness.workload.workload import Workload
 
 from .protocol import Failure, Outcome, Verified
@@ -35,23 +35,24 @@ def verify(
         Failure: an error exceeds its limit, or a second call returns the result of the first instead of computing.
     """
     residual_bytes = program.residual_bytes(program.forward())
-    inferred = _twice(program, "inference", "", lambda: (program.inference(), {}))
-    split = _pair(program)
-    fused = _twice(program, "gradient", "gradient", program.gradient)
-    losses = [*inferred.losses, *split.losses, *fused.losses]
-    agreements = [agreement(losses, [*split.gradients, *fused.gradients], expected)]
+    cotangents = workload.cotangents()
+    inferred = _twice(program, cotangents, "inference", "", lambda: (program.inference(), {}))
+    split = _pair(program, cotangents)
+    fused = _twice(program, cotangents, "gradient", "gradient", program.gradient)
+    results = [*inferred.results, *split.results, *fused.results]
+    agreements = [agreement(results, [*split.gradients, *fused.gradients], expected)]
     agreements += [_one_side(program, workload, expected, side) for side in ("inputs", "params") if _has(program, side)]
     for errors in agreements:
         _require_none(errors.failure(workload.precision))
     if deterministic:
-        for phase, results in (("backward", split), ("gradient", fused)):
-            _require_none(_other_bits(phase, results))
+        for phase, calls in (("backward", split), ("gradient", fused)):
+            _require_none(_other_bits(phase, calls))
     if "tangent" in program.phases:
         _require_none(_tangent(program, workload, expected))
     if "update" in program.phases:
         _require_none(_update(program, workload.precision, optimizer))
     return Verified(
-        loss=losses[-1],
+        loss=_loss(results[-1], cotangents),
         loss_error=max(errors.loss for errors in agreements),
         gradient_errors={
             name: max(errors.gradients.get(name, 0.0) for errors in agreements) for name in expected.gradients
@@ -60,40 +61,82 @@ def verify(
     )
 
 
-class _Results(NamedTuple):
-    """The losses and gradients that several calls returned."""
+Arrays = Mapping[str, np.ndarray]
 
-    losses: list[float]
-    gradients: list[Mapping[str, np.ndarray]]
+
+class _Results(NamedTuple):
+    """The losses (of a graph without one, the outputs) and gradients that several calls returned."""
+
+    results: list[float | Arrays]
+    gradients: list[Arrays]
 
 
 def _twice(
-    program: Program, forward: str, backward: str, call: Callable[[], tuple[Any, Mapping[str, Any]]]
+    program: Program,
+    cotangents: Arrays,
+    forward: str,
+    backward: str,
+    call: Callable[[], tuple[Any, Mapping[str, Any]]],
 ) -> _Results:
-    """Call twice, for the loss of phase `forward` and the gradients of phase `backward`.
+    """Call twice, for the result of phase `forward` and the gradients of phase `backward`.
 
-    Raises Failure if the second call returns an array of the first, or one that shares its memory. The first result is
-    held until then, so that no new array can reuse its memory. A program that reuses it by design has its first result
-    spoilt instead: if the second call computes nothing, that is what it returns.
+    Raises Failure if the second call returns an array of the first, or one that shares its memory, unless it is a part
+    of a cotangent: nothing has to be computed then. The first result is held until then, so that no new array can
+    reuse its memory. A program that reuses it by design has its first result spoilt instead: if the second call
+    computes nothing, that is what it returns.
     """
-    loss, gradients = call()
-    value, exported = float(loss), program.export(gradients)
+    result, gradients = call()
+    answer, exported = _exported(program, result, cotangents), program.export(gradients)
     if not program.repeatable:
-        exported = {name: array.copy() for name, array in exported.items()}
-        program.spoil((loss, gradients))
-        loss_again, gradients_again = call()
-        return _Results([value, float(loss_again)], [exported, program.export(gradients_again)])
-    loss_again, gradients_again = call()
+        answer, exported = _copied(answer), _copied(exported)
+        program.spoil((result, gradients))
+        result_again, gradients_again = call()
+        return _Results(
+            [answer, _exported(program, result_again, cotangents)], [exported, program.export(gradients_again)]
+        )
+    result_again, gradients_again = call()
     exported_again = program.export(gradients_again)
-    if loss is loss_again:
+    if any(one is other for one, other in zip(_flat(result), _flat(result_again), strict=True)):
         _require_none(f"{forward} computes nothing when it is called again: its answer is the earlier one")
     for name in gradients.keys() & gradients_again.keys():
-        if gradients[name] is gradients_again[name] or np.may_share_memory(exported[name], exported_again[name]):
+        shared = gradients[name] is gradients_again[name] or np.may_share_memory(exported[name], exported_again[name])
+        if shared and not _is_part(exported[name], cotangents):
             _require_none(f"{backward} computes nothing when it is called again: its answer is the earlier one")
-    return _Results([value, float(loss_again)], [exported, exported_again])
+    return _Results([answer, _exported(program, result_again, cotangents)], [exported, exported_again])
 
 
-def _pair(program: Program, side: str = "") -> _Results:
+def _flat(result: Any) -> tuple[Any, ...]:
+    """A loss, or each of several outputs."""
+    return result if isinstance(result, tuple) else (result,)
+
+
+def _copied(exported: Any) -> Any:
+    """A loss, or arrays that later calls do not change."""
+    return {name: array.copy() for name, array in exported.items()} if isinstance(exported, Mapping) else exported
+
+
+def _is_part(gradient: np.ndarray, cotangents: Arrays) -> bool:
+    """Whether every number of a gradient stands in a cotangent, as it is or in bf16, so that it may be a view of it."""
+    return any(np.isin(gradient, [array, _in_bf16(array)]).all() for array in cotangents.values())
+
+
+def _in_bf16(array: np.ndarray) -> np.ndarray:
+    """Float32 numbers rounded to the nearest that bf16 has, ties to even."""
+    bits = array.view(np.uint32)
+    return ((bits + 0x7FFF + (bits >> 16 & 1)) & np.uint32(0xFFFF0000)).view(np.float32)
+
+
+def _exported(program: Program, result: Any, cotangents: Arrays) -> float | Arrays:
+    """A loss as a number; outputs as arrays, by the names of their cotangents, whose layout they share."""
+    return program.export(dict(zip(cotangents, result, strict=True))) if cotangents else float(result)
+
+
+def _loss(result: float | Arrays, cotangents: Arrays) -> float:
+    """A loss as it is; of outputs the sum of their products with the cotangents."""
+    return projected(result, cotangents) if isinstance(result, Mapping) else result
+
+
+def _pair(program: Program, cotangents: Arrays, side: str = "") -> _Results:
     """Call forward and backward twice, or the two phases for the gradients of one side."""
     forward, backward = (f"{phase}_{side}" if side else phase for phase in ("forward", "backward"))
 
@@ -101,7 +144,7 @@ def _pair(program: Program, side: str = "") -> _Results:
         residuals = getattr(program, forward)()
         return residuals[0], getattr(program, backward)(residuals)
 
-    return _twice(program, forward, backward, call)
+    return _twice(program, cotangents, forward, backward, call)
 
 
 def _other_bits(phase: str, results: _Results) -> str | None:
@@ -124,12 +167,15 @@ def _has(program: Program, side: str) -> bool:
 
 def _one_side(program: Program, workload: Workload, expected: Reference, side: str) -> Agreement:
     """Compare the gradients of one side, computed apart, with the oracle."""
-    return agreement(*_pair(program, side), expected.of(workload.graph.side(side).sources))
+    results = _pair(program, workload.cotangents(), side)
+    return agreement(*results, expected.of(workload.graph.side(side).sources))
 
 
 def _tangent(program: Program, workload: Workload, expected: Reference) -> str | None:
     """Check the derivative along the directions against the oracle's gradient times them. Returns what is wrong."""
-    derivatives = _twice(program, "tangent", "", lambda: (program.tangent()[1], {})).losses
+    cotangents = workload.cotangents()
+    tangents = _twice(program, cotangents, "tangent", "", lambda: (program.tangent()[1], {})).results
+    derivatives = [_loss(tangent, cotangents) for tangent in tangents]
     error = float(np.abs(np.subtract(derivatives, expected.along(workload.directions()))).max()) / expected.norm
     limit = WHOLE_LIMIT[workload.precision]
     return None if error <= limit else f"the tangent is off by {error:.2g} of the gradient's norm; {limit:g} is allowed"

@@ -107,9 +107,20 @@ class Worker:
         """Write the framework's reference of the workload in a folder; with `draw`, draw its arrays first."""
         self.ask("reference", deadline_s, folder=os.fspath(folder), draw=draw)
 
-    def load(self, deadline_s: float, folder: Path, execution: str, choices: Mapping[str, Any] = NO_CHOICES) -> Loaded:
-        """Load the workload saved in a folder, put it on the device, and call each phase for the first time."""
+    def load(
+        self,
+        deadline_s: float,
+        folder: Path,
+        execution: str,
+        choices: Mapping[str, Any] = NO_CHOICES,
+        phases: Sequence[str] = (),
+    ) -> Loaded:
+        """Load the workload saved in a folder, put it on the device, and call each phase for the first time.
+
+        With `phases`, the program has no others.
+        """
         arguments = {"folder": os.fspath(folder), "execution": execution, "choices": dict(choices)}
+        arguments |= {"phases": list(phases)} if phases else {}
         return self._typed(Loaded, self.ask("load", deadline_s, **arguments))
 
     def verify(self, deadline_s: float) -> Verified:

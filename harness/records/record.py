@@ -17,6 +17,7 @@ from ..job import Variant
 from .metrics import SCHEMA
 
 VERDICTS = "verdicts.json"  # is beside the records of a study that has a claim
+EXPLAINED = ".explain.json"  # ends the name of the file beside a record that says why its ratio is what it is
 _HEAD_BYTES = 2**17  # more than the largest record without its samples
 
 
@@ -194,4 +195,5 @@ def _unreadable(path: Path, error: OSError) -> UserError:
 def records(folder: Path) -> Iterator[Path]:
     """List the record files in the folder of a sweep, in order of their names."""
     others = ("sweep.json", VERDICTS)
-    return (path for path in sorted(folder.glob("*.json")) if path.name not in others and path.name[0] != ".")
+    names = (path for path in sorted(folder.glob("*.json")) if not path.name.endswith(EXPLAINED))
+    return (path for path in names if path.name not in others and path.name[0] != ".")

@@ -10,6 +10,7 @@ from ..claims.claim import Claim
 from ..claims.judge import judge_study
 from ..claims.verdicts import write
 from ..errors import first_line
+from ..explain.flagged import problems
 from ..job import Job, Variant
 from ..measure.machine.description import describe, identity
 from ..measure.trial import Measured
@@ -69,6 +70,8 @@ def publish_summary(
     The verdicts are also written to a file. `missing` has a sentence for each planned record that cannot be read.
     """
     terminal.table(records)
+    for problem in problems(job.folder, records):
+        terminal.say(problem)
     for why in missing:
         terminal.say(f"missing: {why}")
     verdict = None

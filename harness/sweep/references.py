@@ -126,9 +126,10 @@ class References:
 
     def _agree(self, names: Sequence[str]) -> bool:
         """Return True if the references are the same, up to the rounding of float64."""
-        first, *others = (read_reference(self._folder, name, self._job.workload.graph.sources) for name in names)
+        first, *others = (read_reference(self._folder, name, self._job.workload.graph) for name in names)
         for other in others:
-            worst = np.max([first.loss_error(other.loss), *first.gradient_errors(other.gradients).values()])
+            result = other.outputs or other.loss
+            worst = np.max([first.loss_error(result), *first.gradient_errors(other.gradients).values()])
             if not worst <= AGREE:
                 self._say(
                     f"{self._job.workload.id}: {first.source} and {other.source} differ by {worst:.1g}; NumPy decides"

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from ..claims import text as claim_text
 from ..claims.verdicts import read as read_verdicts
 from ..errors import UserError
+from ..explain.run import explain_job
 from ..job import Job, Variant
 from ..measure.machine.description import describe
 from ..measure.machine.resources import cpus
@@ -27,11 +30,21 @@ from .sweep import Sweep
 
 
 def run_job(job: Job, terminal: Terminal) -> None:
-    """Measure the outstanding variants of a job. Each gets a record, whatever its outcome."""
+    """Measure the outstanding variants of a job, and explain all if asked. Each gets a record, whatever its outcome."""
     described = describe()
     todo = outstanding(job, described)
-    if not todo:
-        return
+    if todo:
+        _measure(job, todo, described, terminal)
+    if job.explain:
+
+        def starting(variant: Variant) -> None:
+            terminal.doing("explaining", job.path(variant), None)
+
+        explain_job(job, partial(launch, job), conditions(job), terminal.say, terminal.show, starting)
+
+
+def _measure(job: Job, todo: Mapping[Variant, str], described: dict[str, Any], terminal: Terminal) -> None:
+    """Measure the variants of a job in `todo`, each mapped to why an earlier record was discarded."""
     measured = {variant: Measured(failure=_absence(job, variant)) for variant in todo}
     with (
         temporary_folder() as temporary,

@@ -54,12 +54,14 @@ class StudySweeper(Sweeper):
         return self.loader.load_sweep_config(self.config, list(overrides))
 
     def _launch(self, sweeps: Sequence[Sweep], requests: Sequence[Requested], here: bool) -> None:
-        """Launch the jobs with outstanding variants: one after the other if they run `here`, in this process.
+        """Launch the jobs with outstanding variants, and those to be explained.
+
+        They run one after the other if they run `here`, in this process.
 
         Raises any exception of a job; if they run here, before the next job starts.
         """
         jobs = [(job, todo) for sweep in sweeps for job, todo in zip(sweep.jobs, sweep.outstanding, strict=True)]
-        outstanding = {id(job) for job, todo in jobs if todo}
+        outstanding = {id(job) for job, todo in jobs if todo or job.explain}
         overrides = [request.overrides for request in requests if id(request.job) in outstanding]
         for number, batch in enumerate([[of_job] for of_job in overrides] if here else [overrides]):
             for finished in self.launcher.launch(batch, initial_job_idx=number):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ..measure.contention import OTHERS_LIMIT
-from ..records import device, split
+from ..records import device, kernels, split
 from ..records.record import Record
 from .plural import plural
 
@@ -95,6 +95,12 @@ _KINDS = (
         lambda record: "host-bound" if device.host_bound(record) else "",
         lambda records: "host-bound: the GPU waits for the host most of the time",
         device.remark,
+    ),
+    _Kind(
+        "ratio",
+        lambda record: "kernel" if kernels.is_slow(record) else "",
+        lambda records: f"likely a kernel problem, one pass {kernels.SLOW} times slower than the best of the same op",
+        kernels.remark,
     ),
     _Kind("variant", lambda record: "noise" if record.noise else "", _noise),
 )

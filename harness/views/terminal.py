@@ -81,6 +81,10 @@ class Terminal:
         for text in ("", *claim_text.sentences(study)):
             self.say(text)
 
+    def show(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Print a table."""
+        self._table(columns, rows)
+
     def _table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         table = RichTable(*columns, box=None, pad_edge=False, header_style="bold")
         for column in table.columns:

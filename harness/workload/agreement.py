@@ -22,11 +22,15 @@ WHOLE_LIMIT = {"fp32": 1e-4} | GRADIENT_LIMIT
 
 @dataclass(frozen=True)
 class Agreement:
-    """Relative error of the loss, norm-wise relative error of each gradient by name, and what fp32 allows of each."""
+    """Relative error of the loss, norm-wise relative error of each gradient by name, and what fp32 allows of each.
+
+    `result` says what `loss` is of: where a graph has no loss, of the output.
+    """
 
     loss: float
     gradients: dict[str, float]
     allowed: Errors
+    result: str = "loss"
 
     @property
     def worst(self) -> tuple[str, float]:
@@ -43,7 +47,7 @@ class Agreement:
         """One sentence that says what is furthest outside its limit, or None."""
         limit = max(LOSS_LIMIT.get(precision, 0.0), self.allowed.loss)
         if not self.loss <= limit:
-            return f"the loss is off by {self.loss:.2g} relative; {precision} allows {limit:.2g}"
+            return f"the {self.result} is off by {self.loss:.2g} relative; {precision} allows {limit:.2g}"
         shares = {name: error / self.limit(name, precision) for name, error in self.gradients.items()}
         name = max(shares, key=lambda n: np.nan_to_num(shares[n], nan=np.inf))
         if not shares[name] <= 1:
@@ -52,11 +56,16 @@ class Agreement:
         return None
 
 
-def agreement(losses: Sequence[float], answers: Sequence[Mapping[str, np.ndarray]], expected: Reference) -> Agreement:
-    """Compare several losses and sets of gradients with the oracle; each error is the worst among them."""
+def agreement(
+    losses: Sequence[float | Mapping[str, np.ndarray]],
+    answers: Sequence[Mapping[str, np.ndarray]],
+    expected: Reference,
+) -> Agreement:
+    """Compare several losses (or outputs) and sets of gradients with the oracle; each error is the worst among them."""
     found = [expected.gradient_errors(gradients) for gradients in answers]
     errors = {name: _largest(each[name] for each in found) for name in expected.gradients}
-    return Agreement(_largest(map(expected.loss_error, losses)), errors, expected.allowed)
+    result = "output" if expected.outputs else "loss"
+    return Agreement(_largest(map(expected.loss_error, losses)), errors, expected.allowed, result)
 
 
 def _largest(errors: Iterable[float]) -> float:

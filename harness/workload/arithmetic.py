@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
@@ -12,7 +12,9 @@ from .backprop import run_backward, run_forward
 from .ops.base import Array, Primitives
 from .trace import Graph
 
-Pass: TypeAlias = Callable[[Mapping[str, Array]], tuple[Array, dict[str, Array]]]
+# A graph's result and gradients, of placed arrays: the result is the loss, or a tuple of outputs.
+Pass: TypeAlias = Callable[[Mapping[str, Array]], tuple[Any, dict[str, Array]]]
+Result: TypeAlias = float | dict[str, np.ndarray]  # a loss, or outputs by the names of their cotangents
 
 
 class Arithmetic(Protocol):
@@ -30,7 +32,7 @@ class Arithmetic(Protocol):
     def export(self, array: Array) -> np.ndarray:
         """An array of the primitives in NumPy, in its own precision."""
 
-    def run(self, both: Pass, placed: Mapping[str, Array]) -> tuple[Array, dict[str, Array]]:
+    def run(self, both: Pass, placed: Mapping[str, Array]) -> tuple[Any, dict[str, Array]]:
         """What `both` returns for the arrays, compiled where that is quicker."""
 
 
@@ -46,7 +48,7 @@ class NumPyArithmetic:
     def export(self, array: Array) -> np.ndarray:
         return np.asarray(array)
 
-    def run(self, both: Pass, placed: Mapping[str, Array]) -> tuple[Array, dict[str, Array]]:
+    def run(self, both: Pass, placed: Mapping[str, Array]) -> tuple[Any, dict[str, Array]]:
         return both(placed)
 
 
@@ -55,15 +57,18 @@ NUMPY = NumPyArithmetic()
 
 def answer(
     graph: Graph, arrays: Mapping[str, np.ndarray], dtype: type[np.floating], arithmetic: Arithmetic = NUMPY
-) -> tuple[float, dict[str, np.ndarray]]:
-    """Loss and gradients of `graph` in one precision, by the catalogue's rules."""
+) -> tuple[Result, dict[str, np.ndarray]]:
+    """The result of `graph` and its gradients in one precision, by the catalogue's rules."""
     xp = arithmetic.primitives
     one = arithmetic.place(np.ones((), dtype), dtype)
 
-    def both(placed: Mapping[str, Array]) -> tuple[Array, dict[str, Array]]:
-        loss, steps = run_forward(xp, graph, placed)
-        return loss, run_backward(xp, graph, steps, one)
+    def both(placed: Mapping[str, Array]) -> tuple[Any, dict[str, Array]]:
+        result, steps = run_forward(xp, graph, placed)
+        return result, run_backward(xp, graph, steps, graph.start(placed, one))
 
     placed = {name: arithmetic.place(array, dtype) for name, array in arrays.items()}
-    loss, gradients = arithmetic.run(both, placed)
-    return float(loss), {name: arithmetic.export(gradient) for name, gradient in gradients.items()}
+    result, gradients = arithmetic.run(both, placed)
+    exported = {name: arithmetic.export(gradient) for name, gradient in gradients.items()}
+    if not graph.cotangents:
+        return float(result), exported
+    return {name: arithmetic.export(y) for name, y in zip(graph.cotangents, result, strict=True)}, exported

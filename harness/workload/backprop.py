@@ -28,13 +28,13 @@ class Step:
 
 def run_forward(
     xp: Any, graph: Graph, arrays: Mapping[str, Array], keep: bool = True, recompute: bool = False
-) -> tuple[Array, list[Step]]:
-    """The loss, and the steps that `run_backward` needs (none without `keep`), with primitives `xp`.
+) -> tuple[Any, list[Step]]:
+    """The graph's result, and the steps that `run_backward` needs (none without `keep`), with primitives `xp`.
 
     Local gradients are computed here, that is, cached in the forward pass; with `recompute`, in the backward pass.
     """
     values = {number: arrays[name] for named in (graph.inputs, graph.params) for name, number in named.items()}
-    last_use = {number: call for call in graph.calls for number in call.inputs}
+    last_use = {number: call for call in graph.calls for number in call.inputs if number not in graph.outputs}
     steps = []
     for call in graph.calls:
         op, inputs = CATALOGUE[call.op], tuple(values[n] for n in call.inputs)
@@ -46,9 +46,9 @@ def run_forward(
             else:
                 steps.append(Step(call, _read(graph, call, inputs), local()))
         for number in set(call.inputs):
-            if last_use[number] is call:
+            if last_use.get(number) is call:
                 del values[number]
-    return values[graph.loss], steps
+    return graph.result(values), steps
 
 
 def _read(graph: Graph, call: Call, inputs: tuple[Array, ...]) -> tuple[Array | Spec, ...]:
@@ -61,12 +61,13 @@ def wants(graph: Graph, call: Call) -> list[bool]:
     return [number in graph.needs_gradient for number in call.inputs]
 
 
-def run_backward(xp: Any, graph: Graph, steps: list[Step], one: Array) -> dict[str, Array]:
+def run_backward(xp: Any, graph: Graph, steps: list[Step], start: Any) -> dict[str, Array]:
     """The gradient of each source of the graph, from the steps of `run_forward`, which are used up.
 
-    `one` is the loss's gradient for itself, in the type of the arrays.
+    `start` is the loss's gradient for itself, one in the type of the arrays; or the tuple of cotangents.
     """
-    grads: dict[int, Array] = {graph.loss: one}
+    arriving = start if isinstance(start, tuple) else (start,)
+    grads: dict[int, Array] = dict(zip(graph.outputs, arriving, strict=True))
     while steps:
         step = steps.pop()
         call = step.call
@@ -75,7 +76,7 @@ def run_backward(xp: Any, graph: Graph, steps: list[Step], one: Array) -> dict[s
         if all(grad is None for grad in incoming):
             continue
         filled = tuple(
-            xp.zeros(graph.specs[n].shape, one) if grad is None else grad
+            xp.zeros(graph.specs[n].shape, arriving[0]) if grad is None else grad
             for n, grad in zip(call.outputs, incoming, strict=True)
         )
         op, wanting = CATALOGUE[call.op], wants(graph, call)

@@ -83,6 +83,34 @@ class RunningStatistic(Draw):
 
 
 @dataclass(frozen=True)
+class Constant(Draw):
+    """Normally distributed numbers that get no gradient."""
+
+    shape: Shape
+
+    @property
+    def spec(self) -> Spec:
+        return Spec(self.shape, "constant")
+
+    def sample(self, seed: int, name: str) -> np.ndarray:
+        return _gaussian(self.shape, 0.0, 1.0, seed, name)
+
+
+@dataclass(frozen=True)
+class Cotangent(Draw):
+    """Normally distributed constants: the gradient that arrives at an output, from which a backward pass starts."""
+
+    shape: Shape
+
+    @property
+    def spec(self) -> Spec:
+        return Spec(self.shape, "constant")
+
+    def sample(self, seed: int, name: str) -> np.ndarray:
+        return _gaussian(self.shape, 0.0, 1.0, seed, name)
+
+
+@dataclass(frozen=True)
 class Cosines(Draw):
     """Cosines [tokens, pairs] of the angles of rotary embedding."""
 

@@ -14,7 +14,7 @@ Function = Callable[..., Any]
 def interpreter(
     graph: Graph, ops: Any, residuals: str = "store", checkpoint: Callable[[Function], Function] | None = None
 ) -> Callable[[Mapping[str, Any], Mapping[str, Any]], Any]:
-    """A function of (parameters, inputs), by name, that returns the loss.
+    """A function of (parameters, inputs), by name, that returns the loss (or the outputs: `Graph.result`).
 
     `ops` has one function per op of the catalogue, in the framework's arrays and layout. A value is
     dropped after its last use, as it would be in a model written by hand. Where `residuals` asks for it, parts of
@@ -28,7 +28,7 @@ def interpreter(
             steps.append((checkpoint(_function(segment, ops)), segment.inputs, segment.outputs, {}))
         else:
             steps += _steps(segment.calls, ops)
-    timetable = _dropping(steps, {graph.loss})
+    timetable = _dropping(steps, graph.outputs)
     param_numbers, input_numbers = tuple(graph.params.items()), tuple(graph.inputs.items())
 
     def loss(params: Mapping[str, Any], inputs: Mapping[str, Any]) -> Any:
@@ -36,7 +36,7 @@ def interpreter(
         for name, number in input_numbers:
             values[number] = inputs[name]
         _run(timetable, values)
-        return values[graph.loss]
+        return graph.result(values)
 
     return loss
 

@@ -23,13 +23,15 @@ STRUCTURAL_ZERO = 1e-12
 class Reference:
     """What every framework must agree with: the loss, and the gradient of each source by name.
 
-    `allowed` is how far a correct float32 program may be off; a gradient that it does not name has the least.
-    `source` says where it was computed.
+    `allowed` is how far a correct float32 program may be off; a gradient that it does not name has the least. A graph
+    without a loss has `outputs`, by the names of their cotangents; `loss` is then the sum of their products with them,
+    the number whose gradients these are. `source` says where it was computed.
     """
 
     loss: float
     gradients: dict[str, np.ndarray]
     allowed: Errors = field(default_factory=Errors)
+    outputs: dict[str, np.ndarray] = field(default_factory=dict)
     source: str = NUMPY.source
 
     def of(self, names: Iterable[str]) -> Reference:
@@ -45,9 +47,20 @@ class Reference:
         """Of the whole gradient."""
         return float(np.linalg.norm([np.linalg.norm(gradient) for gradient in self.gradients.values()]))
 
-    def loss_error(self, loss: float) -> float:
-        """How far a loss is off, relative to this one."""
-        return abs(loss - self.loss) / (abs(self.loss) or 1.0)
+    def loss_error(self, result: float | Mapping[str, np.ndarray]) -> float:
+        """How far a loss is off, relative to this one; or all outputs together, relative to their Euclidean norm.
+
+        Raises ValueError where an output's shape differs.
+        """
+        if not isinstance(result, Mapping):
+            return abs(result - self.loss) / (abs(self.loss) or 1.0)
+        differences = []
+        for name, wanted in self.outputs.items():
+            if result[name].shape != wanted.shape:
+                raise ValueError(f"output of {name}: shape {result[name].shape}, expected {wanted.shape}")
+            differences.append(np.linalg.norm(np.asarray(result[name], np.float64) - wanted))
+        norm = np.linalg.norm([np.linalg.norm(wanted) for wanted in self.outputs.values()])
+        return float(np.linalg.norm(differences) / (norm or 1.0))
 
     def gradient_errors(self, gradients: Mapping[str, np.ndarray]) -> dict[str, float]:
         """How far each gradient is off: |g - r| / |r| in the Euclidean norm.
@@ -70,7 +83,18 @@ class Reference:
 
 def reference(graph: Graph, arrays: Mapping[str, np.ndarray], arithmetic: Arithmetic = NUMPY) -> Reference:
     """Loss and float64 gradients of `graph` for the named parameters and inputs in `arrays`."""
-    exact = Reference(*answer(graph, arrays, np.float64, arithmetic), source=arithmetic.source)
-    loss, gradients = rounding.answer_in_float32(graph, arrays, arithmetic)
-    own = Errors(exact.loss_error(loss), exact.gradient_errors(gradients))
+    result, gradients = answer(graph, arrays, np.float64, arithmetic)
+    outputs = result if isinstance(result, dict) else {}
+    loss = result if isinstance(result, float) else projected(outputs, arrays)
+    exact = Reference(loss, gradients, outputs=outputs, source=arithmetic.source)
+    result, gradients = rounding.answer_in_float32(graph, arrays, arithmetic)
+    own = Errors(exact.loss_error(result), exact.gradient_errors(gradients))
     return replace(exact, allowed=rounding.allowed(graph, own))
+
+
+def projected(outputs: Mapping[str, np.ndarray], cotangents: Mapping[str, np.ndarray]) -> float:
+    """The sum of the products of outputs with their cotangents: the number whose gradients a backward pass computes."""
+    return sum(
+        float(np.vdot(np.asarray(y, np.float64), np.asarray(cotangents[name], np.float64)))
+        for name, y in outputs.items()
+    )

@@ -14,11 +14,13 @@ import numpy as np
 
 from .oracle import Reference
 from .rounding import Errors
+from .trace import Graph
 
 
 def write_reference(folder: Path, name: str, expected: Reference) -> None:
     """Write one reference. It counts only once `list_references` names it."""
     write_arrays(_of(folder, name) / "gradients", expected.gradients)
+    write_arrays(_of(folder, name) / "outputs", expected.outputs)
     description = {"loss": expected.loss, "allowed": asdict(expected.allowed), "source": expected.source}
     (_of(folder, name) / "reference.json").write_text(json.dumps(description, indent=2))
 
@@ -28,17 +30,18 @@ def list_references(folder: Path, names: Sequence[str]) -> None:
     (folder / "references.json").write_text(json.dumps(list(names)))
 
 
-def read_reference(folder: Path, name: str, sources: Iterable[str]) -> Reference:
-    """The inverse of `write_reference`, with the gradients of `sources`; arrays are mapped from disk, not read."""
+def read_reference(folder: Path, name: str, graph: Graph) -> Reference:
+    """The inverse of `write_reference`, for the same graph; arrays are mapped from disk, not read."""
     description = json.loads((_of(folder, name) / "reference.json").read_text())
-    gradients = read_arrays(_of(folder, name) / "gradients", sources)
-    return Reference(description["loss"], gradients, Errors(**description["allowed"]), description["source"])
+    gradients = read_arrays(_of(folder, name) / "gradients", graph.sources)
+    outputs = read_arrays(_of(folder, name) / "outputs", graph.cotangents)
+    return Reference(description["loss"], gradients, Errors(**description["allowed"]), outputs, description["source"])
 
 
 def judge_of(folder: Path, framework: str) -> str:
-    """The name of the reference that judges a framework's variants."""
+    """The name of the reference that judges a framework's variants; empty if there is none at all."""
     names: list[str] = json.loads((folder / "references.json").read_text())
-    return next((name for name in names if name != framework), names[0])
+    return next((name for name in names if name != framework), "".join(names[:1]))
 
 
 def write_arrays(folder: Path, arrays: Mapping[str, np.ndarray]) -> None:

@@ -32,7 +32,7 @@ def segments(graph: Graph, residuals: str) -> list[Segment]:
 def _segment(graph: Graph, calls: tuple[Call, ...], recomputed: bool) -> Segment:
     inside = {number for call in calls for number in call.outputs}
     taken = dict.fromkeys(number for call in calls for number in call.inputs if number not in inside)
-    used_outside = {n for call in graph.calls if call not in calls for n in call.inputs} | {graph.loss}
+    used_outside = {n for call in graph.calls if call not in calls for n in call.inputs} | set(graph.outputs)
     return Segment(calls, recomputed, tuple(taken), tuple(n for c in calls for n in c.outputs if n in used_outside))
 
 

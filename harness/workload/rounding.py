@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .arithmetic import NUMPY, Arithmetic, answer
+from .arithmetic import NUMPY, Arithmetic, Result, answer
 from .trace import Graph
 
 UNIT = 2.0**-24  # of float32: half the distance from 1 to the next number
@@ -42,8 +42,8 @@ class Errors:
 
 def answer_in_float32(
     graph: Graph, arrays: Mapping[str, np.ndarray], arithmetic: Arithmetic = NUMPY
-) -> tuple[float, dict[str, np.ndarray]]:
-    """Loss and gradients by the catalogue's rules in float32; overflow shows in them."""
+) -> tuple[Result, dict[str, np.ndarray]]:
+    """The graph's result and gradients by the catalogue's rules in float32; overflow shows in them."""
     with np.errstate(all="ignore"):
         return answer(graph, arrays, np.float32, arithmetic)
 
@@ -73,6 +73,6 @@ def _terms(graph: Graph) -> dict[str, int]:
 
 
 def _loss_terms(graph: Graph) -> int:
-    """The longest sum among the losses: elements of a mean square error, rows of a cross entropy."""
+    """The longest sum among the losses: elements of a mean square error, rows of a cross entropy. One without any."""
     losses = (call for call in graph.calls if graph.specs[call.outputs[0]].shape == ())
-    return max(min(graph.specs[number].size for number in call.inputs) for call in losses)
+    return max((min(graph.specs[number].size for number in call.inputs) for call in losses), default=1)

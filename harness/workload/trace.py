@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeAlias
 
-from .draw import Draw
+from .draw import Cotangent, Draw
 from .ops import CATALOGUE
 from .spec import Spec, WorkloadError
 
@@ -46,9 +46,10 @@ class Call:
 
 @dataclass(frozen=True)
 class Graph:
-    """A traced model: values by number, op calls in order, and the number of the loss.
+    """A traced model: values by number, op calls in order, and the numbers of what it returns.
 
-    `params` and `inputs` map names to numbers; `draws` says how each named array is drawn.
+    `params` and `inputs` map names to numbers; `draws` says how each named array is drawn. `outputs` is the loss alone,
+    unless backward is given the gradient of each output: `cotangents` names the inputs that hold those.
     """
 
     specs: tuple[Spec, ...]
@@ -56,8 +57,23 @@ class Graph:
     inputs: dict[str, int]
     draws: dict[str, Draw]
     calls: tuple[Call, ...]
-    loss: int
+    outputs: tuple[int, ...]
+    cotangents: tuple[str, ...] = ()
     gradients: str = "params"
+
+    @property
+    def loss(self) -> int:
+        """The number of the loss, in a graph that has one."""
+        assert not self.cotangents
+        return self.outputs[0]
+
+    def result(self, values: Mapping[int, Any]) -> Any:
+        """What the graph returns, from its values: the loss, or a tuple of its outputs where they have cotangents."""
+        return tuple(values[number] for number in self.outputs) if self.cotangents else values[self.loss]
+
+    def start(self, arrays: Mapping[str, Any], one: Any) -> Any:
+        """The gradient of the result, from which backward starts: `one` for a loss, else the tuple of cotangents."""
+        return tuple(arrays[name] for name in self.cotangents) if self.cotangents else one
 
     @property
     def parameter_count(self) -> int:
@@ -81,6 +97,18 @@ class Graph:
             if needed.intersection(call.inputs):
                 needed.update(call.outputs)
         return frozenset(needed)
+
+    @cached_property
+    def activations(self) -> frozenset[str]:
+        """Of an op alone, the arrays that other ops would compute if it were part of a model, and its cotangents.
+
+        Those are the numbers that can have a gradient and are no weights of the op. A graph with a loss has none.
+        """
+        if not self.cotangents:
+            return frozenset()
+        weights = {call.inputs[i] for call in self.calls for i in CATALOGUE[call.op].weights if i < len(call.inputs)}
+        arrays = {name: number for name, number in (self.inputs | self.params).items() if number not in weights}
+        return frozenset(name for name in arrays if self.draws[name].differentiable or name in self.cotangents)
 
     @property
     def images(self) -> list[int]:
@@ -152,20 +180,28 @@ def trace(model: Any, gradients: str = "params") -> Graph:
     tracer = _Tracer()
     batch = model.batch_arrays()
     inputs = {name: tracer.value(draw.spec) for name, draw in batch.items()}
-    loss = model.loss(tracer, tracer.param, **inputs)
+    result = model.loss(tracer, tracer.param, **inputs)
+    outputs = result if isinstance(result, tuple) else (result,)
+    cotangents = tuple(name for name, drawn in batch.items() if isinstance(drawn, Cotangent))
     constant = {name: symbol for name, symbol in tracer.params.items() if not tracer.draws[name].differentiable}
     if shared := batch.keys() & tracer.draws.keys():
         raise WorkloadError(f"{type(model).__name__}: {sorted(shared)} name both an input and a parameter")
-    if loss.shape != ():
-        raise WorkloadError(f"{type(model).__name__}: the loss must be a scalar, its shape is {loss.shape}")
+    shapes = [output.shape for output in outputs]
+    if not cotangents and shapes != [()]:
+        raise WorkloadError(f"{type(model).__name__}: the loss must be a scalar, its shape is {shapes[0]}")
+    if cotangents and shapes != [batch[name].spec.shape for name in cotangents]:
+        raise WorkloadError(f"{type(model).__name__}: each output must have a cotangent of its shape, among {shapes}")
     if gradients != "params" and not any(drawn.differentiable for drawn in batch.values()):
-        raise WorkloadError(f"gradients={gradients}: {type(model).__name__} has no inputs but integers; choose params")
+        raise WorkloadError(
+            f"gradients={gradients}: {type(model).__name__} has no input that can have one; choose params"
+        )
     return Graph(
         specs=tuple(tracer.specs),
         params={name: symbol.id for name, symbol in tracer.params.items() if name not in constant},
         inputs={name: symbol.id for name, symbol in (inputs | constant).items()},
         draws=batch | tracer.draws,
         calls=tuple(tracer.calls),
-        loss=loss.id,
+        outputs=tuple(output.id for output in outputs),
+        cotangents=cotangents,
         gradients=gradients,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -77,8 +78,15 @@ class Workload:
 
     def sample(self, arithmetic: Arithmetic = NUMPY) -> dict[str, np.ndarray]:
         """Every parameter and input, float32 or int32, by name; biases stand where rounding decides nothing."""
-        drawn = {name: draw.sample(self.seed, name) for name, draw in self.graph.draws.items()}
-        return settle(self.graph, drawn, arithmetic)
+        return settle(self.graph, self.drawn(), arithmetic)
+
+    def drawn(self) -> dict[str, np.ndarray]:
+        """The same, biases as they are drawn: all that a workload needs that is timed and compared with nothing."""
+        return {name: draw.sample(self.seed, name) for name, draw in self.graph.draws.items()}
+
+    def cotangents(self) -> dict[str, np.ndarray]:
+        """The gradient that arrives at each output of a graph without a loss, by name."""
+        return {name: self.graph.draws[name].sample(self.seed, name) for name in self.graph.cotangents}
 
     def directions(self) -> dict[str, np.ndarray]:
         """One direction for a tangent: an array for each source of the graph, drawn from the seed."""
@@ -86,9 +94,16 @@ class Workload:
         return {name: normal(*shape).sample(self.seed, f"{name}, direction") for name, shape in shapes.items()}
 
 
-def save(workload: Workload, folder: Path) -> Path:
-    """Write the workload, its arrays and the oracle's answer under `folder`; return the folder."""
+def save(workload: Workload, folder: Path, solve: bool = True) -> Path:
+    """Write the workload, its arrays and the oracle's answer under `folder`; return the folder.
+
+    Without `solve` there is no answer: the workload is to be timed, not verified.
+    """
     write_description(workload, folder)
+    if not solve:
+        write_arrays(folder / "arrays", workload.drawn())
+        list_references(folder, [])
+        return folder
     arrays = draw_arrays(workload, folder)
     write_reference(folder, ORACLE, reference(workload.graph, arrays))
     list_references(folder, [ORACLE])
@@ -96,10 +111,15 @@ def save(workload: Workload, folder: Path) -> Path:
 
 
 def load(folder: Path, framework: str = "") -> tuple[Workload, dict[str, np.ndarray], Reference]:
-    """The inverse of `save`; arrays are mapped from disk, not read. The reference is what judges that framework."""
+    """The inverse of `save`; arrays are mapped from disk, not read. The reference is what judges that framework.
+
+    If there is none, because the workload is to be timed alone, it is empty.
+    """
     workload = read_workload(folder)
     arrays = read_arrays(folder / "arrays", workload.graph.draws)
-    return workload, arrays, read_reference(folder, judge_of(folder, framework), workload.graph.sources)
+    judge = judge_of(folder, framework)
+    expected = read_reference(folder, judge, workload.graph) if judge else Reference(math.nan, {}, source="")
+    return workload, arrays, expected
 
 
 def write_description(workload: Workload, folder: Path) -> None:

@@ -91,6 +91,19 @@ def test_every_op_is_the_oracles_ties_and_all(framework):
     assert_exact(found, reference(graph, arrays))
 
 
+@pytest.mark.parametrize("framework", ["torch", "jax"])
+@pytest.mark.parametrize("op", ["linear", "split"])
+def test_an_op_alone_has_the_oracles_outputs(framework, op):
+    workload = Workload.of("op", {"op": op, "batch": 2, "tokens": 4, "width": 8})
+    arrays = workload.sample()
+    expected = reference(workload.graph, arrays)
+    with in_float64(framework):
+        found = reference(workload.graph, arrays, arithmetic_of(framework))
+    assert_exact(found, expected)
+    assert expected.loss_error(found.outputs) < EXACT
+    assert all(output.dtype == np.float64 for output in found.outputs.values())
+
+
 @pytest.mark.slow
 def test_limits_are_set_by_an_error_in_float32():
     """Were both passes in float64, every gradient would have the least limit there is."""

@@ -7,9 +7,13 @@ import dataclasses
 import pytest
 
 from adapters.base import Choices, Unsupported
+from adapters.common.refusals import check_choices
 from harness.measure.clock import first_calls
 from harness.measure.verify import verify
 from harness.workload.agreement import LOSS_LIMIT
+from harness.workload.ops import CATALOGUE
+from harness.workload.oracle import reference
+from harness.workload.workload import Workload
 from tests.adapters.test_contract import adapter_of
 from tests.helpers.programs import EXECUTIONS, QUICK, work
 from tests.helpers.tiny import counts
@@ -58,6 +62,35 @@ def test_norms_and_convolutions_are_mixed(framework, execution):
     loss, gradients = program.gradient()
     assert float(loss) == pytest.approx(work("resnet18")[2].loss, rel=LOSS_LIMIT["bf16_mixed"])
     assert all("float32" in str(array.dtype) for array in gradients.values())
+
+
+OPS = [op for op in CATALOGUE if op not in ("mse", "cross_entropy")]  # losses have no cotangent
+
+
+@pytest.mark.filterwarnings("ignore:Mismatch dtype between input and weight")  # torch has no fused rms_norm for them
+@pytest.mark.parametrize("autodiff", ["reverse", "by_hand"])
+@pytest.mark.parametrize("op", OPS)
+@pytest.mark.parametrize(("framework", "execution"), QUICK)
+def test_an_op_alone_has_data_and_cotangents_in_bf16_and_weights_in_float32(framework, execution, op, autodiff):
+    sizes = {"op": op, "batch": 3, "tokens": 4, "width": 8, "heads": 2, "image": 8, "channels": 4, "entries": 9}
+    workload = Workload.of("op", sizes, precision="bf16_mixed")
+    try:
+        adapter = adapter_of(framework, precision="bf16_mixed")
+    except Unsupported as refusal:
+        pytest.skip(str(refusal))
+    program = adapter.load(workload.graph, workload.sample(), execution, Choices(autodiff=autodiff))
+    first_calls(adapter, program)
+    verify(program, workload, reference(workload.graph, workload.sample()))
+    weights = workload.graph.params.keys() - workload.graph.activations
+    gradients = program.gradient()[1]
+    assert {name for name, gradient in gradients.items() if "float32" in str(gradient.dtype)} == weights
+
+
+def test_an_op_without_weights_has_nothing_to_step_along_in_mixed_precision():
+    graph = Workload.of("op", {"op": "relu"}).graph
+    with pytest.raises(Unsupported, match="an op without weights has no float32 parameters"):
+        check_choices(graph, Choices(optimizer="sgd"), "bf16_mixed")
+    check_choices(Workload.of("op", {"op": "linear"}).graph, Choices(optimizer="sgd"), "bf16_mixed")
 
 
 @pytest.mark.parametrize(("framework", "execution"), QUICK)

@@ -24,12 +24,20 @@ def sample(graph: Graph) -> dict[str, np.ndarray]:
     return arrays
 
 
-def answers(program: Any) -> tuple[list[float], list[dict[str, np.ndarray]]]:
-    """Losses and gradients of all phases, in the order in which a worker calls them first."""
+def answers(program: Any, graph: Graph | None = None) -> tuple[list[Any], list[dict[str, np.ndarray]]]:
+    """Losses and gradients of all phases, in the order in which a worker calls them first.
+
+    Of a graph without a loss, the outputs by the names of their cotangents.
+    """
+    names = graph.cotangents if graph else ()
     inferred, kept = program.inference(), program.forward()
     split = program.export(program.backward(kept))
     loss, fused = program.gradient()
-    return [float(inferred), float(kept[0]), float(loss)], [split, program.export(fused)]
+    results = [
+        program.export(dict(zip(names, result, strict=True))) if names else float(result)
+        for result in (inferred, kept[0], loss)
+    ]
+    return results, [split, program.export(fused)]
 
 
 def counts(adapter: Any, program: Any, graph: Graph, execution: str, choices: Choices = DEFAULT) -> dict[str, Counted]:

@@ -76,6 +76,7 @@ DECODER = TEXT | {"heads": 2, "context": 8}
 RESNET = {"batch": 3, "image": 33, "classes": 5}
 ATTENTION = {"batch": 2, "tokens": 5, "width": 16, "heads": 4}
 OP = {"batch": 3, "tokens": 4, "width": 8, "heads": 2, "image": 8, "channels": 4, "groups": 2, "entries": 9}
+OBLONG = {"op": "conv2d", "shapes": [[2, 9, 6, 3], [4, 2, 3, 5], [5]], "attrs": {"stride": 2, "padding": 1}}
 
 CASES = (
     transformers("gpt2", "gpt2", **DECODER),
@@ -107,6 +108,9 @@ CASES = (
     plain("conv_net", batch=2, image=32),
     plain("deeper_conv_net", batch=2, image=32, depth=3),
     *(Case("op", "single_op", OP | {"op": op}) for op in CATALOGUE),
+    Case("op", "single_op", OBLONG),
+    Case("op", "single_op", {"op": "multiply", "shapes": [[2, 3, 4], [4]], "constant": [1]}),
+    Case("op", "single_op", {"op": "attention", "shapes": [[2, 5, 8]] * 3 + [[2, 5]], "attrs": {"causal": False}}),
 )
 
 
@@ -155,4 +159,4 @@ def test_every_choice_is_compared_both_ways(model: str, choice: str) -> None:
     """In the model itself, or in one from which it has the choice: ResNet-34 has ResNet-18's batch norm."""
     default = getattr(MODELS[model](), choice)
     alike = [case for case in CASES if issubclass(MODELS[model], MODELS[case.model]) and choice in choices(case.model)]
-    assert len({case.sizes.get(choice, default) for case in alike}) > 1
+    assert len({repr(case.sizes.get(choice, default)) for case in alike}) > 1

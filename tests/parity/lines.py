@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
 
+from harness.workload import draw
+from harness.workload.draw import Draw
+from harness.workload.models import SingleOp
+from harness.workload.trace import Ops, Param, Value
 from harness.workload.workload import Workload
 
 CONF = Path(__file__).parents[2] / "conf" / "model"
@@ -85,10 +90,24 @@ def selected(words: Sequence[str]) -> list[Line]:
     ]
 
 
+class UnderLoss(SingleOp):
+    """A single op below a mean square error, from which a library's own training step can start."""
+
+    def batch_arrays(self) -> dict[str, Draw]:
+        return self.data | {f"target{i}": draw.normal(*spec.shape) for i, spec in enumerate(self.outputs) if spec.shape}
+
+    def loss(self, ops: Ops, param: Param, **batch: Value) -> Value:
+        result = super().loss(ops, param, **batch)
+        outputs = result if isinstance(result, tuple) else (result,)
+        if outputs[0].shape == ():
+            return outputs[0]
+        return reduce(ops.add, (ops.mse(y, batch[f"target{i}"]) for i, y in enumerate(outputs)))
+
+
 def workload(what: str) -> Workload:
     """The model or op of that name."""
     kind, _, op = what.partition("=")
-    return Workload.of("op", sizes("op") | OPS[op]) if op else Workload.of(kind, sizes(kind))
+    return Workload("op", UnderLoss(**sizes("op") | OPS[op])) if op else Workload.of(kind, sizes(kind))
 
 
 def sizes(name: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from harness.workload.workload import Workload
 from tests.parity import group, lines, pairs, side, table
 from tests.parity.compare import compare
 
-CONV = Workload.of("op", {"op": "conv2d", "batch": 8, "image": 24, "channels": 32})
+CONV = Workload("op", lines.UnderLoss(op="conv2d", batch=8, image=24, channels=32))
 SECONDS = 0.3
 
 

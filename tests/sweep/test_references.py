@@ -15,7 +15,7 @@ from harness.sweep.references import References, referees
 from harness.sweep.run import run_job
 from harness.views.terminal import Terminal
 from harness.workload.arithmetic import NUMPY, NumPyArithmetic
-from harness.workload.workload import compute_reference, load
+from harness.workload.workload import Workload, compute_reference, load
 from tests.helpers.jobs import EAGER, JIT, job_of
 
 
@@ -168,6 +168,17 @@ def test_where_two_references_differ_numpy_decides(office, saved, factor, agree)
     assert sources == (["jax 1.0", "torch 1.0", "torch 1.0"] if agree else [NUMPY.source] * 3)
     assert len(said) == (not agree)
     assert agree or ("jax 1.0 differ" in said[0] and said[0].endswith("NumPy decides"))
+
+
+@pytest.mark.parametrize("factor", [1.0, 1 + 1e-8])
+def test_references_of_an_op_alone_are_compared_in_its_outputs(office, tmp_path, factor):
+    said, op = [], Workload.of("op", {"op": "linear", "batch": 2, "tokens": 2, "width": 4})
+    office.factor["jax"] = factor
+    made = References(job_of(op, tmp_path), ["torch", "jax"], [0], tmp_path / "workload", said.append)
+    expected = load(made.save(), "torch")[2]
+    made.close()
+    assert expected.source == ("jax 1.0" if factor == 1 else NUMPY.source)
+    assert expected.outputs and len(said) == (factor != 1)
 
 
 def test_what_is_given_up_is_not_computed_by_others_nor_complained_of(office, tiny, tmp_path):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from harness.views.answer import answer
 from harness.views.table import COLUMNS, Table, markdown, remarks
+from harness.workload.workload import Workload
 from tests.helpers.claims import split
 
 BELOW, ABOVE, STRADDLING = (1.7, 1.8, 1.9), (2.2, 2.4, 2.6), (1.9, 2.05, 2.2)
@@ -97,6 +100,16 @@ def test_a_note_stands_once_whatever_the_phases_and_rows_that_it_concerns(record
         "† backward: It is merged.",
         "‡ noisy: 2 variants were disturbed while measured; redo=noisy measures them again",
     ]
+
+
+def test_an_op_whose_pass_is_slow_beside_its_others_is_marked(record):
+    made = record(workload=Workload.of("op", {"op": "linear"}).as_dict(), model="linear")
+    made.phases["backward"].ms, slow = 0.5, replace(made, execution="compile", phases=dict(made.phases))
+    slow.phases["backward"] = replace(slow.phases["backward"], ms=0.1)
+    assert [cell.marks for cell in (Table.of([made, slow]).row(row, ["ratio"])[0] for row in (0, 1))] == ["", "*"]
+    assert remarks([made, slow])[0].startswith(
+        "* likely a kernel problem, one pass 3 times slower than the best of the same op: linear torch compile, "
+    )
 
 
 def test_there_are_marks_for_any_number_of_notes(record):

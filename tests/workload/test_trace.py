@@ -46,7 +46,7 @@ def test_inputs_want_a_gradient_only_when_asked_and_only_if_they_are_floats():
     alone = graph.side("inputs")
     assert set(alone.sources) == {"x"}
     assert not alone.needs_gradient.intersection(graph.params.values())
-    with pytest.raises(WorkloadError, match="gradients=both: GPT2 has no inputs but integers"):
+    with pytest.raises(WorkloadError, match="gradients=both: GPT2 has no input that can have one"):
         trace(build("gpt2", {"batch": 1, "tokens": 4, "layers": 1}), gradients="both")
 
 

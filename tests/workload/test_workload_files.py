@@ -39,6 +39,24 @@ def test_gradients_of_inputs_are_saved_where_they_are_wanted(tmp_path):
     assert expected.gradients["x"].shape == arrays["x"].shape
 
 
+def test_outputs_of_an_op_alone_are_saved_by_the_names_of_their_cotangents(tmp_path):
+    workload = Workload.of("op", {"op": "split"})
+    _, arrays, expected = load(save(workload, tmp_path / "workload"))
+    wanted = reference(workload.graph, workload.sample())
+    assert tuple(expected.outputs) == workload.graph.cotangents
+    for name, output in wanted.outputs.items():
+        np.testing.assert_array_equal(expected.outputs[name], output)
+        assert output.shape == arrays[name].shape
+    assert expected.loss == wanted.loss
+
+
+def test_what_is_timed_alone_is_saved_without_an_answer(tiny, tmp_path):
+    again, arrays, expected = load(save(tiny, tmp_path / "workload", solve=False), "torch")
+    assert again == tiny
+    assert arrays.keys() == tiny.graph.draws.keys()
+    assert not expected.gradients and not expected.source
+
+
 def test_nothing_on_disk_is_pickled(tiny, tmp_path):
     folder = save(tiny, tmp_path / "workload")
     files = [path for path in folder.rglob("*") if path.is_file()]

@@ -3,7 +3,8 @@
 A model is a frozen dataclass whose fields are its sizes, with two methods:
 
 - `batch_arrays()`: the named arrays of one batch, as draws;
-- `loss(ops, param, **batch)`: the scalar loss, a pure function over the op namespace `ops`;
+- `loss(ops, param, **batch)`: the scalar loss, a pure function over the op namespace `ops` (or outputs, where the
+  batch has a `draw.Cotangent` of the shape of each, in order);
   `param(name, draw)` is the parameter of that name, drawn as said the first time it is asked for; a draw without
   a gradient (`draw.running_mean`) becomes an input instead.
   What it computes inside `with ops.block(name)` is one block to checkpointing.
@@ -18,6 +19,7 @@ Raises WorkloadError, by name and value, for sizes that cannot be built.
 from __future__ import annotations
 
 import dataclasses
+import types
 import typing
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -95,7 +97,7 @@ def build(name: str, sizes: Mapping[str, Any]) -> Model:
             raise WorkloadError(f"model.{key}: {name} has no such size; it has {', '.join(fields)}")
         if fields[key] is float and type(value) is int:
             continue
-        if not ((isinstance(value, fields[key]) and type(value) is not bool) or fields[key] is bool is type(value)):
+        if not ((_fits(value, fields[key]) and type(value) is not bool) or fields[key] is bool is type(value)):
             expected = getattr(fields[key], "__name__", str(fields[key]))
             raise WorkloadError(f"model.{key}={value!r}: {name} needs {expected} here")
         if type(value) is int and value < 1:
@@ -103,6 +105,12 @@ def build(name: str, sizes: Mapping[str, Any]) -> Model:
         if type(value) is int and value > LARGEST_SIZE:
             raise WorkloadError(f"model.{key}={value}: must be at most {LARGEST_SIZE}")
     return typing.cast(Model, MODELS[name](**sizes))
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    """Whether a value is of a field's type, as far as containers go; what is in those is the model's to check."""
+    kinds = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
+    return any(isinstance(value, typing.get_origin(one) or one) for one in kinds)
 
 
 def sizes(model: Model) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from .. import draw
+from ..draw import Draw
 from ..spec import Spec
 from .base import (
     Array,
@@ -67,6 +69,9 @@ class attention(Op):
     def example(self, sizes: Sizes) -> Example:
         arguments = dict.fromkeys("qkv", sizes.sequence)
         return Example(arguments, {"heads": sizes.heads, "causal": True})
+
+    def optional(self, shape: tuple[int, ...]) -> Draw:
+        return draw.padding(*shape) if len(shape) == 2 else draw.normal(*shape)
 
     def shape(
         self,

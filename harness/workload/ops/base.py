@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
+from .. import draw
+from ..draw import Draw
 from ..spec import Spec, WorkloadError
 from .example import Example, Sizes, example_of
 
@@ -147,6 +149,10 @@ class Op:
     def example(self, sizes: Sizes) -> Example:
         """Arguments to try it on. Unless an op says otherwise, it takes one sequence."""
         return example_of(sizes.sequence)
+
+    def optional(self, shape: tuple[int, ...]) -> Draw:
+        """An argument of that shape that the example leaves out: one more of several, a mask or a bias."""
+        return draw.normal(*shape)
 
     def reads(self, wants: Wants) -> Sequence[int]:
         """Positions of the inputs whose values `backward` uses; of the others it uses the shape at most."""

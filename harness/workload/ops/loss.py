@@ -47,7 +47,7 @@ class mse(Unread):
         return example_of(sizes.sequence, sizes.sequence)
 
     def shape(self, a: Spec, b: Spec) -> Spec:
-        require(a.kind == b.kind == "float", self.name, "both arrays must be floats")
+        require({a.kind, b.kind} <= {"float", "constant"}, self.name, "both arrays must be floats")
         require(a.shape == b.shape, self.name, f"{a.shape} and {b.shape} differ")
         return Spec(())
 

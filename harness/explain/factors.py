@@ -1,0 +1,216 @@
+"""The ratio of a variant as a product of causes, exact in logarithms.
+
+    measured = flops x mix x forward x dX x dW x memory x dispatch x rest
+
+All times are those of the parts alone (`replay.py`), times how often the workload calls them. From each the cost of
+calling is taken away (`Calls`), so that f, x and w are what an op's kernels take for forward, dX and dW; x and w are
+scaled to add up to the op's whole backward pass b. F, X and W are the FLOPs of an op's multiplies, and r is the best
+rate that the framework reaches for that op in any of the three: max(F / f, X / x, W / w). Sums go over the ops that
+multiply, unless "of all" is said.
+
+- flops:    (sum X + sum W) / sum F, of the whole workload. What the ratio were at one rate for everything.
+- mix:      (sum X/r + sum W/r) / (sum F/r), over flops. Ops differ in rate and in ratio: a slow first layer has no dX.
+- forward:  (sum F/r) / (sum f). Below 1 where forward is slower than the op can be.
+- dX:       (sum x + sum W/r) / (sum X/r + sum W/r). Above 1 where dX is slower than the op can be.
+- dW:       (sum x + sum w) / (sum x + sum W/r). The same of dW.
+- memory:   (sum b of all) / (sum f of all), over (sum x + sum w) / (sum f): what ops without multiplies do to it.
+- dispatch: the same with the cost of calling put back (each op once, each pass once), over the ratio without.
+- rest:     measured, over the product of the others: fusion where an execution compiles, unexplained where it does not.
+
+Each divides by what the one before it multiplied with, so they cancel but for the measured ratio. A workload without
+multiplies has the first five at 1. Intervals are 95 % of a sampling of all times from their own standard errors; there
+are none if one of those is not known.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..measure.stats import Estimate
+from .parts import Part
+from .replay import Replay, Timed
+
+NAMES = ("flops", "mix", "forward", "dX", "dW", "memory", "dispatch", "rest")
+LEAST_NET = 0.05  # share of a time that is never taken for the cost of calling it
+DRAWS = 200
+
+Take = Callable[[Estimate], float]
+
+
+@dataclass(frozen=True)
+class Calls:
+    """Seconds of calling, in one pass: of each op, and of the pass itself."""
+
+    op: float
+    whole: float
+
+    @classmethod
+    def of(cls, chains: Mapping[int, float]) -> Calls:
+        """From the times of chains of layers of no size, by depth: a chain of depth n has 2 n ops."""
+        (short, low), (long, high) = sorted(chains.items())
+        op = max(0.0, (high - low) / (2 * (long - short)))
+        return cls(op, max(0.0, low - 2 * short * op))
+
+    def net(self, seconds: float) -> float:
+        """The time of an op alone, without calling it."""
+        return max(seconds - self.op - self.whole, LEAST_NET * seconds)
+
+
+@dataclass(frozen=True)
+class Net:
+    """Seconds of one part's kernels, called once; those of gradients that are not wanted are 0."""
+
+    forward: float
+    backward: float
+    dx: float
+    dw: float
+
+
+@dataclass(frozen=True)
+class Factor:
+    """One factor with its interval, if there is one, and the part that has most to do with it, if one has."""
+
+    name: str
+    value: float
+    interval: tuple[float, float] | None
+    part: Part | None = None
+
+
+@dataclass(frozen=True)
+class Explained:
+    """The factors of a variant, in order, and how much of each measured pass its parts and their calls add up to."""
+
+    ratio: float
+    factors: tuple[Factor, ...]
+    forward_share: float
+    backward_share: float
+    net: dict[Part, Net]
+
+    @property
+    def largest(self) -> Factor:
+        """The factor furthest from 1, apart from that of the FLOPs, which is no departure from what is expected."""
+        return max(self.factors[1:], key=lambda factor: abs(math.log(factor.value)))
+
+
+def explain(replay: Replay, parts: Sequence[Part], seed: int = 0) -> Explained:
+    """Compute the factors of a variant. `parts` are those of its workload, measured or not."""
+    values, net, shares = _factors(replay, parts, lambda estimate: math.exp(estimate.centre))
+    intervals, causes = _intervals(replay, parts, np.random.default_rng(seed)), _causes(net)
+    factors = tuple(Factor(name, values[name], intervals.get(name), causes.get(name)) for name in NAMES)
+    return Explained(math.exp(replay.ratio.centre), factors, *shares, net)
+
+
+def _intervals(replay: Replay, parts: Sequence[Part], generator: np.random.Generator) -> dict[str, tuple[float, float]]:
+    """The interval of each factor; none if a standard error is not known."""
+    if any(math.isnan(estimate.se) for estimate in replay.estimates()):
+        return {}
+
+    def drawn(estimate: Estimate) -> float:
+        return math.exp(estimate.centre + estimate.se * generator.normal())
+
+    draws = [_factors(replay, parts, drawn)[0] for _ in range(DRAWS)]
+    ends = {name: np.percentile([draw[name] for draw in draws], [2.5, 97.5]) for name in NAMES}
+    return {name: (float(low), float(high)) for name, (low, high) in ends.items()}
+
+
+def _factors(
+    replay: Replay, parts: Sequence[Part], take: Take
+) -> tuple[dict[str, float], dict[Part, Net], tuple[float, float]]:
+    """The factors by name, the net times, and the shares of both passes that are explained."""
+    calls = {
+        name: Calls.of({depth: take(getattr(chain, name)) for depth, chain in replay.chains.items()})
+        for name in ("forward", "backward")
+    }
+    net = {part: _net(timed, calls, take) for part, timed in replay.timed.items()}
+
+    every = list(net)
+    multiplying = [part for part in every if part.forward.flops]
+    f = sum(part.count * net[part].forward for part in every)
+    b = sum(part.count * net[part].backward for part in every)
+    values = dict.fromkeys(NAMES, 1.0)
+    so_far = 1.0
+    if multiplying:
+        best = {part: _best_rate(part, net[part]) for part in multiplying}
+        flops = [sum(part.count * _flops(part, d) for part in parts) for d in range(3)]
+        least = [sum(part.count * _flops(part, d) / best[part] for part in multiplying) for d in range(3)]
+        tf = sum(part.count * net[part].forward for part in multiplying)
+        tx = sum(part.count * net[part].dx for part in multiplying)
+        tw = sum(part.count * net[part].dw for part in multiplying)
+        values["flops"] = (flops[1] + flops[2]) / flops[0]
+        values["mix"] = (least[1] + least[2]) / least[0] / values["flops"]
+        values["forward"] = least[0] / tf
+        values["dX"] = (tx + least[2]) / (least[1] + least[2])
+        values["dW"] = (tx + tw) / (tx + least[2])
+        so_far = (tx + tw) / tf
+    values["memory"] = b / f / so_far
+    with_calls = {
+        name: seconds
+        + calls[name].op * sum(p.count for p in every if name == "forward" or p.wanted != ("forward",))
+        + calls[name].whole
+        for name, seconds in (("forward", f), ("backward", b))
+    }
+    explained = with_calls["backward"] / with_calls["forward"]
+    values["dispatch"] = explained / (b / f)
+    values["rest"] = take(replay.ratio) / explained
+    shares = with_calls["forward"] / take(replay.forward), with_calls["backward"] / take(replay.backward)
+    return values, net, shares
+
+
+def _net(timed: Timed, calls: Mapping[str, Calls], take: Take) -> Net:
+    """A part's times without those of calling, dX and dW scaled to add up to backward."""
+    forward = calls["forward"].net(take(timed.forward))
+    if timed.backward is None:
+        return Net(forward, 0.0, 0.0, 0.0)
+    backward = calls["backward"].net(take(timed.backward))
+    dx, dw = (0.0 if side is None else calls["backward"].net(take(side)) for side in (timed.dx, timed.dw))
+    return Net(forward, backward, backward * dx / (dx + dw), backward * dw / (dx + dw))
+
+
+def _flops(part: Part, direction: int) -> float:
+    """The FLOPs of forward (0), dX (1) or dW (2) of one call."""
+    work = (part.forward, part.dx, part.dw)[direction]
+    return float(work.flops) if work else 0.0
+
+
+def rates(part: Part, net: Net) -> dict[str, float]:
+    """FLOP/s of forward, dX and dW, as far as the workload wants them and they multiply."""
+    seconds = {"forward": net.forward, "dX": net.dx, "dW": net.dw}
+    return {name: _flops(part, d) / s for d, (name, s) in enumerate(seconds.items()) if s > 0 and _flops(part, d) > 0}
+
+
+def _best_rate(part: Part, net: Net) -> float:
+    return max(rates(part, net).values())
+
+
+def _causes(net: Mapping[Part, Net]) -> dict[str, Part]:
+    """For the factors that are about kernels, the part that loses most time to each."""
+    multiplying = [part for part in net if part.forward.flops]
+    others = [part for part in net if not part.forward.flops]
+    causes = {}
+    for direction, name in enumerate(("forward", "dX", "dW")):
+
+        def lost(part: Part, d: int = direction) -> float:
+            seconds = (net[part].forward, net[part].dx, net[part].dw)[d]
+            return part.count * (seconds - _flops(part, d) / _best_rate(part, net[part]))
+
+        if multiplying:
+            causes[name] = max(multiplying, key=lost)
+    if others:
+        causes["memory"] = max(others, key=lambda part: part.count * (net[part].forward + net[part].backward))
+    return causes
+
+
+def as_dict(explained: Explained) -> dict[str, Any]:
+    """JSON-ready, without the parts."""
+    return {
+        "ratio": explained.ratio,
+        "factors": {f.name: [f.value, *(f.interval or ())] for f in explained.factors},
+        "largest": explained.largest.name,
+        "forward_share": explained.forward_share,
+        "backward_share": explained.backward_share,
+    }

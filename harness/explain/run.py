@@ -1,0 +1,94 @@
+"""Explains the variants of one job that were measured well: replays their parts, writes and shows what comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..errors import UserError
+from ..job import Job, Variant
+from ..measure.protocol import Failure
+from ..measure.trial import Conditions, Launch
+from ..paths import temporary_folder
+from ..records.record import EXPLAINED, read_head, write_json
+from ..views.labels import variant_name
+from ..workload.workload import save
+from . import report
+from .factors import as_dict, explain
+from .parts import Part, distinct_parts, replayed
+from .replay import CHAINS, Replay
+from .replay import replay as replay_parts
+
+Table = Callable[[Sequence[str], Sequence[Sequence[str]]], None]
+
+
+def explain_job(
+    job: Job,
+    launch: Callable[[Variant], Launch],
+    conditions: Conditions,
+    say: Callable[[str], None],
+    show: Table,
+    starting: Callable[[Variant], None] = lambda variant: None,
+) -> None:
+    """Explain each variant of a job whose record is `ok`, one after the other.
+
+    Args:
+        job: the job, whose records are written.
+        launch: how to start a variant's worker.
+        conditions: the settings shared by all workers of the job.
+        say: prints a line.
+        show: prints a table of columns and rows.
+        starting: called with each variant before it is replayed.
+    """
+    variants = [variant for variant in job.variants if _is_ok(job.path(variant))]
+    if not variants:
+        return
+    parts = distinct_parts(job.workload)
+    with temporary_folder() as temporary:
+        root = Path(temporary)
+        whole = save(job.workload, root / "whole", solve=False)
+        folders = {part: save(part.workload, root / f"part{i}", solve=False) for i, part in enumerate(parts)}
+        chains = {
+            depth: save(replace(chain, precision=job.workload.precision), root / f"chain{depth}", solve=False)
+            for depth, chain in CHAINS.items()
+        }
+        for variant in variants:
+            starting(variant)
+            how = replace(launch(variant), choices=replayed(variant))
+            try:
+                replayed_variant = replay_parts(how, conditions, whole, folders, chains)
+            except Failure as failure:
+                say(f"\n{job.workload.label} {variant_name(variant)}: not explained ({failure.reason})")
+                continue
+            explained, rows = _publish(job, variant, parts, replayed_variant)
+            say(f"\n{job.workload.label} {variant_name(variant)}: alone, one op after the other")
+            show(report.COLUMNS, rows)
+            for text in explained:
+                say(text)
+
+
+def _is_ok(path: Path) -> bool:
+    """Whether there is a record, of a program that was measured."""
+    try:
+        return path.exists() and read_head(path).outcome == "ok"
+    except UserError:
+        return False
+
+
+def _publish(job: Job, variant: Variant, parts: Sequence[Part], measured: Replay) -> tuple[list[str], list[list[str]]]:
+    """Write a variant's explanation beside its record. Returns its sentences, and the rows of its table."""
+    explained = explain(measured, parts)
+    rows = [report.part_row(part, measured, explained) for part in parts if part in measured.timed]
+    rows.sort(key=lambda row: -(row["forward_share"] + row["backward_share"]))
+    problems = report.flags(measured, explained, variant, job.device)
+    missing = [
+        {"op": part.op, "shape": part.shape, "count": part.count, "reason": reason}
+        for part, reason in measured.failures.items()
+    ]
+    content: dict[str, Any] = as_dict(explained) | {"parts": rows, "not_replayed": missing, "flags": problems}
+    write_json(job.path(variant).with_suffix(EXPLAINED), content)
+    texts = [f"not replayed: {m['op']} {m['shape']}, {m['count']} times ({m['reason']})" for m in missing]
+    texts += [report.sums(explained), report.line(explained, variant), *problems]
+    return texts, [report.cells(row) for row in rows]

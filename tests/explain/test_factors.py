@@ -1,0 +1,124 @@
+"""The product of the factors is the measured ratio, and each stands for what its formula says."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from harness.explain import report
+from harness.explain.factors import Calls, explain, rates
+from harness.explain.parts import distinct_parts
+from harness.explain.replay import Replay, Timed
+from harness.job import Device, Variant
+from harness.measure.stats import Estimate
+from harness.workload.workload import Workload
+
+NETWORK = Workload.of("mlp", {"batch": 64, "depth": 3, "width": 64})
+PARTS = distinct_parts(NETWORK)
+FIRST, RELU, LINEAR, LOSS = PARTS
+EAGER, CPU = Variant("torch", "eager"), Device("cpu", 2, "kept")
+
+
+def took(seconds, se=0.01):
+    return Estimate(math.log(seconds), se, 7)
+
+
+def replayed(forward=13.9, backward=21.9, **changed):
+    """Times in seconds: linear layers take 4 for forward, dX and dW; a call 0.1, and a pass 0.2. They add up."""
+    timed = {
+        FIRST: Timed(took(4.3), took(4.3), None, took(4.3)),
+        RELU: Timed(took(0.8), took(0.8), took(0.8)),
+        LINEAR: Timed(took(4.3), took(8.3), took(4.3), took(4.3)),
+        LOSS: Timed(took(0.4), took(0.4), took(0.4)),
+    }
+    timed |= {PARTS[["first", "relu", "linear", "loss"].index(name)]: value for name, value in changed.items()}
+    pair = {n: Timed(took(0.2 + 0.2 * n), took(0.2 + 0.2 * n)) for n in (2, 18)}
+    return Replay(took(forward), took(backward), took(backward / forward), pair, timed, {})
+
+
+def factors(replay):
+    return {factor.name: factor.value for factor in explain(replay, PARTS).factors}
+
+
+@pytest.mark.parametrize("backward", [3.0, 21.9, 200.0])
+def test_the_product_is_the_measured_ratio_exactly(backward):
+    assert math.prod(factors(replayed(backward=backward)).values()) == pytest.approx(backward / 13.9, rel=1e-12)
+
+
+def test_equal_rates_leave_the_ratio_of_flops():
+    found = factors(replayed())
+    assert found["flops"] == pytest.approx(5 / 3)
+    assert [found[name] for name in ("mix", "forward", "dX", "dW", "rest")] == pytest.approx([1] * 5)
+
+
+@pytest.mark.parametrize(
+    ("name", "timed", "whole", "expected"),
+    [
+        ("dW", Timed(took(4.3), took(12.3), took(4.3), took(8.3)), {"backward": 29.9}, 28 / 20),
+        ("dX", Timed(took(4.3), took(12.3), took(8.3), took(4.3)), {"backward": 29.9}, 28 / 20),
+        ("forward", Timed(took(8.3), took(8.3), took(4.3), took(4.3)), {"forward": 21.9}, 12 / 20),
+    ],
+)
+def test_a_slow_direction_is_a_factor_of_its_own_and_the_largest(name, timed, whole, expected):
+    explained = explain(replayed(linear=timed, **whole), PARTS)
+    assert {factor.name: factor.value for factor in explained.factors}[name] == pytest.approx(expected)
+    assert explained.largest.name == name and explained.largest.part is LINEAR
+
+
+def test_calls_are_the_line_through_two_chains():
+    calls = Calls.of({2: 0.6, 18: 3.8})
+    assert (calls.op, calls.whole) == pytest.approx((0.1, 0.2))
+    assert calls.net(4.3) == pytest.approx(4.0)
+    assert calls.net(0.2) == pytest.approx(0.01), "some of a time is always its own"
+
+
+@pytest.mark.parametrize("name", ["relu", "first"])
+def test_without_a_standard_error_there_is_no_interval(name):
+    side = {"relu": "dx", "first": "dw"}[name]
+    explained = explain(replayed(**{name: Timed(took(4.3, math.nan), took(4.3), **{side: took(4.3)})}), PARTS)
+    assert all(factor.interval is None for factor in explained.factors)
+    assert "[" not in report.line(explained, EAGER)
+
+
+def test_work_that_no_part_has_is_unexplained_also_where_it_is_negative():
+    assert factors(replayed(backward=21.9 / 2))["rest"] == pytest.approx(1 / 2)
+    assert factors(replayed(backward=21.9 * 2))["rest"] == pytest.approx(2)
+
+
+def test_a_direction_below_a_third_of_the_best_is_flagged_with_its_command():
+    slow = Timed(took(4.3), took(20.3), took(4.3), took(16.3))
+    measured = replayed(linear=slow, backward=50.0)
+    (flag,) = report.flags(measured, explain(measured, PARTS), EAGER, CPU)
+    assert "dW of linear 64x64 64x64 64" in flag
+    assert LINEAR.command(EAGER, CPU) in flag
+
+
+@pytest.mark.parametrize("slow", [took(11.0), took(16.3, se=0.5), took(16.3, se=math.nan)])
+def test_nothing_is_flagged_that_is_not_so_slow_or_not_sure(slow):
+    both = took(math.exp(slow.centre) + 4.0)
+    measured = replayed(linear=Timed(took(4.3), both, took(4.3), slow), backward=50.0)
+    assert not report.flags(measured, explain(measured, PARTS), EAGER, CPU)
+
+
+def test_a_row_has_the_numbers_of_one_call():
+    measured = replayed()
+    explained = explain(measured, PARTS)
+    row = report.part_row(LINEAR, measured, explained)
+    assert row["count"] == 2
+    assert row["forward_share"] == pytest.approx(2 * 4 / 13.9)
+    assert row["dx_over_forward"] == pytest.approx(row["dw_over_forward"])
+    assert row["gflops"]["forward"] == pytest.approx(2 * 64**3 / 4 / 1e9)
+    assert len(report.cells(row)) == len(report.COLUMNS)
+
+
+def test_a_workload_without_multiplies_has_no_factors_of_them():
+    workload = Workload.of("op", {"op": "relu"})
+    (relu,) = parts = distinct_parts(workload)
+    timed = {relu: Timed(took(0.8), took(1.3), took(1.3))}
+    measured = replace(replayed(), timed=timed)
+    found = {factor.name: factor.value for factor in explain(measured, parts).factors}
+    assert [found[name] for name in ("flops", "mix", "forward", "dX", "dW")] == [1] * 5
+    assert found["memory"] == pytest.approx(2)
+    assert not rates(relu, explain(measured, parts).net[relu])

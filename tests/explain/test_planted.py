@@ -1,0 +1,74 @@
+"""Slowdowns that were planted are named: a whole replay, in real processes of a framework that only takes time."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from harness.explain import report
+from harness.explain.factors import explain
+from harness.explain.parts import distinct_parts
+from harness.explain.replay import CHAINS, replay
+from harness.job import Device, Measure, Variant
+from harness.measure.trial import Conditions, Launch
+from harness.workload.workload import Workload, save
+
+NETWORK = Workload.of("mlp", {"batch": 64, "depth": 3, "width": 64})
+CPU = Device("cpu", 1, "kept")
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    root = tmp_path_factory.mktemp("workloads")
+    parts = distinct_parts(NETWORK)
+    return (
+        save(NETWORK, root / "whole", solve=False),
+        {part: save(part.workload, root / f"part{i}", solve=False) for i, part in enumerate(parts)},
+        {depth: save(chain, root / f"chain{depth}", solve=False) for depth, chain in CHAINS.items()},
+    )
+
+
+@pytest.fixture
+def measured(folders, fake_python, tmp_path):
+    def run(execution):
+        launch = Launch("planted", execution, {}, fake_python, tmp_path / "log")
+        cpus = sorted(os.sched_getaffinity(0))
+        conditions = Conditions(CPU, Measure("quick", 1, 0.02, 8.0, 5.0, 60.0), "fp32", cpus, tmp_path)
+        found = replay(launch, conditions, *folders)
+        return found, explain(found, list(folders[1]))
+
+    return run
+
+
+@pytest.mark.parametrize(("execution", "factor"), [("slow_dw", "dW"), ("copies", "forward"), ("multiplies", "dX")])
+def test_a_planted_slowdown_is_the_largest_factor(execution, factor, measured):
+    _, explained = measured(execution)
+    assert explained.largest.name == factor
+    assert explained.largest.part.op == "linear"
+    said = report.line(explained, Variant("planted", "eager"))
+    assert f"largest: {factor}, most of it linear 64x64 64x64 64" in said
+
+
+def test_parts_of_an_honest_framework_add_up_and_leave_nothing_unexplained(measured):
+    found, explained = measured("honest")
+    assert explained.forward_share == pytest.approx(1, abs=0.1)
+    assert explained.backward_share == pytest.approx(1, abs=0.1)
+    (flops, *_, rest) = explained.factors
+    assert flops.value == pytest.approx(5 / 3)
+    assert rest.value == pytest.approx(1, abs=0.1)
+    assert not report.flags(found, explained, Variant("planted", "eager"), CPU)
+
+
+def test_an_op_that_cannot_be_replayed_is_listed_with_the_reason_and_the_others_are_measured(measured):
+    found, explained = measured("no_relu")
+    assert {part.op: reason for part, reason in found.failures.items()} == {"relu": "planted: it has no relu alone"}
+    assert {part.op for part in found.timed} == {"linear", "cross_entropy"}
+    assert explained.forward_share < 1
+
+
+def test_what_a_compiler_leaves_out_is_fusion(measured):
+    _, explained = measured("fused")
+    assert explained.factors[-1].name == "rest"
+    assert explained.forward_share > 1.05
+    assert "(fusion)" in report.line(explained, Variant("planted", "jit"))

@@ -1,0 +1,106 @@
+"""A framework that only takes time: so much for each FLOP, element and call, and more where its execution says so.
+
+It takes it from a clock of its own, which the worker then reads: no load on the machine disturbs it. `slow_dw` sleeps
+for a fifth of the time of each dW, `copies` copies a multiply's arrays once more in forward, and `multiplies` computes
+one product too many for each dX. `fused` calls nothing, and does without ops that do not multiply where there are
+others. `no_relu` cannot load a relu alone.
+"""
+
+from __future__ import annotations
+
+import random
+
+from adapters.base import EXTRA_PHASES, PHASES, Unsupported
+from harness.measure import clock
+from harness.workload.backprop import wants
+from harness.workload.cost import price
+from harness.workload.ops import CATALOGUE, Work
+
+FLOP_S, ELEMENT_S = 8e-9, 1e-7
+OP_S, WHOLE_S = 2e-4, 3e-4  # of calling an op, and a pass
+NOISE = 0.01  # standard deviation of the logarithm of each time
+
+
+class Clock:
+    """Stands still, but for what sleeps and what is read."""
+
+    def __init__(self):
+        self.now = 0.0
+        self.random = random.Random(0)
+
+    def read(self):
+        self.now += 1e-7
+        return self.now
+
+    def sleep(self, seconds):
+        self.now += seconds * self.random.lognormvariate(0, NOISE)
+
+
+CLOCK = Clock()
+
+
+class Adapter:
+    executions = ()
+
+    def __init__(self, device, threads, precision):
+        clock.perf_counter = CLOCK.read
+
+    def describe(self):
+        return {"planted": "1.0"}
+
+    def load(self, graph, arrays, execution, choices=None, directions=None):
+        if execution == "no_relu" and [call.op for call in graph.calls] == ["relu"]:
+            raise Unsupported("planted: it has no relu alone")
+        return Program(graph, execution)
+
+    def refusal(self, error):
+        return None
+
+    def wait(self, value):
+        pass
+
+
+class Program:
+    repeatable = True
+
+    def __init__(self, graph, execution):
+        self.execution = execution
+        sides = {side: graph.side(side) for side in ("inputs", "params")} if graph.gradients == "both" else {}
+        self.phases = (*PHASES, *(phase for phase in EXTRA_PHASES if phase.partition("_")[2] in sides))
+        for phase in self.phases:
+            of = sides.get(phase.partition("_")[2], graph)
+            setattr(self, phase, self.sleeper(phase.partition("_")[0], of))
+
+    def sleeper(self, phase, graph):
+        seconds = sum(self.seconds(phase, graph, call) for call in self.calls(graph)) + WHOLE_S
+
+        def sleep(*_):
+            CLOCK.sleep(seconds)
+            return seconds, seconds
+
+        return sleep
+
+    def calls(self, graph):
+        multiplying = [call for call in graph.calls if price(graph, call).forward.flops]
+        return multiplying if self.execution == "fused" and multiplying else graph.calls
+
+    def seconds(self, phase, graph, call):
+        """Of one call, in a pass."""
+        priced, wanting, weights = price(graph, call), wants(graph, call), CATALOGUE[call.op].weights
+        forward = self.of(priced.forward)
+        if self.execution == "copies" and priced.forward.flops:
+            forward *= 1.4
+        backward = 0.0
+        for position, (work, wanted) in enumerate(zip(priced.gradients, wanting, strict=True)):
+            if not wanted:
+                continue
+            if position in weights:
+                backward += self.of(work) * (1.25 if self.execution == "slow_dw" else 1)
+            else:
+                backward += self.of(work) * (2 if self.execution == "multiplies" and work.flops else 1)
+        called = 0.0 if self.execution == "fused" else OP_S
+        passes = {"inference": forward, "forward": forward, "backward": backward, "gradient": forward + backward}
+        return passes[phase] + called
+
+    def of(self, work: Work):
+        return work.flops * FLOP_S if work.flops else work.elements * ELEMENT_S
