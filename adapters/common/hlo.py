@@ -27,6 +27,7 @@ _ATTENTION = re.compile(r'custom_call_target="__cudnn\$fmha\w*?Softmax(?:Dropout
 _CONTRACTING = re.compile(r"\blhs_contracting_dims=\{([\d,]*)\}")
 _GEMM_CONTRACTING = re.compile(r'"lhs_contracting_dimensions":\s*\[([^\]]*)\]')
 _DILATION = re.compile(r"\blhs_dilate=([\dx]+)")
+_REVERSED = re.compile(r"\bdimensions=\{([\d,]*)\}")
 _DIM_LABELS = re.compile(r"\bdim_labels=(\w+)_(\w+)->(\w+)")
 
 # What leaves the order of an image's pixels as it is.
@@ -101,8 +102,9 @@ def _multiply(
         arrays = operand(0), operand(1), instruction.shapes[0]
         left, right, out = (_pixels(shape, label) for shape, label in zip(arrays, labels, strict=True))
         flops = _convolution_flops(instruction.shapes[0], operand(1), labels[1])
-        reversals = [_reversed(name, computation, computations) for name in instruction.operands[:2]]
-        reversals.append(_reversed_after(name, computation, computations))
+        axes = [_reversed_before(name, computation, computations) for name in instruction.operands[:2]]
+        axes.append(_reversed_after(name, computation, computations))
+        reversals = map(_is_reversed, axes)
         met = {"left": out * right, "right": left * out, "out": left * right}[_image(attributes, *reversals)]
         return Multiply("convolution", flops * met // (out * right))
     if instruction.opcode != "custom-call":
@@ -190,27 +192,37 @@ def _image(attributes: str, left_reversed: bool, right_reversed: bool, out_rever
     return "out" if left_reversed or right_reversed or strided else "left"
 
 
-def _reversed(name: str, computation: Computation, computations: dict[str, Computation]) -> bool:
-    """Whether an operand is reversed before it gets here. Twice is not at all."""
+def _is_reversed(axes: int) -> bool:
+    """Whether an image is, of which so many axes are reversed in all: XLA reverses both, in one step or two."""
+    return axes % 4 in (1, 2)
+
+
+def _axes(instruction: Instruction) -> int:
+    """How many axes an instruction reverses."""
+    axes = _REVERSED.search(instruction.attributes) if instruction.opcode == "reverse" else None
+    return len(numbers(axes[1])) if axes else 0
+
+
+def _reversed_before(name: str, computation: Computation, computations: dict[str, Computation]) -> int:
+    """How many axes of an operand are reversed before it gets here."""
     instruction = computation[name]
     if instruction.opcode in (*_MOVES, "reverse"):
-        before = _reversed(instruction.operands[0], computation, computations)
-        return before != (instruction.opcode == "reverse")
+        return _axes(instruction) + _reversed_before(instruction.operands[0], computation, computations)
     called = _CALLED.findall(instruction.attributes) if instruction.opcode in ("fusion", "call") else []
-    return sum(inner.opcode == "reverse" for c in called for inner in computations[c].values()) % 2 == 1
+    return sum(_axes(inner) for c in called for inner in computations[c].values())
 
 
-def _reversed_after(name: str, computation: Computation, computations: dict[str, Computation]) -> bool:
-    """Whether all that is done with a result is to move it, and to reverse it once: a dW in mirror writing."""
+def _reversed_after(name: str, computation: Computation, computations: dict[str, Computation]) -> int:
+    """How many axes of a result are reversed, if all that is done with it is to move it: a dW in mirror writing."""
     users = [(label, user) for label, user in computation.items() if name in user.operands]
     if len(users) != 1:
-        return False
+        return 0
     label, user = users[0]
-    if user.opcode in _MOVES or user.opcode == "reverse":
-        return _reversed_after(label, computation, computations) != (user.opcode == "reverse")
+    if user.opcode in (*_MOVES, "reverse"):
+        return _axes(user) + _reversed_after(label, computation, computations)
     if user.opcode not in ("fusion", "call"):
-        return False
+        return 0
     inner = [i for called in _CALLED.findall(user.attributes) for i in computations[called].values()]
     if any(i.opcode not in (*_MOVES, "reverse", "parameter") for i in inner):
-        return False
-    return _reversed_after(label, computation, computations) != (sum(i.opcode == "reverse" for i in inner) % 2 == 1)
+        return 0
+    return sum(map(_axes, inner)) + _reversed_after(label, computation, computations)

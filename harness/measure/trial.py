@@ -67,6 +67,7 @@ def run_trial(
     finished: Callable[[Key, float], None],
     wait_until_idle: Callable[[], object] = lambda: None,
     doing: Callable[[str, Key, float | None], None] = lambda what, name, left_s: None,
+    abandon: Callable[[], object] = lambda: None,
 ) -> None:
     """Measure each variant once, in a fresh process.
 
@@ -79,13 +80,14 @@ def run_trial(
         wait_until_idle: called just before timing starts; it blocks until no background work is left in this process
             (MLflow's import, for example).
         doing: called with (what is done, name, seconds that all may still take, if known) while nothing is timed.
+        abandon: called if preparation is interrupted; ends what computes the workload's arrays.
     """
     with ExitStack() as stack:
         workers: dict[Key, Worker] = {}
         for name, launch in launches.items():
             settings = environment(launch, conditions)
             workers[name] = stack.enter_context(Worker(launch.interpreter, conditions.cpus, launch.log, settings))
-        _prepare(workers, launches, measured, conditions, workload, doing)
+        _prepare(workers, launches, measured, conditions, workload, doing, abandon)
         wait_until_idle()
         runs = {}
         for name, worker in workers.items():
@@ -137,6 +139,7 @@ def _prepare(
     conditions: Conditions,
     workload: Future[Path],
     doing: Callable[[str, Key, float | None], None],
+    abandon: Callable[[], object],
 ) -> None:
     """Import, load, verify and count every variant, as many at a time as there are CPUs. Nothing is timed yet."""
 
@@ -154,6 +157,7 @@ def _prepare(
                 future.result()
         except BaseException:  # Ctrl-C must not wait for answers that may take minutes
             executor.shutdown(wait=False, cancel_futures=True)
+            abandon()
             for worker in workers.values():
                 worker.process.kill()
             raise

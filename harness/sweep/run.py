@@ -72,7 +72,16 @@ def _measure(job: Job, todo: Mapping[Variant, str], described: dict[str, Any], t
 
             launches = {v: launch(job, v) for v, result in measured.items() if not result.failure}
             if launches:
-                run_trial(launches, measured, conditions(job), workload, finished, lambda: wait([tracker]), doing)
+                run_trial(
+                    launches,
+                    measured,
+                    conditions(job),
+                    workload,
+                    finished,
+                    wait_until_idle=lambda: wait([tracker]),
+                    doing=doing,
+                    abandon=references.close,
+                )
 
 
 def sum_up(sweep: Sweep, terminal: Terminal) -> int:

@@ -8,12 +8,13 @@ import pytest
 
 from adapters.base import Choices
 from adapters.common.departures import MAY_JOIN
-from adapters.common.hlo import executed
+from adapters.common.hlo import Multiply, executed, multiplies
 from adapters.jax.departures import departures
 from harness.workload.cost import phase_work
 from harness.workload.expected import expected
 from harness.workload.models import build
 from harness.workload.trace import trace
+from tests.helpers.hlo_modules import program
 from tests.helpers.op_cases import OpsModel, case
 
 ON_GPU = departures("gpu", Choices())
@@ -120,3 +121,39 @@ def test_the_zeros_appended_to_split_a_sum_do_not_count():
 def test_zeros_in_one_factor_alone_are_part_of_the_multiply():
     rows_padded = SPLIT.replace("f32[4,1000]", "f32[4,1024]")
     assert executed(rows_padded).flops == 2 * 4 * 1024 * 512
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "(f32[2,5,5,6]{3,2,1,0}, u8[0]{0}) custom-call(%x, %w), custom_call_target="
+        '"__cudnn$convForward", window={size=3x3 stride=2x2 pad=1_1x1_1}, dim_labels=b01f_01io->b01f',
+        "(f32[2,9,9,4]{3,2,1,0}, u8[0]{0}) custom-call(%y, %w), window={size=3x3 stride=2x2 pad=1_1x1_1}, "
+        'dim_labels=b01f_01io->b01f, custom_call_target="__cudnn$convBackwardInput"',
+        "(f32[3,3,4,6]{3,2,1,0}, u8[0]{0}) custom-call(%x, %y), window={size=3x3 stride=2x2 pad=1_1x1_1}, "
+        'dim_labels=b01f_01io->b01f, custom_call_target="__cudnn$convBackwardFilter"',
+    ],
+)
+def test_cudnn_calls_count_as_the_forward_convolution(call):
+    text = program(
+        "%x = f32[2,9,9,4]{3,2,1,0} parameter(0)",
+        "%w = f32[3,3,4,6]{3,2,1,0} parameter(1)",
+        "%y = f32[2,5,5,6]{3,2,1,0} parameter(2)",
+        f"%custom-call.1 = {call}, backend_config={{}}",
+    )
+    assert multiplies(text) == [Multiply("convolution", 2 * (2 * 5 * 5 * 6) * 3 * 3 * 4)]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        '(f32[16,8]{1,0}, s8[1028]{0}) custom-call(%a, %b), custom_call_target="__cublas$gemm", backend_config='
+        '{"gemm_backend_config":{"alpha_real":1,"dot_dimension_numbers":{"lhs_contracting_dimensions":["1"]}}}',
+        'f32[16,8]{1,0} custom-call(%a, %b), custom_call_target="__onednn$matmul", backend_config={}',
+    ],
+)
+def test_library_matrix_multiplies_count(call):
+    text = program(
+        "%a = f32[16,32]{1,0} parameter(0)", "%b = f32[32,8]{1,0} parameter(1)", f"ROOT %custom-call.3 = {call}"
+    )
+    assert multiplies(text) == [Multiply("dot", 2 * 16 * 8 * 32)]

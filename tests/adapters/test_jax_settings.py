@@ -17,6 +17,7 @@ import jax.numpy as jnp  # noqa: E402
 from adapters.base import PHASES, Unsupported  # noqa: E402
 from adapters.jax import Adapter, ops  # noqa: E402
 from adapters.jax.executable import Executable  # noqa: E402
+from harness.workload import draw  # noqa: E402
 from harness.workload.trace import trace  # noqa: E402
 from tests.helpers.tiny import TINY_MLP  # noqa: E402
 
@@ -120,3 +121,20 @@ def test_compiled_programs_are_cached_on_disk(tmp_path):
     assert int(first[0]) >= len(PHASES)
     assert int(second[0]) == 0
     assert first[1] == second[1]
+
+
+@pytest.mark.parametrize(
+    ("op", "attrs", "shapes"),
+    [
+        (ops.attention, {"heads": 2, "causal": True}, [(2, 8, 16)] * 3),
+        (ops.layer_norm, {"eps": 1e-5}, [(4, 16), (16,), (16,)]),
+        (ops.batch_norm, {"eps": 1e-5}, [(2, 4, 4, 3), (3,), (3,)]),
+    ],
+    ids=["attention", "layer_norm", "batch_norm"],
+)
+def test_ops_keep_bf16(op, attrs, shapes):
+    """An op that slips into float32 would make all that follows it float32."""
+    arrays = [draw.normal(*shape).sample(0, str(i)) for i, shape in enumerate(shapes)]
+    narrow, wide = (op(*(jnp.asarray(array, kind) for array in arrays), **attrs) for kind in ("bfloat16", "float32"))
+    assert narrow.dtype == jnp.bfloat16
+    assert float(jnp.linalg.norm(narrow.astype("float32") - wide)) < 2e-2 * float(jnp.linalg.norm(wide))

@@ -239,3 +239,23 @@ def test_a_device_clock_that_fails_costs_nothing_else(house):
     assert known["a"].device.clock.reason == "error: it failed at device_clock"
     assert known["b"].device is None
     assert sorted(name for name, _ in ended) == ["a", "b"]
+
+
+def test_an_interrupt_does_not_wait_for_arrays_that_are_still_computed(house, monkeypatch):
+    def worker(*started):
+        made = house.worker(*started)
+        made.process = SimpleNamespace(kill=lambda: None)
+        if started[2].stem == "b":
+            made.open = interrupt
+        return made
+
+    def interrupt(deadline_s, **_):
+        raise KeyboardInterrupt
+
+    ready: Future[Path] = Future()
+    monkeypatch.setattr(trial, "Worker", worker)
+    launches = {name: Launch("fake", name, {}, "python", Path(f"{name}.log")) for name in "ba"}
+    measured = {name: Measured() for name in "ab"}
+    with pytest.raises(KeyboardInterrupt):
+        run_trial(launches, measured, CONDITIONS, ready, print, abandon=lambda: ready.set_result(Path("half")))
+    assert ready.done()

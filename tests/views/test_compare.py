@@ -10,36 +10,9 @@ from harness.errors import UserError
 from harness.measure.comparison import SIGMA_DIFFERENCE_FLOOR, Answer
 from harness.measure.stats import moderated, within
 from harness.records.calibration import Calibration, Spread, assumed
-from harness.views.compare import compare, compare_all, exit_code, lines, match, remarks
-from tests.helpers.jobs import PLAIN
+from harness.views.compare import compare, exit_code, lines, match
 
 QUIET = assumed("anywhere")
-
-
-@pytest.fixture
-def measured(record):
-    """A record of five trials of 192 pairs: forward 7 ms, backward 13 ms times `slower`, 1 % between processes."""
-
-    def make(seed: int, slower: float = 1.0, **changes):
-        generator = np.random.default_rng(seed)
-        trials = []
-        for _ in range(5):
-            offset = generator.normal(0, 0.003)
-            forward = 0.007 * np.exp(generator.normal(0, 0.03, 192))
-            backward = 0.013 * slower * np.exp(offset + generator.normal(0, 0.03, 192))
-            trials.append({"seconds": {"forward": list(forward), "backward": list(backward)}})
-        return record(samples=trials, **changes)
-
-    return make
-
-
-@pytest.fixture
-def sharp(measured) -> Calibration:
-    """A self-check of that program on a machine whose processes hardly differ."""
-    checked = measured(1)
-    sigma = dict.fromkeys(("ratio", "marginal", "inference", "forward", "backward", "gradient"), 0.002)
-    spreads = {checked.variant: Spread(sigma, 20, 19)}
-    return Calibration("m", "2026", checked.workload, checked.threads, spreads, "noise floor: low")
 
 
 def test_the_same_program_is_the_same(measured, sharp):
@@ -114,78 +87,6 @@ def test_what_has_too_few_pairs_is_no_number_and_no_part_of_the_mean(measured, s
     assert any("geometric mean" in line and line.endswith("over 1 cell") for line in shown)
 
 
-def test_cells_are_named_by_what_tells_their_workloads_apart(measured, sharp):
-    pairs = []
-    for depth in (2, 4):
-        sides = [measured(seed, cell=f"depth {depth}") for seed in (1, 2)]
-        for made in sides:
-            made.workload = made.workload | {"sizes": {"depth": depth}}
-        pairs.append(tuple(sides))
-    assert [cell.name for cell in compare_all(pairs, sharp)] == ["mlp depth=2 torch eager", "mlp depth=4 torch eager"]
-
-
-def test_what_cannot_be_told_is_followed_by_what_to_do(measured, sharp):
-    advice = "measure=standard"
-    assert advice in lines([compare(measured(1), measured(2, slower=1.02), QUIET)])[-1]
-    assert advice not in lines([compare(measured(1), measured(2), sharp)])[-1]
-
-
-@pytest.mark.parametrize(
-    ("changes", "named"),
-    [
-        ({"measure": {"name": "quick", "trials": 3}}, "measure.trials is 1 in A and 3 in B"),
-        ({"versions": {"torch": "2.14"}}, "torch is not known in A and 2.14 in B"),
-        ({"versions": {"code": "0123"}}, "the digest of the code that runs it is not known in A and 0123 in B"),
-        ({"described": {"torch": "2.13", "onednn": "off"}}, "torch's onednn is not known in A and off in B"),
-        ({"harness": {"version": "0.1.0", "commit": "beef"}}, "twofold's commit is c0ffee in A and beef in B"),
-    ],
-)
-def test_other_settings_versions_and_commits_are_named_and_compared(measured, changes, named):
-    a, b = measured(1), measured(2, **changes)
-    assert remarks(match([a], [b], force=False)) == [named]
-
-
-def test_a_version_that_the_framework_reports_too_is_named_once(measured):
-    a, b = (measured(1, versions={"torch": v}, described={"torch": v}) for v in ("2.13", "2.14"))
-    assert remarks([(a, b)]) == ["torch is 2.13 in A and 2.14 in B"]
-
-
-@pytest.mark.parametrize(
-    ("changes", "named"),
-    [
-        ({"machine": {"cpu": "Other 1"}}, "machine.cpu is Quick 3000 in A and Other 1 in B"),
-        ({"machine": PLAIN.machine | {"instructions": "avx"}}, "machine.instructions is avx avx2 in A and avx in B"),
-        ({"machine": {"cpu": "Quick 3000"}}, "machine.instructions is avx avx2 in A and not known in B"),
-        ({"choices": PLAIN.choices | {"fusion": "single"}}, "choices.fusion is native in A and single in B"),
-        ({"threads": 1}, "threads is 2 in A and 1 in B"),
-        ({"memory": "returned"}, "memory is kept in A and returned in B"),
-        ({"device": "cuda", "cell": "other"}, "device is cpu in A and cuda in B"),
-    ],
-)
-def test_what_differs_is_refused_by_name_unless_forced(measured, changes, named):
-    a, b = measured(1), measured(2, **changes)
-    with pytest.raises(UserError, match=named):
-        match([a], [b], force=False)
-    assert match([a], [b], force=True) == [(a, b)]
-    assert any(named in remark for remark in remarks([(a, b), (a, b)]))
-
-
-def test_another_environment_is_compared_and_named_once(measured):
-    before = [measured(1, environment={}), measured(1, environment={"OMP_NUM_THREADS": "1"}, cell="other")]
-    after = [measured(2, environment={"TF_X": "0"}), measured(2, environment={"OMP_NUM_THREADS": "1"}, cell="other")]
-    pairs = match(before, after, force=False)
-    assert remarks(pairs + pairs) == ["TF_X is not set in A and 0 in B"]
-    assert remarks([(measured(1, environment=None), after[0])]) == ["environment is not known in A and known in B"]
-    assert remarks([(measured(1, environment=None), measured(2, environment=None))]) == []
-
-
-def test_other_sizes_are_refused_by_name(measured):
-    b = measured(2, cell="other")
-    b.workload = b.workload | {"sizes": b.workload["sizes"] | {"depth": 8}}
-    with pytest.raises(UserError, match=r"model\.depth is 3 in A and 8 in B"):
-        match([measured(1)], [b], force=False)
-
-
 def test_nothing_in_common_is_said(measured):
     with pytest.raises(UserError, match="nothing to compare"):
         match([measured(1)], [measured(2, model="gpt2", cell="other")], force=False)
@@ -207,9 +108,6 @@ def test_a_sweep_that_is_not_there_is_named_beside_those_that_are(measured, tmp_
     measured(3).write(tmp_path / "records" / "default" / "before")
     assert main(["before", "later", "--results", str(tmp_path)]) == 2
     assert "later: no records there; there are default/before" in capsys.readouterr().err
-
-
-SIZES = {"batch": 32, "depth": 3, "width": 64, "inputs": 5}
 
 
 def exact(record, trials, **changes):
@@ -242,31 +140,6 @@ def test_the_mean_over_cells_is_geometric(record, sharp):
     found = [compare(exact(record, [10]), exact(record, [ms]), sharp) for ms in (10, 40)]
     (mean,) = [line for line in lines(found) if "mean" in line and "backward" in line]
     assert "+100.0% over 2 cells" in mean
-
-
-@pytest.mark.parametrize(
-    ("changes", "named"),
-    [
-        ({"seed": 8}, "seed is 7 in A and 8 in B"),
-        ({"gradients": "both"}, "gradients is params in A and both in B"),
-        ({"precision": "bf16"}, "precision is fp32 in A and bf16 in B"),
-        ({"sizes": {"batch": 32, "depth": 3, "width": 64}}, "model.inputs is 5 in A and None in B"),
-        ({"sizes": {"inputs": 5, "loop": "scan"}}, "model.loop is None in A and scan in B"),
-    ],
-)
-def test_other_work_is_refused_by_name(measured, changes, named):
-    b = measured(2, cell="other")
-    b.workload = {**PLAIN.workload, "sizes": SIZES, **changes}
-    with pytest.raises(UserError, match=named):
-        match([measured(1, workload=PLAIN.workload | {"sizes": SIZES})], [b], force=False)
-
-
-def test_a_part_of_the_machine_that_one_side_does_not_know_may_differ(measured):
-    a, b = measured(1), measured(2)
-    for one, other in ((a, b), (b, a)):
-        one.machine, other.machine = {"cpu": "Quick 3000"}, {"cpu": "Quick 3000", "kernels": "avx2"}
-        with pytest.raises(UserError, match=r"machine\.kernels is (not known|avx2) in A"):
-            match([a], [b], force=False)
 
 
 def test_only_what_was_measured_whole_is_compared(measured):
