@@ -211,8 +211,9 @@ def _fast_bf16() -> bool:
 
 def _check_compiled_lstm(graph: Graph) -> None:
     """Raise Unsupported where torch.compile fails for `torch.nn.LSTM` itself: oneDNN returns no workspace then."""
-    if any(call.op == "lstm" and call.inputs[0] not in graph.needs_gradient for call in graph.calls):
+    alone = graph.side("params") if graph.gradients == "both" else graph  # then each side is a program too
+    if any(call.op == "lstm" and call.inputs[0] not in alone.needs_gradient for call in graph.calls):
         raise Unsupported(
             "torch: torch.compile fails for oneDNN's LSTM where its input needs no gradient, torch.nn.LSTM too; "
-            "choose gradients=both or choices.kernels=plain"
+            "choose gradients=inputs or choices.kernels=plain"
         )

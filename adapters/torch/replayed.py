@@ -47,7 +47,8 @@ class _Steps(Program):
 
     def spoil(self, result: Any) -> None:
         """All but views of what the program is given, as an op that computes nothing returns them."""
-        given = {array.untyped_storage().data_ptr() for array in pytree.tree_leaves([self._arrays, self._start])}
+        own = (x for x in pytree.tree_leaves([self._arrays, self._start]) if isinstance(x, Tensor))
+        given = {array.untyped_storage().data_ptr() for array in own}
         with torch.no_grad():
             for array in pytree.tree_leaves(result):
                 if array.untyped_storage().data_ptr() not in given:

@@ -11,6 +11,8 @@ from adapters.torch import adapter, modes  # noqa: E402
 from adapters.torch.adapter import Adapter  # noqa: E402
 from harness.measure.clock import first_calls  # noqa: E402
 from harness.measure.verify import verify  # noqa: E402
+from harness.workload.oracle import reference  # noqa: E402
+from harness.workload.workload import Workload  # noqa: E402
 from tests.helpers.programs import run, work  # noqa: E402
 from tests.helpers.tiny import counts  # noqa: E402
 
@@ -83,6 +85,17 @@ def test_a_spoilt_result_is_no_number(steps):
     loss, gradients = program.gradient()
     program.spoil((loss, gradients))
     assert all(array.isnan().all() for array in (loss, *gradients.values()))
+
+
+@pytest.mark.parametrize("chosen", [{}, {"autodiff": "by_hand"}])
+@pytest.mark.parametrize("op", ["add", "flatten"])
+def test_what_an_op_alone_is_given_is_not_spoilt_where_its_results_are_views_of_it(steps, op, chosen):
+    workload = Workload.of("op", {"op": op, "batch": 2, "tokens": 3, "width": 4, "image": 4, "channels": 2})
+    torch_adapter, arrays = Adapter("cpu", 1, "fp32"), workload.sample()
+    program = torch_adapter.load(workload.graph, arrays, "compile", Choices(mode="cudagraphs", **chosen))
+    first_calls(torch_adapter, program)
+    program.spoil((program.inference(), program.gradient()))
+    verify(program, workload, reference(workload.graph, arrays))
 
 
 @pytest.mark.parametrize(("execution", "mode"), [("compile", "cudagraphs"), ("compile", "autotune_cudagraphs")])

@@ -172,9 +172,10 @@ def test_on_a_gpu_the_peak_is_what_the_allocator_gave_out_from_before_the_call_u
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")  # the compiler still uses it
-def test_a_compiled_lstm_whose_input_needs_no_gradient_is_unsupported_as_it_fails_in_torch_itself():
-    workload = Workload.of("op", {"op": "lstm", "batch": 2, "tokens": 3, "width": 8})
-    with pytest.raises(Unsupported, match=r"needs no gradient, torch\.nn\.LSTM too; choose gradients=both"):
+@pytest.mark.parametrize("gradients", ["params", "both"])  # of both, each side is a program of its own too
+def test_a_compiled_lstm_whose_input_needs_no_gradient_is_unsupported_as_it_fails_in_torch_itself(gradients):
+    workload = Workload.of("op", {"op": "lstm", "batch": 2, "tokens": 3, "width": 8}, gradients=gradients)
+    with pytest.raises(Unsupported, match=r"needs no gradient, torch\.nn\.LSTM too; choose gradients=inputs"):
         Adapter("cpu", 1, "fp32").load(workload.graph, workload.sample(), "compile")
     module, x = torch.nn.LSTM(8, 8), torch.ones(3, 2, 8)
     with torch._dynamo.config.patch(allow_rnn=True), pytest.raises(TypeError, match="mkldnn_rnn_layer"):

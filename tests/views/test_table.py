@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import pytest
 
 from harness.views.answer import answer
 from harness.views.table import COLUMNS, Table, markdown, remarks
-from harness.workload.workload import Workload
 from tests.helpers.claims import split
 
 BELOW, ABOVE, STRADDLING = (1.7, 1.8, 1.9), (2.2, 2.4, 2.6), (1.9, 2.05, 2.2)
@@ -81,39 +80,25 @@ def test_noise_and_differing_counts_are_marked_and_remarked(record):
     ]
 
 
-def test_a_note_stands_once_whatever_the_phases_and_rows_that_it_concerns(record):
-    again = "the kernel recomputes."
-    made = [record(notes={"forward": again, "backward": again}, execution=name) for name in ("a", "b", "c")]
-    made += [record(execution="d"), record(notes={"backward": "It is merged."}, execution="e", noise="a neighbour")]
-    made.append(record(execution="f", noise="another neighbour"))
-    table = Table.of(made)
-    assert [table.row(number, ["variant", "matmuls F / B"]) for number in range(6)] == [
-        *([(f"torch {name}", ""), ("3 / 5", "*")] for name in ("a", "b", "c")),
-        [("torch d", ""), ("3 / 5", "")],
-        [("torch e", "‡"), ("3 / 5", "†")],
-        [("torch f", "‡"), ("3 / 5", "")],
-    ]
-    assert table.remarks()[:3] == [
-        f"* forward, backward: {again}",
-        "† backward: It is merged.",
-        "‡ noisy: 2 variants were disturbed while measured; redo=noisy measures them again",
-    ]
+@pytest.mark.parametrize(
+    ("ratios", "found"),
+    [
+        ([BELOW, BELOW], "of 2 variants, 2 lie below 2, 0 above, and 0 cannot be told from 2"),
+        ([ABOVE, ABOVE, ABOVE], "of 3 variants, 0 lie below 2, 3 above, and 0 cannot be told from 2"),
+        ([STRADDLING], "it takes 2.05 times, which cannot be told from 2 (95 % interval 1.90 to 2.20)"),
+        ([BELOW], "it takes 1.80 times, which is below 2 (95 % interval 1.70 to 1.90)"),
+        ([ABOVE], "it takes 2.40 times, which is above 2 (95 % interval 2.20 to 2.60)"),
+        ([ABOVE, BELOW, STRADDLING], "of 3 variants, 1 lies below 2, 1 above, and 1 cannot be told from 2"),
+    ],
+)
+def test_the_answer_counts_intervals_not_point_values(record, ratios, found):
+    assert found in answer([record(ratio=ratio) for ratio in ratios])
 
 
-def test_an_op_whose_pass_is_slow_beside_its_others_is_marked(record):
-    made = record(workload=Workload.of("op", {"op": "linear"}).as_dict(), model="linear")
-    made.phases["backward"].ms, slow = 0.5, replace(made, execution="compile", phases=dict(made.phases))
-    slow.phases["backward"] = replace(slow.phases["backward"], ms=0.1)
-    assert [cell.marks for cell in (Table.of([made, slow]).row(row, ["ratio"])[0] for row in (0, 1))] == ["", "*"]
-    assert remarks([made, slow])[0].startswith(
-        "* likely a kernel problem, one pass 3 times slower than the best of the same op: linear torch compile, "
-    )
-
-
-def test_there_are_marks_for_any_number_of_notes(record):
-    made = [record(notes={"backward": f"reason {number}"}) for number in range(12)]
-    marks = [note.mark for note in Table.of(made).notes]
-    assert marks[:6] == ["*", "†", "‡", "§", "¶", "**"] and len(set(marks)) == 12
+@pytest.mark.parametrize("bounds", [(2.0, 2.1, 2.2), (1.8, 1.9, 2.0)])
+def test_an_interval_that_touches_2_cannot_be_told_from_it(record, bounds):
+    assert "which cannot be told from 2" in answer([record(ratio=bounds)])
+    assert "0 lie below 2, 0 above, and 2 cannot be told" in answer([record(ratio=bounds), record(ratio=bounds)])
 
 
 WIDE = (0.38, 9.8, 253.0)
@@ -124,6 +109,29 @@ def test_an_interval_that_tells_nothing_is_no_number(record):
     assert (made["ratio"], made["95 % interval"]) == ("", "cannot tell")
     assert "cannot tell: the ends of the interval differ by more than a factor of 4" in remarks([record(ratio=WIDE)])
     assert cells(record(ratio=(1.0, 2.0, 4.0)))["95 % interval"] == "1.00 to 4.00"
+
+
+def test_what_has_no_telling_interval_is_named_in_the_answer_and_not_counted(record):
+    few = record(execution="few")
+    del few.metrics["ratio_low"], few.metrics["ratio_high"]
+    said = Table.of([record(ratio=BELOW), few, record(ratio=ABOVE), record(ratio=WIDE, execution="wide")]).answer
+    assert "takes 1.80 to 2.40 times: of 2 variants, 1 lies below 2, 1 above, and 0 cannot be told" in said
+    assert said.endswith(
+        "Not counted are 2 variants with too few pairs for an interval that tells anything: "
+        "mlp torch few and mlp torch wide."
+    )
+    assert "Not counted is 1 variant with" in answer([record(ratio=BELOW), few])
+    assert answer([few, few]).startswith("Nothing was measured long enough")
+
+
+def test_the_answer_gives_the_range_of_ratios_the_flops_and_the_machine(record):
+    records = [record(ratio=ABOVE, metrics={"ratio_flops": 1.9, "ratio_flops_asked": 1.9}), record(ratio=BELOW)]
+    said = answer(records)
+    assert "By FLOPs it is 1.67 to 1.90 times;" in said
+    assert "takes 1.80 to 2.40 times" in said
+    assert "measured on Quick 3000 with 2 threads, it takes" in said
+    assert "By FLOPs it is 1.67 times;" in answer([records[1]])
+    assert "it takes 1.80 times, which is below 2" in answer([records[1]])
 
 
 def test_flops_are_those_that_ran_with_those_asked_for_beside_them(record):
@@ -163,6 +171,18 @@ def test_a_cell_whose_gpu_mostly_waits_is_marked_host_bound_and_says_what_the_gp
         "* host-bound: the GPU waits for the host most of the time: mlp torch eager, the GPU works in 14% of forward "
         "and backward; by its own time backward / forward is 1.66"
     )
+
+
+def test_on_a_gpu_the_answer_names_it(record):
+    made = record(device="cuda", machine={"cpu": "Quick 3000", "gpus": ["Big 1"]})
+    assert "measured on Big 1, it" in answer([made])
+
+
+@pytest.mark.parametrize("outcome", ["invalid", "unsupported", "oom", "timeout", "crashed", "error"])
+def test_only_what_was_measured_counts(record, failed, outcome):
+    failure = failed(outcome, "a reason")
+    assert answer([failure, record(ratio=BELOW)]) == answer([record(ratio=BELOW)])
+    assert answer([failure]) == answer([]) == "Nothing was measured, so there is no answer."
 
 
 def test_the_step_the_update_and_what_is_kept_are_there_where_they_were_measured(record, failed):
