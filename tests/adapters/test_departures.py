@@ -109,7 +109,7 @@ def tensorflow_with_the_inputs_dx(monkeypatch):
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(sources)
             loss = self._loss(values, values)
-        return loss, (tape, loss, sources)
+        return loss, (tape, loss, sources, None)
 
     monkeypatch.setattr(Reverse, "run", run_watching)
     monkeypatch.setattr(Reverse, "pull", lambda self, kept: pull(self, kept)[:-1])

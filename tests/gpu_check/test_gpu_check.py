@@ -146,7 +146,8 @@ def test_everything_is_in_one_file_and_what_the_user_chose_counts(contact, capsy
     assert "results/records/quick/main/mlp-" in names and "results/logs/gpu_check/main/mlp-" in names
     (record,) = contact.records
     assert record["phases"]["backward"]["device_ms"] == pytest.approx(2.5) and record["described"]["device_clock"]
-    assert record["metrics"]["ratio_device"] == pytest.approx(2.5) and 0.7 < record["metrics"]["launch_gap"] < 0.8
+    in_nanoseconds = pytest.approx(2.5, rel=1e-5)  # the fake's kernels start and end at whole ones, as CUPTI's
+    assert record["metrics"]["ratio_device"] == in_nanoseconds and 0.7 < record["metrics"]["launch_gap"] < 0.8
     assert "host-bound" in log
 
 
