@@ -21,7 +21,7 @@ from ..base import Choices, Program, Unsupported
 from ..common.adapter import CommonAdapter
 from ..common.program import Part
 from ..common.refusals import check_device
-from . import cudnn, departures
+from . import cudnn_attention, departures
 from .arithmetic import JaxArithmetic, allow_float64
 from .compiled import Compiled
 from .executable import Executable
@@ -171,7 +171,7 @@ class Adapter(CommonAdapter):
 
 def _raised_by_cudnn(error: Exception) -> bool:
     """Whether an error was raised while a call of cuDNN's attention was traced."""
-    return any(frame.filename == cudnn.__file__ for frame in traceback.extract_tb(error.__traceback__))
+    return any(frame.filename == cudnn_attention.__file__ for frame in traceback.extract_tb(error.__traceback__))
 
 
 _running_threads: int | None = None

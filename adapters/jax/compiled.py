@@ -14,7 +14,7 @@ from jax import Array
 from ..base import Choices, Executed
 from ..common import hlo
 from ..common.program import Core, Part
-from . import cudnn, ops
+from . import cudnn_attention, ops
 from .autodiff import reverse
 from .departures import FUSED
 from .executable import Executable
@@ -27,7 +27,7 @@ class Compiled(Core):
     def __init__(self, part: Part, choices: Choices, mixed: bool, executable: Callable[..., Executable]) -> None:
         super().__init__(part)
         catalogue = SimpleNamespace(
-            **vars(ops) | ({"attention": cudnn.attention} if choices.attention in FUSED else {})
+            **vars(ops) | ({"attention": cudnn_attention.attention} if choices.attention in FUSED else {})
         )
         rule = (
             reverse(part.graph, catalogue, choices.residuals, mixed)

@@ -11,7 +11,7 @@ from harness.workload.ops import CATALOGUE
 from harness.workload.trace import Call, Graph
 
 from ..base import Choices
-from ..common.cudnn import CUDNN
+from ..common.cudnn_convolutions import CUDNN
 from ..common.departures import ALL_PAIRS, DELETES, MAY_JOIN, MAY_MERGE, MERGES, fused_attention
 from ..common.outer_products import OUTER, VECTORS
 

@@ -80,7 +80,7 @@ def _packet(op: Any) -> Any:
 
 
 class Tally:
-    """A running count. Raises NotImplementedError for a multiply that it does not know, rather than skip it."""
+    """A running count. Raises ValueError for a multiply that it does not know, rather than skip it."""
 
     def __init__(self) -> None:
         self.matmuls = self.flops = self.seen = 0
@@ -95,7 +95,7 @@ class Tally:
             self.matmuls += matmuls
             self.flops += flops
         elif packet in flop_registry:
-            raise NotImplementedError(f"torch ran {packet}, a multiply that adapters/torch/counting.py does not count")
+            raise ValueError(f"torch ran {packet}, a multiply that adapters/torch/counting.py does not count")
 
     def executed(self) -> Executed:
         return Executed(self.matmuls, self.flops, self.seen)

@@ -9,7 +9,7 @@ jax = pytest.importorskip("jax")
 
 from adapters.base import Choices, Unsupported  # noqa: E402
 from adapters.common import hlo  # noqa: E402
-from adapters.jax import Adapter, cudnn, departures, ops  # noqa: E402
+from adapters.jax import Adapter, cudnn_attention, departures, ops  # noqa: E402
 from harness.workload.cost import phase_work  # noqa: E402
 from harness.workload.expected import expected  # noqa: E402
 from tests.adapters.test_contract import adapter_of  # noqa: E402
@@ -24,14 +24,14 @@ BIAS = np.linspace(-1, 1, HEADS * TOKENS * TOKENS, dtype=np.float32).reshape(HEA
     ("mask", "causal", "kv_heads"), [(None, True, None), (None, True, 2), (KEYS, False, None), (BIAS, False, None)]
 )
 def test_it_is_the_same_attention(monkeypatch, mask, causal, kv_heads):
-    monkeypatch.setattr(cudnn, "IMPLEMENTATION", "xla")
+    monkeypatch.setattr(cudnn_attention, "IMPLEMENTATION", "xla")
     generator = np.random.default_rng(0)
     width = WIDTH // HEADS * (kv_heads or HEADS)
     q, k, v = (generator.normal(size=(BATCH, TOKENS, n)).astype(np.float32) for n in (WIDTH, width, width))
     mask = None if mask is None else jax.numpy.asarray(mask)
     how = {"heads": HEADS, "causal": causal, "kv_heads": kv_heads}
     wanted = ops.attention(jax.numpy.asarray(q), jax.numpy.asarray(k), jax.numpy.asarray(v), mask, **how)
-    found = cudnn.attention(jax.numpy.asarray(q), jax.numpy.asarray(k), jax.numpy.asarray(v), mask, **how)
+    found = cudnn_attention.attention(jax.numpy.asarray(q), jax.numpy.asarray(k), jax.numpy.asarray(v), mask, **how)
     np.testing.assert_allclose(found, wanted, atol=1e-5)
 
 
@@ -55,7 +55,7 @@ def test_what_it_does_not_take_is_unsupported():
     assert isinstance(adapter, Adapter)
     q = jax.numpy.zeros((BATCH, TOKENS, WIDTH))
     with pytest.raises(Exception) as raised:
-        jax.jit(lambda q: cudnn.attention(q, q, q, heads=HEADS, causal=True)).lower(q)
+        jax.jit(lambda q: cudnn_attention.attention(q, q, q, heads=HEADS, causal=True)).lower(q)
     assert str(adapter.refusal(raised.value)).startswith("jax: cuDNN's attention does not take these arrays (")
     assert adapter.refusal(RuntimeError("out of memory")) is None
 
