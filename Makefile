@@ -63,7 +63,7 @@ WHOLE_FRAMEWORKS := $(addprefix --ignore=tests/,adapters bench identity parity)
 test: lint ## lint, types and all tests; or some of them: make test ARGS="tests/claims -k name"
 	@$(PYTEST) --durations=10 $(ARGS)
 
-test-fast: lint ## lint, types and the quick tests (2 minutes): none marked slow, none of whole frameworks
+test-fast: lint ## lint, types and the quick tests (3 minutes): none marked slow, none of whole frameworks
 	@$(PYTEST) -m "not slow" $(WHOLE_FRAMEWORKS) $(ARGS)
 
 lint: $(READY) ## lint the code and check its format and types; changes nothing
