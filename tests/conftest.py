@@ -5,18 +5,21 @@ from __future__ import annotations
 import shlex
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness.workload.workload import Workload, save
+from tests.helpers.sweeps import Sweep
 
 # A shell that starts tests in the background has them, and what they start, ignore Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
-def fake_python(tmp_path_factory) -> str:
+def fake_python(tmp_path_factory: pytest.TempPathFactory) -> str:
     """An executable that is Python for the framework `fake`."""
     script = tmp_path_factory.mktemp("bin") / "python"
     launcher = Path(__file__).parent / "fakes" / "python.py"
@@ -26,7 +29,7 @@ def fake_python(tmp_path_factory) -> str:
 
 
 @pytest.fixture
-def sweep(tmp_path, fake_python):
+def sweep(tmp_path: Path, fake_python: str) -> Iterator[Sweep]:
     """Starts sweeps of its own; ends what is left of them."""
     from tests.helpers.sweeps import Sweep  # MLflow takes seconds
 
@@ -44,13 +47,13 @@ def tiny() -> Workload:
 
 
 @pytest.fixture(scope="session")
-def tiny_folder(tiny, tmp_path_factory) -> Path:
+def tiny_folder(tiny: Workload, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Its arrays and the oracle's answer, as a worker loads them."""
     return save(tiny, tmp_path_factory.mktemp("workload"))
 
 
 @pytest.hookimpl(optionalhook=True)  # without pytest-xdist there is nothing to schedule
-def pytest_xdist_make_scheduler(config, log):
+def pytest_xdist_make_scheduler(config: Any, log: Any) -> Any:
     """Groups of tests, and a crash that costs one of them."""
     if config.getvalue("dist") != "loadgroup":
         return None

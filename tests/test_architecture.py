@@ -6,7 +6,9 @@ import ast
 import dataclasses
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,7 +33,7 @@ FLOORS = (
 )
 
 
-def loaded_by(program):
+def loaded_by(program: Any) -> Any:
     """Top-level packages that a program has loaded when it ends, in a fresh process."""
     report = "import sys; print(' '.join(sorted({name.partition('.')[0] for name in sys.modules})))"
     asked = [sys.executable, "-c", f"{program}\n{report}"]
@@ -70,27 +72,27 @@ with initialize_config_dir(str(conf), version_base="1.3"):
     ],
     ids=lambda value: value.splitlines()[0] or "compose every config" if isinstance(value, str) else "",
 )
-def test_what_is_not_needed_is_not_loaded(program, never):
+def test_what_is_not_needed_is_not_loaded(program: str, never: set[str]) -> None:
     assert not loaded_by(program) & never
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("framework", sorted(FRAMEWORKS))
-def test_an_adapter_loads_its_own_framework_and_no_other(framework):
+def test_an_adapter_loads_its_own_framework_and_no_other(framework: str) -> None:
     """TensorFlow loads jax by itself where it finds it, so that is told apart from what the adapter does."""
     loaded = loaded_by(f"import adapters.{framework}; adapters.{framework}.Adapter")
     assert loaded & FRAMEWORKS == loaded_by(f"import {framework}") & FRAMEWORKS
     assert not loaded & {"hydra", "mlflow", "omegaconf"}
 
 
-def modules(folder):
+def modules(folder: Path) -> Iterator[Any]:
     """(dotted name, syntax tree) of every module in a package."""
     for path in sorted((ROOT / folder).rglob("*.py")):
         parts = path.relative_to(ROOT).with_suffix("").parts
         yield ".".join(parts), ast.parse(path.read_text())
 
 
-def imports(name, tree):
+def imports(name: str, tree: Any) -> Iterator[Any]:
     """Absolute dotted names that a module imports, wherever the statement stands; for typing alone too."""
     package = name.split(".")[:-1]
     for node in ast.walk(tree):
@@ -103,37 +105,37 @@ def imports(name, tree):
             yield from (f"{target}.{alias.name}" for alias in node.names)
 
 
-def importers(package, folder="harness"):
+def importers(package: Any, folder: Path = "harness") -> Any:
     """Modules in `folder` that import a top-level package."""
     return {name for name, tree in modules(folder) if any(i.split(".")[0] == package for i in imports(name, tree))}
 
 
-def test_only_the_entry_points_know_hydra():
+def test_only_the_entry_points_know_hydra() -> None:
     names = ("__main__", "config.compose", "errors", "gpu_check.__main__", "selfcheck.processes", "sweep.sweeper")
     entry_points = {f"harness.{name}" for name in names}
     assert importers("hydra") | importers("omegaconf") <= entry_points
     assert not importers("hydra", "adapters")
 
 
-def test_only_tracking_knows_mlflow():
+def test_only_tracking_knows_mlflow() -> None:
     assert importers("mlflow") == {"harness.views.mlflow"}
     assert not importers("mlflow", "adapters")
 
 
 @pytest.mark.parametrize("framework", sorted(FRAMEWORKS))
-def test_only_its_adapter_knows_a_framework(framework):
+def test_only_its_adapter_knows_a_framework(framework: str) -> None:
     assert not importers(framework)
     assert all(name.startswith(f"adapters.{framework}.") for name in importers(framework, "adapters"))
 
 
-def test_what_is_computed_needs_the_standard_library_and_numpy_only():
+def test_what_is_computed_needs_the_standard_library_and_numpy_only() -> None:
     allowed = sys.stdlib_module_names | {"numpy", "harness"}
     for name, tree in modules("harness/workload"):
         outside = {i for i in imports(name, tree) if i.split(".")[0] not in allowed}
         assert not outside, f"{name} imports {outside}"
 
 
-def test_a_worker_needs_the_standard_library_and_numpy_only():
+def test_a_worker_needs_the_standard_library_and_numpy_only() -> None:
     """It runs where only its framework is installed."""
     allowed = sys.stdlib_module_names | {"numpy", "harness", "adapters"}
     trees = dict(modules("harness"))
@@ -147,7 +149,7 @@ def test_a_worker_needs_the_standard_library_and_numpy_only():
         needed |= (imported & trees.keys()) - found
 
 
-def test_a_room_imports_only_rooms_below_it():
+def test_a_room_imports_only_rooms_below_it() -> None:
     below = {"harness"}
     for floor in FLOORS:
         for room in floor:
@@ -159,12 +161,12 @@ def test_a_room_imports_only_rooms_below_it():
         below |= set(floor)
 
 
-def test_every_room_has_its_floor():
+def test_every_room_has_its_floor() -> None:
     rooms = {name.split(".")[1] for name, _ in modules("harness")} - {"__init__"}
     assert rooms == {room for floor in FLOORS for room in floor}
 
 
-def test_no_module_imports_itself_through_others():
+def test_no_module_imports_itself_through_others() -> None:
     trees = {name.removesuffix(".__init__"): tree for top in ("harness", "adapters") for name, tree in modules(top)}
     graph = {name: {i for i in imports(name, tree) if i in trees and i != name} for name, tree in trees.items()}
     while leaves := {name for name, needs in graph.items() if not needs & graph.keys()}:
@@ -173,27 +175,27 @@ def test_no_module_imports_itself_through_others():
     assert not graph, f"a circle of imports among {sorted(graph)}"
 
 
-def test_adapters_import_only_what_is_computed():
+def test_adapters_import_only_what_is_computed() -> None:
     """Not the clock, not the config, not the records."""
     for name, tree in modules("adapters"):
         inward = {i for i in imports(name, tree) if i.startswith("harness") and not i.startswith("harness.workload")}
         assert not inward, f"{name} imports {inward}"
 
 
-def test_adapters_import_each_other_relatively():
+def test_adapters_import_each_other_relatively() -> None:
     for name, tree in modules("adapters"):
         for node in ast.walk(tree):
             if isinstance(node, ast.ImportFrom) and not node.level:
                 assert node.module is not None and node.module.split(".")[0] != "adapters", name
 
 
-def test_an_op_stands_in_the_file_of_the_same_name_in_every_framework():
+def test_an_op_stands_in_the_file_of_the_same_name_in_every_framework() -> None:
     files = {framework: files_of_ops(ROOT / "adapters" / framework) for framework in sorted(FRAMEWORKS)}
     assert files["jax"].keys() == CATALOGUE.keys()
     assert files["jax"] == files["tensorflow"] == files["torch"]
 
 
-def files_of_ops(folder):
+def files_of_ops(folder: Path) -> Any:
     """The module of an adapter that defines each op of the catalogue, by the op's name."""
     files = {}
     for family in ("images", "norms", "ops", "recurrent", "sequence"):
@@ -205,12 +207,12 @@ def files_of_ops(folder):
     return {name: family for name, family in files.items() if name in CATALOGUE}
 
 
-def test_no_model_knows_a_framework_and_no_adapter_knows_a_model():
+def test_no_model_knows_a_framework_and_no_adapter_knows_a_model() -> None:
     for name, tree in modules("adapters"):
         assert not {i for i in imports(name, tree) if i.startswith("harness.workload.models")}, name
 
 
-def test_what_is_known_of_several_ops_stands_on_their_classes():
+def test_what_is_known_of_several_ops_stands_on_their_classes() -> None:
     """A table or a list of ops beside the catalogue would be one more entry for every new op.
 
     What departs from the rule in one framework may name the one op that it does otherwise. Models are made of ops.
@@ -225,16 +227,16 @@ def test_what_is_known_of_several_ops_stands_on_their_classes():
 
 
 @pytest.mark.parametrize("folder", ["harness", "adapters"])
-def test_no_module_is_longer_than_a_reader_can_hold(folder):
+def test_no_module_is_longer_than_a_reader_can_hold(folder: str) -> None:
     for path in (ROOT / folder).rglob("*.py"):
         assert path.stat().st_size <= 12_000, path.relative_to(ROOT)
 
 
-def test_nothing_is_pickled_on_purpose():
+def test_nothing_is_pickled_on_purpose() -> None:
     assert not importers("pickle") | importers("pickle", "adapters")
 
 
-def test_no_duration_is_read_from_a_clock_that_can_be_set():
+def test_no_duration_is_read_from_a_clock_that_can_be_set() -> None:
     """Only when a record and a self-check were made is told in the time of day."""
     readers = set()
     for folder in ("harness", "adapters"):
@@ -244,18 +246,18 @@ def test_no_duration_is_read_from_a_clock_that_can_be_set():
     assert readers == {"harness.records.build", "harness.selfcheck.__main__"}
 
 
-def test_every_field_of_a_record_has_its_sentence():
+def test_every_field_of_a_record_has_its_sentence() -> None:
     assert set(FIELDS) == {field.name for field in dataclasses.fields(Record)}
     for name, sentence in FIELDS.items():
         assert sentence.endswith("."), name
 
 
-def test_every_number_has_a_unit_and_a_sentence():
+def test_every_number_has_a_unit_and_a_sentence() -> None:
     for name, quantity in METRICS.items():
         assert quantity.unit, name
         assert quantity.sentence.endswith("."), name
 
 
-def test_every_phase_has_its_numbers():
+def test_every_phase_has_its_numbers() -> None:
     for phase in PHASES:
         assert {f"{phase}_ms", f"first_{phase}_s", f"executed_{phase}_matmuls"} <= set(METRICS)

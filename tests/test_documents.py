@@ -24,7 +24,7 @@ def anchors(document: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=str)
-def test_every_link_leads_to_a_file_and_a_heading(document):
+def test_every_link_leads_to_a_file_and_a_heading(document: Path) -> None:
     for link in re.findall(r"\]\(([^)\s]+)\)", (ROOT / document).read_text()):
         if not link.startswith("http"):
             file, _, anchor = link.partition("#")
@@ -34,12 +34,12 @@ def test_every_link_leads_to_a_file_and_a_heading(document):
 
 
 @pytest.mark.parametrize("document", [d for d in DOCUMENTS if d.name != "CHANGELOG.md"], ids=str)
-def test_every_file_that_is_named_exists(document):
+def test_every_file_that_is_named_exists(document: Path) -> None:
     for name in FILE.findall((ROOT / document).read_text()):
         assert (ROOT / name).exists(), name
 
 
-def test_the_map_has_every_room():
+def test_the_map_has_every_room() -> None:
     readme = (ROOT / "README.md").read_text()
     map_of_the_tree = readme[readme.index("## The tree") : readme.index("## Glossary")]
     rooms = {path.parent.name for path in (ROOT / "harness").glob("*/__init__.py")} | {"plugins"}

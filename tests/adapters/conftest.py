@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from tests.helpers import inductor
 
 
 @pytest.fixture(autouse=True, scope="module")
-def torch_as_it_was():
+def torch_as_it_was() -> Iterator[None]:
     """Torch's settings are those of the process; other tests compute with torch too."""
     import torch
 
@@ -20,7 +22,7 @@ def torch_as_it_was():
 
 
 @pytest.fixture(scope="module", name="no_code_generation")
-def _no_code_generation():
+def _no_code_generation() -> Iterator[None]:
     """See `inductor.py`."""
     with inductor.no_code_generation():
         yield

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+from typing import Any
 
 import pytest
 
@@ -38,7 +39,7 @@ def work(name: str) -> tuple[Workload, Reference]:
     return workload, reference(workload.graph, workload.sample())
 
 
-def combination(framework: str, execution: str, name: str):
+def combination(framework: str, execution: str, name: str) -> Any:
     marks = [pytest.mark.slow] if name in LARGE else []
     return pytest.param(framework, execution, name, id=f"{framework}-{execution}-{name}", marks=marks)
 
@@ -47,7 +48,7 @@ def combination(framework: str, execution: str, name: str):
     ("framework", "execution", "name"),
     [combination(*v, name) for v in EXECUTIONS for name in SIZES if v[0] != "numpy" or name not in LARGE],
 )
-def test_loss_and_every_gradient_agree_with_the_oracle(framework, execution, name):
+def test_loss_and_every_gradient_agree_with_the_oracle(framework: str, execution: str, name: str) -> None:
     workload, expected = work(name)
     adapter = importlib.import_module(f"adapters.{framework}").Adapter("cpu", 1, "fp32")
     program = adapter.load(workload.graph, workload.sample(), execution)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from contextlib import nullcontext
+from typing import Any
 
 import jax
 import numpy as np
@@ -40,33 +41,33 @@ PAIRS = [
 ]
 
 
-def arithmetic_of(framework):
+def arithmetic_of(framework: str) -> Any:
     if framework == "torch":
         return TorchArithmetic(torch.device("cpu"))
     return JaxArithmetic(jax.devices("cpu")[0])
 
 
-def in_float64(framework):
+def in_float64(framework: str) -> Any:
     """As `allow_float64` leaves a process of its own."""
     return jax.enable_x64(True) if framework == "jax" else nullcontext()
 
 
 @functools.cache
-def work(name):
+def work(name: str) -> Any:
     workload = Workload.of(name, MODELS[name])
     arrays = workload.sample()
     return workload, arrays, reference(workload.graph, arrays)
 
 
 @functools.cache
-def computed(framework, name):
+def computed(framework: str, name: str) -> Any:
     """The framework's reference of a model, of its rules as they are."""
     workload, arrays, _ = work(name)
     with in_float64(framework):
         return reference(workload.graph, arrays, arithmetic_of(framework))
 
 
-def assert_exact(found, expected):
+def assert_exact(found: Any, expected: Any) -> None:
     assert found.loss == pytest.approx(expected.loss, rel=EXACT)
     errors = expected.gradient_errors(found.gradients)
     assert max(errors.values()) < EXACT, errors
@@ -74,7 +75,7 @@ def assert_exact(found, expected):
 
 
 @pytest.mark.parametrize(("framework", "name"), PAIRS)
-def test_a_models_loss_and_gradients_are_the_oracles(framework, name):
+def test_a_models_loss_and_gradients_are_the_oracles(framework: str, name: str) -> None:
     expected, found = work(name)[2], computed(framework, name)
     assert_exact(found, expected)
     version = {"torch": torch, "jax": jax}[framework].__version__.partition("+")[0]
@@ -83,7 +84,7 @@ def test_a_models_loss_and_gradients_are_the_oracles(framework, name):
 
 
 @pytest.mark.parametrize("framework", ["torch", "jax"])
-def test_every_op_is_the_oracles_ties_and_all(framework):
+def test_every_op_is_the_oracles_ties_and_all(framework: str) -> None:
     model = OpsModel(CASES + TIES if framework == "torch" else ONCE)  # jax compiles all of them as one program
     graph, arrays = trace(model), model.sample()
     with in_float64(framework):
@@ -93,7 +94,7 @@ def test_every_op_is_the_oracles_ties_and_all(framework):
 
 @pytest.mark.parametrize("framework", ["torch", "jax"])
 @pytest.mark.parametrize("op", ["linear", "split"])
-def test_an_op_alone_has_the_oracles_outputs(framework, op):
+def test_an_op_alone_has_the_oracles_outputs(framework: str, op: str) -> None:
     workload = Workload.of("op", {"op": op, "batch": 2, "tokens": 4, "width": 8})
     arrays = workload.sample()
     expected = reference(workload.graph, arrays)
@@ -105,7 +106,7 @@ def test_an_op_alone_has_the_oracles_outputs(framework, op):
 
 
 @pytest.mark.slow
-def test_limits_are_set_by_an_error_in_float32():
+def test_limits_are_set_by_an_error_in_float32() -> None:
     """Were both passes in float64, every gradient would have the least limit there is."""
     expected, found = work("mobilenet_v2")[2], computed("torch", "mobilenet_v2")
     assert found.allowed.gradients.keys() == expected.allowed.gradients.keys()
@@ -115,7 +116,7 @@ def test_limits_are_set_by_an_error_in_float32():
 
 
 @pytest.mark.parametrize("framework", ["torch", "jax"])
-def test_biases_are_moved_as_numpy_moves_them(framework):
+def test_biases_are_moved_as_numpy_moves_them(framework: str) -> None:
     """But for the last digit, which may hang on the order of a sum."""
     workload, arrays, _ = work("mlp")
     assert any((array != workload.graph.draws[name].sample(0, name)).any() for name, array in arrays.items())
@@ -128,7 +129,7 @@ def test_biases_are_moved_as_numpy_moves_them(framework):
 
 
 @pytest.mark.parametrize("name", ["tanh", "softmax", "rsqrt"])
-def test_a_fault_in_torchs_rules_is_found_by_jax_and_not_by_torch(name, monkeypatch):
+def test_a_fault_in_torchs_rules_is_found_by_jax_and_not_by_torch(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     workload, arrays, _ = work("gpt2")
     by_jax = computed("jax", "gpt2")
     right = getattr(primitives, name)
@@ -137,7 +138,7 @@ def test_a_fault_in_torchs_rules_is_found_by_jax_and_not_by_torch(name, monkeypa
     loss, gradients = program.gradient()
     by_torch = reference(workload.graph, arrays, arithmetic_of("torch"))
 
-    def failure(expected):
+    def failure(expected: Any) -> Any:
         return agreement([float(loss)], [program.export(gradients)], expected).failure("fp32")
 
     assert "is off by" in failure(by_jax)
@@ -145,14 +146,14 @@ def test_a_fault_in_torchs_rules_is_found_by_jax_and_not_by_torch(name, monkeypa
 
 
 @pytest.mark.parametrize("framework", sorted(set(FRAMEWORKS) - {"torch", "jax"}))
-def test_other_frameworks_are_no_reference(framework):
+def test_other_frameworks_are_no_reference(framework: str) -> None:
     with pytest.raises(Unsupported, match=f"^{framework}: "):
         adapter_of(framework).arithmetic()
     with pytest.raises(Unsupported, match="fp64"):
         adapter_of(framework, precision="fp64")
 
 
-def test_fp64_is_for_references_alone():
+def test_fp64_is_for_references_alone() -> None:
     workload, arrays, _ = work("mlp")
     with pytest.raises(Unsupported, match="fp64 is the precision of references alone"):
         adapter_of("torch", precision="fp64").load(workload.graph, arrays, "eager")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -23,13 +25,13 @@ HEAD = 2, 4, 8, 16
 
 
 @pytest.fixture(autouse=True)
-def _every_kernel_afterwards():
+def _every_kernel_afterwards() -> Iterator[None]:
     """The switches are the process's."""
     yield
     use("native", torch.device("cpu"))
 
 
-def test_flash_is_what_a_cpu_fuses_and_math_is_separate_multiplies():
+def test_flash_is_what_a_cpu_fuses_and_math_is_separate_multiplies() -> None:
     _, _, flash, differing = run("torch", "eager", "gpt2", attention="flash")
     assert differing == {"backward", "gradient"}
     _, _, math, differing = run("torch", "eager", "gpt2", attention="math")
@@ -38,12 +40,12 @@ def test_flash_is_what_a_cpu_fuses_and_math_is_separate_multiplies():
     assert flash["backward"].matmuls == math["backward"].matmuls + 1
 
 
-def test_math_is_compiled_and_has_a_tangent():
+def test_math_is_compiled_and_has_a_tangent() -> None:
     _, _, _, differing = run("torch", "compile", "gpt2", attention="math", tangent=True)
     assert not differing
 
 
-def test_the_choice_is_said_and_undone_by_the_next():
+def test_the_choice_is_said_and_undone_by_the_next() -> None:
     run("torch", "eager", "gpt2", attention="math")
     assert Adapter("cpu", 1, "fp32").describe()["attention_kernels"] == "math"
     _, _, _, differing = run("torch", "eager", "gpt2")
@@ -52,7 +54,7 @@ def test_the_choice_is_said_and_undone_by_the_next():
 
 
 @pytest.mark.parametrize("attention", ["efficient", "cudnn"])
-def test_kernels_of_a_gpu_are_unsupported_on_a_cpu(attention):
+def test_kernels_of_a_gpu_are_unsupported_on_a_cpu(attention: str) -> None:
     workload, arrays, _ = work("gpt2")
     with pytest.raises(Unsupported, match=f"^torch: attention={attention} is a GPU's kernel"):
         Adapter("cpu", 1, "fp32").load(workload.graph, arrays, "eager", Choices(attention=attention))
@@ -60,7 +62,7 @@ def test_kernels_of_a_gpu_are_unsupported_on_a_cpu(attention):
 
 @pytest.mark.filterwarnings("ignore:Flash attention kernel not used")
 @pytest.mark.parametrize("execution", ["eager", "compile"])
-def test_a_kernel_that_does_not_take_the_arrays_says_so_in_its_first_call(execution):
+def test_a_kernel_that_does_not_take_the_arrays_says_so_in_its_first_call(execution: str) -> None:
     """As a GPU's flash kernel does for float32. Here a bias with a gradient is what a CPU's does not take."""
     graph = trace(Biased())
     adapter = Adapter("cpu", 1, "fp32")
@@ -72,7 +74,7 @@ def test_a_kernel_that_does_not_take_the_arrays_says_so_in_its_first_call(execut
 
 
 @pytest.mark.parametrize("kernel", ["flash", "efficient", "cudnn"])
-def test_every_kernel_of_a_gpu_is_counted_and_torch_counts_the_same(kernel):
+def test_every_kernel_of_a_gpu_is_counted_and_torch_counts_the_same(kernel: str) -> None:
     """In arrays without memory, with the arguments that autograd passes."""
     q, statistic = torch.empty(HEAD, device="meta"), torch.empty(HEAD[:3], device="meta")
     aten = getattr(torch.ops.aten, f"_scaled_dot_product_{kernel}_attention")
@@ -90,9 +92,9 @@ def test_every_kernel_of_a_gpu_is_counted_and_torch_counts_the_same(kernel):
 class Biased:
     """Attention with a bias that has a gradient."""
 
-    def batch_arrays(self):
+    def batch_arrays(self) -> Any:
         return {"x": draw.normal(2, 8, 16), "labels": draw.integers(2, high=16)}
 
-    def loss(self, ops, param, x, labels):
+    def loss(self, ops: Any, param: Any, x: Any, labels: Any) -> Any:
         h = ops.attention(x, x, x, param("bias", draw.normal(2, 8, 8)), heads=2, causal=False)
         return ops.cross_entropy(ops.linear(ops.mean_tokens(h), param("w", draw.he(16, 16))), labels)

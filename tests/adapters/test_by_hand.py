@@ -17,7 +17,9 @@ pytestmark = pytest.mark.usefixtures("no_code_generation")
 
 @pytest.mark.parametrize("autodiff", ["reverse", "by_hand", "by_hand_recomputed"])
 @pytest.mark.parametrize(("framework", "execution"), EXECUTIONS)
-def test_l_layers_take_l_multiplies_forward_and_2l_minus_1_backward(framework, execution, autodiff):
+def test_l_layers_take_l_multiplies_forward_and_2l_minus_1_backward(
+    framework: str, execution: str, autodiff: str
+) -> None:
     """By whatever way: whether the local gradient is cached or not has nothing to do with it."""
     _, verified, executed, differing = run(framework, execution, "mlp", autodiff=autodiff)
     assert (executed["forward"].matmuls, executed["backward"].matmuls) == (LAYERS, 2 * LAYERS - 1)
@@ -31,8 +33,8 @@ def test_l_layers_take_l_multiplies_forward_and_2l_minus_1_backward(framework, e
 @pytest.mark.parametrize(("gradients", "ratio"), [("params", 1), ("both", 2)])
 @pytest.mark.parametrize(("framework", "execution"), EXECUTIONS)
 def test_a_first_layer_costs_backward_what_it_costs_forward_and_twice_if_something_is_below(
-    framework, execution, gradients, ratio
-):
+    framework: str, execution: str, gradients: str, ratio: int
+) -> None:
     _, _, executed, differing = run(framework, execution, "one layer", gradients)
     assert executed["backward"].flops / executed["forward"].flops == ratio
     assert not differing
@@ -43,7 +45,7 @@ OF_ITS_OWN = ("conv2d", "batch_norm", "max_pool", "avg_pool", "dot_interaction")
 
 
 @pytest.mark.parametrize(("framework", "execution"), FRAMEWORKS)
-def test_the_rule_of_every_op_agrees_with_the_oracle(framework, execution):
+def test_the_rule_of_every_op_agrees_with_the_oracle(framework: str, execution: str) -> None:
     few = [case for case in ONCE if case.op in OF_ITS_OWN]
     model = OpsModel({"compile": few, "jit": ONCE, "xla": ONCE}.get(execution, CASES + TIES))
     graph, arrays = trace(model), model.sample()
@@ -59,18 +61,18 @@ def test_the_rule_of_every_op_agrees_with_the_oracle(framework, execution):
     [(*pair, "gpt2", autodiff) for pair in QUICK for autodiff in ("by_hand", "by_hand_recomputed")]
     + [(*pair, "unet", "by_hand") for pair in QUICK if pair[1] != "jit"],
 )
-def test_models_take_the_multiplies_of_their_rules(framework, execution, model, autodiff):
+def test_models_take_the_multiplies_of_their_rules(framework: str, execution: str, model: str, autodiff: str) -> None:
     _, _, _, differing = run(framework, execution, model, autodiff=autodiff)
     # Only a second forward pass of attention, whose result nobody reads, may be deleted.
     assert not differing or autodiff == "by_hand_recomputed"
 
 
-def test_torch_compiles_a_model_with_the_multiplies_of_its_rules():
+def test_torch_compiles_a_model_with_the_multiplies_of_its_rules() -> None:
     assert not run("torch", "compile", "gpt2", autodiff="by_hand")[3]
 
 
 @pytest.mark.parametrize(("framework", "execution"), EXECUTIONS)
-def test_explicit_jacobians_need_no_third_multiply(framework, execution):
+def test_explicit_jacobians_need_no_third_multiply(framework: str, execution: str) -> None:
     """To form one takes a product for each element, but no multiply of matrices."""
     _, _, executed, differing = run(framework, execution, "mlp", autodiff="jacobian")
     assert executed["backward"].matmuls == 2 * LAYERS - 1

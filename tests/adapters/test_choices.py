@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from adapters.base import Choices, Unsupported
@@ -15,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("no_code_generation")
 
 
 @pytest.mark.parametrize(("framework", "execution"), EXECUTIONS)
-def test_gradients_of_inputs_and_of_parameters_apart(framework, execution):
+def test_gradients_of_inputs_and_of_parameters_apart(framework: str, execution: str) -> None:
     """One multiply a layer for inputs alone; two for both; and the first layer's dX makes the difference."""
     _, _, executed, differing = run(framework, execution, "mlp", "both")
     counts = {phase: found.matmuls for phase, found in executed.items()}
@@ -26,7 +28,7 @@ def test_gradients_of_inputs_and_of_parameters_apart(framework, execution):
 
 
 @pytest.mark.parametrize(("framework", "execution"), QUICK)
-def test_frozen_parameters_leave_one_multiply_a_layer_and_less_to_keep(framework, execution):
+def test_frozen_parameters_leave_one_multiply_a_layer_and_less_to_keep(framework: str, execution: str) -> None:
     _, frozen, executed, differing = run(framework, execution, "mlp", "inputs")
     assert executed["backward"].matmuls == LAYERS
     assert not differing
@@ -36,7 +38,7 @@ def test_frozen_parameters_leave_one_multiply_a_layer_and_less_to_keep(framework
 
 @pytest.mark.parametrize("residuals", ["blocks", "all"])
 @pytest.mark.parametrize(("framework", "execution"), FRAMEWORKS)
-def test_checkpoints_compute_forward_again(framework, execution, residuals):
+def test_checkpoints_compute_forward_again(framework: str, execution: str, residuals: str) -> None:
     """In the pair of forward and backward. Where both are one program, a compiler may find out and merge them.
 
     The last layer's product ends a block and is not read in it: only TensorFlow's eager checkpoint computes it again.
@@ -54,16 +56,16 @@ def test_checkpoints_compute_forward_again(framework, execution, residuals):
     assert verified.residual_bytes == 0 or residuals == "blocks"
 
 
-def test_a_checkpoint_runs_a_loop_again():
+def test_a_checkpoint_runs_a_loop_again() -> None:
     (_, _, stored, _), (_, _, whole, _) = (run("tensorflow", "graph", "lstm", residuals=r) for r in ("store", "all"))
     assert whole["backward"].matmuls - stored["backward"].matmuls == stored["forward"].matmuls
 
 
 @pytest.mark.parametrize(("framework", "execution"), QUICK)
-def test_checkpoints_of_blocks_keep_less(framework, execution):
+def test_checkpoints_of_blocks_keep_less(framework: str, execution: str) -> None:
     workload, arrays, _ = work("gpt2")
 
-    def kept(residuals):
+    def kept(residuals: str) -> Any:
         program = adapter_of(framework).load(workload.graph, arrays, execution, Choices(residuals=residuals))
         return program.residual_bytes(program.forward())
 
@@ -71,7 +73,7 @@ def test_checkpoints_of_blocks_keep_less(framework, execution):
 
 
 @pytest.mark.parametrize(("framework", "execution"), FRAMEWORKS)
-def test_a_tangent_takes_twice_the_flops_of_the_value(framework, execution):
+def test_a_tangent_takes_twice_the_flops_of_the_value(framework: str, execution: str) -> None:
     """Each product splits in two, as it does in reverse mode."""
     _, _, executed, _ = run(framework, execution, "mlp", "both", tangent=True)
     value = executed["inference"].flops
@@ -79,7 +81,7 @@ def test_a_tangent_takes_twice_the_flops_of_the_value(framework, execution):
 
 
 @pytest.mark.parametrize(("framework", "execution"), QUICK)
-def test_the_tangent_of_a_constant_is_left_out_or_noted(framework, execution):
+def test_the_tangent_of_a_constant_is_left_out_or_noted(framework: str, execution: str) -> None:
     """Without the inputs' tangent the first layer has one product less; torch and TensorFlow multiply zeros."""
     _, _, executed, differing = run(framework, execution, "mlp", tangent=True)
     assert executed["tangent"].matmuls >= 3 * LAYERS - 1
@@ -88,18 +90,18 @@ def test_the_tangent_of_a_constant_is_left_out_or_noted(framework, execution):
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 @pytest.mark.parametrize(("framework", "execution"), FRAMEWORKS)
-def test_an_update_steps_copies_of_the_parameters(framework, execution, optimizer):
+def test_an_update_steps_copies_of_the_parameters(framework: str, execution: str, optimizer: str) -> None:
     """`verify` checks the step itself; the loss that the other phases see must stay the same."""
     program, verified, executed, _ = run(framework, execution, "mlp", optimizer=optimizer)
     assert executed["update"].matmuls == 0
     assert float(program.inference()) == pytest.approx(verified.loss, rel=1e-6)
 
 
-def test_an_update_of_torch_follows_gradients_in_any_memory_layout():
+def test_an_update_of_torch_follows_gradients_in_any_memory_layout() -> None:
     run("torch", "eager", "gpt2", optimizer="adam", autodiff="by_hand")
 
 
-def test_torch_attention_unfused_needs_four_multiplies_backward_and_has_a_tangent():
+def test_torch_attention_unfused_needs_four_multiplies_backward_and_has_a_tangent() -> None:
     _, _, _, differing = run("torch", "eager", "gpt2", attention="unfused", tangent=True)
     assert not differing
     _, _, _, differing = run("torch", "eager", "gpt2", attention="fused")
@@ -107,7 +109,7 @@ def test_torch_attention_unfused_needs_four_multiplies_backward_and_has_a_tangen
 
 
 @pytest.mark.slow
-def test_torch_images_in_either_layout():
+def test_torch_images_in_either_layout() -> None:
     for layout in ("nchw", "nhwc"):
         program, _, _, differing = run("torch", "eager", "resnet18", layout=layout)
         assert not differing
@@ -144,7 +146,9 @@ def test_torch_images_in_either_layout():
         ("numpy", "mlp", "params", {"optimizer": "adam"}),
     ],
 )
-def test_what_a_framework_or_model_cannot_express_is_unsupported_in_one_sentence(framework, model, gradients, chosen):
+def test_what_a_framework_or_model_cannot_express_is_unsupported_in_one_sentence(
+    framework: str, model: str, gradients: str, chosen: dict[str, Any]
+) -> None:
     graph = work(model, gradients)[0].graph
     with pytest.raises(Unsupported) as refusal:
         adapter_of(framework).load(graph, {}, dict(EXECUTIONS)[framework], Choices(**chosen), {})
@@ -152,21 +156,21 @@ def test_what_a_framework_or_model_cannot_express_is_unsupported_in_one_sentence
     assert "\n" not in str(refusal.value) and not str(refusal.value).endswith(".")
 
 
-def test_a_step_in_bf16_is_unsupported():
+def test_a_step_in_bf16_is_unsupported() -> None:
     with pytest.raises(Unsupported, match="bf16"):
         adapter_of("jax", precision="bf16").load(work("mlp")[0].graph, {}, "jit", Choices(optimizer="sgd"))
 
 
 @pytest.mark.parametrize(("framework", "execution"), [("jax", "jit"), ("tensorflow", "graph")])
-def test_nhwc_is_how_images_lie_where_it_is_the_only_layout(framework, execution):
+def test_nhwc_is_how_images_lie_where_it_is_the_only_layout(framework: str, execution: str) -> None:
     workload, arrays, _ = work("unet")
     program = adapter_of(framework).load(workload.graph, arrays, execution, Choices(layout="nhwc"))
     assert float(program.inference()) == pytest.approx(work("unet")[2].loss, rel=1e-5)
 
 
-def test_a_model_without_blocks_has_none_to_checkpoint():
+def test_a_model_without_blocks_has_none_to_checkpoint() -> None:
     class NoBlocks(MLP):
-        def loss(self, ops, param, x, labels):
+        def loss(self, ops: Any, param: Any, x: Any, labels: Any) -> Any:
             return ops.cross_entropy(ops.linear(x, param("w", self.batch_arrays()["x"])), labels)
 
     with pytest.raises(Unsupported, match="no blocks"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import importlib
 import pkgutil
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,7 +119,7 @@ def combination(framework: str, execution: str, name: str) -> Any:
 @pytest.fixture(
     scope="module", params=[combination(f, e, name) for f, e in EXECUTIONS for name in (*WORK, ops_work(e))]
 )
-def loaded(request) -> Loaded:
+def loaded(request: pytest.FixtureRequest) -> Loaded:
     """Each framework's every execution of all work, compiled once for all tests."""
     framework, execution, name = request.param
     return load_ops(framework, execution) if name in OPS else load(framework, execution, name)
@@ -129,20 +130,20 @@ def same(ours: dict[str, np.ndarray], first: dict[str, np.ndarray], total: float
     return all(np.linalg.norm(ours[n] - first[n]) <= 1e-6 * max(np.linalg.norm(first[n]), total) for n in first)
 
 
-def test_loss_and_every_gradient_agree_with_the_oracle(loaded, record_property):
+def test_loss_and_every_gradient_agree_with_the_oracle(loaded: Loaded, record_property: Callable[..., Any]) -> None:
     found = agreement(loaded.losses, loaded.gradients, loaded.expected)
     record_property("worst gradient", found.worst)
     print(f"loss off by {found.loss:.1e}, worst gradient {found.worst[0]} by {found.worst[1]:.1e}")
     assert found.failure("fp32") is None
 
 
-def test_gradients_are_those_that_the_graph_asks_for_as_plain_float32_arrays(loaded):
+def test_gradients_are_those_that_the_graph_asks_for_as_plain_float32_arrays(loaded: Loaded) -> None:
     for gradients in loaded.gradients:
         assert gradients.keys() == loaded.graph.sources.keys()
         assert {(type(g), g.dtype) for g in gradients.values()} == {(np.ndarray, np.dtype(np.float32))}
 
 
-def test_the_same_call_gives_the_same_answer_in_whatever_order_phases_run(loaded):
+def test_the_same_call_gives_the_same_answer_in_whatever_order_phases_run(loaded: Loaded) -> None:
     program, total = loaded.program, np.linalg.norm([np.linalg.norm(g) for g in loaded.gradients[0].values()])
     loss, fused = program.gradient()
     kept = program.forward()
@@ -155,7 +156,7 @@ def test_the_same_call_gives_the_same_answer_in_whatever_order_phases_run(loaded
         assert same(program.export(gradients), loaded.gradients[0], total)
 
 
-def test_what_is_executed_is_what_the_trace_costs_but_for_what_the_departures_compute(loaded):
+def test_what_is_executed_is_what_the_trace_costs_but_for_what_the_departures_compute(loaded: Loaded) -> None:
     expected = phase_work(loaded.graph)
     first_calls(loaded.adapter, loaded.program)  # the phases of each side too, where both gradients are wanted
     executed = counts(loaded.adapter, loaded.program, loaded.graph, loaded.execution)
@@ -165,22 +166,22 @@ def test_what_is_executed_is_what_the_trace_costs_but_for_what_the_departures_co
         assert differs == (len(found.note) > 20), (phase, found)
 
 
-def test_forward_keeps_something_for_backward(loaded):
+def test_forward_keeps_something_for_backward(loaded: Loaded) -> None:
     assert loaded.program.residual_bytes(loaded.program.forward()) > 0
 
 
-def test_wait_takes_nested_results(loaded):
+def test_wait_takes_nested_results(loaded: Loaded) -> None:
     gradients = loaded.program.gradient()
     loaded.adapter.wait([gradients, {"again": (gradients,)}, []])
 
 
-def test_the_device_clock_is_a_number_of_seconds_or_none(loaded):
+def test_the_device_clock_is_a_number_of_seconds_or_none(loaded: Loaded) -> None:
     loss, seconds = loaded.adapter.device_seconds(loaded.program.inference)
     assert float(loss) == pytest.approx(loaded.losses[0], rel=1e-6)
     assert seconds is None or seconds > 0
 
 
-def test_the_peak_of_the_devices_memory_is_a_number_of_bytes_or_none(loaded):
+def test_the_peak_of_the_devices_memory_is_a_number_of_bytes_or_none(loaded: Loaded) -> None:
     loss, peak = loaded.adapter.peak_bytes(loaded.program.inference)
     assert float(loss) == pytest.approx(loaded.losses[0], rel=1e-6)
     assert peak is None
@@ -202,7 +203,9 @@ def ops_agreement(framework: str, execution: str) -> Agreement:
     ("framework", "execution", "number"),
     [one_case(f, e, n, case) for f, e in EXECUTIONS for n, case in enumerate(OPS[ops_work(e)].cases)],
 )
-def test_every_op_agrees_with_the_oracle_forward_and_in_every_gradient(framework, execution, number):
+def test_every_op_agrees_with_the_oracle_forward_and_in_every_gradient(
+    framework: str, execution: str, number: int
+) -> None:
     """Forward errors show in the gradients of the probes behind the op."""
     found = ops_agreement(framework, execution).gradients
     errors = {name: e for name, e in found.items() if name.startswith(f"case{number}.")}
@@ -211,7 +214,7 @@ def test_every_op_agrees_with_the_oracle_forward_and_in_every_gradient(framework
 
 
 @pytest.mark.parametrize(("framework", "execution"), EXECUTIONS)
-def test_parameters_and_inputs_are_no_residuals(framework, execution):
+def test_parameters_and_inputs_are_no_residuals(framework: str, execution: str) -> None:
     """1.6 MB of parameters, 24 kB of activations."""
     graph = trace(build("mlp", {"batch": 4, "depth": 6, "width": 256}))
     program = adapter_of(framework).load(graph, sample(graph), execution)
@@ -221,7 +224,7 @@ def test_parameters_and_inputs_are_no_residuals(framework, execution):
 
 
 @pytest.mark.parametrize(("framework", "execution"), EXECUTIONS)
-def test_bf16_agrees_within_its_own_limits_or_says_that_it_cannot(framework, execution):
+def test_bf16_agrees_within_its_own_limits_or_says_that_it_cannot(framework: str, execution: str) -> None:
     try:
         adapter = adapter_of(framework, precision="bf16")
     except Unsupported as refusal:

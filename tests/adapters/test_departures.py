@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 
@@ -42,7 +43,7 @@ def refused(framework: str, execution: str, **chosen: str) -> tuple[str, list[in
 
 
 @pytest.fixture
-def jax_without_the_first_dw(monkeypatch):
+def jax_without_the_first_dw(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is computed element by element, which is no multiply."""
     import jax
     import jax.numpy as jnp
@@ -50,10 +51,10 @@ def jax_without_the_first_dw(monkeypatch):
     from adapters.jax import ops
 
     @jax.custom_vjp
-    def multiply(x, w):
+    def multiply(x: Any, w: Any) -> Any:
         return x @ w
 
-    def pull(kept, grad):
+    def pull(kept: Any, grad: Any) -> Any:
         x, w = kept
         return grad @ w.T, jnp.sum(x[:, :, None] * grad[:, None, :], axis=0)
 
@@ -63,13 +64,13 @@ def jax_without_the_first_dw(monkeypatch):
 
 
 @pytest.fixture
-def torch_without_the_first_dw(monkeypatch):
+def torch_without_the_first_dw(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same in torch, whose weights are [out, in]: the gradient comes from a difference that is zero."""
     from adapters.torch import ops
 
     linear = ops.linear
 
-    def first(x, w, b):
+    def first(x: Any, w: Any, b: Any) -> Any:
         elementwise = (x[:, None, :] * w).sum(-1)
         return linear(x, w.detach(), b) + (elementwise - elementwise.detach())
 
@@ -77,7 +78,7 @@ def torch_without_the_first_dw(monkeypatch):
 
 
 @pytest.fixture
-def torch_that_multiplies_the_first_layer_again(monkeypatch):
+def torch_that_multiplies_the_first_layer_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """In backward, as a checkpoint that nobody asked for."""
     from torch.utils.checkpoint import checkpoint
 
@@ -85,18 +86,18 @@ def torch_that_multiplies_the_first_layer_again(monkeypatch):
 
     linear = ops.linear
 
-    def whole(x, w, b):
+    def whole(x: Any, w: Any, b: Any) -> Any:
         y = linear(x, w, b)
         return y.relu() - (-y).relu()
 
-    def first(x, w, b):
+    def first(x: Any, w: Any, b: Any) -> Any:
         return checkpoint(whole, x, w, b, use_reentrant=False)
 
     monkeypatch.setattr(ops, "linear", lambda x, w, b: (first if w.shape[1] == INPUTS else linear)(x, w, b))
 
 
 @pytest.fixture
-def tensorflow_with_the_inputs_dx(monkeypatch):
+def tensorflow_with_the_inputs_dx(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its tape watches the input, and computes a gradient that is then dropped."""
     import tensorflow as tf
 
@@ -104,7 +105,7 @@ def tensorflow_with_the_inputs_dx(monkeypatch):
 
     pull = Reverse.pull
 
-    def run_watching(self, values):
+    def run_watching(self: Any, values: Any) -> Any:
         sources = [*(values[name] for name in self._sources), values["x"]]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(sources)
@@ -120,35 +121,37 @@ EXECUTIONS = [("torch", "eager"), ("torch", "compile"), ("jax", "jit"), ("tensor
 
 @pytest.mark.parametrize("residuals", ["store", "blocks"])
 @pytest.mark.parametrize(("framework", "execution"), EXECUTIONS)
-def test_an_honest_program_is_valid(framework, execution, residuals):
+def test_an_honest_program_is_valid(framework: str, execution: str, residuals: str) -> None:
     assert counted(framework, execution, residuals=residuals)["forward"].matmuls == LAYERS
 
 
 @pytest.mark.parametrize("residuals", ["store", "blocks"])
-def test_a_dw_that_jax_does_not_multiply_is_noticed(jax_without_the_first_dw, residuals):
+def test_a_dw_that_jax_does_not_multiply_is_noticed(jax_without_the_first_dw: None, residuals: str) -> None:
     again = LAYERS - 1 if residuals == "blocks" else 0
     wanted = [BACKWARD + again - 1, BACKWARD + again]
     assert refused("jax", "jit", residuals=residuals) == ("backward", wanted)
 
 
 @pytest.mark.parametrize("residuals", ["store", "blocks"])
-def test_a_dw_that_torch_does_not_multiply_is_noticed(torch_without_the_first_dw, residuals):
+def test_a_dw_that_torch_does_not_multiply_is_noticed(torch_without_the_first_dw: None, residuals: str) -> None:
     again = LAYERS - 1 if residuals == "blocks" else 0
     wanted = [BACKWARD + again - 1, BACKWARD + again]
     assert refused("torch", "eager", residuals=residuals) == ("backward", wanted)
 
 
 @pytest.mark.parametrize("residuals", ["store", "blocks"])
-def test_a_dw_that_torch_does_not_compile_to_a_multiply_is_noticed(torch_without_the_first_dw, residuals):
+def test_a_dw_that_torch_does_not_compile_to_a_multiply_is_noticed(
+    torch_without_the_first_dw: None, residuals: str
+) -> None:
     """However much it recomputes of a checkpoint, which is its own choice: the rest must be there."""
     phase, (executed, expected, *recomputed) = refused("torch", "compile", residuals=residuals)
     assert (phase, expected) == ("backward", BACKWARD)
     assert executed - sum(recomputed) == BACKWARD - 1
 
 
-def test_a_multiply_that_torch_runs_again_is_noticed(torch_that_multiplies_the_first_layer_again):
+def test_a_multiply_that_torch_runs_again_is_noticed(torch_that_multiplies_the_first_layer_again: None) -> None:
     assert refused("torch", "eager") == ("backward", [BACKWARD + 1, BACKWARD])
 
 
-def test_a_dx_that_tensorflow_computes_of_its_input_is_noticed(tensorflow_with_the_inputs_dx):
+def test_a_dx_that_tensorflow_computes_of_its_input_is_noticed(tensorflow_with_the_inputs_dx: None) -> None:
     assert refused("tensorflow", "eager") == ("backward", [BACKWARD + 1, BACKWARD])

@@ -46,7 +46,7 @@ def combination(framework: str, execution: str) -> Any:
 
 
 @pytest.mark.parametrize(("framework", "execution"), [combination(*pair) for pair in EXECUTIONS])
-def test_every_phase_follows_its_parameters_and_backward_what_forward_kept(framework, execution):
+def test_every_phase_follows_its_parameters_and_backward_what_forward_kept(framework: str, execution: str) -> None:
     graph, arrays, expected = work("mlp")
     doubled = reference(graph, {**arrays, "w1": 2 * arrays["w1"]})
     assert abs(doubled.loss / expected.loss - 1) > 0.01

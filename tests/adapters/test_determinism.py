@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ def described(framework: str) -> str:
 
 
 @pytest.mark.parametrize(("framework", "execution"), BY_SWITCH)
-def test_it_computes_the_same_and_says_so(framework, execution):
+def test_it_computes_the_same_and_says_so(framework: str, execution: str) -> None:
     """`run` verifies the bits too."""
     _, _, _, differing = run(framework, execution, "mlp", deterministic=True)
     assert not differing
@@ -38,13 +39,13 @@ def test_it_computes_the_same_and_says_so(framework, execution):
 
 
 @pytest.mark.parametrize(("framework", "execution"), [("jax", "jit"), ("tensorflow", "xla")])
-def test_xlas_kernels_for_a_cpu_need_no_telling(framework, execution):
+def test_xlas_kernels_for_a_cpu_need_no_telling(framework: str, execution: str) -> None:
     workload, arrays, _ = work("mlp")
     with pytest.raises(Unsupported, match=f"^{framework}: .* deterministic as they are"):
         adapter_of(framework).load(workload.graph, arrays, execution, Choices(deterministic=True))
 
 
-def test_xla_knows_the_option_that_a_gpu_is_given():
+def test_xla_knows_the_option_that_a_gpu_is_given() -> None:
     jax = pytest.importorskip("jax")
     from adapters.jax.adapter import DETERMINISTIC
     from adapters.jax.executable import Executable
@@ -52,7 +53,7 @@ def test_xla_knows_the_option_that_a_gpu_is_given():
     assert float(Executable(jax.numpy.negative, "highest", DETERMINISTIC)(jax.numpy.float32(1))) == -1
 
 
-def test_cublas_reads_its_variable_before_it_starts(monkeypatch):
+def test_cublas_reads_its_variable_before_it_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
     with pytest.raises(Unsupported, match="CUBLAS_WORKSPACE_CONFIG"):
         determinism.use(True, torch.device("cuda"))
@@ -60,7 +61,7 @@ def test_cublas_reads_its_variable_before_it_starts(monkeypatch):
 
 
 @pytest.mark.parametrize(("chosen", "said"), [("True", ":4096:8"), ("False", "None"), (None, "None")])
-def test_a_worker_is_told_by_its_environment(chosen, said):
+def test_a_worker_is_told_by_its_environment(chosen: str | None, said: str) -> None:
     environment = {} if chosen is None else {"TWOFOLD_DETERMINISTIC": chosen}
     program = "import os, adapters.torch.environment; print(os.environ.get('CUBLAS_WORKSPACE_CONFIG'))"
     printed = subprocess.run(
@@ -69,7 +70,7 @@ def test_a_worker_is_told_by_its_environment(chosen, said):
     assert printed.stdout.strip() == said
 
 
-def test_an_op_without_such_a_kernel_is_unsupported():
+def test_an_op_without_such_a_kernel_is_unsupported() -> None:
     """torch has one that no CPU can do: what it says there is what it says on a GPU."""
     determinism.use(True, torch.device("cpu"))
     with pytest.raises(RuntimeError) as raised:
@@ -78,13 +79,13 @@ def test_an_op_without_such_a_kernel_is_unsupported():
 
 
 @pytest.fixture(autouse=True)
-def _no_longer_afterwards():
+def _no_longer_afterwards() -> Iterator[None]:
     """The switches are the process's."""
     yield
     determinism.use(False, torch.device("cpu"))
 
 
-def test_an_op_of_tensorflow_without_such_a_kernel_is_unsupported():
+def test_an_op_of_tensorflow_without_such_a_kernel_is_unsupported() -> None:
     tf = pytest.importorskip("tensorflow")
     error = tf.errors.UnimplementedError(None, None, "A deterministic GPU implementation of X is not available.")
     assert "no deterministic kernel" in str(adapter_of("tensorflow").refusal(error))

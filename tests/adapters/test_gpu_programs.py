@@ -40,8 +40,15 @@ CONVOLUTIONS = [
 
 @pytest.mark.parametrize(("image", "kernel", "stride", "padding", "groups", "forward", "dx", "dw"), CONVOLUTIONS)
 def test_a_convolution_takes_the_flops_that_cudnn_is_called_for(
-    image, kernel, stride, padding, groups, forward, dx, dw
-):
+    image: tuple[int, int],
+    kernel: tuple[int, int],
+    stride: int,
+    padding: int,
+    groups: int,
+    forward: str,
+    dx: str,
+    dw: str,
+) -> None:
     arrays = (4, *image, 8), (*kernel, 8 // groups, 16)
     graph = trace(OpsModel([case("conv2d", *arrays, stride=stride, padding=padding, groups=groups)]))
     asked = phase_work(graph, "store", "reverse")
@@ -56,14 +63,14 @@ def test_a_convolution_takes_the_flops_that_cudnn_is_called_for(
     assert beyond("backward") == Fraction(dx) + Fraction(dw) - 2
 
 
-def test_products_with_a_vector_are_no_multiplies():
+def test_products_with_a_vector_are_no_multiplies() -> None:
     graph = trace(build("mlp", {"batch": 1, "depth": 3, "width": 8}))
     assert {phase: e.most for phase, e in expected(graph, ON_GPU).items()} == dict.fromkeys(
         ("inference", "forward", "backward", "gradient", "tangent", "update"), (0, 0)
     )
 
 
-def test_multiplies_with_the_same_factor_may_be_joined_with_no_flop_more_or_less():
+def test_multiplies_with_the_same_factor_may_be_joined_with_no_flop_more_or_less() -> None:
     layers = 2
     sizes = {"batch": 2, "tokens": 8, "layers": layers, "width": 32, "heads": 4, "kv_heads": 2}
     graph = trace(build("llama", sizes | {"hidden": 48, "vocabulary": 64}))
@@ -113,12 +120,12 @@ ENTRY %main (x.1: f32[4,1000], w.1: f32[512,1000]) -> f32[8,4,512] {
 """
 
 
-def test_the_zeros_appended_to_split_a_sum_do_not_count():
+def test_the_zeros_appended_to_split_a_sum_do_not_count() -> None:
     found = executed(SPLIT)
     assert (found.matmuls, found.flops) == (1, 2 * 4 * 1000 * 512)
 
 
-def test_zeros_in_one_factor_alone_are_part_of_the_multiply():
+def test_zeros_in_one_factor_alone_are_part_of_the_multiply() -> None:
     rows_padded = SPLIT.replace("f32[4,1000]", "f32[4,1024]")
     assert executed(rows_padded).flops == 2 * 4 * 1024 * 512
 
@@ -134,7 +141,7 @@ def test_zeros_in_one_factor_alone_are_part_of_the_multiply():
         'dim_labels=b01f_01io->b01f, custom_call_target="__cudnn$convBackwardFilter"',
     ],
 )
-def test_cudnn_calls_count_as_the_forward_convolution(call):
+def test_cudnn_calls_count_as_the_forward_convolution(call: str) -> None:
     text = program(
         "%x = f32[2,9,9,4]{3,2,1,0} parameter(0)",
         "%w = f32[3,3,4,6]{3,2,1,0} parameter(1)",
@@ -152,7 +159,7 @@ def test_cudnn_calls_count_as_the_forward_convolution(call):
         'f32[16,8]{1,0} custom-call(%a, %b), custom_call_target="__onednn$matmul", backend_config={}',
     ],
 )
-def test_library_matrix_multiplies_count(call):
+def test_library_matrix_multiplies_count(call: str) -> None:
     text = program(
         "%a = f32[16,32]{1,0} parameter(0)", "%b = f32[32,8]{1,0} parameter(1)", f"ROOT %custom-call.3 = {call}"
     )

@@ -93,21 +93,21 @@ def convolution(
     return found.flops
 
 
-def test_a_strided_convolution_and_both_its_gradients_have_equal_work():
+def test_a_strided_convolution_and_both_its_gradients_have_equal_work() -> None:
     assert multiplies(STRIDED) == [Multiply("convolution", 2 * (2 * 5 * 5 * 6) * 3 * 3 * 4)] * 3
 
 
-def test_a_multiply_in_a_loop_counts_once_per_trip():
+def test_a_multiply_in_a_loop_counts_once_per_trip() -> None:
     assert executed(LOOP).matmuls == 7
     assert executed(LOOP).flops == 7 * 2 * 8**3
 
 
-def test_a_loop_that_does_not_say_how_often_it_runs_is_refused():
+def test_a_loop_that_does_not_say_how_often_it_runs_is_refused() -> None:
     with pytest.raises(ValueError, match="trips"):
         multiplies(LOOP.replace("known_trip_count", "unknown"))
 
 
-def test_a_computation_that_is_never_called_does_not_count_and_one_called_twice_counts_twice():
+def test_a_computation_that_is_never_called_does_not_count_and_one_called_twice_counts_twice() -> None:
     dot = """%product (a: f32[2,3]) -> f32[2,2] {
   %a = f32[2,3]{1,0} parameter(0)
   ROOT %d = f32[2,2]{1,0} dot(%a, %a), lhs_contracting_dims={1}, rhs_contracting_dims={1}
@@ -118,7 +118,7 @@ def test_a_computation_that_is_never_called_does_not_count_and_one_called_twice_
     assert len(multiplies(program(parameter, *calls, computations=dot))) == 2
 
 
-def test_a_conditional_with_multiplies_is_refused():
+def test_a_conditional_with_multiplies_is_refused() -> None:
     branch = """%branch (a: f32[2,2]) -> f32[2,2] {
   %a = f32[2,2]{1,0} parameter(0)
   ROOT %d = f32[2,2]{1,0} dot(%a, %a), lhs_contracting_dims={1}, rhs_contracting_dims={0}
@@ -129,7 +129,7 @@ def test_a_conditional_with_multiplies_is_refused():
 
 
 @pytest.mark.parametrize("left", ["%left", "f32[2,3,5,4]{3,2,1,0} %left", "f32[2,3,5,4]{3,2,1,0:T(8,128)} %left"])
-def test_a_batched_dot_counts_once_with_batch_and_inner_dimensions(left):
+def test_a_batched_dot_counts_once_with_batch_and_inner_dimensions(left: str) -> None:
     # tensorflow's gradient of an attention's scores; some versions print the operands' shapes.
     text = program(
         "%left = f32[2,3,5,4]{3,2,1,0} parameter(0)",
@@ -140,11 +140,11 @@ def test_a_batched_dot_counts_once_with_batch_and_inner_dimensions(left):
     assert multiplies(text) == [Multiply("dot", 2 * 2 * 3 * 5 * 7 * 4)]
 
 
-def test_a_depthwise_convolution_sees_one_channel_per_output():
+def test_a_depthwise_convolution_sees_one_channel_per_output() -> None:
     assert convolution("2,5,5,8", "3,3,1,8", "2,5,5,8", "size=3x3 pad=1_1x1_1") == 2 * (2 * 5 * 5 * 8) * 9
 
 
-def test_a_dx_of_an_unpadded_convolution_has_the_work_of_its_forward():
+def test_a_dx_of_an_unpadded_convolution_has_the_work_of_its_forward() -> None:
     # Forward: [2, 9, 9, 4] to [2, 7, 7, 6]; dX pads the gradient by 2 on each side, which is no work of the layer.
     reverse = (
         "%r = f32[3,3,6,4] reverse(%right), dimensions={0,1}",
@@ -154,7 +154,7 @@ def test_a_dx_of_an_unpadded_convolution_has_the_work_of_its_forward():
     assert convolution("2,7,7,6", "3,3,6,4", "2,9,9,4", "size=3x3 pad=2_2x2_2", reverse) == work
 
 
-def test_an_image_reversed_one_axis_at_a_time_is_reversed():
+def test_an_image_reversed_one_axis_at_a_time_is_reversed() -> None:
     """XLA writes U-Net's kernels so, in bf16. The same without stride, where the reversal alone tells."""
     step = "%rev.1 = f32[3,3,4,6] reverse(%param_0.2), dimensions={0}\n  %rev.0 ="
     plain = STRIDED.replace(" lhs_dilate=2x2", "")
@@ -164,13 +164,13 @@ def test_an_image_reversed_one_axis_at_a_time_is_reversed():
     assert multiplies(in_steps) == multiplies(plain) == multiplies(STRIDED)
 
 
-def test_a_strided_dx_of_a_kernel_of_one_pixel_does_not_count_the_holes():
+def test_a_strided_dx_of_a_kernel_of_one_pixel_does_not_count_the_holes() -> None:
     # Nothing is reversed here: only the dilation tells.
     work = 2 * (2 * 5 * 5 * 6) * 4
     assert convolution("2,5,5,6", "1,1,6,4", "2,9,9,4", "size=1x1 lhs_dilate=2x2") == work
 
 
-def test_swapped_operands_change_nothing():
+def test_swapped_operands_change_nothing() -> None:
     # dW as tensorflow prints it: the gradient [6, 6] reversed, the image [6, 5] as window, the kernel [3, 2].
     reverse = (
         "%l = f32[2,6,6,3] reverse(%left), dimensions={1,2}",
@@ -192,12 +192,12 @@ def test_swapped_operands_change_nothing():
     assert convolution("2,7,7,3", "5,5,3,1", "2,9,9,1", swapped, twice, fusion) == 2 * 2 * 3 * (7 * 7) * (5 * 5)
 
 
-def test_text_that_is_no_module_is_refused():
+def test_text_that_is_no_module_is_refused() -> None:
     with pytest.raises(ValueError, match="ENTRY"):
         multiplies("HloModule jit_f")
 
 
-def test_a_dw_that_is_computed_in_mirror_writing_is_no_dx():
+def test_a_dw_that_is_computed_in_mirror_writing_is_no_dx() -> None:
     # Of a transposed convolution, as jax prints it: gradient [10, 10] and image [8, 8] reversed, and the kernel after.
     mirrored = program(
         "%left = f32[2,10,10,4] parameter(0)",
@@ -211,7 +211,7 @@ def test_a_dw_that_is_computed_in_mirror_writing_is_no_dx():
     assert found.flops == 2 * 2 * 4 * 3 * (8 * 8) * (3 * 3)
 
 
-def test_a_grouped_dw_whose_groups_stand_on_an_axis_of_their_own_counts_all_pairs_of_groups():
+def test_a_grouped_dw_whose_groups_stand_on_an_axis_of_their_own_counts_all_pairs_of_groups() -> None:
     # As jax prints it for two groups of two channels: gradient and image [8, 8], kernel [3, 3], the groups dilated.
     text = program(
         "%left = f32[2,8,8,2,3] parameter(0)",

@@ -5,9 +5,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
+
+from adapters.common.program import Extended
+from adapters.jax.compiled import Compiled
+from harness.workload.models.gpt2 import GPT2
+from harness.workload.trace import Graph
 
 jax = pytest.importorskip("jax")
 
@@ -36,10 +42,10 @@ class Image:
 
     groups: int = 2
 
-    def batch_arrays(self):
+    def batch_arrays(self) -> Any:
         return {"x": draw.normal(2, 6, 6, 4), "labels": draw.integers(2, high=3)}
 
-    def loss(self, ops, param, x, labels):
+    def loss(self, ops: Any, param: Any, x: Any, labels: Any) -> Any:
         h = ops.conv2d(
             x,
             param("conv", draw.he(3, 3, 4 // self.groups, 8)),
@@ -62,13 +68,13 @@ CASES = {
 }
 
 
-def loaded(model, gradients="params", precision="fp32"):
+def loaded(model: str, gradients: Any = "params", precision: str = "fp32") -> Any:
     """A model's graph, its program, and what that answered in its first calls; made once for all tests."""
     return _load(model, gradients, precision)
 
 
 @cache
-def _load(model, gradients, precision):
+def _load(model: str, gradients: Any, precision: str) -> Any:
     graph = trace(model, gradients)
     adapter = Adapter("cpu", THREADS, precision)
     program = adapter.load(graph, sample(graph), "jit")
@@ -76,18 +82,23 @@ def _load(model, gradients, precision):
     return graph, program, answers(program)
 
 
-def hlo(program) -> dict[str, str]:
+def hlo(program: Any) -> dict[str, str]:
     """What each phase of a program executes."""
     return {phase: getattr(program, f"_{phase}").hlo() for phase in PHASES}
 
 
 @pytest.fixture(params=CASES)
-def case(request):
+def case(
+    request: pytest.FixtureRequest,
+) -> (
+    tuple[Graph, Extended, tuple[list[float], list[dict[str, np.ndarray]]]]
+    | tuple[Graph, Compiled, tuple[list[float], list[dict[str, np.ndarray]]]]
+):
     return loaded(*CASES[request.param])
 
 
 @pytest.fixture
-def compilations():
+def compilations() -> list[Any]:
     """The names of the programs that are compiled while a test runs."""
     seen = []
 
@@ -100,14 +111,20 @@ def compilations():
     jax.monitoring.unregister_event_duration_listener(listen)
 
 
-def test_answers(case):
+def test_answers(
+    case: tuple[Graph, Extended, tuple[list[float], list[dict[str, np.ndarray]]]]
+    | tuple[Graph, Compiled, tuple[list[float], list[dict[str, np.ndarray]]]],
+) -> None:
     graph, _, (losses, gradients) = case
     found = agreement(losses, gradients, reference(graph, sample(graph)))
     assert found.loss < 1e-6
     assert found.worst[1] < 2e-5
 
 
-def test_executed_multiplies_are_those_of_the_trace(case):
+def test_executed_multiplies_are_those_of_the_trace(
+    case: tuple[Graph, Extended, tuple[list[float], list[dict[str, np.ndarray]]]]
+    | tuple[Graph, Compiled, tuple[list[float], list[dict[str, np.ndarray]]]],
+) -> None:
     """Gradient alone would lose the end of forward, and a careless split computes too much or too little."""
     graph, program, _ = case
     expected = phase_work(graph)
@@ -116,7 +133,11 @@ def test_executed_multiplies_are_those_of_the_trace(case):
     }
 
 
-def test_later_calls_compile_nothing_and_answer_the_same(case, compilations):
+def test_later_calls_compile_nothing_and_answer_the_same(
+    case: tuple[Graph, Extended, tuple[list[float], list[dict[str, np.ndarray]]]]
+    | tuple[Graph, Compiled, tuple[list[float], list[dict[str, np.ndarray]]]],
+    compilations: list[Any],
+) -> None:
     _, program, (losses, gradients) = case
     for _ in range(2):
         again = answers(program)
@@ -126,20 +147,20 @@ def test_later_calls_compile_nothing_and_answer_the_same(case, compilations):
     assert compilations == []
 
 
-def test_compilations_are_seen(compilations):
+def test_compilations_are_seen(compilations: list[Any]) -> None:
     """Guards the test above: its listener does hear of a compilation."""
     Executable(lambda x: x + 1, "highest", {})(jnp.ones(3))
     assert compilations
 
 
-def test_a_phase_refuses_other_shapes():
+def test_a_phase_refuses_other_shapes() -> None:
     phase = Executable(lambda x: x + 1, "highest", {})
     phase(jnp.ones(3))
     with pytest.raises(TypeError):
         phase(jnp.ones(4))
 
 
-def test_a_phase_needs_its_arguments_results_and_temporaries_as_the_compiler_planned_them():
+def test_a_phase_needs_its_arguments_results_and_temporaries_as_the_compiler_planned_them() -> None:
     """On a CPU nobody is told, but the plan is the same."""
     ours = Adapter("cpu", THREADS, "fp32")
     (donated := ours._executable(lambda x: x + 1, donate=(0,)))(jnp.ones(2**16))
@@ -149,7 +170,7 @@ def test_a_phase_needs_its_arguments_results_and_temporaries_as_the_compiler_pla
     assert ours._planned_bytes(lambda: 3) == (3, None)
 
 
-def test_mlp_keeps_one_array_for_each_layer():
+def test_mlp_keeps_one_array_for_each_layer() -> None:
     """Neither weights nor x (jit of a vjp returns copies of both), nor a relu's mask and zeros."""
     _, program, _ = loaded(TINY_MLP)
     kept = program.forward()
@@ -157,7 +178,7 @@ def test_mlp_keeps_one_array_for_each_layer():
     assert program.residual_bytes(kept) == 4 * (hidden + logits + statistics)
 
 
-def test_gpt2_keeps_what_a_fused_library_keeps():
+def test_gpt2_keeps_what_a_fused_library_keeps() -> None:
     _, program, _ = loaded(TINY_GPT2)
     kept = program.forward()
     rows, width, weights = 2 * 8, 16, 2 * 2 * 8 * 8
@@ -166,7 +187,7 @@ def test_gpt2_keeps_what_a_fused_library_keeps():
     assert program.residual_bytes(kept) == 4 * (rows * (2 * block + norm + 50 + 2) + 2 * weights)
 
 
-def test_resnet_keeps_two_arrays_for_each_convolution():
+def test_resnet_keeps_two_arrays_for_each_convolution() -> None:
     """Its output, which the norm reads, and what comes after relu, which the next convolution reads."""
     _, program, _ = loaded(TINY_RESNET)
     kept = program.forward()
@@ -178,7 +199,7 @@ def test_resnet_keeps_two_arrays_for_each_convolution():
     assert program.residual_bytes(kept) == 4 * (images + statistics + head)
 
 
-def test_wait_waits_for_every_array():
+def test_wait_waits_for_every_array() -> None:
     """Phases return at once; jax says so itself of an array that is not ready."""
     _, quick, _ = loaded(TINY_MLP)
     _, slow, _ = loaded(MLP(batch=256, depth=8, width=1024))
@@ -188,15 +209,15 @@ def test_wait_waits_for_every_array():
     assert all(array.is_ready() for array in jax.tree.leaves(pending))
 
 
-def test_a_single_fusion_puts_no_two_multiplies_into_a_kernel():
+def test_a_single_fusion_puts_no_two_multiplies_into_a_kernel() -> None:
     """XLA's default for a CPU puts the whole inference of this network into one slow kernel."""
 
-    def mean_square(weights, x):
+    def mean_square(weights: Any, x: Any) -> Any:
         for w in weights:
             x = ops.relu(ops.linear(x, w, jnp.zeros(256)))
         return jnp.mean(x * x)
 
-    def dots(options):
+    def dots(options: Any) -> Any:
         phase = Executable(mean_square, "highest", options)
         phase([jnp.ones((256, 256))] * 4, jnp.ones((64, 256)))
         return _dots_per_kernel(phase.hlo())
@@ -208,16 +229,16 @@ def test_a_single_fusion_puts_no_two_multiplies_into_a_kernel():
 class Squares:
     """Layers with a mean square error, which XLA puts into one kernel."""
 
-    def batch_arrays(self):
+    def batch_arrays(self) -> Any:
         return {"x": draw.normal(64, 256), "target": draw.normal(64, 256)}
 
-    def loss(self, ops, param, x, target):
+    def loss(self, ops: Any, param: Any, x: Any, target: Any) -> Any:
         for i in range(3):
             x = ops.relu(ops.linear(x, param(f"w{i}", draw.he(256, 256)), param(f"b{i}", draw.bias(256))))
         return ops.mse(x, target)
 
 
-def test_the_choice_of_fusion_reaches_the_compiler_and_is_described():
+def test_the_choice_of_fusion_reaches_the_compiler_and_is_described() -> None:
     graph = trace(Squares())
     adapter = Adapter("cpu", THREADS, "fp32")
     for fusion, said in (("single", "INDIVIDUAL_DOT"), ("native", "none")):
@@ -232,7 +253,7 @@ def _dots_per_kernel(text: str) -> int:
 
 
 @pytest.mark.parametrize("model", [TINY_GPT2, TINY_RESNET], ids=["gpt2", "resnet18"])
-def test_fp32_multiplies_are_full_precision(model):
+def test_fp32_multiplies_are_full_precision(model: GPT2 | ResNet18) -> None:
     for text in hlo(loaded(model)[1]).values():
         multiplies = [line for line in text.splitlines() if re.search(r" (dot|convolution)\(", line)]
         assert multiplies
@@ -240,7 +261,7 @@ def test_fp32_multiplies_are_full_precision(model):
 
 
 @pytest.mark.parametrize("model", [TINY_MLP, TINY_GPT2, Image()], ids=["mlp", "gpt2", "image"])
-def test_forward_mode_goes_through_every_op(model):
+def test_forward_mode_goes_through_every_op(model: Any) -> None:
     """A relu by custom_vjp would stop it. The derivative along v is the gradient times v."""
     graph, _, (_, (gradients, _)) = loaded(model)
     arrays = {name: jnp.asarray(array) for name, array in sample(graph).items()}
@@ -255,7 +276,7 @@ def test_forward_mode_goes_through_every_op(model):
     assert float(derivative) == pytest.approx(sum(float(np.vdot(g, g)) for g in gradients.values()), rel=1e-4)
 
 
-def test_bf16_keeps_bf16_arrays_and_returns_a_float32_loss():
+def test_bf16_keeps_bf16_arrays_and_returns_a_float32_loss() -> None:
     graph, program, answered = loaded(TINY_MLP, precision="bf16")
     assert agreement(*answered, reference(graph, sample(graph))).failure("bf16") is None
     loss, kept = program.forward()
@@ -266,13 +287,16 @@ def test_bf16_keeps_bf16_arrays_and_returns_a_float32_loss():
     assert {array.dtype for array in gradients.values()} == {jnp.dtype(jnp.bfloat16)}
 
 
-def test_everything_stays_32_bits_wide(case):
+def test_everything_stays_32_bits_wide(
+    case: tuple[Graph, Extended, tuple[list[float], list[dict[str, np.ndarray]]]]
+    | tuple[Graph, Compiled, tuple[list[float], list[dict[str, np.ndarray]]]],
+) -> None:
     _, program, _ = case
     arrays = jax.tree.leaves((program.forward(), program.gradient()))
     assert {array.dtype for array in arrays} == {jnp.dtype(jnp.float32)}
 
 
-def test_arrays_are_the_devices_own():
+def test_arrays_are_the_devices_own() -> None:
     """An array shared with the caller, or mapped from a file, could change between two phases."""
     graph = trace(MLP(batch=64, depth=2, width=64))
     arrays = {name: array.copy() for name, array in sample(graph).items()}

@@ -23,7 +23,9 @@ BIAS = np.linspace(-1, 1, HEADS * TOKENS * TOKENS, dtype=np.float32).reshape(HEA
 @pytest.mark.parametrize(
     ("mask", "causal", "kv_heads"), [(None, True, None), (None, True, 2), (KEYS, False, None), (BIAS, False, None)]
 )
-def test_it_is_the_same_attention(monkeypatch, mask, causal, kv_heads):
+def test_it_is_the_same_attention(
+    monkeypatch: pytest.MonkeyPatch, mask: np.ndarray | None, causal: bool, kv_heads: int | None
+) -> None:
     monkeypatch.setattr(cudnn_attention, "IMPLEMENTATION", "xla")
     generator = np.random.default_rng(0)
     width = WIDTH // HEADS * (kv_heads or HEADS)
@@ -36,20 +38,20 @@ def test_it_is_the_same_attention(monkeypatch, mask, causal, kv_heads):
 
 
 @pytest.mark.parametrize("attention", ["fused", "cudnn", "flash", "efficient", "math"])
-def test_a_cpu_has_none(attention):
+def test_a_cpu_has_none(attention: str) -> None:
     workload, arrays, _ = work("gpt2")
     with pytest.raises(Unsupported, match=r"^jax: "):
         adapter_of("jax", precision="bf16").load(workload.graph, arrays, "jit", Choices(attention=attention))
 
 
-def test_it_takes_five_multiplies_backward():
+def test_it_takes_five_multiplies_backward() -> None:
     graph = work("gpt2")[0].graph
     backward = expected(graph, departures.departures("gpu", Choices(attention="cudnn")))["backward"]
     assert backward.most[0] == phase_work(graph)["backward"].matmuls + 1
     assert "cuDNN" in backward.says
 
 
-def test_what_it_does_not_take_is_unsupported():
+def test_what_it_does_not_take_is_unsupported() -> None:
     """On a CPU jax finds no cuDNN; on a GPU, arrays of 32 bits are refused in the same place."""
     adapter = adapter_of("jax")
     assert isinstance(adapter, Adapter)
@@ -69,7 +71,7 @@ def test_what_it_does_not_take_is_unsupported():
         ("__cudnn$fmhaScaleBiasSoftmaxBackward", 5),
     ],
 )
-def test_cudnns_call_counts_its_products(target, matmuls):
+def test_cudnns_call_counts_its_products(target: str, matmuls: int) -> None:
     """As jax 0.10 lowers it: [batch, positions, heads, d], and four heads of queries for each of two groups of keys."""
     text = (
         "HloModule m\n\nENTRY %main (q: bf16[2,8,4,16], k: bf16[2,32,2,16]) -> bf16[2,4,8,16] {\n"

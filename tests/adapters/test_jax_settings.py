@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 THREADS = 1  # as in the other tests: jax keeps its first number until the process ends
 
 
-def test_denormals_are_flushed():
+def test_denormals_are_flushed() -> None:
     tiny = np.full(8, 1e-40, np.float32)
     summed = Executable(ops.add, "highest", {})(jnp.asarray(tiny), jnp.asarray(tiny))
     assert not np.asarray(summed).view(np.int32).any()
@@ -35,14 +37,14 @@ def test_denormals_are_flushed():
     ("device", "precision", "said"),
     [("cpu", "tf32", "tf32"), ("tpu", "fp32", "tpu"), ("cuda", "fp32", "no cuda device")],
 )
-def test_what_cannot_be_done_is_refused(device, precision, said):
+def test_what_cannot_be_done_is_refused(device: str, precision: str, said: str) -> None:
     if device == "cuda" and any(found.platform == "gpu" for found in jax.devices()):
         pytest.skip("this machine has a GPU")
     with pytest.raises(Unsupported, match=said):
         Adapter(device, THREADS, precision)
 
 
-def test_unknown_executions_and_changed_threads_are_refused():
+def test_unknown_executions_and_changed_threads_are_refused() -> None:
     adapter = Adapter("cpu", THREADS, "fp32")
     with pytest.raises(Unsupported, match="eager"):
         adapter.load(trace(TINY_MLP), {}, "eager")
@@ -50,7 +52,7 @@ def test_unknown_executions_and_changed_threads_are_refused():
         Adapter("cpu", THREADS + 1, "fp32")
 
 
-def test_describes_what_is_in_force():
+def test_describes_what_is_in_force() -> None:
     described = Adapter("cpu", THREADS, "fp32").describe()
     assert described["jax"] == jax.__version__
     assert described["multiply_precision"] == "highest"
@@ -81,7 +83,7 @@ def _child(script: str, **environment: str) -> str:
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted in /proc")
-def test_threads_are_as_many_as_asked_for():
+def test_threads_are_as_many_as_asked_for() -> None:
     """Whatever the number of CPUs and whatever the environment says."""
     names = _child(
         "program = Adapter('cpu', 3, 'fp32').load(graph, sample(graph), 'jit'); answers(program)\n"
@@ -91,7 +93,7 @@ def test_threads_are_as_many_as_asked_for():
     assert names.count("XLAEigen") == 3
 
 
-def test_the_target_of_the_compiler_is_described():
+def test_the_target_of_the_compiler_is_described() -> None:
     """The CPU that XLA compiles for, which a flag may lower."""
     if not (said := Adapter("cpu", THREADS, "fp32").describe()["target"].split()) or "avx2" not in said:
         pytest.skip("this CPU has no AVX2 to be left out")
@@ -100,7 +102,7 @@ def test_the_target_of_the_compiler_is_described():
     assert "avx2" not in lowered.split() and "avx" in lowered.split()
 
 
-def test_gpu_memory_is_not_taken_in_advance_and_no_cache_is_set_by_default():
+def test_gpu_memory_is_not_taken_in_advance_and_no_cache_is_set_by_default() -> None:
     said = _child(
         "Adapter('cpu', 2, 'fp32')\n"
         "print(os.environ['XLA_PYTHON_CLIENT_PREALLOCATE'], jax.config.jax_compilation_cache_dir)"
@@ -108,7 +110,7 @@ def test_gpu_memory_is_not_taken_in_advance_and_no_cache_is_set_by_default():
     assert said.split() == ["false", "None"]
 
 
-def test_compiled_programs_are_cached_on_disk(tmp_path):
+def test_compiled_programs_are_cached_on_disk(tmp_path: Path) -> None:
     """The second process compiles nothing, and still knows what it executes."""
     script = (
         "hits = []\n"
@@ -132,7 +134,9 @@ def test_compiled_programs_are_cached_on_disk(tmp_path):
     ],
     ids=["attention", "layer_norm", "batch_norm"],
 )
-def test_ops_keep_bf16(op, attrs, shapes):
+def test_ops_keep_bf16(
+    op: Callable[..., Any], attrs: dict[str, bool | int] | dict[str, float], shapes: list[Any]
+) -> None:
     """An op that slips into float32 would make all that follows it float32."""
     arrays = [draw.normal(*shape).sample(0, str(i)) for i, shape in enumerate(shapes)]
     narrow, wide = (op(*(jnp.asarray(array, kind) for array in arrays), **attrs) for kind in ("bfloat16", "float32"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.helpers.sweeps import TINY
+from tests.helpers.sweeps import TINY, Sweep
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
@@ -26,7 +26,9 @@ ANNOUNCED = {
 }
 
 
-def test_a_choice_of_kernels_is_what_computes_and_what_the_record_says(sweep, monkeypatch):
+def test_a_choice_of_kernels_is_what_computes_and_what_the_record_says(
+    sweep: Sweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One worker each: TensorFlow reads its switch when it is imported."""
     monkeypatch.setenv("ONEDNN_VERBOSE", "1")
     variants = ["variants=numpy", "variants.torch=[eager]", "variants.tensorflow=[graph]"]
@@ -46,7 +48,9 @@ def test_a_choice_of_kernels_is_what_computes_and_what_the_record_says(sweep, mo
                 assert record.described["onednn_instructions"] == level_announced(said)
 
 
-def test_a_sweep_in_another_environment_measures_again_and_says_why(sweep, monkeypatch):
+def test_a_sweep_in_another_environment_measures_again_and_says_why(
+    sweep: Sweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def announced() -> str:
         code, printed = sweep.run("variants=numpy", *TINY, "tracking=off")
         assert code == 0, printed

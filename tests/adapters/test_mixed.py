@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ FRAMEWORKS = [pair for pair in EXECUTIONS if pair[0] != "numpy"]
 CASES = [(*pair, model) for pair in FRAMEWORKS for model in ("mlp", "gpt2")]
 
 
-def loaded(framework, execution, model, **chosen):
+def loaded(framework: str, execution: str, model: str, **chosen: Any) -> Any:
     """The program past its first calls, with its multiplies counted, and what `verify` says of it."""
     workload, arrays, expected = work(model)
     workload = dataclasses.replace(workload, precision="bf16_mixed")
@@ -42,7 +43,7 @@ def loaded(framework, execution, model, **chosen):
 
 
 @pytest.mark.parametrize(("framework", "execution", "model"), CASES)
-def test_multiplies_are_bf16s_and_so_many_as_ever(framework, execution, model):
+def test_multiplies_are_bf16s_and_so_many_as_ever(framework: str, execution: str, model: str) -> None:
     program, verified = loaded(framework, execution, model)
     assert max(verified.gradient_errors.values()) > 1e-4, "this is no bf16"
     assert all("float32" in str(array.dtype) for array in program.parameters().values())
@@ -50,14 +51,14 @@ def test_multiplies_are_bf16s_and_so_many_as_ever(framework, execution, model):
 
 
 @pytest.mark.parametrize(("framework", "execution"), FRAMEWORKS)
-def test_rules_by_hand_are_mixed_too(framework, execution):
+def test_rules_by_hand_are_mixed_too(framework: str, execution: str) -> None:
     program, verified = loaded(framework, execution, "mlp", autodiff="by_hand")
     assert max(verified.gradient_errors.values()) > 1e-4, "this is no bf16"
     assert all("float32" in str(array.dtype) for array in program.gradient()[1].values())
 
 
 @pytest.mark.parametrize(("framework", "execution"), QUICK)
-def test_norms_and_convolutions_are_mixed(framework, execution):
+def test_norms_and_convolutions_are_mixed(framework: str, execution: str) -> None:
     program, _ = loaded(framework, execution, "resnet18")
     loss, gradients = program.gradient()
     assert float(loss) == pytest.approx(work("resnet18")[2].loss, rel=LOSS_LIMIT["bf16_mixed"])
@@ -71,7 +72,9 @@ OPS = [op for op in CATALOGUE if op not in ("mse", "cross_entropy")]  # losses h
 @pytest.mark.parametrize("autodiff", ["reverse", "by_hand"])
 @pytest.mark.parametrize("op", OPS)
 @pytest.mark.parametrize(("framework", "execution"), QUICK)
-def test_an_op_alone_has_data_and_cotangents_in_bf16_and_weights_in_float32(framework, execution, op, autodiff):
+def test_an_op_alone_has_data_and_cotangents_in_bf16_and_weights_in_float32(
+    framework: str, execution: str, op: str, autodiff: str
+) -> None:
     sizes = {"op": op, "batch": 3, "tokens": 4, "width": 8, "heads": 2, "image": 8, "channels": 4, "entries": 9}
     workload = Workload.of("op", sizes, precision="bf16_mixed")
     try:
@@ -86,7 +89,7 @@ def test_an_op_alone_has_data_and_cotangents_in_bf16_and_weights_in_float32(fram
     assert {name for name, gradient in gradients.items() if "float32" in str(gradient.dtype)} == weights
 
 
-def test_an_op_without_weights_has_nothing_to_step_along_in_mixed_precision():
+def test_an_op_without_weights_has_nothing_to_step_along_in_mixed_precision() -> None:
     graph = Workload.of("op", {"op": "relu"}).graph
     with pytest.raises(Unsupported, match="an op without weights has no float32 parameters"):
         check_choices(graph, Choices(optimizer="sgd"), "bf16_mixed")
@@ -94,11 +97,11 @@ def test_an_op_without_weights_has_nothing_to_step_along_in_mixed_precision():
 
 
 @pytest.mark.parametrize(("framework", "execution"), QUICK)
-def test_a_step_of_float32_parameters_is_float32s(framework, execution):
+def test_a_step_of_float32_parameters_is_float32s(framework: str, execution: str) -> None:
     """`verify` allows it what it allows in fp32."""
     loaded(framework, execution, "mlp", optimizer="adam", residuals="blocks")
 
 
 @pytest.mark.parametrize(("framework", "execution"), QUICK)
-def test_forward_mode_is_mixed(framework, execution):
+def test_forward_mode_is_mixed(framework: str, execution: str) -> None:
     loaded(framework, execution, "mlp", tangent=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from typing import Any
 
 import pytest
 
@@ -28,18 +29,18 @@ class scaled_linear(Op):
     weights = (1, 2)
     matrices = (1,)
 
-    def example(self, sizes):
+    def example(self, sizes: Any) -> Any:
         w = draw.lecun(sizes.width, sizes.width)
         return Example({"x": sizes.sequence, "w": w, "scale": draw.scale(sizes.width)})
 
-    def shape(self, x, w, scale):
+    def shape(self, x: Any, w: Any, scale: Any) -> Any:
         return Spec((*x.shape[:-1], w.shape[1]))
 
-    def forward(self, xp, x, w, scale):
+    def forward(self, xp: Any, x: Any, w: Any, scale: Any) -> Any:
         product = xp.matmul(x, w)
         return product * scale, lambda: (product,)
 
-    def backward(self, xp, grad, local, inputs, wants):
+    def backward(self, xp: Any, grad: Any, local: Any, inputs: Any, wants: Any) -> Any:
         x, w, scale = inputs
         product, scaled = local[0], grad * scale
         rows, scaled_rows = (xp.reshape(array, (-1, array.shape[-1])) for array in (x, scaled))
@@ -47,13 +48,13 @@ class scaled_linear(Op):
         dw = xp.matmul(xp.transpose(rows, (1, 0)), scaled_rows) if wants[1] else None
         return dx, dw, (xp.sum(grad * product, axis=(0, 1)) if wants[2] else None)
 
-    def cost(self, inputs, outputs):
+    def cost(self, inputs: Any, outputs: Any) -> Any:
         product = Work(1, 2 * outputs[0].size * inputs[1].shape[0], outputs[0].size)
         return Cost(product, (product, product, Work()))
 
 
 @pytest.fixture
-def catalogue(monkeypatch):
+def catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
     """The catalogue with the new op in it."""
     monkeypatch.setitem(CATALOGUE, "scaled_linear", scaled_linear())
 
@@ -62,8 +63,8 @@ def catalogue(monkeypatch):
 @pytest.mark.parametrize("autodiff", ["reverse", "by_hand"])
 @pytest.mark.parametrize(("framework", "execution"), [("numpy", "by_hand"), *QUICK])
 def test_it_is_a_workload_that_agrees_with_the_oracle_and_whose_multiplies_are_counted(
-    framework, execution, autodiff, monkeypatch
-):
+    framework: str, execution: str, autodiff: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if framework != "numpy":
         ops = importlib.import_module(f"adapters.{framework}.ops")
         monkeypatch.setattr(ops, "scaled_linear", lambda x, w, scale: ops.linear(x, w) * scale, raising=False)
@@ -78,6 +79,6 @@ def test_it_is_a_workload_that_agrees_with_the_oracle_and_whose_multiplies_are_c
 
 
 @pytest.mark.usefixtures("catalogue")
-def test_its_example_is_a_case_of_the_tests_of_ops():
+def test_its_example_is_a_case_of_the_tests_of_ops() -> None:
     (case,) = cases("scaled_linear")
     assert [spec.shape for spec in case.specs] == [(2, 3, 4), (4, 4), (4,)]

@@ -14,7 +14,7 @@ from harness.paths import ROOT
 DESCRIBE = "from adapters.numpy import Adapter; print(Adapter('cpu', 1, 'fp32').describe()['blas'])"
 
 
-def test_the_kernels_of_openblas_are_those_that_it_chose():
+def test_the_kernels_of_openblas_are_those_that_it_chose() -> None:
     """Its variable chooses others."""
     described = Adapter("cpu", 1, "fp32").describe()["blas"]
     if "openblas" not in described or "," not in described:

@@ -98,10 +98,10 @@ class Stack:
     layers: tuple[str, ...]
     branches: frozenset[int]
 
-    def batch_arrays(self):
+    def batch_arrays(self) -> Any:
         return {"ids": draw.integers(BATCH, TOKENS, high=7), "labels": draw.integers(BATCH, high=CLASSES)}
 
-    def loss(self, ops, param, ids, labels):
+    def loss(self, ops: Any, param: Any, ids: Any, labels: Any) -> Any:
         x = ops.embedding(param("table", draw.normal(7, 6)), ids)
         seen = [x]
         for i, layer in enumerate(self.layers):
@@ -152,7 +152,7 @@ def error(found: dict[str, np.ndarray], wanted: dict[str, np.ndarray]) -> float:
 @pytest.mark.slow
 @FEW
 @given(model=STACKS)
-def test_every_framework_computes_the_same_network(model):
+def test_every_framework_computes_the_same_network(model: str) -> None:
     wanted = expected(model)
     for framework, execution in FRAMEWORKS:
         loss, gradients = answer(framework, execution, "fp32", model)
@@ -163,7 +163,7 @@ def test_every_framework_computes_the_same_network(model):
 @pytest.mark.slow
 @FEW
 @given(model=STACKS)
-def test_in_bf16_the_network_is_the_same_within_its_rounding(model):
+def test_in_bf16_the_network_is_the_same_within_its_rounding(model: str) -> None:
     wanted = expected(model)
     for framework, execution in FRAMEWORKS[1:]:
         try:
@@ -175,7 +175,7 @@ def test_in_bf16_the_network_is_the_same_within_its_rounding(model):
 
 
 @pytest.mark.parametrize("name", LAYERS)
-def test_every_layer_can_be_drawn_and_stands_in_the_trace(name):
+def test_every_layer_can_be_drawn_and_stands_in_the_trace(name: str) -> None:
     """So that the random networks are not all alike: a layer adds an op to what is there without it."""
     with_it, without = (trace(Stack(layers, frozenset())) for layers in ((name,), ()))
     assert len(with_it.calls) > len(without.calls)

@@ -13,13 +13,13 @@ from tests.adapters.test_contract import EXECUTIONS, FRAMEWORK_FILES, FRAMEWORKS
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
-def test_executions_are_those_of_its_configuration(framework):
+def test_executions_are_those_of_its_configuration(framework: str) -> None:
     adapter = importlib.import_module(f"adapters.{framework}").Adapter
     assert list(adapter.executions) == [e for name, e in EXECUTIONS if name == framework]
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
-def test_what_it_describes_is_short_text_with_its_version(framework):
+def test_what_it_describes_is_short_text_with_its_version(framework: str) -> None:
     described = adapter_of(framework).describe()
     assert all(isinstance(k, str) and isinstance(v, str) and len(v) < 500 for k, v in described.items())
     assert any(importlib.import_module(framework).__version__ in value for value in described.values())
@@ -29,7 +29,7 @@ def test_what_it_describes_is_short_text_with_its_version(framework):
 @pytest.mark.parametrize(
     ("device", "precision"), [("cuda", "fp32"), ("tpu", "fp32"), ("cpu", "tf32")], ids=["cuda", "tpu", "tf32 on a CPU"]
 )
-def test_what_cannot_be_done_here_is_unsupported_in_one_sentence(framework, device, precision):
+def test_what_cannot_be_done_here_is_unsupported_in_one_sentence(framework: str, device: str, precision: str) -> None:
     """The interpreters that run these tests have the frameworks' CPU builds, whatever the machine has."""
     with pytest.raises(Unsupported) as refusal:
         adapter_of(framework, device, precision)
@@ -37,7 +37,7 @@ def test_what_cannot_be_done_here_is_unsupported_in_one_sentence(framework, devi
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
-def test_an_unknown_execution_is_unsupported(framework):
+def test_an_unknown_execution_is_unsupported(framework: str) -> None:
     graph, arrays, _ = work("mlp")
     with pytest.raises(Unsupported, match="telepathy") as refusal:
         adapter_of(framework).load(graph, arrays, "telepathy")
@@ -51,6 +51,6 @@ def assert_is_a_sentence(framework: str, refusal: str) -> None:
     assert "\n" not in refusal and not refusal.endswith(".")
 
 
-def test_every_adapter_has_a_configuration_and_every_configuration_an_adapter():
+def test_every_adapter_has_a_configuration_and_every_configuration_an_adapter() -> None:
     helpers = {"base", "common"}
     assert {m.name for m in pkgutil.iter_modules(adapters.__path__)} - helpers == set(FRAMEWORK_FILES)

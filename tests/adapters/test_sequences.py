@@ -82,19 +82,19 @@ EACH = [
 
 
 @pytest.mark.parametrize(("framework", "execution", "family"), EACH)
-def test_loss_and_every_gradient_are_the_oracles(framework, execution, family):
+def test_loss_and_every_gradient_are_the_oracles(framework: str, execution: str, family: str) -> None:
     errors = found(framework, execution, family)[0]
     assert errors.loss < AIM
     assert errors.worst[1] < LIMIT, errors.worst
 
 
-def test_nearly_all_gradients_are_far_inside_the_limit():
+def test_nearly_all_gradients_are_far_inside_the_limit() -> None:
     worst = [found(*execution, family)[0].worst[1] for execution in EXECUTIONS for family in FAMILIES]
     assert np.mean(np.array(worst) <= AIM) >= 0.95, worst
 
 
 @pytest.mark.parametrize(("framework", "execution"), EXECUTIONS)
-def test_a_loop_computes_one_state_more_than_is_asked_and_says_so(framework, execution):
+def test_a_loop_computes_one_state_more_than_is_asked_and_says_so(framework: str, execution: str) -> None:
     """The extra FLOPs are those of one step's product, in each layer."""
     table = cost(work("lstm")[0])
     extra = RECURRENT["layers"] * 2 * RECURRENT["batch"] * RECURRENT["width"] * 4 * RECURRENT["width"]

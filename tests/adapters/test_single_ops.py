@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -17,12 +19,12 @@ from tests.helpers.tiny import answers, sample
 SMALL = {"batch": 3, "tokens": 4, "width": 8, "heads": 2, "image": 8, "channels": 4, "groups": 2, "entries": 9}
 
 
-def single(op, gradients="params", **sizes):
+def single(op: str, gradients: Any = "params", **sizes: Any) -> Any:
     return trace(build("op", SMALL | {"op": op} | sizes), gradients)
 
 
 @pytest.mark.parametrize("op", CATALOGUE)
-def test_its_gradients_are_the_oracles(op):
+def test_its_gradients_are_the_oracles(op: str) -> None:
     graph = single(op)
     arrays = sample(graph)
     program = Adapter("cpu", 1, "fp32").load(graph, arrays, "eager")
@@ -30,21 +32,21 @@ def test_its_gradients_are_the_oracles(op):
 
 
 @pytest.mark.parametrize("op", CATALOGUE)
-def test_the_op_is_all_there_is(op):
+def test_the_op_is_all_there_is(op: str) -> None:
     graph = single(op)
     assert [call.op for call in graph.calls] == [op]
     assert graph.calls[0].outputs == graph.outputs
     assert bool(graph.cotangents) == (graph.specs[graph.outputs[0]].shape != ())
 
 
-def test_what_an_op_is_given_is_data_and_its_weights_are_parameters():
+def test_what_an_op_is_given_is_data_and_its_weights_are_parameters() -> None:
     assert set(single("conv2d").sources) == {"w", "b"}
     assert set(single("conv2d", gradients="both").sources) == {"x", "w", "b"}
     assert set(single("relu").sources) == {"x0"}
     assert set(single("embedding").sources) == {"table"}
 
 
-def test_dx_and_dw_are_priced_apart():
+def test_dx_and_dw_are_priced_apart() -> None:
     table = cost(single("linear", gradients="both"))
     assert table.forward.flops == table.dx.flops == table.dw.flops == 2 * 3 * 4 * 8 * 8
 
@@ -59,11 +61,13 @@ def test_dx_and_dw_are_priced_apart():
         ({"op": "max_pool", "kernel": 9}, "max_pool: a window of 9"),
     ],
 )
-def test_sizes_that_do_not_fit_are_refused_by_op_and_value(sizes, said):
+def test_sizes_that_do_not_fit_are_refused_by_op_and_value(
+    sizes: dict[str, int | str] | dict[str, str], said: str
+) -> None:
     with pytest.raises(WorkloadError) as refusal:
         single(**sizes)
     assert said in str(refusal.value)
 
 
-def test_an_op_without_multiplies_has_no_ratio_of_flops():
+def test_an_op_without_multiplies_has_no_ratio_of_flops() -> None:
     assert np.isnan(cost(single("relu")).flops_ratio)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache, partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,10 +35,10 @@ class Images:
 
     groups: int = 1
 
-    def batch_arrays(self):
+    def batch_arrays(self) -> Any:
         return {"x": draw.Normal((2, 8, 8, 4), mean=-5.0), "labels": draw.integers(2, high=6)}
 
-    def loss(self, ops, param, x, labels):
+    def loss(self, ops: Any, param: Any, x: Any, labels: Any) -> Any:
         x = ops.max_pool(x, size=3, stride=1, padding=1)
         h = ops.conv2d(x, param("w", draw.he(3, 3, 4 // self.groups, 8)), stride=2, padding=1, groups=self.groups)
         h = ops.batch_norm(h, param("scale", draw.scale(8)), param("shift", draw.bias(8)), eps=1e-5)
@@ -46,17 +47,17 @@ class Images:
 
 
 @cache
-def adapter(precision="fp32"):
+def adapter(precision: str = "fp32") -> Any:
     return Adapter("cpu", THREADS, precision)
 
 
-def loaded(model, execution, gradients="params", precision="fp32"):
+def loaded(model: str, execution: str, gradients: Any = "params", precision: str = "fp32") -> Any:
     """The graph, its arrays and a program whose first calls are over; the same one each time."""
     return _loaded(model, execution, gradients, precision)
 
 
 @cache
-def _loaded(model, execution, gradients, precision):
+def _loaded(model: str, execution: str, gradients: Any, precision: str) -> Any:
     graph = trace(model, gradients)
     arrays = sample(graph)
     program = adapter(precision).load(graph, arrays, execution)
@@ -65,17 +66,17 @@ def _loaded(model, execution, gradients, precision):
 
 
 @cache
-def oracle(model, gradients="params"):
+def oracle(model: str, gradients: Any = "params") -> Any:
     graph = trace(model, gradients)
     return reference(graph, sample(graph))
 
 
-def check_answers(model, execution, gradients):
+def check_answers(model: str, execution: str, gradients: Any) -> None:
     program = loaded(model, execution, gradients)[2]
     assert agreement(*answers(program), oracle(model, gradients)).failure("fp32") is None
 
 
-def check_counts(model, execution, gradients):
+def check_counts(model: str, execution: str, gradients: Any) -> None:
     graph, _, program = loaded(model, execution, gradients)
     first_calls(adapter(), program)
     work, counted = phase_work(graph), program.executed()
@@ -107,18 +108,18 @@ LARGE = [
 
 
 @pytest.mark.parametrize(("model", "execution", "gradients"), SMALL + LARGE)
-def test_loss_and_gradients_agree_with_the_oracle(model, execution, gradients):
+def test_loss_and_gradients_agree_with_the_oracle(model: Any, execution: str, gradients: str) -> None:
     check_answers(model, execution, gradients)
 
 
 @pytest.mark.parametrize(("model", "execution", "gradients"), SMALL + LARGE)
-def test_the_multiplies_that_run_are_those_of_the_trace(model, execution, gradients):
+def test_the_multiplies_that_run_are_those_of_the_trace(model: Any, execution: str, gradients: str) -> None:
     """A dX that nobody asked for would be one more: a tape around a tf.function and an eager convolution compute it."""
     check_counts(model, execution, gradients)
 
 
 @pytest.mark.parametrize("execution", EXECUTIONS)
-def test_bf16_stays_within_its_limits(execution):
+def test_bf16_stays_within_its_limits(execution: str) -> None:
     program = loaded(TINY_MLP, execution, precision="bf16")[2]
     assert agreement(*answers(program), oracle(TINY_MLP)).failure("bf16") is None
     assert program.inference().dtype == tf.float32
@@ -126,7 +127,7 @@ def test_bf16_stays_within_its_limits(execution):
 
 
 @pytest.mark.parametrize("execution", COMPILED)
-def test_later_calls_neither_trace_nor_compile(execution, monkeypatch):
+def test_later_calls_neither_trace_nor_compile(execution: str, monkeypatch: pytest.MonkeyPatch) -> None:
     traced = []
     monkeypatch.setattr(ops, "linear", lambda *a, linear=ops.linear: traced.append(1) or linear(*a))
     graph = trace(TINY_MLP)
@@ -140,7 +141,7 @@ def test_later_calls_neither_trace_nor_compile(execution, monkeypatch):
 
 
 @pytest.mark.parametrize("execution", COMPILED)
-def test_residuals_of_another_shape_are_refused_instead_of_traced(execution):
+def test_residuals_of_another_shape_are_refused_instead_of_traced(execution: str) -> None:
     _, _, program = loaded(TINY_MLP, execution)
     _, _, other = loaded(MLP(batch=5, depth=3, width=8), execution)
     with pytest.raises((ValueError, tf.errors.InvalidArgumentError)):
@@ -149,7 +150,7 @@ def test_residuals_of_another_shape_are_refused_instead_of_traced(execution):
 
 
 @pytest.mark.parametrize("execution", EXECUTIONS)
-def test_repeated_and_alternating_calls_give_the_same_answers(execution):
+def test_repeated_and_alternating_calls_give_the_same_answers(execution: str) -> None:
     _, _, program = loaded(TINY_MLP, execution)
     losses, (split, fused) = answers(program)
     for _ in range(2):
@@ -162,7 +163,7 @@ def test_repeated_and_alternating_calls_give_the_same_answers(execution):
 
 
 @pytest.mark.parametrize("execution", COMPILED)
-def test_forward_keeps_activations_once_and_no_copies_of_parameters_or_inputs(execution):
+def test_forward_keeps_activations_once_and_no_copies_of_parameters_or_inputs(execution: str) -> None:
     model = MLP(batch=5, depth=3, width=8, inputs=7, classes=6)
     _, _, program = loaded(model, execution)
     kept = program.forward()
@@ -171,7 +172,7 @@ def test_forward_keeps_activations_once_and_no_copies_of_parameters_or_inputs(ex
     assert program.residual_bytes(kept) == 4 * (2 * 5 * 8 + 5 * 6)
 
 
-def test_the_compiled_forward_copies_no_weight():
+def test_the_compiled_forward_copies_no_weight() -> None:
     _, _, program = loaded(MLP(batch=5, depth=3, width=8, inputs=7, classes=6), "xla")
     returned = [line for line in program._forward.hlo().splitlines() if line.startswith("  ROOT ")][-1]
     shapes = returned.split(" tuple(")[0]
@@ -179,20 +180,20 @@ def test_the_compiled_forward_copies_no_weight():
     assert "[5,8]" in shapes
 
 
-def test_an_eager_tape_holds_activations_logits_and_the_gradient_of_the_loss():
+def test_an_eager_tape_holds_activations_logits_and_the_gradient_of_the_loss() -> None:
     _, _, program = loaded(MLP(batch=5, depth=3, width=8, inputs=7, classes=6), "eager")
     # Beside what a graph keeps: the logits, for a second derivative, and the loss of each row, for its shape.
     assert program.residual_bytes(program.forward()) == 4 * (2 * 5 * 8 + 2 * 5 * 6 + 5)
 
 
 @pytest.mark.parametrize("execution", EXECUTIONS)
-def test_gradients_are_dense_even_of_a_tied_table(execution):
+def test_gradients_are_dense_even_of_a_tied_table(execution: str) -> None:
     _, _, program = loaded(TINY_GPT2, execution)
     for gradients in (program.backward(program.forward()), program.gradient()[1]):
         assert all(isinstance(g, tf.Tensor) for g in gradients.values())
 
 
-def test_parameters_are_not_folded_into_the_program():
+def test_parameters_are_not_folded_into_the_program() -> None:
     """TensorFlow turns a captured tensor of up to 128 elements into a constant."""
     graph, arrays, _ = loaded(TINY_MLP, "graph")
     for execution in COMPILED:
@@ -203,10 +204,10 @@ def test_parameters_are_not_folded_into_the_program():
         assert all(a != b for a, b in zip(before, after, strict=True))
 
 
-def test_a_dead_multiply_is_not_counted_in_a_graph_and_a_fused_one_is():
+def test_a_dead_multiply_is_not_counted_in_a_graph_and_a_fused_one_is() -> None:
     x = tf.ones((4, 8))
 
-    def body():
+    def body() -> Any:
         y = tf.nn.relu(tf.nn.bias_add(tf.matmul(x, tf.transpose(x)), tf.ones(4)))
         tf.matmul(y, y, name="dead")
         return tf.reduce_sum(y)
@@ -220,7 +221,7 @@ def test_a_dead_multiply_is_not_counted_in_a_graph_and_a_fused_one_is():
 
 
 @pytest.mark.parametrize("execution", EXECUTIONS)
-def test_grouped_convolutions_agree_and_say_why_they_count_differently(execution):
+def test_grouped_convolutions_agree_and_say_why_they_count_differently(execution: str) -> None:
     for groups in (2, 4):
         check_answers(Images(groups), execution, "params")
     grouped, depthwise = (counted(groups, execution) for groups in (2, 4))
@@ -229,19 +230,21 @@ def test_grouped_convolutions_agree_and_say_why_they_count_differently(execution
     assert depthwise["forward"].note == ""
 
 
-def counted(groups, execution):
+def counted(groups: Any, execution: str) -> Any:
     graph, _, program = loaded(Images(groups), execution)
     return counts(adapter(), program, graph, execution)
 
 
-def test_wait_takes_nested_values_and_no_device_clock_is_claimed():
+def test_wait_takes_nested_values_and_no_device_clock_is_claimed() -> None:
     program = loaded(TINY_MLP, "graph")[2]
     adapter().wait((program.gradient(), [program.forward()]))
     result, seconds = adapter().device_seconds(program.inference)
     assert float(result) == float(program.inference()) and seconds is None
 
 
-def test_on_a_gpu_the_peak_is_what_the_allocator_gave_out_from_before_the_call_until_it_is_done(monkeypatch):
+def test_on_a_gpu_the_peak_is_what_the_allocator_gave_out_from_before_the_call_until_it_is_done(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     ours, steps = adapter(), []
     experimental = tf.config.experimental
     monkeypatch.setattr(ours, "_gpu", "Fake GPU")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from tests.adapters.test_tensorflow import EXECUTIONS, THREADS, TINY_MLP, adapte
     ("execution", "kernels", "said"),
     [("xla", "plain", "XLA"), ("graph", "the other", "cannot change that")],
 )
-def test_kernels_that_cannot_be_switched_any_more_are_unsupported(execution, kernels, said):
+def test_kernels_that_cannot_be_switched_any_more_are_unsupported(execution: str, kernels: str, said: str) -> None:
     """Whether oneDNN is on was decided when TensorFlow was imported; real workers: `tests/test_kernels.py`."""
     is_on = Adapter("cpu", THREADS, "fp32").describe()["onednn"] == "on"
     other, same = ("plain", "onednn") if is_on else ("onednn", "plain")
@@ -28,7 +29,7 @@ def test_kernels_that_cannot_be_switched_any_more_are_unsupported(execution, ker
     assert adapter().load(*loaded(TINY_MLP, "eager")[:2], "graph", Choices(kernels=same))
 
 
-def test_tf32_is_switched_off_for_fp32_and_execution_is_synchronous():
+def test_tf32_is_switched_off_for_fp32_and_execution_is_synchronous() -> None:
     tf.config.experimental.enable_tensor_float_32_execution(True)
     tf.config.experimental.set_synchronous_execution(False)
     described = Adapter("cpu", THREADS, "fp32").describe()
@@ -39,15 +40,15 @@ def test_tf32_is_switched_off_for_fp32_and_execution_is_synchronous():
 
 
 @pytest.mark.parametrize("execution", EXECUTIONS)
-def test_denormals_are_flushed(execution):
-    def product(x):
+def test_denormals_are_flushed(execution: str) -> None:
+    def product(x: Any) -> Any:
         return x * 0.5
 
     run = product if execution == "eager" else tf.function(product, jit_compile=execution == "xla")
     assert run(tf.Variable(np.float32([1e-38, 1.5e-38]))).numpy().view(np.uint32).tolist() == [0, 0]
 
 
-def test_settings_that_cannot_be_had_are_unsupported(monkeypatch):
+def test_settings_that_cannot_be_had_are_unsupported(monkeypatch: pytest.MonkeyPatch) -> None:
     adapter().wait(adapter().load(*loaded(TINY_MLP, "eager")[:2], "eager").inference())
     with pytest.raises(Unsupported, match="already runs"):
         Adapter("cpu", THREADS + 1, "fp32")
@@ -62,5 +63,5 @@ def test_settings_that_cannot_be_had_are_unsupported(monkeypatch):
         adapter().load(*loaded(TINY_MLP, "eager")[:2], "jit")
 
 
-def test_gpu_memory_is_not_taken_whole():
+def test_gpu_memory_is_not_taken_whole() -> None:
     assert os.environ["TF_FORCE_GPU_ALLOW_GROWTH"] == "true"

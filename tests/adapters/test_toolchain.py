@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +17,7 @@ from harness.measure.worker import Worker
 
 
 @pytest.fixture
-def load(tmp_path, tiny_folder, monkeypatch):
+def load(tmp_path: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """What a worker of torch says to a small network, on a PATH of one folder and with CXX, where given."""
     monkeypatch.delenv("CXX", raising=False)
     empty = tmp_path / "bin"
@@ -41,17 +43,17 @@ def script(path: Path, body: str) -> str:
     return str(path)
 
 
-def test_without_a_compiler_it_is_unsupported_and_says_what_to_install(load):
+def test_without_a_compiler_it_is_unsupported_and_says_what_to_install(load: Callable[..., Any]) -> None:
     failure = load("compile")
     assert failure is not None and failure.outcome is Outcome.UNSUPPORTED
     assert "g++ does not run; install g++, or set CXX" in failure.reason
 
 
-def test_eager_needs_none(load):
+def test_eager_needs_none(load: Callable[..., Any]) -> None:
     assert load("eager") is None
 
 
-def test_a_compiler_that_is_named_and_not_there_is_named_again(load):
+def test_a_compiler_that_is_named_and_not_there_is_named_again(load: Callable[..., Any]) -> None:
     failure = load("compile", CXX="/nowhere/c++")
     assert failure is not None and failure.outcome is Outcome.UNSUPPORTED
     assert "/nowhere/c++ does not run" in failure.reason
@@ -65,13 +67,15 @@ def test_a_compiler_that_is_named_and_not_there_is_named_again(load):
     ],
     ids=["an error", "nothing written"],
 )
-def test_a_compiler_that_cannot_compile_is_unsupported_with_what_it_said(load, tmp_path, body, said):
+def test_a_compiler_that_cannot_compile_is_unsupported_with_what_it_said(
+    load: Callable[..., Any], tmp_path: Path, body: str, said: str
+) -> None:
     failure = load("compile", CXX=script(tmp_path / "broken", body))
     assert failure is not None and failure.outcome is Outcome.UNSUPPORTED
     assert said in failure.reason and "install g++ and Python's headers" in failure.reason
 
 
-def test_a_compiler_that_works_is_used_wherever_it_is(load, tmp_path):
+def test_a_compiler_that_works_is_used_wherever_it_is(load: Callable[..., Any], tmp_path: Path) -> None:
     """Nothing else on the PATH is needed, not even openssl."""
     wrapper = script(tmp_path / "g++", f'echo "$*" >>"{tmp_path}/calls"; PATH={os.environ["PATH"]} exec g++ "$@"')
     assert load("compile", CXX=wrapper) is None

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
+
+from adapters.torch.compiled import Compiled
+from adapters.torch.eager import Eager
 
 torch = pytest.importorskip("torch")
 
@@ -29,10 +33,10 @@ from tests.helpers.tiny import TINY_GPT2, TINY_MLP, answers, sample  # noqa: E40
 class Image:
     """Every op that touches the channels of an image."""
 
-    def batch_arrays(self):
+    def batch_arrays(self) -> Any:
         return {"x": draw.normal(2, 6, 6, 4), "labels": draw.integers(2, high=3)}
 
-    def loss(self, ops, param, x, labels):
+    def loss(self, ops: Any, param: Any, x: Any, labels: Any) -> Any:
         h = ops.conv2d(x, param("conv", draw.he(3, 3, 2, 8)), param("b", draw.bias(8)), padding=1, groups=2)
         a, b = ops.split(h, parts=2)
         h = ops.add(ops.add(ops.relu(a), b), param("channel", draw.bias(4)))
@@ -48,10 +52,10 @@ class Image:
 class Pixels:
     """An image of embeddings, with a label for each pixel."""
 
-    def batch_arrays(self):
+    def batch_arrays(self) -> Any:
         return {"ids": draw.integers(2, 3, 4, high=5), "labels": draw.integers(2, 3, 4, high=6)}
 
-    def loss(self, ops, param, ids, labels):
+    def loss(self, ops: Any, param: Any, ids: Any, labels: Any) -> Any:
         h = ops.embedding(param("table", draw.normal(5, 4)), ids)
         return ops.cross_entropy(ops.conv2d(h, param("conv", draw.he(1, 1, 4, 6))), labels)
 
@@ -60,10 +64,10 @@ class Pixels:
 class Clash:
     """One weight, wanted in two layouts."""
 
-    def batch_arrays(self):
+    def batch_arrays(self) -> Any:
         return {"x": draw.normal(2, 4), "labels": draw.integers(2, high=4)}
 
-    def loss(self, ops, param, x, labels):
+    def loss(self, ops: Any, param: Any, x: Any, labels: Any) -> Any:
         w = param("w", draw.he(4, 4))
         return ops.cross_entropy(ops.tied_linear(ops.linear(x, w), w), labels)
 
@@ -94,27 +98,27 @@ pytestmark = pytest.mark.usefixtures("no_code_generation")
 
 
 @pytest.fixture(scope="module")
-def programs(no_code_generation):
+def programs(no_code_generation: None) -> dict[str, Compiled | Eager]:
     """The tiny MLP by execution, past its first calls."""
     return {execution: first_calls(load(TINY_MLP, execution)[0]) for execution in Adapter.executions}
 
 
-def load(model, execution="eager", gradients="params", precision="fp32"):
+def load(model: str, execution: str = "eager", gradients: Any = "params", precision: str = "fp32") -> Any:
     graph = trace(model, gradients)
     return Adapter("cpu", 1, precision).load(graph, sample(graph), execution), graph
 
 
-def first_calls(program):
+def first_calls(program: Any) -> Any:
     answers(program)
     return program
 
 
-def compilations():
+def compilations() -> Any:
     return counters["stats"]["unique_graphs"], counters["aot_autograd"]["total"]
 
 
 @pytest.mark.parametrize(("execution", "name", "gradients"), CASES)
-def test_answers_and_multiplies(execution, name, gradients):
+def test_answers_and_multiplies(execution: str, name: str, gradients: str) -> None:
     program, graph = load(MODELS[name], execution, gradients)
     expected = reference(graph, sample(graph))
     before = answers(program)
@@ -143,7 +147,7 @@ def test_answers_and_multiplies(execution, name, gradients):
 
 
 @pytest.mark.parametrize("execution", Adapter.executions)
-def test_residuals_of_an_mlp(programs, execution):
+def test_residuals_of_an_mlp(programs: dict[str, Compiled | Eager], execution: str) -> None:
     """A rectifier's output is the next layer's input: one array for each of the two. The rest is the loss's.
 
     Eager keeps log softmax and the count of labels. Compiled keeps logits, and the maximum and the log of the sum of
@@ -156,7 +160,7 @@ def test_residuals_of_an_mlp(programs, execution):
 
 
 @pytest.mark.parametrize("execution", Adapter.executions)
-def test_phases_leave_nothing_behind(programs, execution):
+def test_phases_leave_nothing_behind(programs: dict[str, Compiled | Eager], execution: str) -> None:
     program = programs[execution]
     assert not program.inference().requires_grad
     kept = program.forward()
@@ -167,21 +171,21 @@ def test_phases_leave_nothing_behind(programs, execution):
         program.backward(kept)
 
 
-def test_compiled_backward_donates_its_buffers(programs):
+def test_compiled_backward_donates_its_buffers(programs: dict[str, Compiled | Eager]) -> None:
     """So each backward needs its own forward; retain_graph would measure what nobody runs."""
     program = programs["compile"]
     with pytest.raises(RuntimeError, match="donated buffers"):
         torch.autograd.grad(program.forward()[1], program._wanted, retain_graph=True)
 
 
-def test_fused_gradient_saves_nothing_for_a_second_derivative(programs):
+def test_fused_gradient_saves_nothing_for_a_second_derivative(programs: dict[str, Compiled | Eager]) -> None:
     program = programs["compile"]
     loss, gradients = program.gradient()
     assert not any(tensor.requires_grad for tensor in (loss, *gradients.values()))
     assert program._inductor["gradient"].executed.keys() == {"forward"}
 
 
-def test_every_program_is_compiled():
+def test_every_program_is_compiled() -> None:
     """Torch keeps compiled code by code object, and after 8 on one object runs eager."""
     before, _ = compilations()
     for batch in range(1, 13):
@@ -190,7 +194,7 @@ def test_every_program_is_compiled():
 
 
 @pytest.mark.parametrize("phase", ["inference", "forward", "gradient"])
-def test_later_calls_never_compile(programs, phase):
+def test_later_calls_never_compile(programs: dict[str, Compiled | Eager], phase: str) -> None:
     call = getattr(programs["compile"], phase)
     torch.set_num_threads(2)
     with pytest.raises(FailOnRecompileLimitHit):
@@ -199,13 +203,13 @@ def test_later_calls_never_compile(programs, phase):
     call()
 
 
-def test_later_calls_check_the_grad_mode(programs):
+def test_later_calls_check_the_grad_mode(programs: dict[str, Compiled | Eager]) -> None:
     with torch.no_grad(), pytest.raises(FailOnRecompileLimitHit):
         programs["compile"].forward()
 
 
 @pytest.mark.parametrize("name", ["mlp", "gpt2"])
-def test_bf16(monkeypatch, name):
+def test_bf16(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setattr(adapter, "_fast_bf16", lambda: True)
     program, graph = load(MODELS[name], precision="bf16")
     loss, gradients = program.gradient()
@@ -214,14 +218,14 @@ def test_bf16(monkeypatch, name):
     assert agreement(*answers(program), reference(graph, sample(graph))).failure("bf16") is None
 
 
-def test_unsupported_workloads():
+def test_unsupported_workloads() -> None:
     with pytest.raises(Unsupported, match="w is used by"):
         load(Clash())
     with pytest.raises(Unsupported, match="jit"):
         load(TINY_MLP, "jit")
 
 
-def test_a_multiply_that_inductor_writes_elementwise_counts_all_the_same():
+def test_a_multiply_that_inductor_writes_elementwise_counts_all_the_same() -> None:
     graph = trace(MLP(batch=1, depth=2, width=4))
     executed = first_calls(load(MLP(batch=1, depth=2, width=4), "compile")[0]).executed()
     wanted = phase_work(graph)
@@ -230,6 +234,6 @@ def test_a_multiply_that_inductor_writes_elementwise_counts_all_the_same():
     }
 
 
-def test_an_unknown_multiply_is_not_skipped():
+def test_an_unknown_multiply_is_not_skipped() -> None:
     with pytest.raises(ValueError, match="_scaled_mm"):
         Tally().add(torch.ops.aten._scaled_mm.default, (), None)

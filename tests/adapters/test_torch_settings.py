@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -59,7 +60,7 @@ print(json.dumps([found.failure("fp32"), copied, counts, counters["inductor"]["f
 """
 
 
-def python(code, **variables):
+def python(code: Any, **variables: Any) -> Any:
     """What `code` prints, run in a fresh Python in the repository."""
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, env=os.environ | variables, capture_output=True, text=True, check=True
@@ -68,7 +69,7 @@ def python(code, **variables):
 
 
 @pytest.mark.slow
-def test_generated_code_and_its_cache(tmp_path):
+def test_generated_code_and_its_cache(tmp_path: Path) -> None:
     """Its answers are right, its residuals hold no copy of a weight, and a warm cache hides no multiply."""
     cold, warm = (json.loads(python(GENERATED_CODE, TWOFOLD_CACHE_DIR=str(tmp_path))) for _ in range(2))
     assert cold == [None, False, [3, 3, 5, 8], 0]
@@ -85,11 +86,11 @@ print(int((x * 1.0).count_nonzero()), int((x.reshape(1 << 10, -1) @ torch.eye(1 
 """
 
 
-def test_denormals_are_flushed_in_every_thread():
+def test_denormals_are_flushed_in_every_thread() -> None:
     assert python(DENORMALS).split() == ["0", "0"]
 
 
-def test_settings_are_set_and_described():
+def test_settings_are_set_and_described() -> None:
     torch.set_float32_matmul_precision("medium")
     torch.backends.cudnn.allow_tf32 = True
     described = Adapter("cpu", 1, "fp32").describe()
@@ -110,7 +111,7 @@ with torch.backends.mkldnn.verbose(torch.backends.mkldnn.VERBOSE_ON):
 
 
 @pytest.mark.parametrize("variable", ["ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"])
-def test_the_instructions_that_onednn_may_use_are_described(variable, monkeypatch):
+def test_the_instructions_that_onednn_may_use_are_described(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """It announces them itself."""
     monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
     described, *announced = python(ONEDNN, **{variable: "avx2"}).splitlines()
@@ -119,7 +120,7 @@ def test_the_instructions_that_onednn_may_use_are_described(variable, monkeypatc
         assert any("info,cpu,isa:Intel AVX2" in line for line in announced)
 
 
-def test_a_choice_of_kernels_switches_onednn_for_all_that_follows():
+def test_a_choice_of_kernels_switches_onednn_for_all_that_follows() -> None:
     ours, (graph, arrays) = Adapter("cpu", 1, "fp32"), tiny_mlp()
     for kernels, said in (("plain", "off"), ("onednn", "on"), ("plain", "off"), ("native", "on")):
         ours.load(graph, arrays, "eager", Choices(kernels=kernels))
@@ -127,7 +128,9 @@ def test_a_choice_of_kernels_switches_onednn_for_all_that_follows():
         assert torch.backends.mkldnn.enabled == (said == "on")
 
 
-def test_kernels_without_onednn_are_unsupported_where_they_are_hopeless_or_no_choice(monkeypatch):
+def test_kernels_without_onednn_are_unsupported_where_they_are_hopeless_or_no_choice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     graph, arrays = tiny_mlp()
     monkeypatch.setattr(adapter, "_fast_bf16", lambda: True)
     with pytest.raises(Unsupported, match="bf16"):
@@ -138,31 +141,33 @@ def test_kernels_without_onednn_are_unsupported_where_they_are_hopeless_or_no_ch
         ours.load(graph, arrays, "eager", Choices(kernels="onednn"))
 
 
-def tiny_mlp():
+def tiny_mlp() -> Any:
     graph = trace(TINY_MLP)
     return graph, sample(graph)
 
 
-def test_bf16_without_instructions_is_unsupported(monkeypatch):
+def test_bf16_without_instructions_is_unsupported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(adapter, "_fast_bf16", lambda: False)
     with pytest.raises(Unsupported, match="bf16"):
         Adapter("cpu", 2, "bf16")
 
 
 @pytest.mark.parametrize(("device", "precision"), [("cpu", "tf32"), ("cuda", "fp32"), ("tpu", "fp32"), ("cpu", "fp8")])
-def test_unsupported(monkeypatch, device, precision):
+def test_unsupported(monkeypatch: pytest.MonkeyPatch, device: str, precision: str) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(Unsupported, match="torch: "):
         Adapter(device, 2, precision)
 
 
-def test_a_cpu_has_no_clock_of_its_own():
+def test_a_cpu_has_no_clock_of_its_own() -> None:
     ours = Adapter("cpu", 1, "fp32")
     assert ours.device_seconds(lambda: 3) == ours.peak_bytes(lambda: 3) == (3, None)
     ours.wait([torch.zeros(1), {"a": torch.zeros(1)}])
 
 
-def test_on_a_gpu_the_peak_is_what_the_allocator_gave_out_from_before_the_call_until_it_is_done(monkeypatch):
+def test_on_a_gpu_the_peak_is_what_the_allocator_gave_out_from_before_the_call_until_it_is_done(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     ours, steps = Adapter("cpu", 1, "fp32"), []
     ours._device = torch.device("cuda")
     for name in ("synchronize", "reset_peak_memory_stats", "max_memory_allocated"):
@@ -173,7 +178,9 @@ def test_on_a_gpu_the_peak_is_what_the_allocator_gave_out_from_before_the_call_u
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")  # the compiler still uses it
 @pytest.mark.parametrize("gradients", ["params", "both"])  # of both, each side is a program of its own too
-def test_a_compiled_lstm_whose_input_needs_no_gradient_is_unsupported_as_it_fails_in_torch_itself(gradients):
+def test_a_compiled_lstm_whose_input_needs_no_gradient_is_unsupported_as_it_fails_in_torch_itself(
+    gradients: str,
+) -> None:
     workload = Workload.of("op", {"op": "lstm", "batch": 2, "tokens": 3, "width": 8}, gradients=gradients)
     with pytest.raises(Unsupported, match=r"needs no gradient, torch\.nn\.LSTM too; choose gradients=inputs"):
         Adapter("cpu", 1, "fp32").load(workload.graph, workload.sample(), "compile")

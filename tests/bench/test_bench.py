@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from harness.workload.workload import Workload, save
@@ -11,7 +13,7 @@ SECONDS = 1.0  # beside two processes that take both cores, 9 of 9 ratios were 1
 
 
 @pytest.mark.slow
-def test_both_timers_find_a_ratio_of_the_check_workload(tmp_path, monkeypatch):
+def test_both_timers_find_a_ratio_of_the_check_workload(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spread, "RESULTS", tmp_path / "results")
     folder = save(Workload.of("mlp", {}), tmp_path / "workload")
     ratio, _ = spread.ours(folder, 1, SECONDS)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from scipy.special import stdtrit
@@ -19,7 +21,7 @@ KNOWN = Calibration(
 )
 
 
-def trial(uneven=(1.0,), **milliseconds):
+def trial(uneven: Any = (1.0,), **milliseconds: Any) -> Any:
     """Seconds of each phase; the first one varies by itself as well."""
     first = next(iter(milliseconds))
     off = {first: list(uneven) * (len(PACES) // len(uneven))}
@@ -31,11 +33,11 @@ def trial(uneven=(1.0,), **milliseconds):
     }
 
 
-def bounds(number):
+def bounds(number: Any) -> Any:
     return number.low, number.centre, number.high
 
 
-def around(centre, sigma, df, processes=1):
+def around(centre: Any, sigma: Any, df: Any, processes: Any = 1) -> Any:
     """The interval where pairs agree, from what differs between processes: of as many that agree."""
     own = math.sqrt(df * sigma**2 / (df + processes - 1) / processes)
     half = stdtrit(df + processes - 1, 0.975) * own
@@ -52,19 +54,25 @@ def around(centre, sigma, df, processes=1):
         (("gradient",), ("inference",), 11 / 3, "marginal"),
     ],
 )
-def test_phases_are_added_up_and_their_spread_is_that_of_their_kind(record, of, over, ratio, kind):
+def test_phases_are_added_up_and_their_spread_is_that_of_their_kind(
+    record: Callable[..., Any],
+    of: tuple[str, str] | tuple[str],
+    over: tuple[str, str] | tuple[str],
+    ratio: float,
+    kind: str,
+) -> None:
     made = record(samples=[trial(inference=3, forward=2, backward=5, gradient=11, update=7)])
     found = time_ratio([made], of, over, KNOWN)
     assert bounds(found) == around(ratio, KNOWN.spreads["torch-eager"].sigma[kind], 19)
 
 
-def test_the_spread_of_the_programs_inference_is_not_that_of_its_ratio(record):
+def test_the_spread_of_the_programs_inference_is_not_that_of_its_ratio(record: Callable[..., Any]) -> None:
     made = record(samples=[trial(inference=3, forward=2, gradient=11)])
     narrow, wide = (time_ratio([made], ("gradient",), over, KNOWN) for over in (("forward",), ("inference",)))
     assert math.log(wide.high / wide.low) == pytest.approx(3 * math.log(narrow.high / narrow.low))
 
 
-def test_two_records_have_the_spread_of_both_and_the_lesser_weight(record):
+def test_two_records_have_the_spread_of_both_and_the_lesser_weight(record: Callable[..., Any]) -> None:
     one = record(samples=[trial(forward=2, backward=6)] * 3)
     other = record(samples=[trial(forward=2, backward=5)] * 2, execution="compile")  # which was not checked
     found = time_ratio([one, other], ("backward",), ("forward",), KNOWN)
@@ -73,7 +81,7 @@ def test_two_records_have_the_spread_of_both_and_the_lesser_weight(record):
     assert bounds(swapped) == around(5 / 6, math.hypot(0.01, 0.02), 4, processes=2)
 
 
-def test_the_errors_inside_both_processes_count(record):
+def test_the_errors_inside_both_processes_count(record: Callable[..., Any]) -> None:
     uneven = record(samples=[trial(UNEVEN, forward=2, backward=6)])
     other = record(samples=[trial(UNEVEN[::-1], forward=2, backward=5)])
     inside = [within([-math.log(by) for by in each]) for each in (UNEVEN, UNEVEN[::-1])]
@@ -88,13 +96,13 @@ def test_the_errors_inside_both_processes_count(record):
     assert bounds(found) == pytest.approx((expected.low, expected.centre, expected.high))
 
 
-def test_too_few_pairs_have_no_interval(record):
+def test_too_few_pairs_have_no_interval(record: Callable[..., Any]) -> None:
     short = {"seconds": {"forward": [1.0] * 7, "backward": [2.0] * 7}}
     found = time_ratio([record(samples=[short])], ("backward",), ("forward",), assumed("here"))
     assert not found.known and "too few pairs" in found.missing
 
 
-def test_flops_of_phases_are_added_up_and_a_phase_without_is_named(record):
+def test_flops_of_phases_are_added_up_and_a_phase_without_is_named(record: Callable[..., Any]) -> None:
     made = record(metrics={"executed_forward_flops": 300.0, "executed_backward_flops": 500.0})
     assert bounds(flops(made, ("forward", "backward"))) == (800, 800, 800)
     assert bounds(flops(made, ("backward",))) == (500, 500, 500)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hydra import initialize_config_dir
@@ -12,7 +14,9 @@ from adapters.base import EXTRA_PHASES, PHASES
 from harness.claims.judge import facts, judge_study
 from harness.claims.rules import COUNTED
 from harness.claims.verdicts import Ruling
+from harness.job import Job
 from harness.records import calibration
+from harness.sweep.sweep import Sweep
 from harness.workload.cost import phase_work
 from tests.helpers.typed import planned
 
@@ -30,7 +34,7 @@ REFUTED = {
 
 
 @pytest.fixture(scope="module")
-def studies():
+def studies() -> dict[str, Sweep]:
     """The plan of each claim's study, by its name."""
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         sweeps = planned("study=why", "device=cpu", "device.threads=2", "results=/nowhere")
@@ -38,7 +42,7 @@ def studies():
 
 
 @pytest.fixture(scope="module", autouse=True)
-def two_cores():
+def two_cores() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("os.sched_getaffinity", lambda pid: {0, 1})
         yield
@@ -47,13 +51,13 @@ def two_cores():
 NAMES = sorted(path.stem for path in (ROOT / "conf/study/why").glob("*.yaml"))
 
 
-def test_why_runs_every_claim_in_under_25_minutes(studies):
+def test_why_runs_every_claim_in_under_25_minutes(studies: dict[str, Sweep]) -> None:
     assert sorted(studies) == NAMES and len(NAMES) == 11
     assert sum(plan.forecast.seconds for plan in studies.values()) < 25 * 60
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_claim_takes_under_3_minutes_in_all_three_frameworks(studies, name):
+def test_a_claim_takes_under_3_minutes_in_all_three_frameworks(studies: dict[str, Sweep], name: str) -> None:
     plan = studies[name]
     assert plan.forecast.seconds < 180
     assert {v.framework for job in plan.jobs for v in job.variants} == {"torch", "jax", "tensorflow"}
@@ -61,7 +65,7 @@ def test_a_claim_takes_under_3_minutes_in_all_three_frameworks(studies, name):
     assert plan.jobs[0].study == f"why_{name}"
 
 
-def measured(job, choices):
+def measured(job: Job, choices: Any) -> Any:
     """The phases that a program has."""
     sides = [p for p in EXTRA_PHASES if p.endswith(("inputs", "params"))] if job.workload.gradients == "both" else []
     update, tangent = ["update"] * (choices.optimizer != "none"), ["tangent"] * choices.tangent
@@ -69,10 +73,10 @@ def measured(job, choices):
 
 
 @pytest.fixture
-def traced(record):
+def traced(record: Callable[..., Any]) -> Callable[..., Any]:
     """Records of a plan, as they would be if each framework executed what the trace says; nothing is timed."""
 
-    def make(plan):
+    def make(plan: Any) -> Any:
         found = []
         for job in plan.jobs:
             for variant in job.variants:
@@ -91,7 +95,9 @@ def traced(record):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_prediction_speaks_of_something_that_is_measured(studies, traced, name):
+def test_every_prediction_speaks_of_something_that_is_measured(
+    studies: dict[str, Sweep], traced: Callable[..., Any], name: str
+) -> None:
     plan, records = studies[name], traced(studies[name])
     for said in plan.claim.predictions:
         asked = [r for r in records if said.where.items() <= facts(r).items() and said.rule.concerns(r)]
@@ -101,7 +107,9 @@ def test_every_prediction_speaks_of_something_that_is_measured(studies, traced, 
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_trace_bears_out_what_is_predicted_of_counts(studies, traced, name):
+def test_the_trace_bears_out_what_is_predicted_of_counts(
+    studies: dict[str, Sweep], traced: Callable[..., Any], name: str
+) -> None:
     claim = studies[name].claim
     for verdict in judge_study(claim, traced(studies[name]), [], calibration.assumed("")).verdicts:
         if verdict.kind == COUNTED:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
-from tests.helpers.sweeps import TINY
+from tests.helpers.sweeps import TINY, Sweep
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
 QUICK = ["variants=numpy", *TINY, "measure.budget_s=0.3", "measure.warm_s=0.1"]
 
 
-def judged(sweep, study):
+def judged(sweep: str, study: str) -> Any:
     return json.loads((sweep.results / "records" / study / "main" / "verdicts.json").read_text())
 
 
-def test_a_claim_ends_in_verdicts_on_the_console_in_a_file_and_in_mlflow(sweep):
+def test_a_claim_ends_in_verdicts_on_the_console_in_a_file_and_in_mlflow(sweep: Sweep) -> None:
     code, printed = sweep.run("study=why/multiplies", *QUICK)
     assert code == 0, printed
     assert "Claim: A vanilla network of L layers" in printed
@@ -33,7 +34,7 @@ def test_a_claim_ends_in_verdicts_on_the_console_in_a_file_and_in_mlflow(sweep):
     assert "| workload | variant |" in summary.data.tags["mlflow.note.content"]
 
 
-def test_studies_that_follow_each_other_keep_their_records_apart_and_go_on(sweep):
+def test_studies_that_follow_each_other_keep_their_records_apart_and_go_on(sweep: Sweep) -> None:
     both = ["jobs=['study=why/multiplies','study=why/third_operation']", "choices.autodiff=[by_hand]", "tracking=off"]
     code, printed = sweep.run(*both, *QUICK)
     assert code == 0, printed

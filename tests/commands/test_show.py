@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from harness.claims.verdicts import write
+from harness.claims.verdicts import StudyVerdict, write
 from harness.commands.show import main
 from harness.views.terminal import TERMINAL
 
 
 @pytest.fixture
-def shown(tmp_path, monkeypatch, capsys):
+def shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
     """`shown(*arguments)`: the exit code and what was printed, with `tmp_path` as the folder of results."""
     monkeypatch.setattr(TERMINAL.console, "_width", 100)
 
@@ -25,17 +28,19 @@ def shown(tmp_path, monkeypatch, capsys):
 
 
 @pytest.fixture
-def finished(tmp_path, record):
+def finished(tmp_path: Path, record: Callable[..., Any]) -> Callable[..., Any]:
     """`finished(study, sweep, seconds)`: a sweep of one record whose file is that old."""
 
-    def make(study: str, sweep: str, seconds: int, **changes):
+    def make(study: str, sweep: str, seconds: int, **changes: Any) -> None:
         path = record(study=study, sweep=sweep, **changes).write(tmp_path / "records" / study / sweep)
         os.utime(path, (seconds, seconds))
 
     return make
 
 
-def test_the_sweep_measured_last_is_shown_unless_another_is_named(shown, finished):
+def test_the_sweep_measured_last_is_shown_unless_another_is_named(
+    shown: Callable[..., Any], finished: Callable[..., Any]
+) -> None:
     finished("default", "before", 300, ratio=(1.1, 1.2, 1.3))
     finished("default", "after", 200, ratio=(2.1, 2.2, 2.3))
     finished("why_attention", "main", 100, ratio=(3.1, 3.2, 3.3))
@@ -53,7 +58,9 @@ def test_the_sweep_measured_last_is_shown_unless_another_is_named(shown, finishe
         assert f"it takes {ratio} times" in printed
 
 
-def test_workloads_stand_as_they_were_measured_and_variants_together(shown, tmp_path, record):
+def test_workloads_stand_as_they_were_measured_and_variants_together(
+    shown: Callable[..., Any], tmp_path: Path, record: Callable[..., Any]
+) -> None:
     folder = tmp_path / "records" / "default" / "main"
     for second, depth, execution in ((1, 8, "eager"), (2, 2, "eager"), (3, 8, "compile"), (4, 2, "compile")):
         made = record(execution=execution, cell=f"{depth}.{execution}", created=f"2026-01-01T00:00:0{second}")
@@ -65,7 +72,9 @@ def test_workloads_stand_as_they_were_measured_and_variants_together(shown, tmp_
     assert rows == [["mlp", "depth=8"], *variants, ["mlp", "depth=2"], *variants]
 
 
-def test_the_verdicts_of_a_claim_are_shown_unless_something_was_measured_since(shown, tmp_path, record, judged):
+def test_the_verdicts_of_a_claim_are_shown_unless_something_was_measured_since(
+    shown: Callable[..., Any], tmp_path: Path, record: Callable[..., Any], judged: StudyVerdict
+) -> None:
     folder = tmp_path / "records" / "study" / "main"
     made = record()
     made.write(folder)
@@ -76,13 +85,17 @@ def test_the_verdicts_of_a_claim_are_shown_unless_something_was_measured_since(s
 
 
 @pytest.mark.parametrize("name", [(), ("default",), ("default/main",)])
-def test_without_records_it_says_so_and_ends_with_2(shown, name):
+def test_without_records_it_says_so_and_ends_with_2(
+    shown: Callable[..., Any], name: tuple[str] | tuple[Any, ...]
+) -> None:
     code, printed = shown(*name)
     assert code == 2
     assert printed.startswith("twofold: ") and "there are no sweeps yet" in printed and printed.count("\n") == 1
 
 
-def test_a_name_that_is_not_there_is_answered_with_those_that_have_records(shown, finished, tmp_path):
+def test_a_name_that_is_not_there_is_answered_with_those_that_have_records(
+    shown: Callable[..., Any], finished: Callable[..., Any], tmp_path: Path
+) -> None:
     finished("default", "before", 1)
     (tmp_path / "records" / "default" / "interrupted").mkdir()
     code, printed = shown("interrupted")

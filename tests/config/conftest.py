@@ -6,7 +6,9 @@ import copy
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hydra import compose, initialize_config_dir
@@ -17,32 +19,32 @@ CONF = ROOT / "conf"
 
 
 @pytest.fixture
-def hydra_is_there():
+def hydra_is_there() -> Iterator[None]:
     """For `tests/helpers/typed.py`."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
         yield
 
 
 @pytest.fixture
-def composed(hydra_is_there):
+def composed(hydra_is_there: None) -> Callable[..., Any]:
     """`composed(*overrides)`: the config that Hydra makes of them."""
     return lambda *overrides: compose("config", overrides=list(overrides))
 
 
 @pytest.fixture(scope="session")
-def default():
+def default() -> dict[str, Any]:
     with initialize_config_dir(str(CONF), version_base="1.3"):
         return OmegaConf.to_container(compose("config", overrides=["device=cpu"]), resolve=True)
 
 
 @pytest.fixture
-def plain(default):
+def plain(default: dict[str, Any]) -> dict[str, Any]:
     """The default config as plain values, to be spoilt."""
     return copy.deepcopy(default)
 
 
 @pytest.fixture
-def type_in(tmp_path):
+def type_in(tmp_path: Path) -> Callable[..., Any]:
     """`type_in(*overrides, flags=())`: runs `python -m harness` as a user would. Results and lock are apart."""
     defaults = {
         "variants": "numpy",
@@ -55,7 +57,7 @@ def type_in(tmp_path):
         "model.width": "8",
     }
 
-    def run(*overrides, flags=()):
+    def run(*overrides: Any, flags: Any = ()) -> Any:
         given = {override.partition("=")[0] for override in overrides}
         overridden_models = any(name in given for name in ("model", "~model", "study"))
         rest = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,7 @@ FACTOR = {
 }
 
 
-def test_a_good_claim_is_taken_with_what_its_rule_expects(plain):
+def test_a_good_claim_is_taken_with_what_its_rule_expects(plain: dict[str, Any]) -> None:
     spoil(plain, "claim", copy.deepcopy(CLAIM))
     (prediction,) = claim_of(plain["claim"]).predictions
     assert (prediction.name, prediction.rule.of, prediction.rule.low) == ("said", ("backward",), 2)
@@ -67,7 +68,7 @@ def test_a_good_claim_is_taken_with_what_its_rule_expects(plain):
         (f"{SAID}.expects.per_parameter", 1.5, "must be a whole number"),
     ],
 )
-def test_a_claim_that_cannot_be_is_told_in_a_sentence(plain, key, value, said):
+def test_a_claim_that_cannot_be_is_told_in_a_sentence(plain: dict[str, Any], key: str, value: Any, said: str) -> None:
     spoil(plain, "claim", copy.deepcopy(CLAIM))
     spoil(plain, key, value)
     with pytest.raises(UserError) as refused:
@@ -83,14 +84,16 @@ def test_a_claim_that_cannot_be_is_told_in_a_sentence(plain, key, value, said):
         ("against", None, "against=None: not known; choose from store, blocks, all"),
     ],
 )
-def test_a_choice_that_a_claim_compares_must_be_one(plain, key, value, said):
+def test_a_choice_that_a_claim_compares_must_be_one(
+    plain: dict[str, Any], key: str, value: str | None, said: str
+) -> None:
     spoil(plain, "claim", copy.deepcopy(CLAIM))
     spoil(plain, SAID, {"says": "It grows.", "rule": "time_factor", "expects": FACTOR | {key: value}})
     with pytest.raises(UserError, match=said):
         claim_of(plain["claim"])
 
 
-def test_what_a_prediction_needs_is_missed_by_name(plain):
+def test_what_a_prediction_needs_is_missed_by_name(plain: dict[str, Any]) -> None:
     for key in ("says", "rule", "expects"):
         broken = copy.deepcopy(CLAIM)
         del broken["predictions"]["said"][key]

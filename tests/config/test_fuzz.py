@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import random
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
@@ -14,6 +16,7 @@ from harness.config import device
 from harness.config.compose import job_from
 from harness.config.job import job_of
 from harness.errors import UserError, explanation
+from harness.job import Job
 from harness.sweep.run import launch
 from harness.sweep.sweep import Sweep
 
@@ -38,12 +41,12 @@ NEW_KEYS = ["speed", "model.layers", "frameworks.fake", "frameworks.'../x'", "va
 
 
 @pytest.fixture
-def large_machine(monkeypatch):
+def large_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(device, "gpus", lambda: ["A GPU, 1.0"])
     monkeypatch.setattr(device, "memory_bytes", lambda: 2**36)
 
 
-def keys(config, prefix=""):
+def keys(config: Any, prefix: Any = "") -> Iterator[Any]:
     """Every key of a composed config, with dots."""
     for key, value in config.items():
         yield f"{prefix}{key}"
@@ -75,7 +78,7 @@ def overrides(generator: random.Random, known: list[str]) -> list[str]:
     return made
 
 
-def outcome_of(act):
+def outcome_of(act: Any) -> Any:
     """What `act` returns, or the sentence by which it is refused; anything else is a bug and raised."""
     try:
         return act()
@@ -87,7 +90,7 @@ def outcome_of(act):
         return said
 
 
-def assert_stays_in_results(job) -> None:
+def assert_stays_in_results(job: Job) -> None:
     """Nothing that this job writes lies outside its results folder."""
     root = job.results.resolve()
     for variant in job.variants:
@@ -97,7 +100,9 @@ def assert_stays_in_results(job) -> None:
 
 
 @pytest.mark.slow
-def test_a_thousand_random_configs_end_in_a_plan_or_in_a_sentence(composed, large_machine):
+def test_a_thousand_random_configs_end_in_a_plan_or_in_a_sentence(
+    composed: Callable[..., Any], large_machine: None
+) -> None:
     generator = random.Random(20260101)
     plans = refusals = 0
     for _ in range(COMPOSITIONS):
@@ -111,7 +116,7 @@ def test_a_thousand_random_configs_end_in_a_plan_or_in_a_sentence(composed, larg
         for _ in range(EACH):
             spoilt, given = copy.deepcopy(config), overrides(generator, known)
 
-            def plan(spoilt=spoilt, given=given):
+            def plan(spoilt: Any = spoilt, given: Any = given) -> Any:
                 with open_dict(spoilt):
                     ConfigLoaderImpl._apply_overrides_to_config(OverridesParser.create().parse_overrides(given), spoilt)
                 return Sweep.of([job_from(spoilt)])
@@ -128,7 +133,7 @@ def test_a_thousand_random_configs_end_in_a_plan_or_in_a_sentence(composed, larg
 
 @pytest.mark.parametrize("execution", ["../../../x", "/tmp/x", "a/b", ".hidden", ""])
 @pytest.mark.parametrize("where", ["execution", "framework"])
-def test_no_name_of_a_variant_leaves_the_results_folder(plain, where, execution):
+def test_no_name_of_a_variant_leaves_the_results_folder(plain: dict[str, Any], where: str, execution: str) -> None:
     framework, done = ("fake", execution) if where == "execution" else (execution, "eager")
     plain["frameworks"][framework] = {"executions": [done], "interpreters": {}}
     plain["variants"] = {framework: [done]}

@@ -10,6 +10,9 @@ import socket
 import sys
 import threading
 import venv
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,10 +32,10 @@ SMALL = {
 
 
 @pytest.fixture
-def refused(hydra_is_there, tmp_path):
+def refused(hydra_is_there: None, tmp_path: Path) -> Callable[..., Any]:
     """`refused(*overrides)`: the sentence by which a command is refused before anything is measured."""
 
-    def type_in(*overrides):
+    def type_in(*overrides: Any) -> Any:
         given = {override.lstrip("+~").partition("=")[0] for override in overrides}
         rest = [
             f"{key}={value}"
@@ -54,7 +57,7 @@ def refused(hydra_is_there, tmp_path):
     return type_in
 
 
-def named(value):
+def named(value: Any) -> Any:
     return " ".join(value) if isinstance(value, list) else "says"
 
 
@@ -123,7 +126,7 @@ MISTAKES = (
 
 
 @pytest.mark.parametrize(("typed", "said"), MISTAKES, ids=named)
-def test_a_mistake_is_answered_in_one_sentence(refused, typed, said):
+def test_a_mistake_is_answered_in_one_sentence(refused: Callable[..., Any], typed: list[str], said: str) -> None:
     message = refused(*typed)
     assert said in message
     assert len(message.splitlines()) == 1
@@ -138,7 +141,9 @@ def test_a_mistake_is_answered_in_one_sentence(refused, typed, said):
         ("study=attention", "study=why/attention?"),
     ],
 )
-def test_an_unknown_option_of_a_group_is_answered_with_what_there_is(refused, typed, said):
+def test_an_unknown_option_of_a_group_is_answered_with_what_there_is(
+    refused: Callable[..., Any], typed: str, said: str
+) -> None:
     message = refused(typed)
     assert message.startswith(f"{typed}: not known; choose from") and said in message
 
@@ -161,13 +166,15 @@ def test_an_unknown_option_of_a_group_is_answered_with_what_there_is(refused, ty
     ],
     ids=named,
 )
-def test_a_key_that_is_none_is_answered_with_those_that_are(refused, typed, said):
+def test_a_key_that_is_none_is_answered_with_those_that_are(
+    refused: Callable[..., Any], typed: list[str], said: str
+) -> None:
     message = refused(*typed)
     assert said in message
     assert "append" not in message and len(message.splitlines()) == 1
 
 
-def test_only_a_key_that_is_nearly_the_same_is_proposed(refused):
+def test_only_a_key_that_is_nearly_the_same_is_proposed(refused: Callable[..., Any]) -> None:
     assert "did you mean" not in refused("model=gpt2", "model.depth=2")
     assert "did you mean" not in refused("bogus=1")
 
@@ -182,7 +189,7 @@ FOUND_BY_HYDRA = (
 
 
 @pytest.mark.parametrize(("typed", "said"), FOUND_BY_HYDRA, ids=named)
-def test_what_hydra_finds_stays_readable(refused, typed, said):
+def test_what_hydra_finds_stays_readable(refused: Callable[..., Any], typed: list[str], said: list[str]) -> None:
     message = refused(*typed)
     assert all(text in message for text in said)
     assert len(message.splitlines()) <= 20
@@ -204,16 +211,16 @@ def test_what_hydra_finds_stays_readable(refused, typed, said):
     ],
     ids=named,
 )
-def test_a_sweep_with_one_bad_job_is_refused(refused, typed, said):
+def test_a_sweep_with_one_bad_job_is_refused(refused: Callable[..., Any], typed: list[str], said: str) -> None:
     assert said in refused(*typed)
 
 
 @contextlib.contextmanager
-def answering(reply):
+def answering(reply: Any) -> Any:
     """A server on a free port that sends `reply` to whoever connects, and hangs up."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
-        def serve():
+        def serve() -> None:
             with contextlib.suppress(OSError):
                 while True:
                     connection, _ = server.accept()
@@ -225,7 +232,7 @@ def answering(reply):
         yield server.getsockname()[1]
 
 
-def test_results_that_are_a_file_are_refused(refused, tmp_path):
+def test_results_that_are_a_file_are_refused(refused: Callable[..., Any], tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.touch()
     message = refused(f"results={blocked}/results")
@@ -238,7 +245,7 @@ def test_results_that_are_a_file_are_refused(refused, tmp_path):
     )
 
 
-def test_an_interpreter_without_the_framework_is_refused(refused, tmp_path):
+def test_an_interpreter_without_the_framework_is_refused(refused: Callable[..., Any], tmp_path: Path) -> None:
     venv.create(tmp_path / "bare", symlinks=True)
     python = tmp_path / "bare" / "bin" / "python"
     message = refused("variants=torch", f"frameworks.torch.interpreters.cpu={python}")
@@ -251,7 +258,7 @@ def test_an_interpreter_without_the_framework_is_refused(refused, tmp_path):
     )
 
 
-def test_where_no_wanted_framework_is_there_it_says_so_of_each(refused):
+def test_where_no_wanted_framework_is_there_it_says_so_of_each(refused: Callable[..., Any]) -> None:
     missing = [f"frameworks.{name}.interpreters.cpu=/nowhere/{name}" for name in ("torch", "jax")]
     message = refused("variants=torch,jax", *missing)
     assert all(
@@ -263,7 +270,7 @@ def test_where_no_wanted_framework_is_there_it_says_so_of_each(refused):
     )
 
 
-def test_an_interpreter_that_does_not_start_is_refused(refused, tmp_path):
+def test_an_interpreter_that_does_not_start_is_refused(refused: Callable[..., Any], tmp_path: Path) -> None:
     broken = tmp_path / "python"
     broken.write_bytes(b"\x7fELF, but not really")
     broken.chmod(0o755)
@@ -274,7 +281,7 @@ def test_an_interpreter_that_does_not_start_is_refused(refused, tmp_path):
 @pytest.mark.parametrize(
     "reply", [b"", b"SSH-2.0-OpenSSH_9.6\r\n", b"HTTP/1.0 404 Not Found\r\n\r\n"], ids=["silence", "ssh", "no MLflow"]
 )
-def test_a_server_that_is_not_mlflow_is_refused(refused, reply):
+def test_a_server_that_is_not_mlflow_is_refused(refused: Callable[..., Any], reply: bytes) -> None:
     with answering(reply) as port:
         message = refused("tracking=server", f"tracking.uri=http://127.0.0.1:{port}")
     assert all(
@@ -287,7 +294,7 @@ def test_a_server_that_is_not_mlflow_is_refused(refused, reply):
     )
 
 
-def test_a_port_where_nobody_listens_is_refused(refused):
+def test_a_port_where_nobody_listens_is_refused(refused: Callable[..., Any]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     message = refused("tracking=server", f"tracking.uri=http://127.0.0.1:{port}")
@@ -301,7 +308,9 @@ def test_a_port_where_nobody_listens_is_refused(refused):
     )
 
 
-def test_mlflow_that_is_not_installed_is_refused_only_where_it_is_asked_for(composed, monkeypatch, tmp_path):
+def test_mlflow_that_is_not_installed_is_refused_only_where_it_is_asked_for(
+    composed: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setitem(sys.modules, "mlflow", None)
     given = ("variants=numpy", "device=cpu", f"results={tmp_path}")
     assert preflight.check([job_from(composed(*given, "tracking=off"))]) == []

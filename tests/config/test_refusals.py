@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,7 +18,7 @@ from tests.helpers.spoil import spoil
 WORDS_OF_ADVICE = ("must be", "choose", "there are", "it has", "needs", "models are")
 
 
-def refusal(plain, key, value):
+def refusal(plain: Any, key: str, value: Any) -> Any:
     """The message for one spoilt value, after checking that it is a good sentence."""
     spoil(plain, key, value)
     with pytest.raises(UserError) as refused:
@@ -36,7 +38,7 @@ NOT_POSITIVE = (0, -1, -(10**30))
 
 @pytest.mark.parametrize("value", [*NOT_NUMBERS, *NOT_POSITIVE, 1.5, 2.0, math.nan, math.inf], ids=repr)
 @pytest.mark.parametrize("key", (*SIZES, *WHOLE))
-def test_a_whole_number_above_zero_is_asked_for(plain, key, value):
+def test_a_whole_number_above_zero_is_asked_for(plain: dict[str, Any], key: str, value: Any) -> None:
     message = refusal(plain, key, value)
     assert key in message
     assert repr(value) in message
@@ -44,18 +46,18 @@ def test_a_whole_number_above_zero_is_asked_for(plain, key, value):
 
 @pytest.mark.parametrize("value", [*NOT_NUMBERS, *NOT_POSITIVE, -0.5, math.nan, math.inf, -math.inf, None], ids=repr)
 @pytest.mark.parametrize("key", NUMBERS)
-def test_a_finite_number_above_zero_is_asked_for(plain, key, value):
+def test_a_finite_number_above_zero_is_asked_for(plain: dict[str, Any], key: str, value: Any) -> None:
     message = refusal(plain, key, value)
     assert f"{key}={value}" in message or f"{key}={value!r}" in message
 
 
 @pytest.mark.parametrize("value", [-1, 1.5, "x", "", True, None, [0], math.inf], ids=repr)
-def test_a_seed_is_a_whole_number_from_zero(plain, value):
+def test_a_seed_is_a_whole_number_from_zero(plain: dict[str, Any], value: Any) -> None:
     assert f"seed={value!r}" in refusal(plain, "seed", value)
 
 
 @pytest.mark.parametrize("key", ["model.batch", "model.depth", "model.width", "measure.trials"])
-def test_a_size_that_is_needed_cannot_be_null(plain, key):
+def test_a_size_that_is_needed_cannot_be_null(plain: dict[str, Any], key: str) -> None:
     assert f"{key}=None" in refusal(plain, key, None)
 
 
@@ -66,20 +68,20 @@ def test_a_size_that_is_needed_cannot_be_null(plain, key):
      ["a"], {"a": 1}, True],
     ids=repr,
 )  # fmt: skip
-def test_a_name_of_a_folder_stays_one_folder(plain, key, value):
+def test_a_name_of_a_folder_stays_one_folder(plain: dict[str, Any], key: str, value: Any) -> None:
     message = refusal(plain, key, value)
     assert key in message
     assert repr(value) in message
 
 
 @pytest.mark.parametrize("value", ["a", "A-1", "2024.1", "_x", 7, "x" * 100], ids=repr)
-def test_good_names_are_taken(plain, value):
+def test_good_names_are_taken(plain: dict[str, Any], value: int | str) -> None:
     spoil(plain, "study.name", value)
     assert job_of(plain).folder.parent.name == str(value)
 
 
 @pytest.mark.parametrize("value", ["", None, 5, [1], {}], ids=repr)
-def test_results_are_a_folder(plain, value):
+def test_results_are_a_folder(plain: dict[str, Any], value: Any) -> None:
     assert f"results={value!r}" in refusal(plain, "results", value)
 
 
@@ -110,7 +112,9 @@ def test_results_are_a_folder(plain, value):
         ("variants.mxnet", ["eager"], "torch"),
     ],
 )
-def test_an_unknown_choice_is_refused_with_what_there_is(plain, key, value, there_is):
+def test_an_unknown_choice_is_refused_with_what_there_is(
+    plain: dict[str, Any], key: str, value: Any, there_is: str
+) -> None:
     message = refusal(plain, key, value)
     assert key.split(".")[0] in message
     assert there_is in message
@@ -121,17 +125,17 @@ SECTIONS = ("study", "model", "device", "precision", "variants", "measure", "tra
 
 @pytest.mark.parametrize("value", [None, 3, "x", [], ["a"]], ids=repr)
 @pytest.mark.parametrize("section", SECTIONS)
-def test_a_section_that_is_not_one_is_refused(plain, section, value):
+def test_a_section_that_is_not_one_is_refused(plain: dict[str, Any], section: str, value: Any) -> None:
     assert f"{section}={value!r}" in refusal(plain, section, value)
 
 
 @pytest.mark.parametrize("value", [None, 3, "x", []], ids=repr)
-def test_a_framework_that_is_no_section_is_refused(plain, value):
+def test_a_framework_that_is_no_section_is_refused(plain: dict[str, Any], value: Any) -> None:
     assert f"frameworks.torch={value!r}" in refusal(plain, "frameworks.torch", value)
 
 
 @pytest.mark.parametrize("key", (*SECTIONS, "sweep", "seed", "results"))
-def test_what_was_taken_away_is_missed_by_name(plain, key):
+def test_what_was_taken_away_is_missed_by_name(plain: dict[str, Any], key: str) -> None:
     del plain[key]
     with pytest.raises(UserError, match=f"^{key}"):
         job_of(plain)
@@ -144,7 +148,7 @@ def test_what_was_taken_away_is_missed_by_name(plain, key):
         "measure.deadline_s", "tracking.uri", "frameworks.torch.executions", "frameworks.jax.interpreters",
     ],
 )  # fmt: skip
-def test_what_was_taken_out_of_a_section_is_missed_by_name(plain, key):
+def test_what_was_taken_out_of_a_section_is_missed_by_name(plain: dict[str, Any], key: str) -> None:
     *path, last = key.split(".")
     section = plain
     for part in path:
@@ -157,7 +161,7 @@ def test_what_was_taken_out_of_a_section_is_missed_by_name(plain, key):
 
 
 @pytest.mark.parametrize("section", ["", "study.", "model.", "device.", "precision.", "measure.", "tracking."])
-def test_an_unknown_key_is_refused_wherever_it_stands(plain, section):
+def test_an_unknown_key_is_refused_wherever_it_stands(plain: dict[str, Any], section: str) -> None:
     assert f"{section}speed" in refusal(plain, f"{section}speed", 1)
 
 
@@ -174,30 +178,30 @@ def test_an_unknown_key_is_refused_wherever_it_stands(plain, section):
         ("frameworks.torch.interpreters.cpu", 3),
     ],
 )
-def test_a_value_of_another_kind_is_refused(plain, key, value):
+def test_a_value_of_another_kind_is_refused(plain: dict[str, Any], key: str, value: Any) -> None:
     assert f"{key}={value!r}: must be" in refusal(plain, key, value)
 
 
-def test_a_model_without_a_name_is_refused_with_what_there_is(plain):
+def test_a_model_without_a_name_is_refused_with_what_there_is(plain: dict[str, Any]) -> None:
     del plain["model"]["name"]
     with pytest.raises(UserError, match=r"models are .*gpt2.*mlp.*resnet18"):
         job_of(plain)
 
 
-def test_a_variant_named_twice_is_refused(plain):
+def test_a_variant_named_twice_is_refused(plain: dict[str, Any]) -> None:
     spoil(plain, "variants", {"torch": ["eager", "eager"]})
     with pytest.raises(UserError, match=r"torch-eager.* twice"):
         job_of(plain)
 
 
 @pytest.mark.parametrize("nothing", [{}, {"torch": []}, {"torch": [], "jax": []}], ids=repr)
-def test_nothing_to_measure_is_refused(plain, nothing):
+def test_nothing_to_measure_is_refused(plain: dict[str, Any], nothing: dict[str, list[Any]] | dict[str, Any]) -> None:
     spoil(plain, "variants", nothing)
     with pytest.raises(UserError, match="nothing to measure"):
         job_of(plain)
 
 
-def keys(section, prefix=""):
+def keys(section: Any, prefix: Any = "") -> Iterator[Any]:
     """Every key of a nested mapping, with dots."""
     for name, value in section.items():
         yield prefix + name
@@ -214,7 +218,7 @@ JUNK = st.recursive(
 
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_whatever_stands_anywhere_the_answer_is_a_job_or_a_sentence(plain, data):
+def test_whatever_stands_anywhere_the_answer_is_a_job_or_a_sentence(plain: dict[str, Any], data: Any) -> None:
     plain = copy.deepcopy(plain)
     key, value = data.draw(st.sampled_from(sorted(keys(plain)))), data.draw(JUNK)
     spoil(plain, key, value)
@@ -225,5 +229,5 @@ def test_whatever_stands_anywhere_the_answer_is_a_job_or_a_sentence(plain, data)
 
 
 @pytest.mark.parametrize("value", ["model.depth=2", [1], [None], {}], ids=repr)
-def test_jobs_are_a_list_of_lines(plain, value):
+def test_jobs_are_a_list_of_lines(plain: dict[str, Any], value: Any) -> None:
     assert f"jobs={value!r}: must be a list" in refusal(plain, "jobs", value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -21,11 +22,11 @@ FIRST, RELU, LINEAR, LOSS = PARTS
 EAGER, CPU = Variant("torch", "eager"), Device("cpu", 2, "kept")
 
 
-def took(seconds, se=0.01):
+def took(seconds: float, se: Any = 0.01) -> Any:
     return Estimate(math.log(seconds), se, 7)
 
 
-def replayed(forward=13.9, backward=21.9, **changed):
+def replayed(forward: Any = 13.9, backward: Any = 21.9, **changed: Any) -> Any:
     """Times in seconds: linear layers take 4 for forward, dX and dW; a call 0.1, and a pass 0.2. They add up."""
     timed = {
         FIRST: Timed(took(4.3), took(4.3), None, took(4.3)),
@@ -38,16 +39,16 @@ def replayed(forward=13.9, backward=21.9, **changed):
     return Replay(took(forward), took(backward), took(backward / forward), pair, timed, {})
 
 
-def factors(replay):
+def factors(replay: Any) -> Any:
     return {factor.name: factor.value for factor in explain(replay, PARTS).factors}
 
 
 @pytest.mark.parametrize("backward", [3.0, 21.9, 200.0])
-def test_the_product_is_the_measured_ratio_exactly(backward):
+def test_the_product_is_the_measured_ratio_exactly(backward: float) -> None:
     assert math.prod(factors(replayed(backward=backward)).values()) == pytest.approx(backward / 13.9, rel=1e-12)
 
 
-def test_equal_rates_leave_the_ratio_of_flops():
+def test_equal_rates_leave_the_ratio_of_flops() -> None:
     found = factors(replayed())
     assert found["flops"] == pytest.approx(5 / 3)
     assert [found[name] for name in ("mix", "forward", "dX", "dW", "rest")] == pytest.approx([1] * 5)
@@ -61,13 +62,15 @@ def test_equal_rates_leave_the_ratio_of_flops():
         ("forward", Timed(took(8.3), took(8.3), took(4.3), took(4.3)), {"forward": 21.9}, 12 / 20),
     ],
 )
-def test_a_slow_direction_is_a_factor_of_its_own_and_the_largest(name, timed, whole, expected):
+def test_a_slow_direction_is_a_factor_of_its_own_and_the_largest(
+    name: str, timed: Timed, whole: dict[str, float], expected: float
+) -> None:
     explained = explain(replayed(linear=timed, **whole), PARTS)
     assert {factor.name: factor.value for factor in explained.factors}[name] == pytest.approx(expected)
     assert explained.largest.name == name and explained.largest.part is LINEAR
 
 
-def test_calls_are_the_line_through_two_chains():
+def test_calls_are_the_line_through_two_chains() -> None:
     calls = Calls.of({2: 0.6, 18: 3.8})
     assert (calls.op, calls.whole) == pytest.approx((0.1, 0.2))
     assert calls.net(4.3) == pytest.approx(4.0)
@@ -75,19 +78,19 @@ def test_calls_are_the_line_through_two_chains():
 
 
 @pytest.mark.parametrize("name", ["relu", "first"])
-def test_without_a_standard_error_there_is_no_interval(name):
+def test_without_a_standard_error_there_is_no_interval(name: str) -> None:
     side = {"relu": "dx", "first": "dw"}[name]
     explained = explain(replayed(**{name: Timed(took(4.3, math.nan), took(4.3), **{side: took(4.3)})}), PARTS)
     assert all(factor.interval is None for factor in explained.factors)
     assert "[" not in report.line(explained, EAGER)
 
 
-def test_work_that_no_part_has_is_unexplained_also_where_it_is_negative():
+def test_work_that_no_part_has_is_unexplained_also_where_it_is_negative() -> None:
     assert factors(replayed(backward=21.9 / 2))["rest"] == pytest.approx(1 / 2)
     assert factors(replayed(backward=21.9 * 2))["rest"] == pytest.approx(2)
 
 
-def test_a_direction_below_a_third_of_the_best_is_flagged_with_its_command():
+def test_a_direction_below_a_third_of_the_best_is_flagged_with_its_command() -> None:
     slow = Timed(took(4.3), took(20.3), took(4.3), took(16.3))
     measured = replayed(linear=slow, backward=50.0)
     (flag,) = report.flags(measured, explain(measured, PARTS), EAGER, CPU)
@@ -96,13 +99,13 @@ def test_a_direction_below_a_third_of_the_best_is_flagged_with_its_command():
 
 
 @pytest.mark.parametrize("slow", [took(11.0), took(16.3, se=0.5), took(16.3, se=math.nan)])
-def test_nothing_is_flagged_that_is_not_so_slow_or_not_sure(slow):
+def test_nothing_is_flagged_that_is_not_so_slow_or_not_sure(slow: Estimate) -> None:
     both = took(math.exp(slow.centre) + 4.0)
     measured = replayed(linear=Timed(took(4.3), both, took(4.3), slow), backward=50.0)
     assert not report.flags(measured, explain(measured, PARTS), EAGER, CPU)
 
 
-def test_a_row_has_the_numbers_of_one_call():
+def test_a_row_has_the_numbers_of_one_call() -> None:
     measured = replayed()
     explained = explain(measured, PARTS)
     row = report.part_row(LINEAR, measured, explained)
@@ -113,7 +116,7 @@ def test_a_row_has_the_numbers_of_one_call():
     assert len(report.cells(row)) == len(report.COLUMNS)
 
 
-def test_a_workload_without_multiplies_has_no_factors_of_them():
+def test_a_workload_without_multiplies_has_no_factors_of_them() -> None:
     workload = Workload.of("op", {"op": "relu"})
     (relu,) = parts = distinct_parts(workload)
     timed = {relu: Timed(took(0.8), took(1.3), took(1.3))}

@@ -35,7 +35,7 @@ CPU = Device("cpu", 2, "kept")
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_parts_account_for_every_call_and_all_work(model):
+def test_parts_account_for_every_call_and_all_work(model: str) -> None:
     workload = Workload.of(model, {"batch": 1} if model.startswith(("gpt2", "llama")) else {})
     parts, table = distinct_parts(workload), cost(workload.graph)
     assert sum(part.count for part in parts) == len(workload.graph.calls)
@@ -48,7 +48,7 @@ def test_parts_account_for_every_call_and_all_work(model):
     assert sum(count * backward.flops for count, _, backward in work) == table.backward.flops
 
 
-def test_calls_that_differ_in_their_gradients_are_different_parts():
+def test_calls_that_differ_in_their_gradients_are_different_parts() -> None:
     first, _, others, _ = distinct_parts(Workload.of("mlp", SMALL["mlp"]))
     assert first.shape == others.shape
     assert (first.wanted, others.wanted) == (("forward", "dw"), ("forward", "dx", "dw"))
@@ -56,7 +56,7 @@ def test_calls_that_differ_in_their_gradients_are_different_parts():
 
 
 @pytest.mark.parametrize("model", SMALL)
-def test_each_part_is_a_workload_that_agrees_with_the_oracle(model):
+def test_each_part_is_a_workload_that_agrees_with_the_oracle(model: str) -> None:
     for part in distinct_parts(Workload.of(model, SMALL[model])):
         graph, arrays = part.workload.graph, part.workload.sample()
         assert [call.op for call in graph.calls] == [part.op]
@@ -65,7 +65,7 @@ def test_each_part_is_a_workload_that_agrees_with_the_oracle(model):
 
 
 @pytest.mark.parametrize("model", SMALL)
-def test_a_part_is_what_its_command_measures(model):
+def test_a_part_is_what_its_command_measures(model: str) -> None:
     """Composed as Hydra would, without the defaults of `conf/`."""
     variant = Variant("torch", "eager", Choices(residuals="blocks", layout="nhwc", optimizer="adam"))
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
@@ -80,7 +80,7 @@ def test_a_part_is_what_its_command_measures(model):
             assert asked.choices == Choices(**applicable(replayed(variant), ours))
 
 
-def test_choices_that_do_not_concern_an_op_are_left_out_of_its_replay():
+def test_choices_that_do_not_concern_an_op_are_left_out_of_its_replay() -> None:
     chosen = {"attention": "unfused", "layout": "nhwc", "residuals": "blocks", "deterministic": True}
     for op, concerned in (("linear", ()), ("attention", ("attention",)), ("conv2d", ("layout",))):
         graph = Workload.of("op", {"op": op}).graph
@@ -89,7 +89,7 @@ def test_choices_that_do_not_concern_an_op_are_left_out_of_its_replay():
     assert applicable(chosen, Workload.of("resnet18", {}).graph).keys() == chosen.keys() - {"attention"}
 
 
-def test_choices_that_add_a_phase_are_not_replayed():
+def test_choices_that_add_a_phase_are_not_replayed() -> None:
     assert replayed(Variant("jax", "jit", Choices(optimizer="sgd", tangent=True, fusion="single"))) == {
         "fusion": "single"
     }

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness.explain import report
 from harness.explain.factors import explain
-from harness.explain.parts import distinct_parts
+from harness.explain.parts import Part, distinct_parts
 from harness.explain.replay import CHAINS, replay
 from harness.job import Device, Measure, Variant
 from harness.measure.trial import Conditions, Launch
@@ -19,7 +22,7 @@ CPU = Device("cpu", 1, "kept")
 
 
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory):
+def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[Part, Path], dict[int, Path]]:
     root = tmp_path_factory.mktemp("workloads")
     parts = distinct_parts(NETWORK)
     return (
@@ -30,8 +33,10 @@ def folders(tmp_path_factory):
 
 
 @pytest.fixture
-def measured(folders, fake_python, tmp_path):
-    def run(execution):
+def measured(
+    folders: tuple[Path, dict[Part, Path], dict[int, Path]], fake_python: str, tmp_path: Path
+) -> Callable[..., Any]:
+    def run(execution: str) -> Any:
         launch = Launch("planted", execution, {}, fake_python, tmp_path / "log")
         cpus = sorted(os.sched_getaffinity(0))
         conditions = Conditions(CPU, Measure("quick", 1, 0.02, 8.0, 5.0, 60.0), "fp32", cpus, tmp_path)
@@ -42,7 +47,7 @@ def measured(folders, fake_python, tmp_path):
 
 
 @pytest.mark.parametrize(("execution", "factor"), [("slow_dw", "dW"), ("copies", "forward"), ("multiplies", "dX")])
-def test_a_planted_slowdown_is_the_largest_factor(execution, factor, measured):
+def test_a_planted_slowdown_is_the_largest_factor(execution: str, factor: str, measured: Callable[..., Any]) -> None:
     _, explained = measured(execution)
     assert explained.largest.name == factor
     assert explained.largest.part.op == "linear"
@@ -50,7 +55,7 @@ def test_a_planted_slowdown_is_the_largest_factor(execution, factor, measured):
     assert f"largest: {factor}, most of it linear 64x64 64x64 64" in said
 
 
-def test_parts_of_an_honest_framework_add_up_and_leave_nothing_unexplained(measured):
+def test_parts_of_an_honest_framework_add_up_and_leave_nothing_unexplained(measured: Callable[..., Any]) -> None:
     found, explained = measured("honest")
     assert explained.forward_share == pytest.approx(1, abs=0.1)
     assert explained.backward_share == pytest.approx(1, abs=0.1)
@@ -60,14 +65,16 @@ def test_parts_of_an_honest_framework_add_up_and_leave_nothing_unexplained(measu
     assert not report.flags(found, explained, Variant("planted", "eager"), CPU)
 
 
-def test_an_op_that_cannot_be_replayed_is_listed_with_the_reason_and_the_others_are_measured(measured):
+def test_an_op_that_cannot_be_replayed_is_listed_with_the_reason_and_the_others_are_measured(
+    measured: Callable[..., Any],
+) -> None:
     found, explained = measured("no_relu")
     assert {part.op: reason for part, reason in found.failures.items()} == {"relu": "planted: it has no relu alone"}
     assert {part.op for part in found.timed} == {"linear", "cross_entropy"}
     assert explained.forward_share < 1
 
 
-def test_what_a_compiler_leaves_out_is_fusion(measured):
+def test_what_a_compiler_leaves_out_is_fusion(measured: Callable[..., Any]) -> None:
     _, explained = measured("fused")
     assert explained.factors[-1].name == "rest"
     assert explained.forward_share > 1.05

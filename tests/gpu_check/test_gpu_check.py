@@ -9,6 +9,9 @@ import subprocess
 import sys
 import tarfile
 import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hydra import compose, initialize_config_dir
@@ -17,12 +20,13 @@ from harness.config import device
 from harness.config.compose import job_from
 from harness.gpu_check import __main__ as gpu_check
 from harness.gpu_check import checks
+from harness.job import Job
 from harness.measure.protocol import DeviceClock
 from harness.paths import ROOT
 
 
 @pytest.fixture
-def driver(monkeypatch):
+def driver(monkeypatch: pytest.MonkeyPatch) -> None:
     """A driver that lists one GPU and shows what it does, for this process and those that it starts."""
     monkeypatch.setenv("FAKE_NVML", "[]")
     monkeypatch.setenv(
@@ -32,10 +36,10 @@ def driver(monkeypatch):
 
 
 @pytest.fixture
-def job(driver, fake_python, tmp_path):
+def job(driver: None, fake_python: str, tmp_path: Path) -> Callable[..., Any]:
     """A job on the fake framework and device, in a given precision."""
 
-    def make(precision: str, execution: str):
+    def make(precision: str, execution: str) -> Any:
         overrides = [
             *("device=cuda", f"precision={precision}", f"results='{tmp_path}'", "variants=numpy", "variants.numpy=[]"),
             *(f"+frameworks.fake.executions=[{execution}]", f"+frameworks.fake.interpreters.cuda='{fake_python}'"),
@@ -47,11 +51,11 @@ def job(driver, fake_python, tmp_path):
     return make
 
 
-def checked(job, folder):
+def checked(job: Job, folder: Path) -> Any:
     return checks.check_variant(job, job.variants[0], folder)
 
 
-def test_an_exact_framework_passes_in_fp32(job, tiny_folder):
+def test_an_exact_framework_passes_in_fp32(job: Callable[..., Any], tiny_folder: Path) -> None:
     found = checked(job("fp32", "plain"), tiny_folder)
     assert [finding.good for finding in found] == [True] * 5
     assert {f"{phase}: device time within host time" for phase in ("inference", "forward", "backward", "gradient")} < {
@@ -59,25 +63,25 @@ def test_an_exact_framework_passes_in_fp32(job, tiny_folder):
     }
 
 
-def test_tf32_that_is_not_in_force_is_found(job, tiny_folder):
+def test_tf32_that_is_not_in_force_is_found(job: Callable[..., Any], tiny_folder: Path) -> None:
     found = checked(job("tf32", "plain"), tiny_folder)
     assert not found[0].good
     assert "tf32 multiplies in force" in found[0].name
 
 
-def test_a_wrong_gradient_fails_the_check(job, tiny_folder):
+def test_a_wrong_gradient_fails_the_check(job: Callable[..., Any], tiny_folder: Path) -> None:
     (finding,) = checked(job("fp32", "off"), tiny_folder)
     assert not finding.good
     assert "gradient of w1" in finding.seen
 
 
-def test_what_a_framework_cannot_do_is_no_failure(job, tiny_folder):
+def test_what_a_framework_cannot_do_is_no_failure(job: Callable[..., Any], tiny_folder: Path) -> None:
     (finding,) = checked(job("fp32", "unsupported"), tiny_folder)
     assert finding.good
     assert finding.name == "unsupported"
 
 
-def test_a_framework_that_is_missing_is_no_failure(job, tiny_folder):
+def test_a_framework_that_is_missing_is_no_failure(job: Callable[..., Any], tiny_folder: Path) -> None:
     there = job("fp32", "plain")
     gone = dataclasses.replace(there.frameworks["fake"], interpreters={"cuda": "/nowhere/python"})
     (finding,) = checked(dataclasses.replace(there, frameworks={"fake": gone}), tiny_folder)
@@ -85,27 +89,29 @@ def test_a_framework_that_is_missing_is_no_failure(job, tiny_folder):
 
 
 @pytest.mark.slow
-def test_a_variant_that_has_no_time_left_is_not_called_wrong(job, tiny_folder):
+def test_a_variant_that_has_no_time_left_is_not_called_wrong(job: Callable[..., Any], tiny_folder: Path) -> None:
     there = job("fp32", "hangs-1")
     (finding,) = checks.check_variant(there, there.variants[0], tiny_folder, end=time.monotonic() + 5)
     assert finding.good and finding.name == "not checked"
 
 
 @pytest.mark.parametrize(("device_s", "good"), [(1e-5, True), (0.9, True), (1.01, True), (1.2, False)])
-def test_the_device_works_no_longer_than_the_host_waits(device_s, good):
+def test_the_device_works_no_longer_than_the_host_waits(device_s: float, good: bool) -> None:
     clock = DeviceClock({"forward": 1.0}, {"forward": 1.5}, {"forward": device_s}, {"forward": 7})
     (finding,) = checks.clocks(clock)
     assert finding.good is good
     assert finding.seen.endswith(f"7 kernels in {1e6 * device_s:.0f} µs, 1500000 µs between events")
 
 
-def test_a_device_whose_time_cannot_be_read_is_no_failure_and_has_its_reason(job, tiny_folder, monkeypatch):
+def test_a_device_whose_time_cannot_be_read_is_no_failure_and_has_its_reason(
+    job: Callable[..., Any], tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("FAKE_CUPTI", "import")
     (_, finding) = checked(job("fp32", "plain"), tiny_folder)
     assert finding.good and "libcupti" in finding.seen
 
 
-def test_without_a_gpu_it_says_so_and_checks_nothing():
+def test_without_a_gpu_it_says_so_and_checks_nothing() -> None:
     ended = subprocess.run([sys.executable, "-m", "harness.gpu_check"], cwd=ROOT, capture_output=True, text=True)
     assert ended.returncode == 2
     assert "no NVIDIA GPU answers here" in ended.stderr
@@ -113,10 +119,12 @@ def test_without_a_gpu_it_says_so_and_checks_nothing():
 
 
 @pytest.fixture
-def contact(driver, fake_python, tmp_path, monkeypatch):
+def contact(driver: None, fake_python: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """`contact(execution, *parts, limit=...)`: exit code, what was printed, and the names in the file of it all."""
 
-    def run(capsys, execution, *parts, limit=300, python=fake_python):
+    def run(
+        capsys: pytest.CaptureFixture[str], execution: str, *parts: Any, limit: Any = 300, python: Any = fake_python
+    ) -> Any:
         monkeypatch.setattr(gpu_check, "PARTS", parts)
         file = tmp_path / "out" / "everything.tar.gz"
         overrides = [
@@ -138,7 +146,9 @@ def contact(driver, fake_python, tmp_path, monkeypatch):
 QUICK = ("sweep", 200, "study.name=quick model=gpt2 measure.budget_s=0.2")
 
 
-def test_everything_is_in_one_file_and_what_the_user_chose_counts(contact, capsys):
+def test_everything_is_in_one_file_and_what_the_user_chose_counts(
+    contact: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+) -> None:
     code, log, names = contact(capsys, "plain", ("check", 100, "precision=fp32"), QUICK)
     assert code == 0, log
     assert "machine: " in log and log.count("ok   mlp fp32 fake-plain: fp32 multiplies in force") == 1
@@ -151,32 +161,38 @@ def test_everything_is_in_one_file_and_what_the_user_chose_counts(contact, capsy
     assert "host-bound" in log
 
 
-def test_what_is_worth_less_is_left_out_when_the_time_is_over(contact, capsys):
+def test_what_is_worth_less_is_left_out_when_the_time_is_over(
+    contact: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+) -> None:
     code, log, names = contact(capsys, "plain", ("check", 100, "precision=fp32"), QUICK, limit=1)
     assert code == 0
     assert log.count("== skipped, no time left") == 2 and "records" not in names
 
 
 @pytest.mark.slow
-def test_a_sweep_that_takes_too_long_is_ended_and_is_no_failure(contact, capsys):
+def test_a_sweep_that_takes_too_long_is_ended_and_is_no_failure(
+    contact: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+) -> None:
     code, log, _ = contact(capsys, "hangs-1", ("sweep", 30, "study.name=long"))
     assert code == 0
     assert "cut short" in log and "NOT GOOD" not in log
 
 
-def test_a_wrong_answer_is_the_exit_code(contact, capsys):
+def test_a_wrong_answer_is_the_exit_code(contact: Callable[..., Any], capsys: pytest.CaptureFixture[str]) -> None:
     code, log, _ = contact(capsys, "off", QUICK)
     assert code == 1 and "NOT GOOD" in log
 
 
-def test_a_part_that_is_refused_is_told_and_stops_no_other(contact, capsys):
+def test_a_part_that_is_refused_is_told_and_stops_no_other(
+    contact: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+) -> None:
     code, log, names = contact(capsys, "plain", ("check", 100, "seed=-1"), QUICK)
     assert code == 1
     assert "== refused: seed=-1: must be at least 0" in log
     assert "results/records/quick/main/mlp-" in names
 
 
-def test_without_any_framework_it_says_so(contact, capsys):
+def test_without_any_framework_it_says_so(contact: Callable[..., Any], capsys: pytest.CaptureFixture[str]) -> None:
     code, said, _ = contact(capsys, "plain", QUICK, python="/nowhere/python")
     assert code == 2
     assert said == "twofold: fake: its interpreter /nowhere/python is not there; run make setup-gpu\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 from harness.claims.claim import Claim, Prediction
 from harness.claims.judge import judge
@@ -23,24 +24,24 @@ def times(backward: float, spread: float = 0.01, pairs: int = 48, **others: floa
     return [{"seconds": seconds}]
 
 
-def verdict(rule, *records, where=None, missing=()):
+def verdict(rule: Any, *records: Any, where: Any = None, missing: Any = ()) -> Any:
     prediction = Prediction("said", "It says so.", where or {}, rule)
     return judge(Claim("Text.", "source", ("depth",), (prediction,)), prediction, records, missing, ASSUMED)
 
 
-def band(kind, low, high, **rest):
+def band(kind: Any, low: Any, high: Any, **rest: Any) -> Any:
     return kind(low=low, high=high, of=BACKWARD, over=FORWARD, **rest)
 
 
-def ruling(rule, *records, **rest):
+def ruling(rule: Any, *records: Any, **rest: Any) -> Any:
     return verdict(rule, *records, **rest).ruling
 
 
-def flops(forward, backward, **rest):
+def flops(forward: Any, backward: Any, **rest: Any) -> Any:
     return {"executed_forward_flops": forward, "executed_backward_flops": backward, "parameters": 100.0, **rest}
 
 
-def split(low, centre, high, gradient_ms=10.0):
+def split(low: Any, centre: Any, high: Any, gradient_ms: Any = 10.0) -> Any:
     """Metrics of forward and backward together over gradient."""
     names = ("split_over_gradient_low", "split_over_gradient", "split_over_gradient_high")
     return dict(zip(names, (low, centre, high), strict=True)) | {"gradient_ms": gradient_ms}

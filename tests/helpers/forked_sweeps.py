@@ -60,7 +60,7 @@ class ForkedSweeps:
 
     CELLS = 45
 
-    def __init__(self, fake_python: str, folder: Path):
+    def __init__(self, fake_python: str, folder: Path) -> None:
         self.results, self._printed = folder / "results", folder / "printed"
         self._parent = subprocess.Popen(
             [sys.executable, "-c", _SWEEPS, fake_python, str(self.results), str(self._printed)],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from adapters.base import DEFAULT
 from harness.claims.claim import Claim, Prediction
 from harness.claims.judge import judge_study
 from harness.claims.rules import Flops, Matmuls, Time
+from harness.claims.verdicts import StudyVerdict
 from harness.records import calibration
 from harness.records.record import Phase, Record
 from tests.helpers.claims import times
@@ -49,7 +51,7 @@ def record() -> Callable[..., Record]:
         ratio: tuple[float, float, float] | None = None,
         metrics: dict | None = None,
         notes: dict[str, str] | None = None,
-        **changes,
+        **changes: Any,
     ) -> Record:
         numbers = PLAIN.metrics | (metrics or {})
         if ratio:
@@ -64,10 +66,10 @@ def record() -> Callable[..., Record]:
 
 
 @pytest.fixture
-def failed(record) -> Callable[..., Record]:
+def failed(record: Callable[..., Any]) -> Callable[..., Record]:
     """A record without times, as a variant leaves it that ended early."""
 
-    def make(outcome: str, reason: str, **changes) -> Record:
+    def make(outcome: str, reason: str, **changes: Any) -> Record:
         made = record(outcome=outcome, reason=reason, stop=[], samples=[], **changes)
         made.metrics = {"ratio_flops": 5 / 3, "ratio_flops_asked": 5 / 3, "parameters": 100.0}
         made.phases = {"forward": Phase(), "backward": Phase()}
@@ -90,7 +92,7 @@ CLAIM = Claim(
 
 
 @pytest.fixture
-def judged(record):
+def judged(record: Callable[..., Any]) -> StudyVerdict:
     """Verdicts on a claim: one of each kind of number, and one variant that is unsupported."""
     made = [record(), record(framework="jax", execution="jit"), record(framework="tf", outcome="unsupported")]
     for each, depth in zip(made, (3, 4, 3), strict=True):
@@ -102,10 +104,19 @@ def judged(record):
 
 
 @pytest.fixture
-def variant(record):
+def variant(record: Callable[..., Any]) -> Callable[..., Any]:
     """A record of a network of so many layers, with times and counts of its own, and choices."""
 
-    def make(backward=2.0, depth=3, framework="torch", counts=None, samples=None, outcome="ok", noise="", **choices):
+    def make(
+        backward: Any = 2.0,
+        depth: Any = 3,
+        framework: str = "torch",
+        counts: Any = None,
+        samples: Any = None,
+        outcome: Any = "ok",
+        noise: Any = "",
+        **choices: Any,
+    ) -> Any:
         made = record(framework=framework, outcome=outcome, noise=noise, metrics=counts)
         made.workload = {**made.workload, "sizes": {"batch": 32, "depth": depth, "width": 64}}
         made.choices = asdict(DEFAULT) | choices

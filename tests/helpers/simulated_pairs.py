@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
 from harness.measure.stats import within
 
 
-def simulate(rng, processes, pairs, offset=0.0, every=1, noise=0.085, wander=0.013, bursts=0.02):
+def simulate(
+    rng: Any,
+    processes: Any,
+    pairs: Any,
+    offset: Any = 0.0,
+    every: Any = 1,
+    noise: Any = 0.085,
+    wander: Any = 0.013,
+    bursts: Any = 0.02,
+) -> Any:
     """ln ratios [*processes, pairs] as measured: AR(1) drift over about 28 pairs, and rare bursts that hit one phase.
 
     `every`: only n-th pair belongs to this cell, the others to cells interleaved with it.
@@ -24,11 +34,11 @@ def simulate(rng, processes, pairs, offset=0.0, every=1, noise=0.085, wander=0.0
     return noise * rng.standard_normal(shape) + wander * slow + burst + place
 
 
-def centres_and_errors(trials):
+def centres_and_errors(trials: int) -> Any:
     each = [within(x) for x in trials]
     return np.array([e.centre for e in each]), np.array([e.se for e in each])
 
 
-def differences(old, new):
+def differences(old: Any, new: Any) -> Any:
     (a, se_a), (b, se_b) = centres_and_errors(old), centres_and_errors(new)
     return b - a, np.hypot(se_a, se_b)

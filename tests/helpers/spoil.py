@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
 
-def spoil(plain, key, value):
+
+def spoil(plain: Any, key: str, value: Any) -> None:
     *path, last = key.split(".")
     for part in path:
         plain = plain[part]

@@ -18,7 +18,7 @@ TINY = ["device=cpu", "model.batch=2", "model.depth=2", "model.width=4", "measur
 class Sweep:
     """Starts `python -m harness -m` with a results folder of its own."""
 
-    def __init__(self, results: Path, fake_python: str):
+    def __init__(self, results: Path, fake_python: str) -> None:
         self.results, self.fake_python = results, fake_python
         self.started: list[subprocess.Popen] = []
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
 
 
-def test_a_group_is_kept_together(request):
+def test_a_group_is_kept_together(request: Any) -> None:
     """pytest-xdist writes it behind a test's name. Without it, programs are compiled anew in each process: minutes."""
     if not getattr(request.config.option, "loadgroup", False):
         pytest.skip("these tests all run in one process")
@@ -28,7 +29,7 @@ CRASHES = {
 
 
 @pytest.mark.slow
-def test_a_test_that_kills_its_process_is_one_failure_and_never_a_hang(tmp_path):
+def test_a_test_that_kills_its_process_is_one_failure_and_never_a_hang(tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text("from tests.conftest import *\n")
     for name, text in CRASHES.items():
         (tmp_path / name).write_text(text)

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import math
 import statistics
+from typing import Any
 
 import numpy as np
 
 
-def linear(x, w, b=None):
+def linear(x: Any, w: Any, b: Any = None) -> Any:
     return np.einsum("...i,io->...o", x, w) + (0 if b is None else b)
 
 
-def tied_linear(x, table):
+def tied_linear(x: Any, table: Any) -> Any:
     return np.einsum("...i,oi->...o", x, table)
 
 
-def conv2d(x, w, b=None, *, stride=1, padding=0, groups=1):
+def conv2d(x: Any, w: Any, b: Any = None, *, stride: Any = 1, padding: Any = 0, groups: Any = 1) -> Any:
     n, height, width, _ = x.shape
     kh, kw, per_group, out = w.shape
     rows, columns = (height + 2 * padding - kh) // stride + 1, (width + 2 * padding - kw) // stride + 1
@@ -29,21 +30,21 @@ def conv2d(x, w, b=None, *, stride=1, padding=0, groups=1):
     return y
 
 
-def batch_norm(x, scale, shift, *, eps):
+def batch_norm(x: Any, scale: Any, shift: Any, *, eps: Any) -> Any:
     axes = tuple(range(x.ndim - 1))
     return (x - x.mean(axes)) / np.sqrt(x.var(axes) + eps) * scale + shift
 
 
-def batch_norm_inference(x, scale, shift, mean, variance, *, eps):
+def batch_norm_inference(x: Any, scale: Any, shift: Any, mean: Any, variance: Any, *, eps: Any) -> Any:
     return (x - mean) / np.sqrt(variance + eps) * scale + shift
 
 
-def layer_norm(x, scale, shift, *, eps):
+def layer_norm(x: Any, scale: Any, shift: Any, *, eps: Any) -> Any:
     rows = [(row - row.mean()) / math.sqrt(row.var() + eps) * scale + shift for row in x.reshape(-1, x.shape[-1])]
     return np.array(rows).reshape(x.shape)
 
 
-def attention(q, k, v, mask=None, *, heads, causal, kv_heads=None):
+def attention(q: Any, k: Any, v: Any, mask: Any = None, *, heads: Any, causal: Any, kv_heads: Any = None) -> Any:
     y = np.zeros_like(q)
     batch, positions, width = q.shape
     d = width // heads
@@ -58,12 +59,12 @@ def attention(q, k, v, mask=None, *, heads, causal, kv_heads=None):
     return y
 
 
-def relu(x):
+def relu(x: Any) -> Any:
     return np.vectorize(lambda value: max(value, 0.0))(x)
 
 
-def gelu(x, *, approximate=True):
-    def one(value):
+def gelu(x: Any, *, approximate: Any = True) -> Any:
+    def one(value: Any) -> Any:
         if not approximate:
             return value * statistics.NormalDist().cdf(value)
         return value / 2 * (1 + math.tanh(math.sqrt(2 / math.pi) * (value + 0.044715 * value**3)))
@@ -71,11 +72,11 @@ def gelu(x, *, approximate=True):
     return np.vectorize(one)(x)
 
 
-def add(a, b):
+def add(a: Any, b: Any) -> Any:
     return a + np.broadcast_to(b, a.shape)
 
 
-def max_pool(x, *, size, stride, padding=0):
+def max_pool(x: Any, *, size: int, stride: Any, padding: Any = 0) -> Any:
     n, height, width, channels = x.shape
     rows, columns = (height + 2 * padding - size) // stride + 1, (width + 2 * padding - size) // stride + 1
     y = np.zeros((n, rows, columns, channels))
@@ -86,42 +87,42 @@ def max_pool(x, *, size, stride, padding=0):
     return y
 
 
-def global_avg_pool(x):
+def global_avg_pool(x: Any) -> Any:
     return np.array([[image[..., c].mean() for c in range(x.shape[-1])] for image in x])
 
 
-def embedding(table, ids):
+def embedding(table: Any, ids: Any) -> Any:
     return np.array([table[i] for i in ids.ravel()]).reshape(*ids.shape, -1)
 
 
-def split(x, *, parts):
+def split(x: Any, *, parts: Any) -> Any:
     n = x.shape[-1] // parts
     return tuple(x[..., i * n : (i + 1) * n] for i in range(parts))
 
 
-def cross_entropy(logits, labels):
+def cross_entropy(logits: Any, labels: Any) -> Any:
     rows = zip(logits.reshape(-1, logits.shape[-1]), labels.ravel(), strict=True)
     return np.mean([math.log(sum(math.exp(x) for x in row)) - row[label] for row, label in rows])
 
 
-def rms_norm(x, scale, *, eps):
+def rms_norm(x: Any, scale: Any, *, eps: Any) -> Any:
     rows = [row / math.sqrt((row**2).mean() + eps) * scale for row in x.reshape(-1, x.shape[-1])]
     return np.array(rows).reshape(x.shape)
 
 
-def sigmoid(x):
+def sigmoid(x: Any) -> Any:
     return 1 / (1 + np.exp(-x))
 
 
-def tanh(x):
+def tanh(x: Any) -> Any:
     return np.vectorize(math.tanh)(x)
 
 
-def silu(x):
+def silu(x: Any) -> Any:
     return x * sigmoid(x)
 
 
-def conv_transpose2d(x, w, b=None, *, stride):
+def conv_transpose2d(x: Any, w: Any, b: Any = None, *, stride: Any) -> Any:
     n, height, width, _ = x.shape
     kh, kw, out, _ = w.shape
     y = np.zeros((n, (height - 1) * stride + kh, (width - 1) * stride + kw, out)) + (0 if b is None else b)
@@ -130,7 +131,7 @@ def conv_transpose2d(x, w, b=None, *, stride):
     return y
 
 
-def group_norm(x, scale, shift, *, groups, eps):
+def group_norm(x: Any, scale: Any, shift: Any, *, groups: Any, eps: Any) -> Any:
     y = np.empty_like(x)
     width = x.shape[-1] // groups
     for n, group in np.ndindex(len(x), groups):
@@ -139,19 +140,19 @@ def group_norm(x, scale, shift, *, groups, eps):
     return y * scale + shift
 
 
-def relu6(x):
+def relu6(x: Any) -> Any:
     return np.clip(x, 0, 6)
 
 
-def leaky_relu(x, *, slope):
+def leaky_relu(x: Any, *, slope: Any) -> Any:
     return np.where(x > 0, x, slope * x)
 
 
-def hard_swish(x):
+def hard_swish(x: Any) -> Any:
     return x * np.clip(x / 6 + 0.5, 0, 1)
 
 
-def avg_pool(x, *, size, stride):
+def avg_pool(x: Any, *, size: int, stride: Any) -> Any:
     rows, columns = ((n - size) // stride + 1 for n in x.shape[1:3])
     y = np.zeros((x.shape[0], rows, columns, x.shape[3]))
     for row, column in np.ndindex(rows, columns):
@@ -160,29 +161,29 @@ def avg_pool(x, *, size, stride):
     return y
 
 
-def upsample(x, *, factor):
+def upsample(x: Any, *, factor: Any) -> Any:
     return x.repeat(factor, axis=1).repeat(factor, axis=2)
 
 
-def concatenate(*arrays, axis):
+def concatenate(*arrays: Any, axis: Any) -> Any:
     return np.concatenate(arrays, axis)
 
 
-def flatten(x):
+def flatten(x: Any) -> Any:
     return np.array([[x[n, h, w, c] for h, w, c in np.ndindex(x.shape[1:])] for n in range(len(x))])
 
 
-def multiply(a, b):
+def multiply(a: Any, b: Any) -> Any:
     return a * np.broadcast_to(b, a.shape)
 
 
-def dropout(x, mask, *, rate):
+def dropout(x: Any, mask: Any, *, rate: Any) -> Any:
     return np.array([value / (1 - rate) if kept else 0 for value, kept in zip(x.flat, mask.flat, strict=True)]).reshape(
         x.shape
     )
 
 
-def rotary(x, cosines, sines, *, heads):
+def rotary(x: Any, cosines: Any, sines: Any, *, heads: Any) -> Any:
     """Pairs as complex numbers, turned by multiplication."""
     batch, tokens, width = x.shape
     pairs = width // heads // 2
@@ -194,42 +195,42 @@ def rotary(x, cosines, sines, *, heads):
     return y
 
 
-def image_tokens(x):
+def image_tokens(x: Any) -> Any:
     return np.array([[image[i, j] for i in range(x.shape[1]) for j in range(x.shape[2])] for image in x])
 
 
-def transpose_tokens(x):
+def transpose_tokens(x: Any) -> Any:
     return np.swapaxes(x, 1, 2)
 
 
-def mean_tokens(x):
+def mean_tokens(x: Any) -> Any:
     return sum(x[:, t] for t in range(x.shape[1])) / x.shape[1]
 
 
-def unstack_tokens(x):
+def unstack_tokens(x: Any) -> Any:
     return tuple(np.swapaxes(x, 0, 1))
 
 
-def stack_tokens(*tokens):
+def stack_tokens(*tokens: Any) -> Any:
     return np.array(tokens).swapaxes(0, 1)
 
 
-def class_token(x, token):
+def class_token(x: Any, token: Any) -> Any:
     return np.array([[token, *sequence] for sequence in x])
 
 
-def first_token(x):
+def first_token(x: Any) -> Any:
     return np.array([sequence[0] for sequence in x])
 
 
-def lstm_cell(x, h, c, w, u, b):
+def lstm_cell(x: Any, h: Any, c: Any, w: Any, u: Any, b: Any) -> Any:
     width = h.shape[1]
     i, f, g, o = ((x @ w + h @ u + b)[:, n * width : (n + 1) * width] for n in range(4))
     c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
     return sigmoid(o) * np.tanh(c), c
 
 
-def lstm(x, h, c, w, u, b):
+def lstm(x: Any, h: Any, c: Any, w: Any, u: Any, b: Any) -> Any:
     y = []
     for t in range(x.shape[1]):
         h, c = lstm_cell(x[:, t], h, c, w, u, b)
@@ -237,7 +238,7 @@ def lstm(x, h, c, w, u, b):
     return np.array(y).swapaxes(0, 1)
 
 
-def gru_cell(x, h, w, u, b, d):
+def gru_cell(x: Any, h: Any, w: Any, u: Any, b: Any, d: Any) -> Any:
     width = h.shape[1]
     (xr, xz, xn), (hr, hz, hn) = (
         [product[:, n * width : (n + 1) * width] for n in range(3)] for product in (x @ w + b, h @ u + d)
@@ -246,7 +247,7 @@ def gru_cell(x, h, w, u, b, d):
     return (1 - z) * np.tanh(xn + sigmoid(xr + hr) * hn) + z * h
 
 
-def gru(x, h, w, u, b, d):
+def gru(x: Any, h: Any, w: Any, u: Any, b: Any, d: Any) -> Any:
     y = []
     for t in range(x.shape[1]):
         h = gru_cell(x[:, t], h, w, u, b, d)
@@ -254,10 +255,10 @@ def gru(x, h, w, u, b, d):
     return np.array(y).swapaxes(0, 1)
 
 
-def dot_interaction(*vectors):
+def dot_interaction(*vectors: Any) -> Any:
     pairs = [(vectors[i] * vectors[j]).sum(1) for i in range(len(vectors)) for j in range(i)]
     return np.column_stack([vectors[0], *pairs])
 
 
-def mse(a, b):
+def mse(a: Any, b: Any) -> Any:
     return sum((p - q) ** 2 for p, q in zip(a.ravel(), b.ravel(), strict=True)) / a.size

@@ -37,7 +37,7 @@ def mlp(p: Params, sizes: Any, x: Tensor, labels: Tensor) -> Tensor:
 
 
 def resnet18(p: Params, sizes: Any, x: Tensor, labels: Tensor) -> Tensor:
-    def conv(x, name, stride=1):
+    def conv(x: Any, name: str, stride: Any = 1) -> Any:
         weight = p[f"{name}.conv"].permute(3, 2, 0, 1)
         y = F.conv2d(x, weight, stride=stride, padding=weight.shape[-1] // 2)
         return F.batch_norm(y, None, None, p[f"{name}.scale"], p[f"{name}.shift"], training=True)
@@ -52,7 +52,7 @@ def resnet18(p: Params, sizes: Any, x: Tensor, labels: Tensor) -> Tensor:
 
 
 def gpt2(p: Params, sizes: Any, ids: Tensor, positions: Tensor, labels: Tensor) -> Tensor:
-    def norm(x, name):
+    def norm(x: Any, name: str) -> Any:
         return F.layer_norm(x, x.shape[-1:], p[f"{name}.scale"], p[f"{name}.shift"])
 
     x = F.embedding(ids, p["token_table"]) + F.embedding(positions, p["position_table"])
@@ -82,7 +82,7 @@ def alexnet(p: Params, sizes: Any, x: Tensor, labels: Tensor) -> Tensor:
 
 
 def unet(p: Params, sizes: Any, x: Tensor, labels: Tensor) -> Tensor:
-    def twice(x, name):
+    def twice(x: Any, name: str) -> Any:
         return F.relu(conv(p, f"{name}.b", F.relu(conv(p, f"{name}.a", x, 1, 1)), 1, 1))
 
     one = twice(x.permute(0, 3, 1, 2), "down1")
@@ -98,10 +98,10 @@ def unet(p: Params, sizes: Any, x: Tensor, labels: Tensor) -> Tensor:
 
 
 def mixer(p: Params, sizes: Any, x: Tensor, labels: Tensor) -> Tensor:
-    def norm(x, name):
+    def norm(x: Any, name: str) -> Any:
         return F.layer_norm(x, x.shape[-1:], p[f"{name}.scale"], p[f"{name}.shift"], 1e-6)
 
-    def perceptron(x, name):
+    def perceptron(x: Any, name: str) -> Any:
         return dense(p, f"{name}.contract", F.gelu(dense(p, f"{name}.expand", x), approximate="tanh"))
 
     x = conv(p, "patch", x.permute(0, 3, 1, 2), sizes.patch).flatten(2).transpose(1, 2)
@@ -112,7 +112,7 @@ def mixer(p: Params, sizes: Any, x: Tensor, labels: Tensor) -> Tensor:
 
 
 def dlrm(p: Params, sizes: Any, numbers: Tensor, labels: Tensor, **ids: Tensor) -> Tensor:
-    def linear(x, name):
+    def linear(x: Any, name: str) -> Any:
         perceptron, number = name.split()
         return F.linear(x, p[f"{perceptron}.w{number}"].T, p[f"{perceptron}.b{number}"])
 
@@ -128,7 +128,7 @@ def dlrm(p: Params, sizes: Any, numbers: Tensor, labels: Tensor, **ids: Tensor) 
 
 
 def attention(p: Params, sizes: Any, target: Tensor) -> Tensor:
-    def heads(x, count):
+    def heads(x: Any, count: Any) -> Any:
         return x.unflatten(-1, (count, -1)).transpose(1, 2)
 
     shared = sizes.kv_heads or sizes.heads

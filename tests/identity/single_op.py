@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -16,7 +18,7 @@ from tests.identity.arrays import Answer, Arrays
 class Double:
     """The adapter's ops, with losses that do not round to float32."""
 
-    def __getattr__(self, name: str):
+    def __getattr__(self, name: str) -> Any:
         return getattr(ops, name)
 
     @staticmethod

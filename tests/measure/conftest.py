@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from harness.measure.worker import Worker
 class Start:
     """Starts workers of the fake framework; they are ended after the test."""
 
-    def __init__(self, python: str, folder: Path, logs: Path):
+    def __init__(self, python: str, folder: Path, logs: Path) -> None:
         self.python, self.folder, self.logs = python, folder, logs
         self.workers: list[Worker] = []
 
@@ -35,7 +36,7 @@ class Start:
 
 
 @pytest.fixture
-def start(fake_python, tiny_folder, tmp_path):
+def start(fake_python: str, tiny_folder: Path, tmp_path: Path) -> Iterator[Start]:
     found = Start(fake_python, tiny_folder, tmp_path)
     yield found
     for worker in found.workers:

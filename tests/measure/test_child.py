@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any, Never
+
 import pytest
 
 from adapters.base import Unsupported
@@ -14,24 +17,26 @@ WORKLOAD = Workload.of("mlp", {"batch": 2, "depth": 1, "width": 4})
 
 
 @pytest.fixture(name="session")
-def _session():
+def _session() -> Session:
     session = Session()
     session.open("numpy", "cpu", 1, "fp32")
     return session
 
 
 @pytest.mark.parametrize("repeatable", [True, False])
-def test_a_program_that_overwrites_its_results_is_timed_one_call_at_a_time(session, repeatable):
+def test_a_program_that_overwrites_its_results_is_timed_one_call_at_a_time(session: Session, repeatable: bool) -> None:
     session.program = session.adapter.load(WORKLOAD.graph, WORKLOAD.sample(), "by_hand")
     session.program.repeatable = repeatable
     assert (session.warm(limit_s=0.1)["repeat"] > 1) == repeatable
 
 
 @pytest.mark.parametrize(("known", "outcome"), [(True, Outcome.UNSUPPORTED), (False, None)])
-def test_a_first_call_may_say_that_a_kernel_is_missing(session, monkeypatch, tmp_path, known, outcome):
+def test_a_first_call_may_say_that_a_kernel_is_missing(
+    session: Session, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, known: bool, outcome: Outcome | None
+) -> None:
     save(WORKLOAD, tmp_path)
 
-    def lacking(self):
+    def lacking(self: Any) -> Never:
         raise RuntimeError("No available kernel")
 
     monkeypatch.setattr("adapters.numpy.Program.gradient", lacking)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -16,7 +18,7 @@ SECONDS = {"inference": 1.0, "forward": 2.0, "backward": 5.0, "gradient": 8.0}
 class Result:
     """What a phase returns; computed at `ready`."""
 
-    def __init__(self, ready: float):
+    def __init__(self, ready: float) -> None:
         self.ready = ready
 
 
@@ -25,7 +27,7 @@ class Fake:
 
     phases = PHASES
 
-    def __init__(self, seconds=SECONDS, enqueue=1.0, tick=0.0):
+    def __init__(self, seconds: float = SECONDS, enqueue: Any = 1.0, tick: Any = 0.0) -> None:
         self.now = 0.0
         self.tick = tick  # what reading the clock takes
         self.seconds = dict(seconds)
@@ -47,22 +49,22 @@ class Fake:
         self.device_free = start + self.seconds[phase]
         return Result(self.device_free)
 
-    def inference(self):
+    def inference(self) -> Any:
         return self.run("inference")
 
-    def forward(self):
+    def forward(self) -> Any:
         result = self.run("forward")
         self.kept.append(result)
         return result
 
-    def backward(self, kept):
+    def backward(self, kept: Any) -> Any:
         self.kept.remove(kept)  # fails for residuals that are used twice or are not of this program
         return {"w": self.run("backward")}
 
-    def gradient(self):
+    def gradient(self) -> Any:
         return self.run("gradient"), {"w": Result(self.device_free)}
 
-    def wait(self, value) -> None:
+    def wait(self, value: Any) -> None:
         if isinstance(value, Result):
             self.now = max(self.now, value.ready)
         else:
@@ -71,10 +73,10 @@ class Fake:
 
 
 @pytest.fixture
-def fake(monkeypatch):
+def fake(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Makes a program whose clock is the module's."""
 
-    def make(**options) -> Fake:
+    def make(**options: Any) -> Fake:
         made = Fake(**options)
         monkeypatch.setattr(clock, "perf_counter", made.clock)
         return made
@@ -82,7 +84,7 @@ def fake(monkeypatch):
     return make
 
 
-def test_seconds_are_those_of_each_phase(fake):
+def test_seconds_are_those_of_each_phase(fake: Callable[..., Any]) -> None:
     program = fake()
     samples = measure(program, program, cycles=3, repeat=1)
     assert samples.seconds == {phase: [seconds] * 3 for phase, seconds in SECONDS.items()}
@@ -90,7 +92,7 @@ def test_seconds_are_those_of_each_phase(fake):
 
 
 @pytest.mark.parametrize("repeat", [1, 4])
-def test_an_asynchronous_call_is_timed_until_it_is_done(fake, repeat):
+def test_an_asynchronous_call_is_timed_until_it_is_done(fake: Callable[..., Any], repeat: int) -> None:
     program = fake(enqueue=0.25)
     samples = measure(program, program, cycles=2, repeat=repeat)
     assert samples.seconds == {phase: [pytest.approx(seconds)] * 2 for phase, seconds in SECONDS.items()}
@@ -98,12 +100,12 @@ def test_an_asynchronous_call_is_timed_until_it_is_done(fake, repeat):
 
 
 @pytest.mark.parametrize("repeat", [1, 2])
-def test_each_time_stands_in_the_entry_of_the_cycle_that_took_it(fake, repeat):
+def test_each_time_stands_in_the_entry_of_the_cycle_that_took_it(fake: Callable[..., Any], repeat: int) -> None:
     """The n-th cycle takes n times as long, so that a phase paired with that of another cycle would show."""
     program = fake(enqueue=0.5)
     run = program.run
 
-    def slower(phase):
+    def slower(phase: str) -> Any:
         program.seconds[phase] = SECONDS[phase] * (program.calls.count(phase) // repeat + 1)
         return run(phase)
 
@@ -116,20 +118,22 @@ def test_each_time_stands_in_the_entry_of_the_cycle_that_took_it(fake, repeat):
     assert samples.wall == [pytest.approx(n * repeat * sum(SECONDS.values())) for n in (1, 2, 3, 4)]
 
 
-def test_a_synchronous_call_is_enqueued_when_it_is_done(fake):
+def test_a_synchronous_call_is_enqueued_when_it_is_done(fake: Callable[..., Any]) -> None:
     program = fake(enqueue=1.0)
     samples = measure(program, program, cycles=1, repeat=2)
     assert samples.enqueue == samples.seconds
 
 
-def test_the_order_of_phases_is_reversed_every_other_cycle_and_forward_stays_before_backward(fake):
+def test_the_order_of_phases_is_reversed_every_other_cycle_and_forward_stays_before_backward(
+    fake: Callable[..., Any],
+) -> None:
     program = fake()
     measure(program, program, cycles=3, repeat=1)
     there, back = ["inference", "forward", "backward", "gradient"], ["gradient", "forward", "backward", "inference"]
     assert program.calls == there + back + there
 
 
-def test_a_phase_that_uses_anothers_result_comes_right_behind_it(fake):
+def test_a_phase_that_uses_anothers_result_comes_right_behind_it(fake: Callable[..., Any]) -> None:
     program = fake()
     program.seconds |= {"update": 3.0, "forward_inputs": 1.0, "backward_inputs": 4.0}
     program.phases = (*PHASES, "forward_inputs", "backward_inputs", "update")
@@ -144,21 +148,21 @@ def test_a_phase_that_uses_anothers_result_comes_right_behind_it(fake):
     assert first_calls(program, program) == program.seconds
 
 
-def test_each_backward_uses_up_the_residuals_of_one_fresh_forward(fake):
+def test_each_backward_uses_up_the_residuals_of_one_fresh_forward(fake: Callable[..., Any]) -> None:
     program = fake()
     measure(program, program, cycles=2, repeat=3)  # Fake.backward refuses residuals that are used up
     assert program.kept == []
     assert program.calls.count("backward") == program.calls.count("forward") == 6
 
 
-def test_a_block_repeats_each_phase_and_reports_seconds_per_call(fake):
+def test_a_block_repeats_each_phase_and_reports_seconds_per_call(fake: Callable[..., Any]) -> None:
     program = fake()
     samples = measure(program, program, cycles=1, repeat=3)
     assert program.calls == [phase for phase in PHASES for _ in range(3)]
     assert samples.seconds == {phase: [seconds] for phase, seconds in SECONDS.items()}
 
 
-def test_every_cycle_has_one_entry_in_every_list(fake):
+def test_every_cycle_has_one_entry_in_every_list(fake: Callable[..., Any]) -> None:
     program = fake()
     samples = measure(program, program, cycles=5, repeat=2)
     lists = [*samples.seconds.values(), *samples.enqueue.values(), samples.switches, samples.cpu, samples.wall]
@@ -166,7 +170,7 @@ def test_every_cycle_has_one_entry_in_every_list(fake):
     assert all(switches >= 0 and cpu >= 0 for switches, cpu in zip(samples.switches, samples.cpu, strict=True))
 
 
-def test_samples_extend_in_order_and_survive_the_pipe(fake):
+def test_samples_extend_in_order_and_survive_the_pipe(fake: Callable[..., Any]) -> None:
     program = fake()
     first, second = measure(program, program, 1, 1), measure(program, program, 2, 1)
     first.extend(Samples(**second.as_dict()))
@@ -174,7 +178,7 @@ def test_samples_extend_in_order_and_survive_the_pipe(fake):
     assert len(first.wall) == len(first.cpu) == len(first.switches) == len(first.enqueue["gradient"]) == 3
 
 
-def test_stretch_prolongs_backward_alone_by_its_share(fake):
+def test_stretch_prolongs_backward_alone_by_its_share(fake: Callable[..., Any]) -> None:
     program = fake(tick=1e-3, enqueue=0.25)
     samples = measure(program, program, cycles=2, repeat=2, stretch=0.5)
     expected = SECONDS | {"backward": 1.5 * SECONDS["backward"]}
@@ -182,7 +186,7 @@ def test_stretch_prolongs_backward_alone_by_its_share(fake):
 
 
 @pytest.mark.parametrize("collecting", [True, False])
-def test_garbage_collection_is_off_inside_and_as_before_outside(fake, collecting):
+def test_garbage_collection_is_off_inside_and_as_before_outside(fake: Callable[..., Any], collecting: bool) -> None:
     program = fake()
     try:
         _ = gc.enable() if collecting else gc.disable()
@@ -193,7 +197,7 @@ def test_garbage_collection_is_off_inside_and_as_before_outside(fake, collecting
     assert program.collecting == {False}
 
 
-def test_garbage_collection_is_restored_after_an_exception(fake):
+def test_garbage_collection_is_restored_after_an_exception(fake: Callable[..., Any]) -> None:
     program = fake()
     program.seconds.pop("gradient")
     with pytest.raises(KeyError):
@@ -201,24 +205,24 @@ def test_garbage_collection_is_restored_after_an_exception(fake):
     assert gc.isenabled()
 
 
-def test_first_calls_go_in_order_and_wait_for_the_result(fake):
+def test_first_calls_go_in_order_and_wait_for_the_result(fake: Callable[..., Any]) -> None:
     program = fake(enqueue=0.25)
     assert first_calls(program, program) == SECONDS
     assert program.calls == list(PHASES)
     assert program.kept == []
 
 
-def test_warm_up_of_a_stable_program_ends_after_three_blocks(fake):
+def test_warm_up_of_a_stable_program_ends_after_three_blocks(fake: Callable[..., Any]) -> None:
     program = fake()
     assert warm_up(program, program, limit_s=1e9) == (SECONDS, 12)
 
 
 @pytest.mark.parametrize("phase", ["forward", "backward"])
-def test_warm_up_goes_on_while_times_fall_and_returns_the_last_level(fake, phase):
+def test_warm_up_goes_on_while_times_fall_and_returns_the_last_level(fake: Callable[..., Any], phase: str) -> None:
     program = fake()
     level = SECONDS[phase]
 
-    def falling():
+    def falling() -> Any:
         program.seconds[phase] = max(level, 100 * 0.8 ** program.calls.count("inference"))  # for 13 to 18 cycles
         return Fake.inference(program)
 
@@ -228,10 +232,10 @@ def test_warm_up_goes_on_while_times_fall_and_returns_the_last_level(fake, phase
     assert seconds[phase] == level
 
 
-def test_warm_up_returns_medians_of_its_last_block(fake):
+def test_warm_up_returns_medians_of_its_last_block(fake: Callable[..., Any]) -> None:
     program = fake()
 
-    def uneven():
+    def uneven() -> Any:
         cycle = program.calls.count("inference")
         program.seconds["gradient"] = [6.0, 8.0, 9.0, 30.0][cycle % 4] + (cycle < 8)
         return Fake.inference(program)
@@ -240,10 +244,10 @@ def test_warm_up_returns_medians_of_its_last_block(fake):
     assert warm_up(program, program, limit_s=1e9) == (SECONDS | {"gradient": 8.5}, 12)
 
 
-def test_two_like_blocks_in_a_row_are_not_enough_to_be_warm(fake):
+def test_two_like_blocks_in_a_row_are_not_enough_to_be_warm(fake: Callable[..., Any]) -> None:
     program = fake()
 
-    def stumbling():
+    def stumbling() -> Any:
         program.seconds["forward"] = 2.0 if program.calls.count("inference") < 8 else 4.0
         return Fake.inference(program)
 
@@ -252,10 +256,10 @@ def test_two_like_blocks_in_a_row_are_not_enough_to_be_warm(fake):
     assert (seconds["forward"], cycles) == (4.0, 20)
 
 
-def test_warm_up_of_a_program_that_never_settles_ends_at_the_cap(fake):
+def test_warm_up_of_a_program_that_never_settles_ends_at_the_cap(fake: Callable[..., Any]) -> None:
     program = fake()
 
-    def slower():
+    def slower() -> Any:
         program.seconds["forward"] *= 1.1
         return Fake.inference(program)
 
@@ -264,7 +268,7 @@ def test_warm_up_of_a_program_that_never_settles_ends_at_the_cap(fake):
     assert cycles == clock.WARM_WINDOW * clock.MOST_WARM_WINDOWS
 
 
-def test_warm_up_ends_after_the_cycle_in_which_its_limit_is_over(fake):
+def test_warm_up_ends_after_the_cycle_in_which_its_limit_is_over(fake: Callable[..., Any]) -> None:
     program = fake()
     _, cycles = warm_up(program, program, limit_s=5.5 * sum(SECONDS.values()))
     assert cycles == 6
@@ -274,5 +278,5 @@ def test_warm_up_ends_after_the_cycle_in_which_its_limit_is_over(fake):
     ("shortest_s", "calls"),
     [(10.0, 1), (1e-3, 1), (0.9e-3, 2), (0.25e-3, 4), (1e-4, 10), (1e-7, clock.MOST_REPEATS)],
 )
-def test_a_timed_block_lasts_a_millisecond_unless_that_takes_too_many_calls(shortest_s, calls):
+def test_a_timed_block_lasts_a_millisecond_unless_that_takes_too_many_calls(shortest_s: float, calls: int) -> None:
     assert repeats(SECONDS | {"inference": shortest_s}) == calls

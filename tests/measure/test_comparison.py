@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,11 +15,11 @@ from tests.helpers.simulated_pairs import differences, simulate
 
 
 @pytest.fixture(scope="module")
-def answers():
+def answers() -> Callable[..., Any]:
     """500 comparisons over 5 processes of 192 pairs each, interleaved in one process, with a self-check of 8."""
     rng = np.random.default_rng(10)
 
-    def cells(processes):
+    def cells(processes: Any) -> Any:
         return simulate(rng, (500, processes), 192, every=4)
 
     sigmas = [process_sigma(*differences(a, b), floor=0.003) for a, b in zip(cells(8), cells(8), strict=True)]
@@ -28,29 +30,29 @@ def answers():
     ]
 
 
-def test_the_same_program_twice_is_the_same(answers):
+def test_the_same_program_twice_is_the_same(answers: Callable[..., Any]) -> None:
     answers = answers(0.0)
     assert answers.count(Answer.SAME) >= 0.95 * len(answers)
     assert answers.count(Answer.SLOWER) + answers.count(Answer.FASTER) <= 0.05 * len(answers)
 
 
-def test_five_percent_is_slower_or_faster(answers):
+def test_five_percent_is_slower_or_faster(answers: Callable[..., Any]) -> None:
     slower, faster = answers(0.05), answers(-0.05)
     assert slower.count(Answer.SLOWER) >= 0.99 * len(slower)
     assert faster.count(Answer.FASTER) >= 0.99 * len(faster)
 
 
-def test_a_difference_of_the_margin_is_rarely_called_the_same(answers):
+def test_a_difference_of_the_margin_is_rarely_called_the_same(answers: Callable[..., Any]) -> None:
     answers = answers(0.02)
     assert answers.count(Answer.SAME) <= 0.05 * len(answers)
 
 
-def test_one_process_is_never_enough_for_the_same(answers):
+def test_one_process_is_never_enough_for_the_same(answers: Callable[..., Any]) -> None:
     assert Answer.SAME not in answers(0.0, processes=1)
     assert compared([0.0], [0.0], 0.0).answer == Answer.CANNOT_TELL
 
 
-def test_verdict_gives_its_numbers():
+def test_verdict_gives_its_numbers() -> None:
     found = compared([0.05, 0.06, 0.04], [0.005] * 3, 0.0)
     assert found.answer == Answer.SLOWER
     assert found.change.centre == pytest.approx(math.exp(0.05))
@@ -60,7 +62,7 @@ def test_verdict_gives_its_numbers():
         compared([0.0], [0.01], 0.01, margin=0.0)
 
 
-def test_processes_that_agree_by_chance_do_not_prove_the_next():
+def test_processes_that_agree_by_chance_do_not_prove_the_next() -> None:
     """Where a self-check saw no spread of differences, 0.3 % is assumed."""
     found = compared([0.001, 0.001, 0.001], [0.0] * 3, 0.0)
     expected = moderated([0.001] * 3, [0.0] * 3, 0.003).interval(0.95, "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from tests.helpers.simulated_pairs import simulate
 EVEN = np.repeat(np.tile([0.0, 1.0], 20), 4)
 
 
-def test_noise_is_judged_by_who_had_the_cpus():
+def test_noise_is_judged_by_who_had_the_cpus() -> None:
     others, share = np.array([0.0, 0.09, 0.10, 0.5, 0.0]), np.array([1.0, 0.95, 0.97, 0.4, 0.84])
     found = contention(others, share)
     assert found.noisy
@@ -34,12 +35,12 @@ def test_noise_is_judged_by_who_had_the_cpus():
         (([1, 2], [1]), "2 shares of others and 1 cpu shares"),
     ],
 )
-def test_impossible_scheduling_figures_are_refused(arguments, message):
+def test_impossible_scheduling_figures_are_refused(arguments: tuple[Any, ...], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         contention(*arguments)
 
 
-def test_drift_is_seen_and_not_imagined():
+def test_drift_is_seen_and_not_imagined() -> None:
     rng = np.random.default_rng(9)
     steady = 0.02 * np.exp(simulate(rng, (300,), 96, noise=0.05, wander=0))
     assert np.mean([drift(x).significant for x in steady]) < 0.08
@@ -48,7 +49,7 @@ def test_drift_is_seen_and_not_imagined():
     assert not drift([1.0, 2.0]).significant  # no error to judge by
 
 
-def test_a_drift_must_exceed_the_error_of_both_halves():
+def test_a_drift_must_exceed_the_error_of_both_halves() -> None:
     steady, uneven = np.ones(48), np.exp(0.4 * EVEN[:48])
     for times in (np.concatenate([steady, uneven]), np.concatenate([uneven, steady])):
         found = drift(times)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -18,31 +19,31 @@ class Program:
 
     phases = ("inference", "forward", "backward", "gradient")
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.cycles = 0
         self.counters = dict.fromkeys(RISES, 0)
 
-    def inference(self):
+    def inference(self) -> float:
         self.cycles += 1
         for name, rise in RISES.items():
             self.counters[name] += self.cycles * rise
         return 0.0
 
-    def forward(self):
+    def forward(self) -> Any:
         return 0.0, None
 
-    def backward(self, kept):
+    def backward(self, kept: Any) -> Any:
         return {}
 
-    def gradient(self):
+    def gradient(self) -> Any:
         return 0.0, {}
 
-    def wait(self, value):
+    def wait(self, value: Any) -> None:
         pass
 
 
 @pytest.fixture
-def program(monkeypatch) -> Program:
+def program(monkeypatch: pytest.MonkeyPatch) -> Program:
     made = Program()
     monkeypatch.setattr(clock, "busy_s", lambda: made.counters["busy"])
     monkeypatch.setattr(clock.resource, "getrusage", lambda who: SimpleNamespace(**made.counters))
@@ -50,7 +51,7 @@ def program(monkeypatch) -> Program:
     return made
 
 
-def test_each_cycle_has_what_the_counters_rose_by_in_it(program):
+def test_each_cycle_has_what_the_counters_rose_by_in_it(program: Program) -> None:
     samples = measure(program, program, cycles=2, repeat=1)
     samples.extend(measure(program, program, cycles=1, repeat=1))
     assert samples.cpu == [0.75, 1.5, 2.25], "user and system time"
@@ -58,7 +59,7 @@ def test_each_cycle_has_what_the_counters_rose_by_in_it(program):
     assert samples.switches == [3, 6, 9], "involuntary ones"
 
 
-def test_each_visit_has_what_the_machine_did_in_it(program):
+def test_each_visit_has_what_the_machine_did_in_it(program: Program) -> None:
     samples = measure(program, program, cycles=2, repeat=1)
     samples.extend(measure(program, program, cycles=1, repeat=1))
     assert samples.surroundings == {"load": [2.0, 3.0], "steal_s": [pytest.approx(0.6), pytest.approx(0.6)]}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any, Never
 
 import pytest
 
@@ -14,6 +16,7 @@ from harness.measure.energy import Energy
 from harness.measure.protocol import DeviceClock, Failure, Outcome, PeakMemory
 from harness.measure.rounds import Run
 from harness.paths import ROOT
+from tests.measure.conftest import Start
 
 # As `tests/fakes/adapters/fake.py` says.
 MEASURE = Measure("test", 1, 0.02, 1.0, 1.0, 60.0)
@@ -21,7 +24,7 @@ PEAKS = {"inference": 2**20, "forward": 3 * 2**20, "backward": 5 * 2**20, "gradi
 
 
 @pytest.fixture
-def run(start, monkeypatch):
+def run(start: Start, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """`run(execution)`: a variant on the fake GPU, whose rounds are over."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests" / "fakes" / "cupti"))
 
@@ -34,25 +37,29 @@ def run(start, monkeypatch):
     return make
 
 
-def test_memory_and_time_of_each_phase_are_known(run):
+def test_memory_and_time_of_each_phase_are_known(run: Callable[..., Any]) -> None:
     numbers = ask_device(run("plain"), "cuda", MEASURE)
     assert numbers.memory == PeakMemory(PEAKS)
     assert numbers.clock.device_s.keys() == set(PHASES)
 
 
-def test_a_framework_that_cannot_tell_its_memory_leaves_a_reason_and_its_time_is_known(run, monkeypatch):
+def test_a_framework_that_cannot_tell_its_memory_leaves_a_reason_and_its_time_is_known(
+    run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("FAKE_ALLOCATOR", "broken")
     numbers = ask_device(run("plain"), "cuda", MEASURE)
     assert numbers.memory == PeakMemory(reason="RuntimeError: no statistics")
     assert numbers.clock.device_s.keys() == set(PHASES)
 
 
-def test_on_a_cpu_there_is_no_memory_to_tell(start):
+def test_on_a_cpu_there_is_no_memory_to_tell(start: Start) -> None:
     assert start.loaded("plain").peak_memory(60) == PeakMemory()
 
 
 @pytest.mark.parametrize("execution", ["exits-9", "killed-9"])
-def test_a_worker_that_dies_leaves_a_reason_in_place_of_the_numbers_that_it_has_not_told(run, execution):
+def test_a_worker_that_dies_leaves_a_reason_in_place_of_the_numbers_that_it_has_not_told(
+    run: Callable[..., Any], execution: str
+) -> None:
     made = run(execution)
     numbers = ask_device(made, "cuda", MEASURE)
     assert numbers.memory == PeakMemory(PEAKS)
@@ -62,9 +69,9 @@ def test_a_worker_that_dies_leaves_a_reason_in_place_of_the_numbers_that_it_has_
     assert again.memory.reason == again.clock.reason and again.memory.reason.startswith("crashed: ")
 
 
-def test_it_waits_no_longer_than_its_cycles_can_take():
+def test_it_waits_no_longer_than_its_cycles_can_take() -> None:
     class Patient:
-        def peak_memory(self, deadline_s):
+        def peak_memory(self, deadline_s: float) -> Never:
             raise Failure(Outcome.TIMEOUT, f"{deadline_s:.0f} s")
 
     patient = replace(MEASURE, deadline_s=600.0)
@@ -73,7 +80,7 @@ def test_it_waits_no_longer_than_its_cycles_can_take():
         assert numbers == DeviceNumbers(PeakMemory(reason=said), None, DeviceClock(reason=said))
 
 
-def test_energy_is_asked_where_it_is_wanted_on_a_cpu_too(start, monkeypatch):
+def test_energy_is_asked_where_it_is_wanted_on_a_cpu_too(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
     monkeypatch.setattr(device, "energy", lambda worker, phases, name, deadline_s: asked.append((phases, name)))
     run = Run(start.loaded("plain"), 1, 0.03)
@@ -84,8 +91,10 @@ def test_energy_is_asked_where_it_is_wanted_on_a_cpu_too(start, monkeypatch):
     assert asked == [(["forward", "backward"], "cpu")]
 
 
-def test_a_loop_that_fails_costs_the_energy_and_the_clock(run, monkeypatch):
-    def fail(*_):
+def test_a_loop_that_fails_costs_the_energy_and_the_clock(
+    run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> Never:
         raise Failure(Outcome.OOM, "out of memory")
 
     monkeypatch.setattr(device, "energy", fail)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -11,6 +13,7 @@ from adapters.base import PHASES
 from harness.measure import energy as module
 from harness.measure.energy import Energy, energy
 from harness.measure.machine.energy import Counter, NoCounter
+from tests.measure.conftest import Start
 
 WATTS = 100.0
 # As `tests/fakes/adapters/fake.py` sleeps.
@@ -18,17 +21,19 @@ SECONDS = {"inference": 0.003, "forward": 0.004, "backward": 0.010, "gradient": 
 
 
 @pytest.fixture
-def counter(monkeypatch):
+def counter(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """`counter(read)`: the device has this counter."""
     monkeypatch.setattr(module, "LOOP_S", 0.3)
 
-    def make(read):
+    def make(read: Any) -> None:
         monkeypatch.setattr(module, "counter_of", lambda device: Counter("a fake", read, [math.inf]))
 
     return make
 
 
-def test_each_phase_has_its_own_joules_and_backward_is_told_apart_from_the_forward_that_it_needs(start, counter):
+def test_each_phase_has_its_own_joules_and_backward_is_told_apart_from_the_forward_that_it_needs(
+    start: Start, counter: Callable[..., Any]
+) -> None:
     counter(lambda: [WATTS * time.monotonic()])
     measured = energy(start.loaded("plain"), PHASES, "cuda", 60)
     assert (measured.counter, measured.reason) == ("a fake", "")
@@ -37,7 +42,7 @@ def test_each_phase_has_its_own_joules_and_backward_is_told_apart_from_the_forwa
         assert measured.joules[phase] == pytest.approx(WATTS * seconds, rel=0.35), phase
 
 
-def test_a_loop_lasts_as_long_as_it_is_asked_for_and_counts_its_calls(start):
+def test_a_loop_lasts_as_long_as_it_is_asked_for_and_counts_its_calls(start: Start) -> None:
     worker = start.loaded("plain")
     begun = time.monotonic()
     calls = worker.loop(60, ["forward", "backward"], 0.3)
@@ -45,10 +50,12 @@ def test_a_loop_lasts_as_long_as_it_is_asked_for_and_counts_its_calls(start):
     assert 5 <= calls <= 0.3 / 0.014 + 1
 
 
-def test_a_counter_that_fails_between_two_readings_costs_the_joules_only(start, counter):
+def test_a_counter_that_fails_between_two_readings_costs_the_joules_only(
+    start: Start, counter: Callable[..., Any]
+) -> None:
     readings = iter([[1.0]])
 
-    def read():
+    def read() -> Any:
         try:
             return next(readings)
         except StopIteration:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,12 +15,15 @@ from harness.measure.trial import Conditions, Launch, Measured, run_trial
 from harness.records import calibration
 from harness.records.build import record_of
 from harness.records.record import Record
+from harness.workload.workload import Workload
 
 # As `tests/fakes/adapters/fake.py` sleeps.
 RATIO, MARGINAL, FORWARD_MS = 2.5, 3.0, 4.0
 
 
-def measured_records(executions, trials, workload, folder, python, tmp_path, budget_s=6.0) -> dict[str, Record]:
+def measured_records(
+    executions: Any, trials: int, workload: Any, folder: Path, python: Any, tmp_path: Path, budget_s: Any = 6.0
+) -> dict[str, Record]:
     """The record of each execution of the fake framework, measured together in real processes."""
     variants = [Variant("fake", execution) for execution in executions]
     job = Job(
@@ -47,7 +52,7 @@ def measured_records(executions, trials, workload, folder, python, tmp_path, bud
 
 
 @pytest.fixture
-def measure(tiny, tiny_folder, fake_python, tmp_path):
+def measure(tiny: Workload, tiny_folder: Path, fake_python: str, tmp_path: Path) -> Callable[..., Any]:
     return lambda *executions, trials=1, **rest: measured_records(
         executions, trials, tiny, tiny_folder, fake_python, tmp_path, **rest
     )
@@ -63,7 +68,7 @@ def assert_recovers(record: Record, within: float) -> None:
 
 
 @pytest.mark.slow
-def test_known_times_are_recovered_for_synchronous_asynchronous_and_noisy_programs(measure):
+def test_known_times_are_recovered_for_synchronous_asynchronous_and_noisy_programs(measure: Callable[..., Any]) -> None:
     records = measure("sleepy", "deferred", "noisy")
     for execution, within in (("sleepy", 0.05), ("deferred", 0.05), ("noisy", 0.1)):
         assert_recovers(records[execution], within)
@@ -74,7 +79,7 @@ def test_known_times_are_recovered_for_synchronous_asynchronous_and_noisy_progra
 
 
 @pytest.mark.slow
-def test_trials_are_fresh_processes_and_are_all_in_the_record(measure):
+def test_trials_are_fresh_processes_and_are_all_in_the_record(measure: Callable[..., Any]) -> None:
     record = measure("sleepy", trials=2)["sleepy"]
     assert_recovers(record, 0.05)
     assert record.metrics["trials"] == len(record.samples) == len(record.stop) == 2
@@ -83,7 +88,7 @@ def test_trials_are_fresh_processes_and_are_all_in_the_record(measure):
 
 
 @pytest.mark.slow
-def test_every_fault_costs_its_own_variant_only(measure):
+def test_every_fault_costs_its_own_variant_only(measure: Callable[..., Any]) -> None:
     wanted = {
         "sleepy": "ok",
         "unsupported": "unsupported",

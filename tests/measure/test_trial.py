@@ -6,6 +6,7 @@ from concurrent.futures import Future
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any, Never
 
 import pytest
 
@@ -32,24 +33,24 @@ def counted(trial: int) -> Counted:
 class House:
     """Makes workers that answer from a script, and notes what they are asked."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.asks: list[tuple] = []
         self.started: list[tuple] = []
         self.fails: dict[str, str] = {}  # the ask that each execution fails at
         self.trial = 0
 
-    def worker(self, interpreter, cpus, log, environment):
+    def worker(self, interpreter: Any, cpus: Any, log: Any, environment: Any) -> Any:
         house, execution = self, log.stem
         house.started.append((interpreter, tuple(cpus), log, environment))
 
         class Scripted(Worker):
-            def __init__(self):
+            def __init__(self) -> None:
                 pass
 
-            def close(self):
+            def close(self) -> None:
                 pass
 
-            def ask(self, name, deadline_s, **arguments):
+            def ask(self, name: str, deadline_s: float, **arguments: Any) -> Any:
                 house.asks.append((execution, name, arguments))
                 assert deadline_s == 60.0
                 if house.fails.get(execution) == name:
@@ -58,7 +59,7 @@ class House:
 
         return Scripted()
 
-    def answer(self, name, cycles=0, **_):
+    def answer(self, name: str, cycles: int = 0, **_: Any) -> Any:
         seconds = {phase: [s] * cycles for phase, s in SECONDS.items()}
         each = {"switches": [0] * cycles, "cpu": [0.5] * cycles, "others": [0.0] * cycles}
         return {
@@ -86,13 +87,13 @@ CONDITIONS = Conditions(
 
 
 @pytest.fixture
-def house(monkeypatch) -> House:
+def house(monkeypatch: pytest.MonkeyPatch) -> House:
     made = House()
     monkeypatch.setattr(trial, "Worker", made.worker)
     return made
 
 
-def run(house, *executions, trials=1, conditions=CONDITIONS):
+def run(house: Any, *executions: Any, trials: int = 1, conditions: Any = CONDITIONS) -> Any:
     """What is measured of each execution, and the order in which they ended in each trial."""
     ready: Future[Path] = Future()
     ready.set_result(Path("arrays"))
@@ -107,7 +108,7 @@ def run(house, *executions, trials=1, conditions=CONDITIONS):
     return known, ended
 
 
-def test_each_worker_is_started_and_asked_as_its_variant_and_the_conditions_say(house):
+def test_each_worker_is_started_and_asked_as_its_variant_and_the_conditions_say(house: House) -> None:
     run(house, "a", "b")
     environment = MALLOC["kept"] | {"TWOFOLD_CACHE_DIR": str(Path("cache").resolve())}
     assert [started[:3] for started in house.started] == [(f"python-{n}", (4, 5, 6), Path(f"{n}.log")) for n in "ab"]
@@ -120,14 +121,14 @@ def test_each_worker_is_started_and_asked_as_its_variant_and_the_conditions_say(
     assert {(asked["repeat"], asked["stretch"]) for asked in house.asked("measure")} == {(3, 0.0)}
 
 
-def test_what_is_done_is_told_before_it_is_asked_of_the_worker(house):
+def test_what_is_done_is_told_before_it_is_asked_of_the_worker(house: House) -> None:
     """And never in between, where it would take time from what is measured."""
     ready: Future[Path] = Future()
     ready.set_result(Path("arrays"))
     launches = {name: Launch("fake", name, {}, "python", Path(f"{name}.log")) for name in "ab"}
     told: list[tuple] = []
 
-    def doing(what, name, left_s):
+    def doing(what: Any, name: str, left_s: Any) -> None:
         told.append((what, name, left_s))
         house.asks.append((name, what, {}))
 
@@ -143,16 +144,18 @@ def test_what_is_done_is_told_before_it_is_asked_of_the_worker(house):
     assert [left_s for what, _, left_s in told if what == "warming up"] == [2.5, 2.5]
 
 
-def test_a_visit_lasts_as_long_as_its_repeats_take(house):
+def test_a_visit_lasts_as_long_as_its_repeats_take(house: House) -> None:
     """A cycle of three calls of each phase takes 0.48 s: of the budget of 1.25 s that is about 3."""
     run(house, "a")
     assert house.asked("measure")[0]["cycles"] == 3
 
 
-def test_the_rounds_have_the_target_and_the_budget_of_the_conditions(house, monkeypatch):
+def test_the_rounds_have_the_target_and_the_budget_of_the_conditions(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
     given = {}
 
-    def rounds(runs, **arguments):
+    def rounds(runs: Any, **arguments: Any) -> None:
         given.update(arguments)
         run_rounds(runs, **arguments)
 
@@ -163,8 +166,8 @@ def test_the_rounds_have_the_target_and_the_budget_of_the_conditions(house, monk
 
 
 def test_setting_up_is_until_it_is_counted_without_waiting_for_arrays_and_measuring_begins_with_the_warm_up(
-    house, monkeypatch
-):
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """By a clock that only asks move: a minute each."""
     monkeypatch.setattr(trial, "time", SimpleNamespace(monotonic=lambda: 60.0 * len(house.asks)))
     known, _ = run(house, "a")
@@ -172,7 +175,7 @@ def test_setting_up_is_until_it_is_counted_without_waiting_for_arrays_and_measur
     assert known["a"].measuring_s == 60 + 0.5 * len(known["a"].trials[0].wall)
 
     class Late(Future):
-        def result(self, timeout=None):
+        def result(self, timeout: Any = None) -> Any:
             house.asks += [("", "", {})] * 100
             return super().result(timeout)
 
@@ -184,7 +187,7 @@ def test_setting_up_is_until_it_is_counted_without_waiting_for_arrays_and_measur
     assert known.set_up_s == 4 * 60
 
 
-def test_what_is_measured_of_all_trials_is_known(house):
+def test_what_is_measured_of_all_trials_is_known(house: House) -> None:
     known, _ = run(house, "a", trials=2)
     found = known["a"]
     assert (len(found.trials), found.repeats, len(found.stops)) == (2, [3, 3], 2)
@@ -192,7 +195,7 @@ def test_what_is_measured_of_all_trials_is_known(house):
     assert found.measuring_s >= 0.5 * sum(len(samples.wall) for samples in found.trials)
 
 
-def test_first_calls_counts_and_set_up_are_of_the_first_trial_and_every_trial_is_verified(house):
+def test_first_calls_counts_and_set_up_are_of_the_first_trial_and_every_trial_is_verified(house: House) -> None:
     known, _ = run(house, "a", trials=3)
     found = known["a"]
     assert found.first_call_s == {"forward": 4.0}
@@ -205,7 +208,7 @@ def test_first_calls_counts_and_set_up_are_of_the_first_trial_and_every_trial_is
 
 
 @pytest.mark.parametrize("at", ["load", "verify", "count", "warm", "measure"])
-def test_a_failure_costs_its_own_variant_only_wherever_it_is(house, at):
+def test_a_failure_costs_its_own_variant_only_wherever_it_is(house: House, at: str) -> None:
     house.fails = {"bad": at}
     known, ended = run(house, "bad", "good")
     assert known["bad"].failure is not None and known["bad"].failure.reason == f"it failed at {at}"
@@ -218,7 +221,7 @@ def test_a_failure_costs_its_own_variant_only_wherever_it_is(house, at):
 ON_A_GPU = replace(CONDITIONS, device=Device("cuda", 3, "kept"))
 
 
-def test_a_gpu_is_asked_for_its_own_time_once_after_the_rounds_and_a_cpu_is_not(house):
+def test_a_gpu_is_asked_for_its_own_time_once_after_the_rounds_and_a_cpu_is_not(house: House) -> None:
     known, _ = run(house, "a", "b", trials=2, conditions=ON_A_GPU)
     for device in (known["a"].device, known["b"].device):
         assert (device.clock.device_s, device.clock.kernels["backward"]) == (SECONDS, 1)
@@ -232,7 +235,7 @@ def test_a_gpu_is_asked_for_its_own_time_once_after_the_rounds_and_a_cpu_is_not(
     assert not house.asked("device_clock") and not house.asked("peak_memory")
 
 
-def test_a_device_clock_that_fails_costs_nothing_else(house):
+def test_a_device_clock_that_fails_costs_nothing_else(house: House) -> None:
     house.fails = {"a": "device_clock", "b": "measure"}
     known, ended = run(house, "a", "b", conditions=ON_A_GPU)
     assert known["a"].failure is None and len(known["a"].trials) == 1
@@ -241,15 +244,17 @@ def test_a_device_clock_that_fails_costs_nothing_else(house):
     assert sorted(name for name, _ in ended) == ["a", "b"]
 
 
-def test_an_interrupt_does_not_wait_for_arrays_that_are_still_computed(house, monkeypatch):
-    def worker(*started):
+def test_an_interrupt_does_not_wait_for_arrays_that_are_still_computed(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def worker(*started: Any) -> Any:
         made = house.worker(*started)
         made.process = SimpleNamespace(kill=lambda: None)
         if started[2].stem == "b":
             made.open = interrupt
         return made
 
-    def interrupt(deadline_s, **_):
+    def interrupt(deadline_s: float, **_: Any) -> Never:
         raise KeyboardInterrupt
 
     ready: Future[Path] = Future()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from adapters.numpy import Adapter
 from harness.measure.protocol import Failure
 from harness.measure.verify import verify
 from harness.workload.agreement import WHOLE_LIMIT
-from harness.workload.oracle import reference
+from harness.workload.oracle import Reference, reference
 from harness.workload.workload import Workload
 
 WORKLOAD = Workload.of("mlp", {"batch": 4, "depth": 3, "width": 8}, gradients="both")
@@ -29,21 +30,21 @@ SOURCES_OF = dict.fromkeys(GRADIENTS, SOURCES) | {
 class Spoilt:
     """NumPy's program, where some phases answer something else: `changes` has a call for each, made of the program."""
 
-    def __init__(self, **changes):
+    def __init__(self, **changes: Any) -> None:
         self._program = Adapter("cpu", 1, "fp32").load(WORKLOAD.graph, WORKLOAD.sample(), "by_hand")
         self._calls = {phase: change(self._program) for phase, change in changes.items()}
         self.phases = tuple(dict.fromkeys((*self._program.phases, *changes)))
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         return self._calls[name] if name in self._calls else getattr(self._program, name)
 
 
 @pytest.fixture(scope="module")
-def expected():
+def expected() -> Reference:
     return reference(WORKLOAD.graph, WORKLOAD.sample())
 
 
-def judge(program, expected, words=""):
+def judge(program: Any, expected: Any, words: str = "") -> Any:
     """Verified if there are no words; else refused, and with these."""
     if not words:
         return verify(program, WORKLOAD, expected, "sgd")
@@ -53,11 +54,11 @@ def judge(program, expected, words=""):
     return None
 
 
-def off_loss(phase, factor):
+def off_loss(phase: str, factor: Any) -> Any:
     """The phase with another loss, and the same gradients or residuals."""
 
-    def change(program):
-        def call():
+    def change(program: Any) -> Any:
+        def call() -> Any:
             answer = getattr(program, phase)()
             return factor * answer if phase == "inference" else (factor * answer[0], answer[1])
 
@@ -66,13 +67,13 @@ def off_loss(phase, factor):
     return {phase: change}
 
 
-def off_gradient(phase, source, factor):
+def off_gradient(phase: str, source: Any, factor: Any) -> Any:
     """The phase with another gradient of one source, and the same loss."""
 
-    def changed(gradients):
+    def changed(gradients: Any) -> Any:
         return {name: factor * array if name == source else array for name, array in gradients.items()}
 
-    def change(program):
+    def change(program: Any) -> Any:
         call = getattr(program, phase)
         if phase != "gradient":
             return lambda kept: changed(call(kept))
@@ -81,14 +82,14 @@ def off_gradient(phase, source, factor):
     return {phase: change}
 
 
-def in_second_call(changed):
+def in_second_call(changed: Any) -> Any:
     """As a program that goes wrong after its first call."""
 
-    def change(phase, spoil):
-        def made(program):
+    def change(phase: str, spoil: Any) -> Any:
+        def made(program: Any) -> Any:
             right, wrong, calls = getattr(program, phase), spoil(program), []
 
-            def call(*given):
+            def call(*given: Any) -> Any:
                 calls.append(phase)
                 return (wrong if len(calls) > 1 else right)(*given)
 
@@ -99,7 +100,7 @@ def in_second_call(changed):
     return {phase: change(phase, spoil) for phase, spoil in changed.items()}
 
 
-def test_what_is_right_is_verified_with_its_numbers(expected):
+def test_what_is_right_is_verified_with_its_numbers(expected: Reference) -> None:
     program = Spoilt()
     found = judge(program, expected)
     assert found.loss == pytest.approx(expected.loss, rel=1e-6)
@@ -111,14 +112,14 @@ def test_what_is_right_is_verified_with_its_numbers(expected):
 
 @pytest.mark.parametrize("phase", LOSSES)
 @pytest.mark.parametrize("factor", [OFF, 1 / OFF, math.nan], ids=["more", "less", "nan"])
-def test_a_wrong_loss_of_any_phase_is_invalid(expected, phase, factor):
+def test_a_wrong_loss_of_any_phase_is_invalid(expected: Reference, phase: str, factor: float) -> None:
     wrong = off_loss(phase, factor)
     judge(Spoilt(**wrong), expected, "the loss is off by")
     judge(Spoilt(**in_second_call(wrong)), expected, "the loss is off by")
 
 
 @pytest.mark.parametrize(("phase", "source"), [(phase, source) for phase in GRADIENTS for source in SOURCES_OF[phase]])
-def test_a_wrong_gradient_of_any_phase_is_invalid(expected, phase, source):
+def test_a_wrong_gradient_of_any_phase_is_invalid(expected: Reference, phase: str, source: str) -> None:
     for factor in (OFF, -1, math.nan):
         judge(Spoilt(**off_gradient(phase, source, factor)), expected, f"the gradient of {source} is off by")
     wrong = off_gradient(phase, source, OFF)
@@ -126,26 +127,26 @@ def test_a_wrong_gradient_of_any_phase_is_invalid(expected, phase, source):
 
 
 @pytest.mark.parametrize("phase", LOSSES)
-def test_the_error_of_the_loss_is_the_worst_of_all_phases(expected, phase):
+def test_the_error_of_the_loss_is_the_worst_of_all_phases(expected: Reference, phase: str) -> None:
     found = judge(Spoilt(**off_loss(phase, SLIGHTLY_OFF)), expected)
     assert found.loss_error == pytest.approx(2e-6, rel=0.2)
 
 
 @pytest.mark.parametrize("phase", GRADIENTS)
-def test_the_error_of_each_gradient_is_the_worst_of_all_phases(expected, phase):
+def test_the_error_of_each_gradient_is_the_worst_of_all_phases(expected: Reference, phase: str) -> None:
     source = next(iter(SOURCES_OF[phase]))
     errors = judge(Spoilt(**off_gradient(phase, source, SLIGHTLY_OFF)), expected).gradient_errors
     assert errors.pop(source) == pytest.approx(2e-6, rel=0.2)
     assert max(errors.values()) < 1e-6
 
 
-def cached(phase):
+def cached(phase: str) -> Any:
     """A phase that computes once, and then hands out what it has."""
 
-    def change(program):
+    def change(program: Any) -> Any:
         answers = []
 
-        def call(*given):
+        def call(*given: Any) -> Any:
             if not answers:
                 answers.append(getattr(program, phase)(*given))
             if phase.startswith("forward"):  # backward uses up the list
@@ -157,10 +158,10 @@ def cached(phase):
     return {phase: change}
 
 
-def cached_views(phase):
+def cached_views(phase: str) -> Any:
     """As `cached`, in new objects around the same memory."""
 
-    def change(program):
+    def change(program: Any) -> Any:
         call = cached(phase)[phase](program)
         views = lambda gradients: {name: array[...] for name, array in gradients.items()}  # noqa: E731
         if phase != "gradient":
@@ -171,34 +172,34 @@ def cached_views(phase):
 
 
 @pytest.mark.parametrize("phase", dict.fromkeys((*LOSSES, *GRADIENTS)))
-def test_a_phase_that_hands_out_a_cached_answer_is_invalid(expected, phase):
+def test_a_phase_that_hands_out_a_cached_answer_is_invalid(expected: Reference, phase: str) -> None:
     judge(Spoilt(**cached(phase)), expected, f"^{phase} computes nothing when it is called again")
 
 
 @pytest.mark.parametrize("phase", GRADIENTS)
-def test_new_objects_around_cached_gradients_do_not_hide_them(expected, phase):
+def test_new_objects_around_cached_gradients_do_not_hide_them(expected: Reference, phase: str) -> None:
     judge(Spoilt(**cached_views(phase)), expected, f"^{phase} computes nothing when it is called again")
 
 
-def with_tangent(expected, factor):
+def with_tangent(expected: Any, factor: Any) -> Any:
     """The program with a tangent, off by a factor."""
 
-    def change(program):
+    def change(program: Any) -> Any:
         return lambda: (program.inference(), factor * expected.along(WORKLOAD.directions()))
 
     return {"tangent": change}
 
 
-def test_a_right_tangent_is_verified(expected):
+def test_a_right_tangent_is_verified(expected: Reference) -> None:
     judge(Spoilt(**with_tangent(expected, 1.0)), expected)
 
 
 @pytest.mark.parametrize("phase", GRADIENTS)
-def test_cached_arrays_do_not_hide_behind_an_export_that_copies(expected, phase):
+def test_cached_arrays_do_not_hide_behind_an_export_that_copies(expected: Reference, phase: str) -> None:
     """As TensorFlow's does."""
 
     class Copying(Spoilt):
-        def export(self, gradients):
+        def export(self, gradients: Any) -> Any:
             return {name: np.array(array) for name, array in gradients.items()}
 
     judge(Copying(**cached(phase)), expected, f"^{phase} computes nothing when it is called again")
@@ -206,7 +207,7 @@ def test_cached_arrays_do_not_hide_behind_an_export_that_copies(expected, phase)
 
 
 @pytest.mark.parametrize("phase", ["backward", "gradient"])
-def test_what_is_to_be_deterministic_has_the_same_bits_in_every_call(expected, phase):
+def test_what_is_to_be_deterministic_has_the_same_bits_in_every_call(expected: Reference, phase: str) -> None:
     program = Spoilt(**in_second_call(off_gradient(phase, "w1", 1 + 1e-7)))
     verify(program, WORKLOAD, expected, "sgd")
     verify(Spoilt(), WORKLOAD, expected, "sgd", deterministic=True)
@@ -220,16 +221,16 @@ class Reusing(Spoilt):
 
     repeatable = False
 
-    def __init__(self, idle=""):
+    def __init__(self, idle: Any = "") -> None:
         super().__init__()
         self._idle = idle
         self._memory = {}
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         call = super().__getattr__(name)
         return partial(self._replay, name, call) if name in (*LOSSES, *GRADIENTS) else call
 
-    def _replay(self, phase, call, *given):
+    def _replay(self, phase: str, call: Any, *given: Any) -> Any:
         answer = call(*given)
         if phase == "gradient":
             return self._put(phase, "loss", answer[0]), self._put_all(phase, answer[1])
@@ -237,10 +238,10 @@ class Reusing(Spoilt):
             return self._put(phase, "loss", answer[0]), answer[1]
         return self._put(phase, "loss", answer) if phase == "inference" else self._put_all(phase, answer)
 
-    def _put_all(self, phase, gradients):
+    def _put_all(self, phase: str, gradients: Any) -> Any:
         return {name: self._put(phase, name, array) for name, array in gradients.items()}
 
-    def _put(self, phase, name, array):
+    def _put(self, phase: str, name: str, array: Any) -> Any:
         memory = self._memory.get((phase, name))
         if memory is None:
             memory = self._memory[phase, name] = np.array(array)
@@ -248,24 +249,26 @@ class Reusing(Spoilt):
             memory[...] = array
         return memory
 
-    def spoil(self, result):
+    def spoil(self, result: Any) -> None:
         loss, gradients = result
         for array in (loss, *gradients.values()):
             array[...] = np.nan
 
 
-def test_a_program_that_reuses_the_memory_of_its_results_is_verified(expected):
+def test_a_program_that_reuses_the_memory_of_its_results_is_verified(expected: Reference) -> None:
     judge(Reusing(), expected)
 
 
 @pytest.mark.parametrize("phase", dict.fromkeys((*LOSSES, *GRADIENTS)))
-def test_what_reuses_its_memory_must_compute_all_the_same(expected, phase):
+def test_what_reuses_its_memory_must_compute_all_the_same(expected: Reference, phase: str) -> None:
     judge(Reusing(idle=phase), expected, "off by nan")
 
 
 @pytest.mark.parametrize("sign", [1, -1])
 @pytest.mark.parametrize(("share", "good"), [(0.9, True), (1.1, False)])
-def test_a_tangent_may_be_off_by_its_limit_of_the_whole_gradient(expected, share, good, sign):
+def test_a_tangent_may_be_off_by_its_limit_of_the_whole_gradient(
+    expected: Reference, share: float, good: bool, sign: int
+) -> None:
     assert expected.norm > 1.5, "else a share of it could not be told from a multiple"
     along = expected.along(WORKLOAD.directions())
     off = sign * share * WHOLE_LIMIT["fp32"] * expected.norm
@@ -273,11 +276,11 @@ def test_a_tangent_may_be_off_by_its_limit_of_the_whole_gradient(expected, share
 
 
 @pytest.mark.parametrize("factor", [OFF, 0.99, -1.0, math.nan])
-def test_a_wrong_tangent_is_invalid(expected, factor):
+def test_a_wrong_tangent_is_invalid(expected: Reference, factor: float) -> None:
     judge(Spoilt(**with_tangent(expected, factor)), expected, "the tangent is off by")
 
 
-def test_a_cached_tangent_is_invalid(expected):
+def test_a_cached_tangent_is_invalid(expected: Reference) -> None:
     derivative = expected.along(WORKLOAD.directions())
     judge(
         Spoilt(tangent=lambda program: lambda: (program.inference(), derivative)), expected, "tangent computes nothing"
@@ -285,11 +288,11 @@ def test_a_cached_tangent_is_invalid(expected):
 
 
 @pytest.mark.parametrize(("rate", "good"), [(1e-2, True), (1.01e-2, False), (-1e-2, False), (0.0, False)])
-def test_a_step(expected, rate, good):
-    def update(program):
+def test_a_step(expected: Reference, rate: float, good: bool) -> None:
+    def update(program: Any) -> Any:
         copies = {name: array.copy() for name, array in WORKLOAD.sample().items() if array.dtype == np.float32}
 
-        def step(pair):
+        def step(pair: Any) -> Any:
             for name, gradient in pair[1].items():
                 copies[name] -= np.float32(rate) * gradient
             return copies

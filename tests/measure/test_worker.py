@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,9 +21,10 @@ from harness.paths import ROOT
 from harness.workload.cost import phase_work
 from harness.workload.workload import load
 from tests.helpers.processes import cpu_s, eventually, gone, state
+from tests.measure.conftest import Start
 
 
-def failure_of(act) -> Failure:
+def failure_of(act: Any) -> Failure:
     with pytest.raises(Failure) as caught:
         act()
     return caught.value
@@ -41,7 +43,7 @@ def assert_one_sentence(reason: str) -> None:
     assert len(reason) < 400
 
 
-def test_a_program_that_behaves_answers_every_ask(start):
+def test_a_program_that_behaves_answers_every_ask(start: Start) -> None:
     worker = start()
     assert worker.open(60, framework="fake", device="cpu", threads=1, precision="fp32") is None
     loaded = worker.load(60, start.folder, "sleepy")
@@ -75,7 +77,7 @@ print(faults())
 
 
 @pytest.mark.parametrize(("memory", "kept"), [("kept", True), ("returned", False)])
-def test_memory_that_is_kept_costs_no_fresh_pages(memory, kept):
+def test_memory_that_is_kept_costs_no_fresh_pages(memory: str, kept: bool) -> None:
     """The ten arrays of 64 MiB are 163,840 pages."""
     asked = [sys.executable, "-c", FAULTS_OF_A_PASS]
     done = subprocess.run(asked, env=os.environ | worker.MALLOC[memory], capture_output=True, text=True, check=True)
@@ -100,7 +102,9 @@ FAULTS = [
 
 
 @pytest.mark.parametrize(("execution", "outcome", "words"), FAULTS)
-def test_a_fault_becomes_an_outcome_with_one_sentence_and_leaves_no_process(start, execution, outcome, words):
+def test_a_fault_becomes_an_outcome_with_one_sentence_and_leaves_no_process(
+    start: Start, execution: str, outcome: str, words: str
+) -> None:
     failure = failure_of(lambda: start.loaded(execution))
     assert failure.outcome == outcome
     assert words in failure.reason
@@ -109,7 +113,9 @@ def test_a_fault_becomes_an_outcome_with_one_sentence_and_leaves_no_process(star
 
 
 @pytest.mark.parametrize("execution", ["hangs-1", "deaf-1"])
-def test_no_answer_by_the_deadline_ends_the_process(start, execution, monkeypatch):
+def test_no_answer_by_the_deadline_ends_the_process(
+    start: Start, execution: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(worker, "_DYING_S", 1)
     begun = time.monotonic()
     failure = failure_of(lambda: start.loaded(execution, deadline_s=3))
@@ -120,7 +126,7 @@ def test_no_answer_by_the_deadline_ends_the_process(start, execution, monkeypatc
     assert_over(start.workers[-1])
 
 
-def test_a_timeout_names_the_deadline_and_the_log(start):
+def test_a_timeout_names_the_deadline_and_the_log(start: Start) -> None:
     failure = failure_of(lambda: start.loaded("hangs-1", deadline_s=2))
     assert failure.outcome == "timeout"
     assert "within 2 s" in failure.reason
@@ -128,7 +134,7 @@ def test_a_timeout_names_the_deadline_and_the_log(start):
 
 
 @pytest.mark.parametrize(("execution", "word"), [("nan", "nan"), ("off", "w1")])
-def test_a_wrong_gradient_is_invalid_and_named(start, execution, word):
+def test_a_wrong_gradient_is_invalid_and_named(start: Start, execution: str, word: str) -> None:
     worker = start.loaded(execution)
     failure = failure_of(lambda: worker.verify(60))
     assert failure.outcome == "invalid"
@@ -136,13 +142,13 @@ def test_a_wrong_gradient_is_invalid_and_named(start, execution, word):
     assert_over(worker)
 
 
-def test_a_framework_without_a_module_is_unsupported(start):
+def test_a_framework_without_a_module_is_unsupported(start: Start) -> None:
     failure = failure_of(lambda: start.opened("absent"))
     assert failure.outcome == "unsupported"
     assert "absent is not installed for" in failure.reason
 
 
-def test_a_program_that_executes_a_multiply_too_few_is_invalid(start):
+def test_a_program_that_executes_a_multiply_too_few_is_invalid(start: Start) -> None:
     """Its answers are right all the same: nothing but the count tells."""
     worker = start.loaded("shirks")
     worker.verify(60)
@@ -153,26 +159,26 @@ def test_a_program_that_executes_a_multiply_too_few_is_invalid(start):
     assert_one_sentence(failure.reason)
 
 
-def test_a_fault_after_hundreds_of_good_calls_is_caught_too(start):
+def test_a_fault_after_hundreds_of_good_calls_is_caught_too(start: Start) -> None:
     worker = start.loaded("killed-40")
     worker.measure(60, 20, 1)
     failure = failure_of(lambda: worker.measure(60, 20, 1))
     assert (failure.outcome, "'measure'" in failure.reason) == ("crashed", True)
 
 
-def test_what_a_framework_prints_goes_to_the_log_and_not_into_the_answer(start):
+def test_what_a_framework_prints_goes_to_the_log_and_not_into_the_answer(start: Start) -> None:
     worker = start.loaded("prints-1")
     assert worker.count(60)
     assert "noise on stdout\nand on its descriptor\n" in worker.log.read_text()
 
 
-def test_the_log_holds_the_traceback_that_the_reason_leaves_out(start):
+def test_the_log_holds_the_traceback_that_the_reason_leaves_out(start: Start) -> None:
     failure_of(lambda: start.loaded("exhausted-1"))
     log = start.workers[-1].log.read_text()
     assert "Traceback" in log and "and a page of advice" in log and "--- load: oom" in log
 
 
-def test_a_worker_that_dies_while_paused_is_reported_at_the_next_ask(start):
+def test_a_worker_that_dies_while_paused_is_reported_at_the_next_ask(start: Start) -> None:
     worker = start.loaded("sleepy")
     os.kill(worker.process.pid, signal.SIGKILL)
     worker.process.wait()
@@ -181,14 +187,14 @@ def test_a_worker_that_dies_while_paused_is_reported_at_the_next_ask(start):
     assert_over(worker)
 
 
-def test_closing_twice_or_after_a_fault_is_harmless(start):
+def test_closing_twice_or_after_a_fault_is_harmless(start: Start) -> None:
     worker = start.loaded("sleepy")
     worker.close()
     worker.close()
     assert_over(worker)
 
 
-def test_many_faults_leave_no_open_files_behind(start):
+def test_many_faults_leave_no_open_files_behind(start: Start) -> None:
     def once() -> None:
         failure_of(lambda: start.loaded("exits-1"))
 
@@ -199,7 +205,7 @@ def test_many_faults_leave_no_open_files_behind(start):
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
-def test_a_paused_worker_is_stopped_and_uses_no_cpu(start):
+def test_a_paused_worker_is_stopped_and_uses_no_cpu(start: Start) -> None:
     worker = start.loaded("spins-2")
     worker.verify(60)  # the second inference starts a thread that spins
     pid = worker.process.pid
@@ -211,7 +217,7 @@ def test_a_paused_worker_is_stopped_and_uses_no_cpu(start):
     assert cpu_s(pid) > before
 
 
-def test_a_worker_runs_on_the_cpus_it_is_given(fake_python, tmp_path):
+def test_a_worker_runs_on_the_cpus_it_is_given(fake_python: str, tmp_path: Path) -> None:
     cpu = max(os.sched_getaffinity(0))
     with Worker(fake_python, [cpu], tmp_path / "log", {}) as worker:
         assert os.sched_getaffinity(worker.process.pid) == {cpu}
@@ -232,7 +238,7 @@ time.sleep(600)
 
 
 @pytest.mark.parametrize("asked", ["paused", "busy"])
-def test_a_worker_dies_with_its_parent(start, tmp_path, asked):
+def test_a_worker_dies_with_its_parent(start: Start, tmp_path: Path, asked: str) -> None:
     command = [sys.executable, "-c", PARENT, start.python, str(start.folder), str(tmp_path / "log"), asked]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as parent:
         pid = json.loads(parent.stdout.readline())
@@ -241,14 +247,14 @@ def test_a_worker_dies_with_its_parent(start, tmp_path, asked):
     eventually(lambda: gone(pid))
 
 
-def test_a_worker_accepts_only_the_process_that_started_it():
+def test_a_worker_accepts_only_the_process_that_started_it() -> None:
     """It looks for its parent before it reads, and there is no other way in than the pipe it inherits."""
     asked = [sys.executable, "-m", "harness.measure.child", "1"]
     ended = subprocess.run(asked, cwd=ROOT, input=b'{"ask": "count"}\n', capture_output=True, check=False)
     assert (ended.returncode, ended.stdout) == (1, b"")
 
 
-def test_an_interrupt_from_the_terminal_does_not_reach_a_worker(start):
+def test_an_interrupt_from_the_terminal_does_not_reach_a_worker(start: Start) -> None:
     worker = start.loaded("sleepy")
     os.kill(worker.process.pid, signal.SIGINT)
     assert worker.measure(60, 1, 1).wall

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
+from adapters.torch.eager import Eager
 from harness.workload.workload import Workload
 from tests.parity import group, lines, pairs, side, table
 from tests.parity.compare import compare
+from tests.parity.side import Side
 
 CONV = Workload("op", lines.UnderLoss(op="conv2d", batch=8, image=24, channels=32))
 SECONDS = 0.3
 
 
 @pytest.fixture(scope="module")
-def torch_sides():
+def torch_sides() -> tuple[Eager, Side, Callable[..., Any]]:
     """The adapter's program of a convolution, and the same in torch.nn."""
     from adapters.torch import Adapter
     from tests.parity import torch_nn
@@ -28,7 +33,7 @@ def torch_sides():
     return adapter.load(CONV.graph, arrays, "eager"), torch_nn.side(CONV.graph, arrays, "eager"), adapter.wait
 
 
-def found(sides, theirs=None, **planted):
+def found(sides: Any, theirs: Any = None, **planted: Any) -> Any:
     program, library, wait = sides
     names = ("inference", "forward", "backward", "gradient")
     ours = {name: getattr(program, name) for name in names} | planted
@@ -36,8 +41,8 @@ def found(sides, theirs=None, **planted):
     return {r["phase"]: r for r in compare("torch", CONV.graph, ours, theirs or library, wait, SECONDS)}
 
 
-def twice(call):
-    def doubled(*given):
+def twice(call: Any) -> Any:
+    def doubled(*given: Any) -> Any:
         call(*given)
         return call(*given)
 
@@ -45,7 +50,9 @@ def twice(call):
 
 
 @pytest.mark.slow
-def test_a_doubled_convolution_fails_in_its_phase_and_what_is_equal_passes(torch_sides):
+def test_a_doubled_convolution_fails_in_its_phase_and_what_is_equal_passes(
+    torch_sides: tuple[Eager, Side, Callable[..., Any]],
+) -> None:
     results = found(torch_sides, inference=twice(torch_sides[0].inference))
     assert not results["inference"]["good"]
     assert results["inference"]["again"]
@@ -54,7 +61,7 @@ def test_a_doubled_convolution_fails_in_its_phase_and_what_is_equal_passes(torch
     assert results["backward"]["good"]
 
 
-def test_what_is_not_the_same_work_is_told(torch_sides):
+def test_what_is_not_the_same_work_is_told(torch_sides: tuple[Eager, Side, Callable[..., Any]]) -> None:
     program, library, _ = torch_sides
     loss, gradients = program.gradient()
     fewer = {name: g for name, g in gradients.items() if name != "b"}
@@ -67,7 +74,7 @@ def test_what_is_not_the_same_work_is_told(torch_sides):
         found(torch_sides, replace(library, phases={"gradient": lambda: (loss, halved)}))
 
 
-def test_the_interval_of_a_ratio_covers_it_as_often_as_it_says():
+def test_the_interval_of_a_ratio_covers_it_as_often_as_it_says() -> None:
     rng = np.random.default_rng(1)
     hits = 0
     for _ in range(400):
@@ -78,8 +85,8 @@ def test_the_interval_of_a_ratio_covers_it_as_often_as_it_says():
     assert 0.91 < hits / 400 < 0.985
 
 
-def test_it_decides_by_the_interval():
-    def judged(wall, cpu, seconds=(0.01, 0.01)):
+def test_it_decides_by_the_interval() -> None:
+    def judged(wall: Any, cpu: Any, seconds: float = (0.01, 0.01)) -> Any:
         return pairs.verdict(pairs.Ratio(*wall), pairs.Ratio(*cpu), seconds)
 
     narrow = (1.02, 1.01, 1.03)
@@ -106,7 +113,7 @@ for what in sys.argv[1:]:
 """
 
 
-def test_a_line_that_takes_the_process_down_is_one_failure(tmp_path):
+def test_a_line_that_takes_the_process_down_is_one_failure(tmp_path: Path) -> None:
     command = [sys.executable, "-c", WORKER]
     answers = list(group.answers(command, ["a", "crash", "b", "silent", "c"], tmp_path / "log", deadline_s=5))
     assert [answer["what"] for answer in answers] == ["a", "crash", "b", "silent", "c"]
@@ -115,7 +122,7 @@ def test_a_line_that_takes_the_process_down_is_one_failure(tmp_path):
     assert "no answer within 5 s" in answers[3]["failed"]
 
 
-def test_words_select_lines():
+def test_words_select_lines() -> None:
     assert [str(line) for line in lines.selected(["jax", "mlp"])] == ["jax jit mlp"]
     assert {line.execution for line in lines.selected(["tensorflow", "graph", "ops"])} == {"graph"}
     assert {line.what for line in lines.selected(["compile"])} == set(lines.COMPILED)
@@ -124,13 +131,13 @@ def test_words_select_lines():
         lines.selected(["resnet"])
 
 
-def test_every_family_of_the_catalogue_has_a_line():
+def test_every_family_of_the_catalogue_has_a_line() -> None:
     from harness.workload.models import MODELS
 
     assert set(MODELS) - set(lines.MODELS) == {"op", "resnet34", "one_net"}
 
 
-def test_the_table_names_what_failed_and_what_is_faster_by_design():
+def test_the_table_names_what_failed_and_what_is_faster_by_design() -> None:
     numbers = {"centre": 0.7, "low": 0.65, "high": 0.75, "cpu": 0.7, "ours_s": 0.01}
     result = numbers | {"phase": "gradient", "library": "Keras", "good": True, "verdict": "ok"}
     rows = [
@@ -146,7 +153,7 @@ def test_the_table_names_what_failed_and_what_is_faster_by_design():
     assert "pays more" not in table.markdown([(rows[0][0], slower)], {"cpu": "a CPU", "cpus": 2})
 
 
-def test_more_parameters_are_told_apart_from_missing_work():
+def test_more_parameters_are_told_apart_from_missing_work() -> None:
     lstm = Workload.of("lstm", {"batch": 2, "tokens": 3, "layers": 2, "width": 8, "vocabulary": 16}).graph
     gru = Workload.of("gru", {"batch": 2, "tokens": 3, "layers": 2, "width": 8, "vocabulary": 16}).graph
     assert [side.more_parameters(f, lstm) for f in ("torch", "jax", "tensorflow")] == [64, 0, 0]

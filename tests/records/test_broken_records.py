@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +14,7 @@ from harness.records.metrics import SCHEMA
 
 
 @pytest.fixture(params=["truncated", "newer"])
-def spoilt(request, record, tmp_path):
+def spoilt(request: pytest.FixtureRequest, record: Callable[..., Any], tmp_path: Path) -> tuple[Path, Path, str]:
     """A results folder with two sweeps, one record of which is spoilt, and words that name the fault."""
     for sweep in ("before", "after"):
         for name in ("a", "b"):
@@ -23,24 +26,28 @@ def spoilt(request, record, tmp_path):
     return tmp_path, path, "newer than this program"
 
 
-def assert_one_sentence(capsys, path, words) -> None:
+def assert_one_sentence(capsys: pytest.CaptureFixture[str], path: Path, words: str) -> None:
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"twofold: {path}: ") and words in line
 
 
-def test_compare_refuses_it(spoilt, capsys):
+def test_compare_refuses_it(spoilt: tuple[Path, Path, str], capsys: pytest.CaptureFixture[str]) -> None:
     results, path, words = spoilt
     assert compare.main(["before", "after", "--results", str(results)]) == 2
     assert_one_sentence(capsys, path, words)
 
 
-def test_track_refuses_it_before_it_logs_anything_of_that_sweep(spoilt, capsys):
+def test_track_refuses_it_before_it_logs_anything_of_that_sweep(
+    spoilt: tuple[Path, Path, str], capsys: pytest.CaptureFixture[str]
+) -> None:
     results, path, words = spoilt
     assert track.main("http://127.0.0.1:1", results) == 2
     assert_one_sentence(capsys, path, words)
 
 
-def test_track_says_that_an_mlflow_does_not_answer(record, tmp_path, capsys):
+def test_track_says_that_an_mlflow_does_not_answer(
+    record: Callable[..., Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     record().write(tmp_path / "records" / "study" / "main")
     assert track.main("http://127.0.0.1:1", tmp_path) == 2
     (line,) = capsys.readouterr().err.splitlines()

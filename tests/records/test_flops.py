@@ -16,15 +16,17 @@ from harness.records.record import Phase
         (6, 4, 11 / 6),  # the rest is no multiply in XLA
     ],
 )
-def test_the_ratio_is_of_what_ran_beside_what_was_asked(forward, backward, ratio):
+def test_the_ratio_is_of_what_ran_beside_what_was_asked(
+    forward: int | None, backward: int | None, ratio: float
+) -> None:
     phases = {"forward": Phase(flops=forward, asked_flops=6), "backward": Phase(flops=backward, asked_flops=11)}
     assert ratios(phases) == {"ratio_flops": ratio, "ratio_flops_asked": 11 / 6}
 
 
-def test_what_multiplies_nothing_has_no_ratio():
+def test_what_multiplies_nothing_has_no_ratio() -> None:
     assert ratios({"forward": Phase(asked_flops=0), "backward": Phase(asked_flops=0)}) == {}
 
 
-def test_a_rate_is_of_what_ran():
+def test_a_rate_is_of_what_ran() -> None:
     assert Phase(ms=2.0, flops=5_000_000, asked_flops=4_000_000).gflops == 2.5
     assert Phase(flops=5_000_000).gflops is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from tests.helpers.jobs import PLAIN
 LINEAR = Workload.of("op", {"op": "linear"}, gradients="both").as_dict()
 
 
-def of_op(**ms):
+def of_op(**ms: Any) -> Any:
     times = {"forward": 1.0, "backward": 2.0, "backward_inputs": 1.0, "backward_params": 1.0} | ms
     return replace(PLAIN, model="linear", workload=LINEAR, phases={name: Phase(ms=n) for name, n in times.items()})
 
@@ -29,20 +30,20 @@ def of_op(**ms):
         ({"forward": 9.0}, "forward runs at"),
     ],
 )
-def test_a_direction_below_a_third_of_the_best_is_told(ms, said):
+def test_a_direction_below_a_third_of_the_best_is_told(ms: dict[str, float] | dict[str, Any], said: str) -> None:
     told = remark(of_op(**ms))
     assert said in told
     assert is_slow(of_op(**ms)) == bool(told) == bool(said)
 
 
-def test_noise_and_ops_without_multiplies_tell_nothing():
+def test_noise_and_ops_without_multiplies_tell_nothing() -> None:
     assert not is_slow(replace(of_op(forward=9.0), noise="others took the CPUs"))
     relu = Workload.of("op", {"op": "relu"}).as_dict()
     assert not is_slow(replace(of_op(forward=9.0), workload=relu))
     assert not is_slow(PLAIN), "a whole model"
 
 
-def test_a_pass_that_waits_for_the_host_is_judged_by_the_devices_own_time():
+def test_a_pass_that_waits_for_the_host_is_judged_by_the_devices_own_time() -> None:
     record = of_op(backward_params=9.0)
     for phase in record.phases.values():
         phase.device_ms = 0.1

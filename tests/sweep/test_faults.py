@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import urllib.request
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from mlflow import MlflowClient
 from harness.records.record import read, records
 from tests.helpers.forked_sweeps import ForkedSweeps
 from tests.helpers.processes import children, eventually, gone
-from tests.helpers.sweeps import TINY
+from tests.helpers.sweeps import TINY, Sweep
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
@@ -51,13 +52,15 @@ def workers_started_by(pid: int) -> list[int]:
 
 
 @pytest.fixture
-def sweeps(fake_python, tmp_path):
+def sweeps(fake_python: str, tmp_path: Path) -> Iterator[ForkedSweeps]:
     made = ForkedSweeps(fake_python, tmp_path)
     yield made
     made.end()
 
 
-def test_a_sweep_killed_at_twenty_random_moments_loses_nothing_and_measures_and_logs_nothing_twice(sweeps, tmp_path):
+def test_a_sweep_killed_at_twenty_random_moments_loses_nothing_and_measures_and_logs_nothing_twice(
+    sweeps: ForkedSweeps, tmp_path: Path
+) -> None:
     generator, results, known = random.Random(20), sweeps.results, {}
     for number in range(KILLS):
         pid = sweeps.start()
@@ -87,7 +90,7 @@ def test_a_sweep_killed_at_twenty_random_moments_loses_nothing_and_measures_and_
     assert not list(results.glob(".*")), "halves of databases are left"
 
 
-def test_after_an_interrupt_the_same_command_goes_on(sweep):
+def test_after_an_interrupt_the_same_command_goes_on(sweep: Sweep) -> None:
     command = ["model.width=4,8", "tracking=off", *TINY[1:3], *BRIEF]
     process = sweep.start(*command, "measure.target=1e-6", "measure.budget_s=1", fake="a,b")
     eventually(lambda: len(finished(sweep.results)) == 2)
@@ -106,7 +109,7 @@ def test_after_an_interrupt_the_same_command_goes_on(sweep):
     assert len(now) == 4 and known.items() <= now.items()
 
 
-def test_finished_cells_are_measured_again_only_for_a_reason_that_is_said(sweep):
+def test_finished_cells_are_measured_again_only_for_a_reason_that_is_said(sweep: Sweep) -> None:
     command = ["tracking=off", *TINY[1:], *BRIEF]
     code, _ = sweep.run(*command, fake="a,killed-9")
     first = finished(sweep.results)
@@ -123,12 +126,12 @@ def test_finished_cells_are_measured_again_only_for_a_reason_that_is_said(sweep)
 
 
 @pytest.fixture
-def mute_mlflow():
+def mute_mlflow() -> str:
     """Answers that it is healthy, and leaves every other request without an answer."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         waiting = []
 
-        def serve():
+        def serve() -> None:
             while True:
                 try:
                     connection, _ = server.accept()
@@ -145,7 +148,7 @@ def mute_mlflow():
             connection.close()
 
 
-def test_a_second_interrupt_does_not_wait_for_anything(sweep, mute_mlflow):
+def test_a_second_interrupt_does_not_wait_for_anything(sweep: Sweep, mute_mlflow: str) -> None:
     process = sweep.start(*TINY, *BRIEF, "tracking=server", f"tracking.uri={mute_mlflow}", fake="hangs-1,hangs-2")
     eventually(lambda: len(children(process.pid)) == 2)
     workers = children(process.pid)
@@ -158,7 +161,7 @@ def test_a_second_interrupt_does_not_wait_for_anything(sweep, mute_mlflow):
 
 
 @pytest.mark.parametrize("limit", [20_000, 500], ids=["a record", "anything"])
-def test_a_disk_that_is_full_ends_in_one_sentence_and_keeps_what_there_is(sweep, limit):
+def test_a_disk_that_is_full_ends_in_one_sentence_and_keeps_what_there_is(sweep: Sweep, limit: int) -> None:
     command = ["tracking=off", "variants=numpy", *TINY, "measure.target=1e-6"]
     code, printed = sweep.run(*command)
     known = finished(sweep.results)
@@ -179,7 +182,7 @@ def test_a_disk_that_is_full_ends_in_one_sentence_and_keeps_what_there_is(sweep,
 class Server:
     """A real MLflow on a free port, that can be stopped and started again."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path) -> None:
         with socket.create_server(("127.0.0.1", 0)) as probe:
             self.port = probe.getsockname()[1]
         self.uri, self.folder = f"http://127.0.0.1:{self.port}", folder
@@ -209,14 +212,14 @@ class Server:
 
 
 @pytest.fixture
-def server(tmp_path):
+def server(tmp_path: Path) -> Iterator[Server]:
     made = Server(tmp_path)
     made.start()
     yield made
     made.stop()
 
 
-def test_what_an_mlflow_missed_while_it_was_away_it_gets_from_the_next_run(sweep, server):
+def test_what_an_mlflow_missed_while_it_was_away_it_gets_from_the_next_run(sweep: Sweep, server: Server) -> None:
     command = ["tracking=server", f"tracking.uri={server.uri}", *TINY[1:3], *BRIEF, "model.width=4,8,16"]
     process = sweep.start(*command, fake="a,b")
     eventually(lambda: sweep.runs("adhoc", "variant", server.uri))

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,21 +21,22 @@ from harness.sweep import interpreters, provenance
 from harness.sweep.outstanding import outstanding
 from harness.sweep.sweep import Sweep, announce
 from harness.views.terminal import Terminal
+from harness.workload.workload import Workload
 from tests.bench import resume as resume_bench
 from tests.helpers import jobs
 from tests.helpers.jobs import COMPILE, EAGER, job_of
 
 
 @pytest.fixture
-def job(tiny, tmp_path) -> Job:
+def job(tiny: Workload, tmp_path: Path) -> Job:
     return job_of(tiny, tmp_path)
 
 
 @pytest.fixture
-def finished(job, record):
+def finished(job: Job, record: Callable[..., Any]) -> Callable[..., Any]:
     """`finished(variant, **changes)`: writes the record of a variant as the job leaves it; returns its path."""
 
-    def write(variant: Variant = EAGER, **changes) -> Path:
+    def write(variant: Variant = EAGER, **changes: Any) -> Path:
         known = changes.pop("metrics", None)
         return replace(jobs.finished(job, variant, record(metrics=known)), **changes).write(job.folder)
 
@@ -44,7 +47,7 @@ def decided(job: Job) -> dict[Variant, str]:
     return outstanding(job, describe())
 
 
-def test_what_has_no_record_is_measured_and_what_is_finished_is_kept(job, finished):
+def test_what_has_no_record_is_measured_and_what_is_finished_is_kept(job: Job, finished: Callable[..., Any]) -> None:
     assert decided(job) == {EAGER: "", COMPILE: ""}
     finished(EAGER)
     assert decided(job) == {COMPILE: ""}
@@ -64,13 +67,17 @@ def test_what_has_no_record_is_measured_and_what_is_finished_is_kept(job, finish
         ("versions", {"code": "0123"}, "code was 0123 and is"),
     ],
 )
-def test_a_change_of_what_a_timing_depends_on_is_named(job, finished, field, change, said):
+def test_a_change_of_what_a_timing_depends_on_is_named(
+    job: Job, finished: Callable[..., Any], field: str, change: dict[str, Any], said: str
+) -> None:
     whole = read(finished(EAGER))
     finished(EAGER, **{field: getattr(whole, field) | change})
     assert decided(job)[EAGER].startswith(f"because {said}")
 
 
-def test_a_change_of_the_environment_is_named_by_its_variable(job, finished, monkeypatch):
+def test_a_change_of_the_environment_is_named_by_its_variable(
+    job: Job, finished: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
     finished(EAGER)
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
@@ -87,26 +94,28 @@ def test_a_change_of_the_environment_is_named_by_its_variable(job, finished, mon
     assert EAGER not in decided(job)
 
 
-def test_a_record_that_knows_no_environment_does_not_stand_for_one(job, finished):
+def test_a_record_that_knows_no_environment_does_not_stand_for_one(job: Job, finished: Callable[..., Any]) -> None:
     finished(EAGER, environment=None)
     assert decided(job)[EAGER] == "because environment was not known and is known"
 
 
-def test_other_threads_are_a_change_and_another_name_is_none(job, finished):
+def test_other_threads_are_a_change_and_another_name_is_none(job: Job, finished: Callable[..., Any]) -> None:
     finished(EAGER)
     assert EAGER not in decided(replace(job, measure=replace(job.measure, name="renamed")))
     assert decided(replace(job, device=Device("cpu", 1, "kept")))[EAGER] == "because device.threads was 2 and is 1"
 
 
 @pytest.mark.parametrize("outcome", ["invalid", "oom", "timeout", "crashed", "error"])
-def test_a_failed_outcome_stays_unless_failures_are_asked_for(job, finished, outcome):
+def test_a_failed_outcome_stays_unless_failures_are_asked_for(
+    job: Job, finished: Callable[..., Any], outcome: str
+) -> None:
     finished(EAGER, outcome=outcome)
     finished(COMPILE)
     assert decided(job) == {}
     assert decided(replace(job, redo="failed")) == {EAGER: f"because it was {outcome}, and redo=failed"}
 
 
-def test_what_was_disturbed_stays_unless_it_is_asked_for(job, finished):
+def test_what_was_disturbed_stays_unless_it_is_asked_for(job: Job, finished: Callable[..., Any]) -> None:
     finished(EAGER, noise="trial 1: a neighbour")
     finished(COMPILE)
     for redo in ("none", "failed"):
@@ -116,7 +125,7 @@ def test_what_was_disturbed_stays_unless_it_is_asked_for(job, finished):
     assert decided(replace(job, redo="noisy")) == {}
 
 
-def test_a_record_is_kept_where_its_framework_is_not_there_any_more(job, finished):
+def test_a_record_is_kept_where_its_framework_is_not_there_any_more(job: Job, finished: Callable[..., Any]) -> None:
     """Whatever has changed, nothing can be measured in its place; what has no record ends as unsupported."""
     finished(EAGER, versions={"torch": "1.0"})
     gone = replace(job.frameworks["torch"], interpreters={"cpu": "/nowhere/python"})
@@ -126,12 +135,12 @@ def test_a_record_is_kept_where_its_framework_is_not_there_any_more(job, finishe
     assert sweep.forecast.seconds == 0 and "never measured" not in sweep.announcement()[-1]
 
 
-def test_all_is_all(job, finished):
+def test_all_is_all(job: Job, finished: Callable[..., Any]) -> None:
     finished(EAGER)
     assert decided(replace(job, redo="all")) == {EAGER: "because of redo=all", COMPILE: ""}
 
 
-def test_a_truncated_or_spoilt_record_is_measured_again(job, finished):
+def test_a_truncated_or_spoilt_record_is_measured_again(job: Job, finished: Callable[..., Any]) -> None:
     path = finished(EAGER)
     whole = path.read_bytes()
     for content in (
@@ -147,7 +156,7 @@ def test_a_truncated_or_spoilt_record_is_measured_again(job, finished):
         assert decided(job)[EAGER].startswith(f"because its record could not be used ({path}: "), content[:20]
 
 
-def test_a_record_of_a_newer_program_is_never_replaced(job, finished):
+def test_a_record_of_a_newer_program_is_never_replaced(job: Job, finished: Callable[..., Any]) -> None:
     path = finished(EAGER)
     path.write_text(json.dumps(json.loads(path.read_text()) | {"schema": SCHEMA + 1}))
     with pytest.raises(NewerSchema, match=r"newer than this program's.*; update the program"):
@@ -155,7 +164,7 @@ def test_a_record_of_a_newer_program_is_never_replaced(job, finished):
 
 
 @pytest.fixture
-def checkout(tmp_path, monkeypatch):
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A small checkout in the place of this one; `write(path)` spoils a file of it."""
     for path in ("harness/workload/ops/conv.py", "harness/sweep.py", "adapters/common/hlo.py", "adapters/jax.py"):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
@@ -178,7 +187,7 @@ def checkout(tmp_path, monkeypatch):
         ("harness/sweep.py", False),
     ],
 )
-def test_the_code_that_counts_is_the_work_and_its_own_adapter(checkout, path, matters):
+def test_the_code_that_counts_is_the_work_and_its_own_adapter(checkout: Path, path: str, matters: bool) -> None:
     frameworks = frozenset(("torch", "jax"))
     before = provenance.code_digest("torch", frameworks)
     (checkout / path).write_text("raise")
@@ -186,7 +195,7 @@ def test_the_code_that_counts_is_the_work_and_its_own_adapter(checkout, path, ma
     assert (provenance.code_digest("torch", frameworks) != before) is matters
 
 
-def test_a_version_is_known_without_importing_the_framework(tmp_path):
+def test_a_version_is_known_without_importing_the_framework(tmp_path: Path) -> None:
     (tmp_path / "lib" / "brittle").mkdir(parents=True)
     (tmp_path / "lib" / "brittle" / "__init__.py").write_text("raise SystemExit('imported')")
     (tmp_path / "lib" / "brittle-3.1.dist-info").mkdir()
@@ -198,7 +207,7 @@ def test_a_version_is_known_without_importing_the_framework(tmp_path):
     assert interpreters.framework_version("absent", str(python)) is None
 
 
-def test_the_plan_knows_the_records_of_any_sweep_oldest_first(job, finished):
+def test_the_plan_knows_the_records_of_any_sweep_oldest_first(job: Job, finished: Callable[..., Any]) -> None:
     assert Sweep.of([job]).earlier == {}
     path = finished(EAGER, created="2026-01-02", metrics={"set_up_s": 4.0})
     finished(COMPILE, outcome="crashed", metrics={})
@@ -210,7 +219,7 @@ def test_the_plan_knows_the_records_of_any_sweep_oldest_first(job, finished):
     assert [record.created for record in known[1]] == ["2026-01-01", "2026-01-02"]
 
 
-def test_the_announcement_says_what_is_kept_and_why_the_rest_is_not(job, finished):
+def test_the_announcement_says_what_is_kept_and_why_the_rest_is_not(job: Job, finished: Callable[..., Any]) -> None:
     finished(EAGER)
     finished(COMPILE, outcome="crashed")
     (kept,) = Sweep.of([job]).announcement()
@@ -221,7 +230,9 @@ def test_the_announcement_says_what_is_kept_and_why_the_rest_is_not(job, finishe
     assert left.startswith("1 variant of 1 workload: about ")
 
 
-def test_the_announcement_counts_what_is_measured_again_for_the_same_reason(job, finished):
+def test_the_announcement_counts_what_is_measured_again_for_the_same_reason(
+    job: Job, finished: Callable[..., Any]
+) -> None:
     finished(EAGER)
     finished(COMPILE)
     (again, left) = Sweep.of([replace(job, redo="all")]).announcement()
@@ -230,7 +241,7 @@ def test_the_announcement_counts_what_is_measured_again_for_the_same_reason(job,
 
 
 @pytest.mark.slow
-def test_deciding_over_ten_thousand_finished_cells_is_linear(tmp_path):
+def test_deciding_over_ten_thousand_finished_cells_is_linear(tmp_path: Path) -> None:
     """Five times the cells take five times as long; quadratic would be 25. Processor seconds, for neighbours' sake."""
     many = resume_bench.jobs(tmp_path, 10_000)
     resume_bench.finish(many)
@@ -246,6 +257,6 @@ def test_deciding_over_ten_thousand_finished_cells_is_linear(tmp_path):
     assert seconds(many) <= 10 * few
 
 
-def test_a_sweep_that_goes_on_is_still_refused_where_jobs_differ_in_what_belongs_to_the_sweep(job):
+def test_a_sweep_that_goes_on_is_still_refused_where_jobs_differ_in_what_belongs_to_the_sweep(job: Job) -> None:
     with pytest.raises(UserError, match="redo cannot be swept"):
         Sweep.of([job, replace(job, redo="all")])

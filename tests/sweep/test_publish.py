@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -15,7 +17,7 @@ from harness.job import Job, Measure, Tracking, Variant
 from harness.measure.machine.description import describe
 from harness.measure.protocol import Failure, Outcome
 from harness.measure.trial import Measured
-from harness.records.record import read
+from harness.records.record import Record, read
 from harness.sweep import publish
 from harness.sweep.forecast import USUAL_WARM_S
 from harness.sweep.publish import Publisher, publish_summary
@@ -27,7 +29,7 @@ from tests.helpers.jobs import EAGER, JIT, job_of
 
 
 @pytest.fixture
-def job(tiny, tmp_path) -> Job:
+def job(tiny: Workload, tmp_path: Path) -> Job:
     measure = Measure("test", 1, 0.02, 100.0, 20.0, 60.0)
     return job_of(tiny, tmp_path, variants=(EAGER, JIT), measure=measure)
 
@@ -38,23 +40,23 @@ def screen() -> io.StringIO:
 
 
 @pytest.fixture
-def terminal(screen) -> Terminal:
+def terminal(screen: Any) -> Terminal:
     return Terminal(Console(file=screen, highlight=False))
 
 
 class FlakyTracker:
     """Takes one run; then its server is away."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.logged = []
 
-    def log(self, record, path: Path) -> None:
+    def log(self, record: Record, path: Path) -> None:
         if self.logged:
             raise ConnectionError("the server is away\nand a page of advice")
         self.logged.append(record)
 
 
-def ready(tracker) -> Future:
+def ready(tracker: Any) -> Future:
     future: Future = Future()
     future.set_result(tracker)
     return future
@@ -68,7 +70,9 @@ def failed() -> Measured:
     return Measured(failure=Failure(Outcome.UNSUPPORTED, "it cannot"))
 
 
-def test_an_mlflow_that_goes_away_half_way_is_said_in_one_line_and_the_record_kept(job, terminal, screen):
+def test_an_mlflow_that_goes_away_half_way_is_said_in_one_line_and_the_record_kept(
+    job: Job, terminal: Terminal, screen: Any
+) -> None:
     tracker = FlakyTracker()
     publisher = publisher_of(job, terminal, ready(tracker))
     for variant in job.variants:
@@ -80,7 +84,7 @@ def test_an_mlflow_that_goes_away_half_way_is_said_in_one_line_and_the_record_ke
     assert said == [f"MLflow did not take this run (the server is away); its record is {kept[JIT]}"]
 
 
-def test_an_mlflow_that_never_came_is_said_for_each_run(job, terminal, screen):
+def test_an_mlflow_that_never_came_is_said_for_each_run(job: Job, terminal: Terminal, screen: Any) -> None:
     never: Future = Future()
     never.set_exception(ConnectionError("nobody there"))
     publisher = publisher_of(job, terminal, never)
@@ -90,14 +94,16 @@ def test_an_mlflow_that_never_came_is_said_for_each_run(job, terminal, screen):
     assert all((job.folder / f"{job.cell(variant)}.json").exists() for variant in job.variants)
 
 
-def test_the_record_is_written_before_anything_is_shown(job, terminal, monkeypatch):
+def test_the_record_is_written_before_anything_is_shown(
+    job: Job, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen = []
     monkeypatch.setattr(terminal, "finished", lambda record, path, left: seen.append(path.exists()))
     publisher_of(job, terminal, ready(None)).publish(EAGER, failed(), 10.0)
     assert seen == [True]
 
 
-def test_time_left_includes_the_jobs_to_come(job, terminal, screen):
+def test_time_left_includes_the_jobs_to_come(job: Job, terminal: Terminal, screen: Any) -> None:
     later = replace(job, workload=Workload.of("mlp", {"batch": 2, "depth": 2, "width": 8}))
     sweep = Sweep.of([job, later])
     announce([sweep], terminal)
@@ -107,7 +113,7 @@ def test_time_left_includes_the_jobs_to_come(job, terminal, screen):
     assert f"({(30 + sweep.forecast.seconds / 2) / 60:.1f} minutes left)" in screen.getvalue()
 
 
-def test_the_plan_counts_every_variant_and_trial(job):
+def test_the_plan_counts_every_variant_and_trial(job: Job) -> None:
     one, two = Sweep.of([job]), Sweep.of([replace(job, measure=replace(job.measure, trials=2))])
     assert one.cells == [job.cell(EAGER), job.cell(JIT)]
     assert one.forecast.seconds > 2 * (100 + USUAL_WARM_S)
@@ -115,17 +121,17 @@ def test_the_plan_counts_every_variant_and_trial(job):
 
 
 @pytest.mark.parametrize("change", [{"study": "other"}, {"sweep": "other"}, {"tracking": Tracking("x")}])
-def test_what_names_the_sweep_cannot_be_swept(job, change):
+def test_what_names_the_sweep_cannot_be_swept(job: Job, change: dict[str, Tracking] | dict[str, str]) -> None:
     with pytest.raises(UserError, match="cannot be swept"):
         Sweep.of([job, replace(job, variants=(JIT,), **change)])
 
 
-def test_the_same_work_twice_in_a_sweep_is_refused(job):
+def test_the_same_work_twice_in_a_sweep_is_refused(job: Job) -> None:
     with pytest.raises(UserError, match=f"{job.cell(JIT)} would be measured twice"):
         Sweep.of([job, replace(job, variants=(JIT,))])
 
 
-def write(job: Job, record, variant: Variant, outcome: str = "ok") -> None:
+def write(job: Job, record: Record, variant: Variant, outcome: str = "ok") -> None:
     made = record(cell=job.cell(variant), framework=variant.framework, execution=variant.execution, outcome=outcome)
     made.write(job.folder)
 
@@ -134,37 +140,45 @@ def write(job: Job, record, variant: Variant, outcome: str = "ok") -> None:
     ("outcome", "code"),
     [("ok", 0), ("unsupported", 0), ("invalid", 1), ("oom", 1), ("timeout", 1), ("crashed", 1), ("error", 1)],
 )
-def test_the_exit_code_is_0_if_all_is_ok_or_unsupported(job, terminal, record, outcome, code):
+def test_the_exit_code_is_0_if_all_is_ok_or_unsupported(
+    job: Job, terminal: Terminal, record: Callable[..., Any], outcome: str, code: int
+) -> None:
     write(job, record, EAGER)
     write(job, record, JIT, outcome)
     assert sum_up(Sweep.of([job]), terminal) == code
 
 
-def test_a_cell_without_a_record_is_named_and_costs_the_exit_code(job, terminal, screen, record):
+def test_a_cell_without_a_record_is_named_and_costs_the_exit_code(
+    job: Job, terminal: Terminal, screen: Any, record: Callable[..., Any]
+) -> None:
     write(job, record, EAGER)
     assert sum_up(Sweep.of([job]), terminal) == 1
     assert f"missing: {job.cell(JIT)} was planned and has no record" in screen.getvalue()
     assert "it takes 1.81 times, which is below 2" in screen.getvalue()
 
 
-def test_a_broken_record_counts_as_missing(job, terminal, screen, record):
+def test_a_broken_record_counts_as_missing(
+    job: Job, terminal: Terminal, screen: Any, record: Callable[..., Any]
+) -> None:
     write(job, record, EAGER)
     (job.folder / f"{job.cell(JIT)}.json").write_text("{")
     assert sum_up(Sweep.of([job]), terminal) == 1
     assert job.cell(JIT) in screen.getvalue()
 
 
-def test_a_sweep_without_any_record_still_sums_up(job, terminal, screen):
+def test_a_sweep_without_any_record_still_sums_up(job: Job, terminal: Terminal, screen: Any) -> None:
     assert sum_up(Sweep.of([job]), terminal) == 1
     assert "Nothing was measured" in screen.getvalue()
 
 
-def test_a_summary_that_mlflow_does_not_take_is_said(job, terminal, screen, record, monkeypatch):
+def test_a_summary_that_mlflow_does_not_take_is_said(
+    job: Job, terminal: Terminal, screen: Any, record: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Away:
         def catch_up(self, folder: Path) -> int:
             return 0
 
-        def summarise(self, records, judged) -> None:
+        def summarise(self, records: Any, judged: Any) -> None:
             raise ConnectionError("the server is away")
 
     monkeypatch.setattr(publish, "connect", lambda job: Away())

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -34,14 +37,16 @@ from tests.helpers.jobs import EAGER, JIT, job_of
         ([], ["torch", "jax"], []),
     ],
 )
-def test_each_framework_is_judged_by_another_one_where_there_is_one(frameworks, installed, asked):
+def test_each_framework_is_judged_by_another_one_where_there_is_one(
+    frameworks: list[str] | list[Any], installed: list[str] | list[Any], asked: list[str] | list[Any]
+) -> None:
     assert referees(frameworks, installed) == asked
 
 
 class Office:
     """Makes workers that compute references in NumPy, or fail; notes whether the arrays were theirs to draw."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.asked: list[tuple[str, bool]] = []
         self.opened: list[dict] = []
         self.fails: dict[str, str] = {}
@@ -49,25 +54,25 @@ class Office:
         self.alive = 0
         self.on_reference = lambda: None
 
-    def worker(self, interpreter, cpus, log, environment):
+    def worker(self, interpreter: Any, cpus: Any, log: Any, environment: Any) -> Any:
         office = self
 
         class Scripted:
             process = SimpleNamespace(kill=lambda: None)
 
-            def __enter__(self):
+            def __enter__(self) -> Any:
                 office.alive += 1
                 assert office.alive == 1  # memory of one at a time
                 return self
 
-            def __exit__(self, *_):
+            def __exit__(self, *_: Any) -> Any:
                 office.alive -= 1
 
-            def open(self, deadline_s, **how):
+            def open(self, deadline_s: float, **how: Any) -> None:
                 self.name = how["framework"]
                 office.opened.append(how)
 
-            def reference(self, deadline_s, folder, draw):
+            def reference(self, deadline_s: float, folder: Path, draw: Any) -> None:
                 office.asked.append((self.name, draw))
                 office.on_reference()
                 if self.name in office.fails:
@@ -83,16 +88,16 @@ class Office:
 class Stated(NumPyArithmetic):
     """NumPy under a framework's name, with gradients that are off by a factor."""
 
-    def __init__(self, name, factor):
+    def __init__(self, name: str, factor: Any) -> None:
         self.source, self.factor = f"{name} 1.0", factor
 
-    def run(self, both, placed):
+    def run(self, both: Any, placed: Any) -> Any:
         loss, gradients = super().run(both, placed)
         return loss, {name: self.factor * gradient for name, gradient in gradients.items()}
 
 
 @pytest.fixture
-def office(monkeypatch):
+def office(monkeypatch: pytest.MonkeyPatch) -> Office:
     made = Office()
     monkeypatch.setattr(references, "Worker", made.worker)
     monkeypatch.setattr(references, "LEAST_FLOPS", {"cpu": 0})
@@ -101,10 +106,10 @@ def office(monkeypatch):
 
 
 @pytest.fixture
-def saved(tiny, tmp_path):
+def saved(tiny: Workload, tmp_path: Path) -> Callable[..., Any]:
     """What judges torch, jax and TensorFlow in a job of these frameworks, and what was said."""
 
-    def save(*frameworks):
+    def save(*frameworks: Any) -> Any:
         said = []
         made = References(job_of(tiny, tmp_path), frameworks, [0], tmp_path / "workload", said.append)
         folder = made.save()
@@ -114,7 +119,7 @@ def saved(tiny, tmp_path):
     return save
 
 
-def test_torch_and_jax_judge_each_other_and_torch_all_others(office, saved):
+def test_torch_and_jax_judge_each_other_and_torch_all_others(office: Office, saved: Callable[..., Any]) -> None:
     assert saved("torch", "jax", "tensorflow") == (["jax 1.0", "torch 1.0", "torch 1.0"], [])
     assert office.asked == [("torch", True), ("jax", False)]  # of the same arrays
     how = {"device": "cpu", "threads": 1, "precision": "fp64"}
@@ -122,19 +127,23 @@ def test_torch_and_jax_judge_each_other_and_torch_all_others(office, saved):
     assert office.alive == 0
 
 
-def test_small_work_is_judged_by_numpy(office, saved, monkeypatch):
+def test_small_work_is_judged_by_numpy(
+    office: Office, saved: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(references, "LEAST_FLOPS", {"cpu": 1e6})
     assert saved("torch", "jax") == ([NUMPY.source] * 3, [])
     assert not office.asked
 
 
-def test_frameworks_are_asked_on_a_gpu_alone():
+def test_frameworks_are_asked_on_a_gpu_alone() -> None:
     assert references.LEAST_FLOPS["cpu"] == math.inf
     assert references.LEAST_FLOPS["cuda"] < math.inf
 
 
 @pytest.mark.parametrize(("failing", "left"), [("torch", "jax"), ("jax", "torch")])
-def test_where_one_fails_the_other_judges_all(office, saved, failing, left):
+def test_where_one_fails_the_other_judges_all(
+    office: Office, saved: Callable[..., Any], failing: str, left: str
+) -> None:
     office.fails[failing] = "out of memory"
     sources, said = saved("torch", "jax")
     assert sources == [f"{left} 1.0"] * 3
@@ -142,27 +151,31 @@ def test_where_one_fails_the_other_judges_all(office, saved, failing, left):
     assert dict(office.asked)[left]  # arrays that are half written are drawn again
 
 
-def test_a_framework_judges_itself_only_where_the_other_fails(office, saved):
+def test_a_framework_judges_itself_only_where_the_other_fails(office: Office, saved: Callable[..., Any]) -> None:
     office.fails["jax"] = "out of memory"
     assert saved("torch")[0] == ["torch 1.0"] * 3
     assert office.asked == [("jax", True), ("torch", True)]
 
 
-def test_where_all_fail_numpy_judges(office, saved):
+def test_where_all_fail_numpy_judges(office: Office, saved: Callable[..., Any]) -> None:
     office.fails |= {"torch": "out of memory", "jax": "out of memory"}
     sources, said = saved("torch", "jax")
     assert sources == [NUMPY.source] * 3
     assert len(said) == 2
 
 
-def test_where_none_is_installed_numpy_judges(office, saved, monkeypatch):
+def test_where_none_is_installed_numpy_judges(
+    office: Office, saved: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(references, "lacking", lambda job, name: f"{name} is not installed")
     assert saved("torch", "jax") == ([NUMPY.source] * 3, [])
     assert not office.asked
 
 
 @pytest.mark.parametrize(("factor", "agree"), [(1 + 1e-11, True), (1 + 1e-8, False), (math.nan, False)])
-def test_where_two_references_differ_numpy_decides(office, saved, factor, agree):
+def test_where_two_references_differ_numpy_decides(
+    office: Office, saved: Callable[..., Any], factor: float, agree: bool
+) -> None:
     office.factor["jax"] = factor
     sources, said = saved("torch", "jax")
     assert sources == (["jax 1.0", "torch 1.0", "torch 1.0"] if agree else [NUMPY.source] * 3)
@@ -171,7 +184,7 @@ def test_where_two_references_differ_numpy_decides(office, saved, factor, agree)
 
 
 @pytest.mark.parametrize("factor", [1.0, 1 + 1e-8])
-def test_references_of_an_op_alone_are_compared_in_its_outputs(office, tmp_path, factor):
+def test_references_of_an_op_alone_are_compared_in_its_outputs(office: Office, tmp_path: Path, factor: float) -> None:
     said, op = [], Workload.of("op", {"op": "linear", "batch": 2, "tokens": 2, "width": 4})
     office.factor["jax"] = factor
     made = References(job_of(op, tmp_path), ["torch", "jax"], [0], tmp_path / "workload", said.append)
@@ -181,7 +194,9 @@ def test_references_of_an_op_alone_are_compared_in_its_outputs(office, tmp_path,
     assert expected.outputs and len(said) == (factor != 1)
 
 
-def test_what_is_given_up_is_not_computed_by_others_nor_complained_of(office, tiny, tmp_path):
+def test_what_is_given_up_is_not_computed_by_others_nor_complained_of(
+    office: Office, tiny: Workload, tmp_path: Path
+) -> None:
     said = []
     made = References(job_of(tiny, tmp_path), ["torch", "jax"], [0], tmp_path / "workload", said.append)
     office.fails["torch"] = "the worker was killed"
@@ -192,7 +207,9 @@ def test_what_is_given_up_is_not_computed_by_others_nor_complained_of(office, ti
     assert not (tmp_path / "workload" / "references" / "oracle").exists()
 
 
-def test_the_record_says_what_judged_its_variant(tiny, tmp_path, monkeypatch):
+def test_the_record_says_what_judged_its_variant(
+    tiny: Workload, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With real frameworks in real processes."""
     monkeypatch.setattr(references, "LEAST_FLOPS", {"cpu": 0})
     measure = Measure("brief", 1, 0.5, 0.5, 0.5, 300.0)

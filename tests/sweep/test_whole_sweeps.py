@@ -8,17 +8,18 @@ import socketserver
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 
 from harness.records.record import read, records
 from tests.helpers.processes import children, eventually, gone, state
-from tests.helpers.sweeps import TINY
+from tests.helpers.sweeps import TINY, Sweep
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
 
-def test_a_sweep_measures_records_logs_and_answers(sweep):
+def test_a_sweep_measures_records_logs_and_answers(sweep: Sweep) -> None:
     code, printed = sweep.run("variants=numpy", *TINY, "model.width=4,8")
     assert code == 0, printed
     found = [read(path) for path in records(sweep.results / "records" / "adhoc" / "main")]
@@ -38,7 +39,7 @@ def test_a_sweep_measures_records_logs_and_answers(sweep):
     assert "| workload | variant |" in summary.data.tags["mlflow.note.content"]
 
 
-def test_one_crashing_variant_costs_itself_and_the_exit_code(sweep):
+def test_one_crashing_variant_costs_itself_and_the_exit_code(sweep: Sweep) -> None:
     code, printed = sweep.run("variants=numpy", *TINY, "tracking=off", fake="sleepy,killed-9,unsupported")
     assert sweep.outcomes() == {"by_hand": "ok", "sleepy": "ok", "killed-9": "crashed", "unsupported": "unsupported"}
     assert code == 1
@@ -46,7 +47,7 @@ def test_one_crashing_variant_costs_itself_and_the_exit_code(sweep):
     assert "Traceback" not in printed
 
 
-def test_what_a_framework_cannot_do_is_no_fault(sweep):
+def test_what_a_framework_cannot_do_is_no_fault(sweep: Sweep) -> None:
     code, _ = sweep.run("variants=numpy", *TINY, "tracking=off", fake="unsupported")
     assert code == 0
     assert sweep.outcomes() == {"by_hand": "ok", "unsupported": "unsupported"}
@@ -57,7 +58,7 @@ def workers_of(process: subprocess.Popen, count: int) -> list[int]:
     return children(process.pid)
 
 
-def test_a_worker_killed_from_outside_costs_its_variant_only(sweep):
+def test_a_worker_killed_from_outside_costs_its_variant_only(sweep: Sweep) -> None:
     process = sweep.start("variants=numpy", *TINY, "tracking=off", "measure.target=1e-6", fake="sleepy,deferred")
     workers = workers_of(process, 3)
     eventually(lambda: state(workers[1]) == "T")  # it was asked something, and is paused
@@ -70,7 +71,7 @@ def test_a_worker_killed_from_outside_costs_its_variant_only(sweep):
 
 # Ctrl-C reaches the whole process group: while a variant is prepared, and while variants are measured.
 @pytest.mark.parametrize("fake", ["sleepy,hangs-1", "sleepy,hangs-60", "sleepy,deferred"])
-def test_an_interrupt_ends_the_sweep_and_its_processes_at_once(sweep, fake):
+def test_an_interrupt_ends_the_sweep_and_its_processes_at_once(sweep: Sweep, fake: str) -> None:
     process = sweep.start(
         "variants=numpy", *TINY, "tracking=off", "measure.budget_s=60", "measure.target=1e-6", fake=fake
     )
@@ -99,14 +100,14 @@ class Deaf(socketserver.ThreadingTCPServer):
 
 
 @pytest.fixture
-def deaf_mlflow():
+def deaf_mlflow() -> Iterator[str]:
     with Deaf() as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_address[1]}"
         server.shutdown()
 
 
-def test_an_mlflow_that_stops_answering_loses_nothing(sweep, deaf_mlflow):
+def test_an_mlflow_that_stops_answering_loses_nothing(sweep: Sweep, deaf_mlflow: str) -> None:
     code, printed = sweep.run("variants=numpy", *TINY, "tracking=server", f"tracking.uri={deaf_mlflow}")
     assert code == 0, printed
     (record,) = sweep.records().values()
@@ -117,7 +118,7 @@ def test_an_mlflow_that_stops_answering_loses_nothing(sweep, deaf_mlflow):
     assert "Traceback" not in printed
 
 
-def test_a_framework_that_is_missing_stops_no_sweep(sweep):
+def test_a_framework_that_is_missing_stops_no_sweep(sweep: Sweep) -> None:
     code, printed = sweep.run(*TINY, "variants=jax,numpy", "frameworks.jax.interpreters.cpu=/no/python", "tracking=off")
     why = "jax: its interpreter /no/python is not there; set frameworks.jax.interpreters.cpu"
     assert code == 0, printed
@@ -126,14 +127,14 @@ def test_a_framework_that_is_missing_stops_no_sweep(sweep):
     assert outcomes == {"jax": ("unsupported", why), "numpy": ("ok", "")}
 
 
-def test_every_job_is_checked_before_the_first_starts(sweep):
+def test_every_job_is_checked_before_the_first_starts(sweep: Sweep) -> None:
     code, printed = sweep.run(*TINY, "variants=jax", "frameworks.jax.interpreters.cpu=/no/python")
     assert code == 2
     assert printed == "twofold: jax: its interpreter /no/python is not there; set frameworks.jax.interpreters.cpu\n"
     assert not (sweep.results / "records").exists()
 
 
-def test_the_smoke_study_runs_every_framework(sweep):
+def test_the_smoke_study_runs_every_framework(sweep: Sweep) -> None:
     sweep.results = sweep.results.with_name("results")  # PyTorch's C++ compiler does not take a cache with a space
     code, printed = sweep.run("study=smoke", "device=cpu")
     found = sweep.records("smoke")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -12,10 +15,10 @@ __all__ = ["failed", "judged", "record", "variant"]
 
 
 @pytest.fixture
-def measured(record):
+def measured(record: Callable[..., Any]) -> Callable[..., Any]:
     """A record of five trials of 192 pairs: forward 7 ms, backward 13 ms times `slower`, 1 % between processes."""
 
-    def make(seed: int, slower: float = 1.0, **changes):
+    def make(seed: int, slower: float = 1.0, **changes: Any) -> Any:
         generator = np.random.default_rng(seed)
         trials = []
         for _ in range(5):
@@ -29,7 +32,7 @@ def measured(record):
 
 
 @pytest.fixture
-def sharp(measured) -> Calibration:
+def sharp(measured: Callable[..., Any]) -> Calibration:
     """A self-check of that program on a machine whose processes hardly differ."""
     checked = measured(1)
     sigma = dict.fromkeys(("ratio", "marginal", "inference", "forward", "backward", "gradient"), 0.002)

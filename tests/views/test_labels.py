@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,10 +17,18 @@ from tests.helpers.jobs import PLAIN, job_of
 
 
 @pytest.fixture
-def sized(record):
+def sized(record: Callable[..., Any]) -> Callable[..., Any]:
     """`sized(depth=2, model="mlp", precision="bf16")`: a record of such a workload."""
 
-    def make(model="mlp", precision="fp32", gradients="params", seed=7, device="cpu", threads=2, **sizes):
+    def make(
+        model: str = "mlp",
+        precision: str = "fp32",
+        gradients: Any = "params",
+        seed: int = 7,
+        device: str = "cpu",
+        threads: Any = 2,
+        **sizes: Any,
+    ) -> Any:
         work = {"precision": precision, "gradients": gradients, "seed": seed}
         work["sizes"] = PLAIN.workload["sizes"] | sizes
         return record(model=model, workload=PLAIN.workload | work, device=device, threads=threads)
@@ -26,19 +36,19 @@ def sized(record):
     return make
 
 
-def test_workloads_are_named_by_the_sizes_that_differ(sized):
+def test_workloads_are_named_by_the_sizes_that_differ(sized: Callable[..., Any]) -> None:
     assert labels([sized(depth=2), sized(depth=4), sized(depth=2)]) == ["mlp depth=2", "mlp depth=4", "mlp depth=2"]
     assert labels([sized(depth=2, width=8), sized(depth=4)]) == ["mlp depth=2 width=8", "mlp depth=4 width=64"]
     assert labels([sized(inputs=5), sized()]) == ["mlp inputs=5", "mlp inputs=null"]
 
 
-def test_the_model_is_enough_where_it_is_all_that_differs(sized):
+def test_the_model_is_enough_where_it_is_all_that_differs(sized: Callable[..., Any]) -> None:
     assert labels([sized(), sized()]) == ["mlp", "mlp"]
     assert labels([sized(), sized("gpt2", tokens=64, depth=9)]) == ["mlp", "gpt2"]
     assert labels([]) == []
 
 
-def test_sizes_of_one_model_are_no_matter_of_the_other(sized):
+def test_sizes_of_one_model_are_no_matter_of_the_other(sized: Callable[..., Any]) -> None:
     workloads = [sized(depth=2), sized(depth=4), sized("gpt2", depth=4)]
     assert labels(workloads) == ["mlp depth=2", "mlp depth=4", "gpt2"]
     assert in_common(workloads) == [
@@ -57,18 +67,20 @@ def test_sizes_of_one_model_are_no_matter_of_the_other(sized):
         ("threads", (1, 2)),
     ],
 )
-def test_settings_that_differ_anywhere_in_the_sweep_stand_in_every_row(sized, setting, values):
+def test_settings_that_differ_anywhere_in_the_sweep_stand_in_every_row(
+    sized: Callable[..., Any], setting: str, values: tuple[int, int] | tuple[str, str]
+) -> None:
     a, b = (sized(model, **{setting: value}) for model, value in zip(("mlp", "gpt2"), values, strict=True))
     assert labels([a, b]) == [f"mlp {setting}={values[0]}", f"gpt2 {setting}={values[1]}"]
 
 
-def test_what_all_share_is_said_once_and_unusual_gradients_with_it(sized):
+def test_what_all_share_is_said_once_and_unusual_gradients_with_it(sized: Callable[..., Any]) -> None:
     assert in_common([sized(depth=2), sized(depth=4)]) == ["mlp: batch=32, width=64, precision=fp32"]
     (line,) = in_common([sized(gradients="both", precision="bf16")])
     assert line == "mlp: batch=32, depth=3, width=64, precision=bf16, gradients=both"
 
 
-def test_variants_are_named_by_what_they_chose_but_for_what_all_have_chosen():
+def test_variants_are_named_by_what_they_chose_but_for_what_all_have_chosen() -> None:
     adam = [Variant("torch", "eager", Choices(optimizer="adam", tangent=value)) for value in (False, True)]
     assert shared_choices(adam) == {"optimizer": "adam"}
     assert [variant_name(v, shared_choices(adam)) for v in adam] == ["torch eager", "torch eager tangent=true"]
@@ -77,7 +89,7 @@ def test_variants_are_named_by_what_they_chose_but_for_what_all_have_chosen():
     assert shared_choices(adam[:1]) == {}, "of a single one nothing is left out"
 
 
-def test_planned_jobs_have_the_names_of_their_records(tmp_path: Path):
+def test_planned_jobs_have_the_names_of_their_records(tmp_path: Path) -> None:
     jobs = [job_of(Workload.of("mlp", {"batch": 2, "depth": depth, "width": 8}), tmp_path) for depth in (2, 3)]
     assert labels(jobs) == ["mlp depth=2", "mlp depth=3"]
     assert labels([jobs[0], replace(jobs[0], device=Device("cpu", 1, "kept"))]) == ["mlp threads=2", "mlp threads=1"]

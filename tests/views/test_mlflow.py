@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mlflow import MlflowClient
 
 from harness import paths
 from harness.claims import text
+from harness.claims.verdicts import StudyVerdict
+from harness.records.record import Record
 from harness.views.mlflow import Tracker, download_records, metrics_of
 from harness.views.table import markdown
 from tests.helpers.jobs import PLAIN
@@ -23,7 +27,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
 @pytest.fixture(scope="module")
-def killed(tmp_path_factory) -> tuple[str, Path]:
+def killed(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     """A database, and the records of study `killed`: the process that logged one was killed, each at another moment."""
     uri, folder = f"sqlite:///{tmp_path_factory.mktemp('mlflow')}/mlflow.db", tmp_path_factory.mktemp("main")
     moments = (MAKING, *LOGGING)
@@ -34,24 +38,24 @@ def killed(tmp_path_factory) -> tuple[str, Path]:
 
 
 @pytest.fixture(scope="module")
-def uri(killed) -> str:
+def uri(killed: tuple[str, Path]) -> str:
     """A database; making one takes seconds."""
     return killed[0]
 
 
 @pytest.fixture
-def study(request) -> str:
+def study(request: pytest.FixtureRequest) -> str:
     """An experiment of the test's own."""
     return request.node.name
 
 
 @pytest.fixture
-def tracker(uri, study, tmp_path) -> Tracker:
+def tracker(uri: str, study: str, tmp_path: Path) -> Tracker:
     return Tracker(uri, study, tmp_path)
 
 
 @pytest.fixture
-def runs(uri, study):
+def runs(uri: str, study: str) -> Callable[..., Any]:
     """The runs of the experiment, as another process would see them."""
 
     return lambda kind: runs_of(uri, study, kind)
@@ -64,10 +68,10 @@ def runs_of(uri: str, study: str, kind: str) -> list:
 
 
 @pytest.fixture
-def log_half(tracker, monkeypatch, tmp_path):
+def log_half(tracker: Tracker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Any]:
     """Logs a record as far as its run is made, as if MLflow went away then."""
 
-    def log(record) -> None:
+    def log(record: Record) -> None:
         with monkeypatch.context() as patch:
             patch.setattr(tracker.client, "log_batch", lambda *_, **__: 1 / 0)
             with pytest.raises(ZeroDivisionError):
@@ -76,11 +80,13 @@ def log_half(tracker, monkeypatch, tmp_path):
     return log
 
 
-def is_half(run) -> bool:
+def is_half(run: Any) -> bool:
     return run.info.status == "RUNNING"
 
 
-def test_a_record_becomes_one_finished_run_with_flat_metrics_params_and_tags(tracker, runs, record, tmp_path):
+def test_a_record_becomes_one_finished_run_with_flat_metrics_params_and_tags(
+    tracker: Tracker, runs: Callable[..., Any], record: Callable[..., Any], tmp_path: Path
+) -> None:
     made = record(noise="a neighbour", environment={"OMP_NUM_THREADS": "1"})
     tracker.log(made, made.write(tmp_path))
     (run,) = runs("variant")
@@ -128,14 +134,18 @@ def test_a_record_becomes_one_finished_run_with_flat_metrics_params_and_tags(tra
     assert wanted.items() <= run.data.tags.items()
 
 
-def test_metric_names_are_flat_and_values_finite(tracker, runs, record, tmp_path):
+def test_metric_names_are_flat_and_values_finite(
+    tracker: Tracker, runs: Callable[..., Any], record: Callable[..., Any], tmp_path: Path
+) -> None:
     tracker.log(record(), record().write(tmp_path))
     (run,) = runs("variant")
     assert not [name for name in run.data.metrics if "/" in name]
     assert all(math.isfinite(value) for value in run.data.metrics.values())
 
 
-def test_the_runs_artifact_is_the_record(tracker, runs, record, tmp_path, uri):
+def test_the_runs_artifact_is_the_record(
+    tracker: Tracker, runs: Callable[..., Any], record: Callable[..., Any], tmp_path: Path, uri: str
+) -> None:
     tracker.log(record(), record().write(tmp_path / "records"))
     (run,) = runs("variant")
     client = MlflowClient(uri)
@@ -145,13 +155,17 @@ def test_the_runs_artifact_is_the_record(tracker, runs, record, tmp_path, uri):
     assert json.loads(copy.read_text()) == asdict(record())
 
 
-def test_a_run_lies_at_the_time_of_its_record(tracker, runs, record, tmp_path):
+def test_a_run_lies_at_the_time_of_its_record(
+    tracker: Tracker, runs: Callable[..., Any], record: Callable[..., Any], tmp_path: Path
+) -> None:
     tracker.log(record(created="2026-01-02T03:04:05.678+00:00"), record().write(tmp_path))
     assert runs("variant")[0].info.start_time == 1767323045678
 
 
 @pytest.mark.parametrize("outcome", ["invalid", "unsupported", "oom", "timeout", "crashed", "error"])
-def test_a_failing_outcome_is_a_failed_run_with_its_reason(tracker, runs, failed, tmp_path, outcome):
+def test_a_failing_outcome_is_a_failed_run_with_its_reason(
+    tracker: Tracker, runs: Callable[..., Any], failed: Callable[..., Any], tmp_path: Path, outcome: str
+) -> None:
     made = failed(outcome, "a reason")
     tracker.log(made, made.write(tmp_path))
     (run,) = runs("variant")
@@ -160,7 +174,9 @@ def test_a_failing_outcome_is_a_failed_run_with_its_reason(tracker, runs, failed
     assert "ratio" not in run.data.metrics
 
 
-def test_the_summary_run_shows_the_findings_and_is_replaced_by_the_next(tracker, runs, record):
+def test_the_summary_run_shows_the_findings_and_is_replaced_by_the_next(
+    tracker: Tracker, runs: Callable[..., Any], record: Callable[..., Any]
+) -> None:
     tracker.summarise([record(), record(cell="other")])
     later = [record(cell="other"), record(ratio=(2.1, 2.2, 2.3))]
     tracker.summarise(later)
@@ -169,7 +185,9 @@ def test_the_summary_run_shows_the_findings_and_is_replaced_by_the_next(tracker,
     assert run.info.run_name == "findings of main: mlp"
 
 
-def test_another_command_of_the_same_sweep_leaves_the_findings_of_the_first(tracker, runs, record):
+def test_another_command_of_the_same_sweep_leaves_the_findings_of_the_first(
+    tracker: Tracker, runs: Callable[..., Any], record: Callable[..., Any]
+) -> None:
     gpt2, mlp = record(model="gpt2", cell="gpt2"), record(cell="mlp")
     for measured in ([gpt2], [mlp], [gpt2, mlp], [mlp]):
         tracker.summarise(measured)
@@ -177,7 +195,9 @@ def test_another_command_of_the_same_sweep_leaves_the_findings_of_the_first(trac
     assert sorted(names) == [f"findings of main: {models}" for models in ("gpt2", "gpt2 and mlp", "mlp")]
 
 
-def test_the_summary_of_a_claim_begins_with_its_verdicts(tracker, runs, record, judged):
+def test_the_summary_of_a_claim_begins_with_its_verdicts(
+    tracker: Tracker, runs: Callable[..., Any], record: Callable[..., Any], judged: StudyVerdict
+) -> None:
     tracker.summarise([record()], judged)
     (run,) = runs("summary")
     said = run.data.tags["mlflow.note.content"]
@@ -185,25 +205,37 @@ def test_the_summary_of_a_claim_begins_with_its_verdicts(tracker, runs, record, 
     assert (run.data.tags["verdict.counted"], run.data.tags["verdict.timed"]) == ("fails", "cannot tell")
 
 
-def test_each_sweep_of_a_study_keeps_its_own_summary(tracker, runs, record):
+def test_each_sweep_of_a_study_keeps_its_own_summary(
+    tracker: Tracker, runs: Callable[..., Any], record: Callable[..., Any]
+) -> None:
     for sweep in ("before", "after"):
         tracker.summarise([record(sweep=sweep)])
     assert sorted(run.data.tags["sweep"] for run in runs("summary")) == ["after", "before"]
 
 
-def test_the_findings_of_a_long_sweep_are_shown_whole(tracker, runs, record):
+def test_the_findings_of_a_long_sweep_are_shown_whole(
+    tracker: Tracker, runs: Callable[..., Any], record: Callable[..., Any]
+) -> None:
     many = [record(execution=f"execution_{i}") for i in range(150)]
     tracker.summarise(many)
     assert runs("summary")[0].data.tags["mlflow.note.content"] == markdown(many)
 
 
-def test_a_second_tracker_finds_the_experiment_of_the_first(tracker, runs, record, uri, study, tmp_path):
+def test_a_second_tracker_finds_the_experiment_of_the_first(
+    tracker: Tracker, runs: Callable[..., Any], record: Callable[..., Any], uri: str, study: str, tmp_path: Path
+) -> None:
     tracker.log(record(), record().write(tmp_path))
     Tracker(uri, study, tmp_path).log(record(), record().write(tmp_path))
     assert len(runs("variant")) == 2
 
 
-def test_a_user_without_a_name_can_still_log(tracker, runs, record, tmp_path, monkeypatch):
+def test_a_user_without_a_name_can_still_log(
+    tracker: Tracker,
+    runs: Callable[..., Any],
+    record: Callable[..., Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """As in a container that runs under a number that its user list does not hold."""
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.delenv(name, raising=False)
@@ -212,7 +244,7 @@ def test_a_user_without_a_name_can_still_log(tracker, runs, record, tmp_path, mo
     assert len(runs("variant")) == 1
 
 
-def test_runs_whose_process_was_killed_are_made_whole_once(killed, tmp_path):
+def test_runs_whose_process_was_killed_are_made_whole_once(killed: tuple[str, Path], tmp_path: Path) -> None:
     uri, folder = killed
     halves = runs_of(uri, "killed", "variant")
     assert sorted(run.data.tags["record"] for run in halves if is_half(run)) == ["id-1", "id-2", "id-3"]
@@ -225,8 +257,8 @@ def test_runs_whose_process_was_killed_are_made_whole_once(killed, tmp_path):
 
 
 def test_half_a_run_is_removed_beside_a_whole_one_and_after_a_later_measurement(
-    tracker, runs, record, tmp_path, log_half
-):
+    tracker: Tracker, runs: Callable[..., Any], record: Callable[..., Any], tmp_path: Path, log_half: Callable[..., Any]
+) -> None:
     made = record(id="now")
     path = made.write(tmp_path / "main")
     log_half(record(id="before", created="2026-01-01T00:00:00+00:00"))
@@ -241,7 +273,9 @@ def test_half_a_run_is_removed_beside_a_whole_one_and_after_a_later_measurement(
     assert tracker.client.get_run(older.info.run_id).info.lifecycle_stage == "deleted"
 
 
-def test_a_failing_outcome_that_is_logged_is_not_logged_again(tracker, runs, failed, tmp_path):
+def test_a_failing_outcome_that_is_logged_is_not_logged_again(
+    tracker: Tracker, runs: Callable[..., Any], failed: Callable[..., Any], tmp_path: Path
+) -> None:
     made = failed("crashed", "a reason")
     path = made.write(tmp_path / "main")
     tracker.log(made, path)
@@ -252,8 +286,14 @@ def test_a_failing_outcome_that_is_logged_is_not_logged_again(tracker, runs, fai
 
 
 def test_half_a_run_that_somebody_else_logs_is_left_alone_and_is_no_record_yet(
-    tracker, runs, record, tmp_path, log_half, uri, study
-):
+    tracker: Tracker,
+    runs: Callable[..., Any],
+    record: Callable[..., Any],
+    tmp_path: Path,
+    log_half: Callable[..., Any],
+    uri: str,
+    study: str,
+) -> None:
     made = record()
     path = made.write(tmp_path / "main")
     log_half(record(id="later", created="2026-01-03T00:00:00+00:00"))
@@ -265,7 +305,9 @@ def test_half_a_run_that_somebody_else_logs_is_left_alone_and_is_no_record_yet(
     assert json.loads(copy.read_text())["id"] == made.id
 
 
-def test_half_a_database_is_removed_by_the_next_sweep_and_that_of_a_running_process_is_not(killed, tmp_path):
+def test_half_a_database_is_removed_by_the_next_sweep_and_that_of_a_running_process_is_not(
+    killed: tuple[str, Path], tmp_path: Path
+) -> None:
     uri, folder = killed
     results = Path(uri.removeprefix("sqlite:///")).parent
     (left,) = results.glob(".mlflow-*")

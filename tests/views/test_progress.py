@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
+from typing import Any, Never
 
 import pytest
 from rich.console import Console
@@ -14,7 +15,7 @@ from harness.views.progress import Progress
 class Clock:
     """Seconds that pass when a test says so."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.seconds = 100.0
 
     def __call__(self) -> float:
@@ -22,22 +23,22 @@ class Clock:
 
 
 @pytest.fixture
-def clock():
+def clock() -> Clock:
     return Clock()
 
 
 @pytest.fixture
-def screen():
+def screen() -> Any:
     return io.StringIO()
 
 
 @pytest.fixture
-def progress(screen, clock):
+def progress(screen: Any, clock: Clock) -> Progress:
     """A progress line on a terminal of 80 columns."""
     return Progress(Console(file=screen, force_terminal=True, width=80, color_system=None), now=clock)
 
 
-def drawn(screen) -> str:
+def drawn(screen: Any) -> str:
     """What was drawn since the last time, as text."""
     text = screen.getvalue()
     screen.seek(0)
@@ -45,7 +46,7 @@ def drawn(screen) -> str:
     return text
 
 
-def test_it_says_what_runs_and_how_long_the_rest_takes(progress, screen, clock):
+def test_it_says_what_runs_and_how_long_the_rest_takes(progress: Progress, screen: Any, clock: Clock) -> None:
     with progress.running(120):
         progress.show("preparing mlp depth=2 torch eager")
         line = drawn(screen)
@@ -57,7 +58,9 @@ def test_it_says_what_runs_and_how_long_the_rest_takes(progress, screen, clock):
         assert "about 10 seconds left" in drawn(screen)
 
 
-def test_it_is_drawn_at_most_once_a_second_unless_something_else_begins(progress, screen, clock):
+def test_it_is_drawn_at_most_once_a_second_unless_something_else_begins(
+    progress: Progress, screen: Any, clock: Clock
+) -> None:
     with progress.running(120):
         progress.show("measuring a", 50)
         drawn(screen)
@@ -71,28 +74,28 @@ def test_it_is_drawn_at_most_once_a_second_unless_something_else_begins(progress
         assert "preparing d" in drawn(screen)
 
 
-def test_no_thread_draws_it_while_something_is_timed(progress):
+def test_no_thread_draws_it_while_something_is_timed(progress: Progress) -> None:
     before = threading.active_count()
     with progress.running(120):
         progress.show("measuring a", 50)
         assert threading.active_count() == before
 
 
-def test_a_line_longer_than_the_terminal_is_cut(progress, screen):
+def test_a_line_longer_than_the_terminal_is_cut(progress: Progress, screen: Any) -> None:
     with progress.running(120):
         drawn(screen)
         progress.show("measuring " + "long " * 40, 50)
         assert max(map(len, drawn(screen).splitlines())) < 100
 
 
-def test_in_a_pipe_there_is_nothing_of_it(screen, clock):
+def test_in_a_pipe_there_is_nothing_of_it(screen: Any, clock: Clock) -> None:
     progress = Progress(Console(file=screen), now=clock)
     with progress.running(120):
         progress.show("measuring a", 50)
     assert screen.getvalue() == ""
 
 
-def test_it_is_gone_at_the_end_and_what_was_printed_stays(progress, screen):
+def test_it_is_gone_at_the_end_and_what_was_printed_stays(progress: Progress, screen: Any) -> Never:
     with pytest.raises(KeyboardInterrupt), progress.running(120):
         progress.show("measuring a", 50)
         raise KeyboardInterrupt

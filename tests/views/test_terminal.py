@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -16,10 +18,10 @@ PATH = Path("a record.json")
 
 
 @pytest.fixture(params=[80, 200], ids=lambda width: f"width {width}")
-def shown(request):
+def shown(request: pytest.FixtureRequest) -> Callable[..., Any]:
     """Runs an action on a terminal of that width and returns what it printed."""
 
-    def show(act) -> str:
+    def show(act: Any) -> str:
         file = io.StringIO()
         act(Terminal(Console(file=file, width=request.param, highlight=False)))
         return file.getvalue()
@@ -27,24 +29,28 @@ def shown(request):
     return show
 
 
-def test_a_finished_variant_is_one_line_with_its_ratio_and_interval(shown, record):
+def test_a_finished_variant_is_one_line_with_its_ratio_and_interval(
+    shown: Callable[..., Any], record: Callable[..., Any]
+) -> None:
     line = shown(lambda terminal: terminal.finished(record(), PATH, 30))
     assert line.count("\n") == 1
     for word in ("mlp", "torch eager", "1.81", "1.75 to 1.88", "(30 seconds left)"):
         assert word in line
 
 
-def test_a_finished_line_says_that_it_is_noisy(shown, record):
+def test_a_finished_line_says_that_it_is_noisy(shown: Callable[..., Any], record: Callable[..., Any]) -> None:
     line = shown(lambda terminal: terminal.finished(record(noise="a neighbour"), PATH, 0))
     assert line.endswith("[1.75 to 1.88]  noisy\n")
 
 
-def test_a_ratio_that_cannot_be_told_is_no_number(shown, record):
+def test_a_ratio_that_cannot_be_told_is_no_number(shown: Callable[..., Any], record: Callable[..., Any]) -> None:
     line = shown(lambda terminal: terminal.finished(record(ratio=(0.38, 9.8, 253.0)), PATH, 0))
     assert line.endswith("ratio cannot tell\n") and "9.8" not in line
 
 
-def test_lines_have_the_names_that_were_planned_in_columns(shown, record):
+def test_lines_have_the_names_that_were_planned_in_columns(
+    shown: Callable[..., Any], record: Callable[..., Any]
+) -> None:
     def act(terminal: Terminal) -> None:
         paths = Path("a.json"), Path("b.json")
         terminal.plan({paths[0]: ("mlp depth=2", "torch eager"), paths[1]: ("mlp depth=16", "jax jit")})
@@ -59,14 +65,18 @@ def test_lines_have_the_names_that_were_planned_in_columns(shown, record):
     ]
 
 
-def test_a_failed_variant_is_one_line_with_its_whole_reason(shown, failed):
+def test_a_failed_variant_is_one_line_with_its_whole_reason(
+    shown: Callable[..., Any], failed: Callable[..., Any]
+) -> None:
     reason = "no [bold]kernel[/nothing] for this shape, " + "really " * 40 + "none"
     line = shown(lambda terminal: terminal.finished(failed("unsupported", reason), PATH, 9))
     assert f"unsupported: {reason}" in line
     assert line.count("\n") == 1
 
 
-def test_the_table_holds_every_number_in_one_line_and_the_answer(shown, record, failed):
+def test_the_table_holds_every_number_in_one_line_and_the_answer(
+    shown: Callable[..., Any], record: Callable[..., Any], failed: Callable[..., Any]
+) -> None:
     records = [record(), failed("error", "no [/red] op"), record(ratio=(2.1, 2.2, 2.3), notes={"backward": "fused"})]
     lines = shown(lambda terminal: terminal.table(records)).splitlines()
     for word in ("variant", "forward", "backward", "interval", "FLOPs", "matmuls"):
@@ -80,5 +90,5 @@ def test_the_table_holds_every_number_in_one_line_and_the_answer(shown, record, 
     assert lines[-1] == table.answer
 
 
-def test_a_table_of_nothing_says_so(shown):
+def test_a_table_of_nothing_says_so(shown: Callable[..., Any]) -> None:
     assert shown(lambda terminal: terminal.table([])).splitlines()[-1] == answer([])

@@ -14,11 +14,11 @@ TINY = {
 
 
 @pytest.fixture(params=TINY)
-def tiny(request):
+def tiny(request: pytest.FixtureRequest) -> Workload:
     """Each model in turn, as a workload."""
     return Workload.of(request.param, TINY[request.param])
 
 
 @pytest.fixture
-def mlp():
+def mlp() -> Workload:
     return Workload.of("mlp", TINY["mlp"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,19 +12,20 @@ import pytest
 from harness.workload.agreement import GRADIENT_LIMIT, LOSS_LIMIT, agreement
 from harness.workload.oracle import Reference, reference
 from harness.workload.rounding import Errors
+from harness.workload.workload import Workload
 
 
 @pytest.fixture
-def expected(tiny):
+def expected(tiny: Workload) -> Reference:
     return reference(tiny.graph, tiny.sample())
 
 
 @pytest.fixture
-def small():
+def small() -> Reference:
     return Reference(2.0, {"w": np.array([3.0, 4.0]), "b": np.array([1.0])})
 
 
-def rounded(expected):
+def rounded(expected: Any) -> Any:
     return {name: gradient.astype(np.float32) for name, gradient in expected.gradients.items()}
 
 
@@ -31,14 +33,14 @@ PRECISIONS = ("fp32", *LOSS_LIMIT)
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-def test_the_oracle_rounded_to_float32_agrees(expected, precision):
+def test_the_oracle_rounded_to_float32_agrees(expected: Reference, precision: str) -> None:
     found = agreement([np.float32(expected.loss)], [rounded(expected)], expected)
     assert found.failure(precision) is None
     assert found.worst[1] < 1e-6
 
 
 @pytest.mark.slow
-def test_one_percent_in_any_one_gradient_is_found(expected):
+def test_one_percent_in_any_one_gradient_is_found(expected: Reference) -> None:
     total = np.linalg.norm([np.linalg.norm(g) for g in expected.gradients.values()])
     for name, gradient in expected.gradients.items():
         if np.linalg.norm(gradient) < 1e-9 * total:
@@ -50,7 +52,7 @@ def test_one_percent_in_any_one_gradient_is_found(expected):
         assert name in found.failure("fp32")
 
 
-def test_two_gradients_of_one_shape_that_are_swapped_are_found(mlp):
+def test_two_gradients_of_one_shape_that_are_swapped_are_found(mlp: Workload) -> None:
     expected = reference(mlp.graph, mlp.sample())
     answer = rounded(expected)
     answer["w2"], answer["w3"] = answer["w3"], answer["w2"]
@@ -59,7 +61,7 @@ def test_two_gradients_of_one_shape_that_are_swapped_are_found(mlp):
 
 
 @pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf])
-def test_what_is_not_a_number_is_worst_of_all(small, wrong):
+def test_what_is_not_a_number_is_worst_of_all(small: Reference, wrong: float) -> None:
     bad = {"w": np.array([30.0, 4.0]), "b": np.array([wrong])}
     found = agreement([2.0], [small.gradients, bad, small.gradients], small)
     assert found.worst[0] == "b"
@@ -68,15 +70,15 @@ def test_what_is_not_a_number_is_worst_of_all(small, wrong):
 
 
 @pytest.mark.parametrize("losses", [[math.nan, 2.0], [2.0, math.nan], [2.0, math.inf]])
-def test_a_loss_that_is_not_a_number_fails_wherever_it_stands(small, losses):
+def test_a_loss_that_is_not_a_number_fails_wherever_it_stands(small: Reference, losses: list[float]) -> None:
     assert "loss" in agreement(losses, [small.gradients], small).failure("bf16")
 
 
-def test_the_worst_of_several_losses_counts(small):
+def test_the_worst_of_several_losses_counts(small: Reference) -> None:
     assert agreement([2.0, 2.2, 2.0], [small.gradients], small).loss == pytest.approx(0.1)
 
 
-def test_noise_on_a_gradient_that_is_zero_in_exact_arithmetic_is_measured_against_the_whole():
+def test_noise_on_a_gradient_that_is_zero_in_exact_arithmetic_is_measured_against_the_whole() -> None:
     expected = Reference(1.0, {"w": np.array([3.0, 4.0]), "dead": np.array([1e-16, -1e-16])})
     noise = {"w": np.array([3.0, 4.0]), "dead": np.array([1e-7, 1e-7])}
     assert agreement([1.0], [noise], expected).failure("fp32") is None
@@ -84,13 +86,13 @@ def test_noise_on_a_gradient_that_is_zero_in_exact_arithmetic_is_measured_agains
     assert "dead" in agreement([1.0], [wrong], expected).failure("fp32")
 
 
-def test_all_gradients_zero_is_still_a_number():
+def test_all_gradients_zero_is_still_a_number() -> None:
     expected = Reference(1.0, {"w": np.zeros(2)})
     assert agreement([1.0], [{"w": np.zeros(2)}], expected).worst == ("w", 0.0)
     assert "w" in agreement([1.0], [{"w": np.ones(2)}], expected).failure("fp32")
 
 
-def test_a_loss_of_zero_can_be_compared():
+def test_a_loss_of_zero_can_be_compared() -> None:
     expected = Reference(0.0, {"w": np.ones(2)})
     assert agreement([0.0], [expected.gradients], expected).failure("fp32") is None
     assert "loss" in agreement([0.1], [expected.gradients], expected).failure("fp32")
@@ -105,14 +107,16 @@ def test_a_loss_of_zero_can_be_compared():
         ({"w": np.array([3.0, 4.0]), "b": np.array(1.0)}, "gradient of b"),
     ],
 )
-def test_a_missing_strange_or_reshaped_gradient_is_refused(small, answer, said):
+def test_a_missing_strange_or_reshaped_gradient_is_refused(
+    small: Reference, answer: dict[str, np.ndarray], said: str
+) -> None:
     with pytest.raises(ValueError, match=said):
         agreement([2.0], [answer], small)
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-def test_limits_are_sharp_and_in_fp32_the_workloads_own(small, precision):
-    def shifted(by):
+def test_limits_are_sharp_and_in_fp32_the_workloads_own(small: Reference, precision: str) -> None:
+    def shifted(by: Any) -> Any:
         return {"w": small.gradients["w"] * (1 + by), "b": small.gradients["b"]}
 
     own = dataclasses.replace(small, allowed=Errors(1e-3, {"w": 3e-6, "b": 2e-6}))
@@ -124,13 +128,13 @@ def test_limits_are_sharp_and_in_fp32_the_workloads_own(small, precision):
     assert "loss" in agreement([2.0 * (1 + 1.01 * limit)], [own.gradients], own).failure(precision)
 
 
-def test_a_long_sum_has_its_limit_in_every_precision(small):
+def test_a_long_sum_has_its_limit_in_every_precision(small: Reference) -> None:
     """Sums are float32 in all of them."""
     long = dataclasses.replace(small, allowed=Errors(0.5))
     assert all(agreement([2.9], [small.gradients], long).failure(precision) is None for precision in PRECISIONS)
 
 
-def test_the_gradient_furthest_outside_its_own_limit_is_named(small):
+def test_the_gradient_furthest_outside_its_own_limit_is_named(small: Reference) -> None:
     own = dataclasses.replace(small, allowed=Errors(1e-5, {"w": 1e-3, "b": 1e-6}))
     answer = {"w": small.gradients["w"] * 1.0009, "b": small.gradients["b"] * (1 + 2e-6)}
     found = agreement([2.0], [answer], own)
@@ -138,6 +142,6 @@ def test_the_gradient_furthest_outside_its_own_limit_is_named(small):
     assert "gradient of b" in found.failure("fp32")
 
 
-def test_of_one_side_the_limits_are_those_of_the_whole(small):
+def test_of_one_side_the_limits_are_those_of_the_whole(small: Reference) -> None:
     own = dataclasses.replace(small, allowed=Errors(1e-3, {"w": 3e-4, "b": 2e-6}))
     assert agreement([2.0], [{"w": small.gradients["w"] * 1.0002}], own.of(["w"])).failure("fp32") is None

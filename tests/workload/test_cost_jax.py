@@ -8,6 +8,8 @@ tenth of its operations are elementwise at any size.
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import pytest
@@ -17,7 +19,7 @@ from adapters.jax import ops
 from harness.workload.cost import cost
 from harness.workload.interpret import interpreter
 from harness.workload.models import build
-from harness.workload.trace import trace
+from harness.workload.trace import Graph, trace
 
 CLOSE = 0.02
 
@@ -25,53 +27,53 @@ CLOSE = 0.02
 class Ops:
     """The catalogue in plain jax, for XLA to estimate: nothing here is run."""
 
-    def linear(self, x, w, b):
+    def linear(self, x: Any, w: Any, b: Any) -> Any:
         return x @ w + b
 
-    def tied_linear(self, x, table):
+    def tied_linear(self, x: Any, table: Any) -> Any:
         return x @ table.T
 
-    def conv2d(self, x, w, *, stride, padding, groups):
+    def conv2d(self, x: Any, w: Any, *, stride: Any, padding: Any, groups: Any) -> Any:
         layout, pads = ("NHWC", "HWIO", "NHWC"), ((padding, padding),) * 2
         return lax.conv_general_dilated(
             x, w, (stride, stride), pads, dimension_numbers=layout, feature_group_count=groups
         )
 
-    def batch_norm(self, x, scale, shift, *, eps, axes=(0, 1, 2)):
+    def batch_norm(self, x: Any, scale: Any, shift: Any, *, eps: Any, axes: Any = (0, 1, 2)) -> Any:
         mean, variance = jnp.mean(x, axes, keepdims=True), jnp.var(x, axes, keepdims=True)
         return (x - mean) * lax.rsqrt(variance + eps) * scale + shift
 
-    def layer_norm(self, x, scale, shift, *, eps):
+    def layer_norm(self, x: Any, scale: Any, shift: Any, *, eps: Any) -> Any:
         return self.batch_norm(x, scale, shift, eps=eps, axes=-1)
 
-    def attention(self, q, k, v, *, heads, causal):
+    def attention(self, q: Any, k: Any, v: Any, *, heads: Any, causal: Any) -> Any:
         q, k, v = (x.reshape(*x.shape[:2], heads, -1).transpose(0, 2, 1, 3) for x in (q, k, v))
         scores = q @ k.transpose(0, 1, 3, 2) / q.shape[-1] ** 0.5
         weights = jax.nn.softmax(jnp.where(jnp.tri(scores.shape[-1], dtype=bool), scores, -jnp.inf))
         mixed = (weights @ v).transpose(0, 2, 1, 3)
         return mixed.reshape(*mixed.shape[:2], -1)
 
-    def max_pool(self, x, *, size, stride, padding):
+    def max_pool(self, x: Any, *, size: int, stride: Any, padding: Any) -> Any:
         pads = ((0, 0), (padding, padding), (padding, padding), (0, 0))
         return lax.reduce_window(x, -jnp.inf, lax.max, (1, size, size, 1), (1, stride, stride, 1), pads)
 
-    def global_avg_pool(self, x):
+    def global_avg_pool(self, x: Any) -> Any:
         return jnp.mean(x, (1, 2))
 
-    def embedding(self, table, ids):
+    def embedding(self, table: Any, ids: Any) -> Any:
         return table[ids]
 
-    def split(self, x, *, parts):
+    def split(self, x: Any, *, parts: Any) -> Any:
         return jnp.split(x, parts, axis=-1)
 
-    def cross_entropy(self, logits, labels):
+    def cross_entropy(self, logits: Any, labels: Any) -> Any:
         picked = jnp.take_along_axis(jax.nn.log_softmax(logits), labels[..., None], axis=-1)
         return -picked.mean()
 
     relu, gelu, add = staticmethod(jax.nn.relu), staticmethod(jax.nn.gelu), staticmethod(jnp.add)
 
 
-def flops_on_padding(graph):
+def flops_on_padding(graph: Graph) -> Any:
     """2 x the multiply-adds of all convolutions whose tap lies outside the image."""
     total = 0
     for call in graph.calls:
@@ -97,7 +99,7 @@ def flops_on_padding(graph):
     ],
     ids=["mlp", "resnet18", "gpt2"],
 )
-def test_forward_flops_are_close_to_what_xla_estimates(name, sizes):
+def test_forward_flops_are_close_to_what_xla_estimates(name: str, sizes: dict[str, int]) -> None:
     graph = trace(build(name, sizes))
     estimated = lowered(graph, Ops()).compile().cost_analysis()["flops"]
     assert cost(graph).forward.flops - flops_on_padding(graph) == pytest.approx(estimated, rel=CLOSE)
@@ -118,13 +120,15 @@ def test_forward_flops_are_close_to_what_xla_estimates(name, sizes):
     ],
     ids=str,
 )
-def test_forward_flops_of_the_adapters_ops_are_close_to_what_xla_estimates(name, sizes):
+def test_forward_flops_of_the_adapters_ops_are_close_to_what_xla_estimates(
+    name: str, sizes: dict[str, int] | dict[str, Any]
+) -> None:
     graph = trace(build(name, sizes))
     estimated = lowered(graph, ops).cost_analysis()["flops"]
     assert cost(graph).forward.flops - flops_on_padding(graph) == pytest.approx(estimated, rel=CLOSE)
 
 
-def lowered(graph, namespace):
+def lowered(graph: Graph, namespace: Any) -> Any:
     """The forward pass in XLA's hands, from shapes alone."""
     kinds = {"float": jnp.float32, "int": jnp.int32}
     shapes = {n: jax.ShapeDtypeStruct(d.spec.shape, kinds[d.spec.kind]) for n, d in graph.draws.items()}

@@ -11,6 +11,8 @@ its MATH form, two multiplies forward and four backward: the fused kernels recom
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -22,7 +24,7 @@ from harness.workload.cost import cost
 from harness.workload.interpret import interpreter
 from harness.workload.models import build
 from harness.workload.ops import CATALOGUE
-from harness.workload.trace import trace
+from harness.workload.trace import Graph, trace
 from tests.helpers import torch_models
 
 MULTIPLIES = {"mm", "addmm", "bmm", "baddbmm", "convolution"}
@@ -31,11 +33,11 @@ MULTIPLIES = {"mm", "addmm", "bmm", "baddbmm", "convolution"}
 class CountMultiplies(TorchDispatchMode):
     """Matrix multiplies and convolutions; a convolution's backward is as many as it computes gradients."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.count = 0
 
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = func.overloadpacket.__name__
         if name == "convolution_backward":
             self.count += sum(args[-1][:2])
@@ -44,14 +46,14 @@ class CountMultiplies(TorchDispatchMode):
         return func(*args, **kwargs or {})
 
 
-def counted(call):
+def counted(call: Any) -> Any:
     """FLOPs and multiplies of a call, and its result."""
     with FlopCounterMode(display=False) as flops, CountMultiplies() as multiplies, sdpa_kernel(SDPBackend.MATH):
         result = call()
     return (flops.get_total_flops(), multiplies.count), result
 
 
-def counted_by_torch(graph, loss, shapes=None):
+def counted_by_torch(graph: Graph, loss: Any, shapes: Any = None) -> Any:
     """`shapes` are those of the arrays where they are not canonical."""
     arrays = {}
     for name, draw in graph.draws.items():
@@ -77,7 +79,9 @@ def counted_by_torch(graph, loss, shapes=None):
     ],
     ids=["mlp-1", "mlp-2-uneven", "mlp-6", "resnet18-tiny", "resnet18-published", "gpt2-tiny", "gpt2-published"],
 )
-def test_flops_and_multiplies_are_exactly_those_that_torch_counts(name, sizes):
+def test_flops_and_multiplies_are_exactly_those_that_torch_counts(
+    name: str, sizes: dict[str, int] | dict[str, Any]
+) -> None:
     model = build(name, sizes)
     loss = getattr(torch_models, name)
     for gradients in ("params",) if name == "gpt2" else ("params", "both"):  # its inputs are integers
@@ -107,7 +111,9 @@ def test_flops_and_multiplies_are_exactly_those_that_torch_counts(name, sizes):
     ],
     ids=str,
 )
-def test_flops_and_multiplies_of_published_sizes_are_those_of_the_adapters_ops(name, sizes, gradients):
+def test_flops_and_multiplies_of_published_sizes_are_those_of_the_adapters_ops(
+    name: str, sizes: dict[str, bool] | dict[str, Any], gradients: str
+) -> None:
     graph = trace(build(name, sizes), gradients)
     shapes = {n: [graph.draws[n].spec.shape[a] for a in axes] for n, axes in layout.axes_of(graph).items()}
     run = interpreter(graph, ops)
@@ -117,7 +123,7 @@ def test_flops_and_multiplies_of_published_sizes_are_those_of_the_adapters_ops(n
     assert (table.backward.flops + counted_for_all_groups(graph), table.backward.matmuls) == backward
 
 
-def counted_for_all_groups(graph):
+def counted_for_all_groups(graph: Graph) -> Any:
     """What torch's counter adds to the dW of grouped convolutions: it multiplies every group with every other."""
     total = 0
     for call in graph.calls:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from harness.workload.cost import cost, phase_work
 from harness.workload.expected import Departure, Departures, Expected, expected
 from harness.workload.models import build
-from harness.workload.trace import trace
+from harness.workload.trace import Graph, trace
 
 DEPTH = 3
 GRAPH = trace(build("mlp", {"batch": 4, "depth": DEPTH, "width": 8}))
 ONE = 2 * 4 * 8 * 8  # FLOPs of any of its multiplies
 
 
-def twice(graph, call, parts):
+def twice(graph: Graph, call: Any, parts: Any) -> Any:
     return replace(parts, backward=parts.backward + parts.backward)
 
 
@@ -26,19 +27,19 @@ TWICE = Departure("Each is computed twice.", twice)
 NONE = Departures()
 
 
-def wanted(departures=NONE, **how):
+def wanted(departures: Any = NONE, **how: Any) -> Any:
     return {phase: (e.least[0], e.most[0]) for phase, e in expected(GRAPH, departures, **how).items()}
 
 
 @pytest.mark.parametrize("autodiff", ["reverse", "by_hand", "by_hand_recomputed", "jacobian"])
 @pytest.mark.parametrize("residuals", ["store", "blocks", "all"])
-def test_without_departures_it_is_what_is_asked(residuals, autodiff):
+def test_without_departures_it_is_what_is_asked(residuals: str, autodiff: str) -> None:
     asked = phase_work(GRAPH, residuals, autodiff)
     for phase, found in expected(GRAPH, Departures(), residuals, autodiff).items():
         assert found == Expected(*[(asked[phase].matmuls, asked[phase].flops)] * 2)
 
 
-def test_a_departure_changes_the_phases_that_run_it_and_says_so_there():
+def test_a_departure_changes_the_phases_that_run_it_and_says_so_there() -> None:
     found = expected(GRAPH, Departures((TWICE,)))
     backward = 2 * (2 * DEPTH - 1)
     assert found["backward"].least == found["backward"].most == (backward, backward * ONE)
@@ -47,30 +48,30 @@ def test_a_departure_changes_the_phases_that_run_it_and_says_so_there():
     assert [phase for phase, e in found.items() if e.says == TWICE.says] == ["backward", "gradient"]
 
 
-def test_departures_hold_for_each_sides_gradients_too():
+def test_departures_hold_for_each_sides_gradients_too() -> None:
     both = replace(GRAPH, gradients="both")
     found = expected(both, Departures((TWICE,)))
     assert found["backward_inputs"].most[0] == 2 * DEPTH
     assert found["backward_params"].most[0] == 2 * (2 * DEPTH - 1)
 
 
-def test_a_compiler_may_merge_all_of_a_checkpoint_or_nothing_where_both_passes_are_one_program():
+def test_a_compiler_may_merge_all_of_a_checkpoint_or_nothing_where_both_passes_are_one_program() -> None:
     found = wanted(Departures(may_merge="It may."), residuals="all")
     assert found["backward"] == (3 * DEPTH - 1,) * 2
     assert found["gradient"] == (3 * DEPTH - 1, 4 * DEPTH - 1)
 
 
-def test_a_partition_may_keep_all_of_a_checkpoint_or_nothing_in_backward_alone():
+def test_a_partition_may_keep_all_of_a_checkpoint_or_nothing_in_backward_alone() -> None:
     found = wanted(Departures(may_keep="It may."), residuals="all")
     assert found["backward"] == (2 * DEPTH - 1, 3 * DEPTH - 1)
 
 
-def test_a_part_that_runs_again_as_a_whole_runs_to_its_last_multiply():
+def test_a_part_that_runs_again_as_a_whole_runs_to_its_last_multiply() -> None:
     assert wanted(residuals="blocks")["backward"] == (3 * DEPTH - 2,) * 2
     assert wanted(Departures(whole="As a whole."), residuals="blocks")["backward"] == (3 * DEPTH - 1,) * 2
 
 
-def test_a_local_gradients_recomputation_that_is_merged_is_not_there():
+def test_a_local_gradients_recomputation_that_is_merged_is_not_there() -> None:
     graph = trace(build("attention", {"batch": 2, "tokens": 6, "width": 16, "heads": 4}))
     table = cost(graph)
     for departures, again in ((Departures(), 2), (Departures(merges="It is merged."), 0)):
@@ -97,7 +98,9 @@ EXACT, RANGE = Expected((5, 50), (5, 50)), Expected((5, 50), (8, 80))
         (RANGE, (9, 90), (4, 40), False),
     ],
 )
-def test_a_count_fits_or_a_sentence_names_phase_and_counts(expectation, executed, recomputed, fits):
+def test_a_count_fits_or_a_sentence_names_phase_and_counts(
+    expectation: Expected, executed: tuple[int, int], recomputed: tuple[int, int] | None, fits: bool
+) -> None:
     said = expectation.failure("backward", executed, recomputed)
     assert (said is None) == fits
     if said:
@@ -105,7 +108,7 @@ def test_a_count_fits_or_a_sentence_names_phase_and_counts(expectation, executed
         assert "5 multiplies of 50 FLOPs" in said
 
 
-def test_what_a_departure_changes_must_be_computed_not_named():
+def test_what_a_departure_changes_must_be_computed_not_named() -> None:
     """A departure that changes nothing explains nothing."""
     named = Departure("It is different.", lambda graph, call, parts: parts)
     found = expected(GRAPH, Departures((named,)))

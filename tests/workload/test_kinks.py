@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from harness.workload import draw, primitives
 from harness.workload.backprop import run_forward
 from harness.workload.kinks import REACH, settle
 from harness.workload.ops import CATALOGUE
-from harness.workload.trace import trace
+from harness.workload.trace import Graph, trace
 from harness.workload.workload import Workload
 
 MODELS = {
@@ -20,11 +22,11 @@ MODELS = {
 }
 
 
-def drawn(graph):
+def drawn(graph: Graph) -> Any:
     return {name: d.sample(0, name) for name, d in graph.draws.items()}
 
 
-def nearest(graph, arrays):
+def nearest(graph: Graph, arrays: dict[str, np.ndarray]) -> Any:
     """How near any input of a rectifier is to a corner."""
     doubles = {name: a.astype(np.float64) if a.dtype.kind == "f" else a for name, a in arrays.items()}
     # Steps that cache a local gradient need no inputs; these keep them.
@@ -34,14 +36,14 @@ def nearest(graph, arrays):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_no_input_of_a_rectifier_is_within_rounding_of_its_corner(name):
+def test_no_input_of_a_rectifier_is_within_rounding_of_its_corner(name: str) -> None:
     graph = Workload.of(name, MODELS[name]).graph
     arrays = drawn(graph)
     assert nearest(graph, settle(graph, arrays)) > max(2e-5, 3 * nearest(graph, arrays))
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_biases_move_by_little_and_nothing_else_moves(name):
+def test_biases_move_by_little_and_nothing_else_moves(name: str) -> None:
     graph = Workload.of(name, MODELS[name]).graph
     arrays = drawn(graph)
     settled = settle(graph, arrays)
@@ -53,7 +55,7 @@ def test_biases_move_by_little_and_nothing_else_moves(name):
         assert np.abs(settled[n] - arrays[n]).max() <= 1.001 * REACH
 
 
-def test_the_last_layers_bias_which_no_rectifier_sees_stays():
+def test_the_last_layers_bias_which_no_rectifier_sees_stays() -> None:
     graph = Workload.of("mlp", MODELS["mlp"]).graph
     arrays = drawn(graph)
     np.testing.assert_array_equal(settle(graph, arrays)["b3"], arrays["b3"])
@@ -62,22 +64,22 @@ def test_the_last_layers_bias_which_no_rectifier_sees_stays():
 class Twice:
     """One bias in two layers: to move it for one rectifier would spoil the other."""
 
-    def batch_arrays(self):
+    def batch_arrays(self) -> Any:
         return {"x": draw.normal(8, 4), "labels": draw.integers(8, high=4)}
 
-    def loss(self, ops, param, x, labels):
+    def loss(self, ops: Any, param: Any, x: Any, labels: Any) -> Any:
         for name in ("w1", "w2"):
             x = ops.relu(ops.linear(x, param(name, draw.he(4, 4)), param("b", draw.bias(4))))
         return ops.cross_entropy(x, labels)
 
 
-def test_a_bias_that_is_used_twice_stays():
+def test_a_bias_that_is_used_twice_stays() -> None:
     graph = trace(Twice())
     arrays = drawn(graph)
     np.testing.assert_array_equal(settle(graph, arrays)["b"], arrays["b"])
 
 
-def test_arrays_that_were_given_are_left_as_they_are():
+def test_arrays_that_were_given_are_left_as_they_are() -> None:
     graph = Workload.of("mlp", MODELS["mlp"]).graph
     arrays = drawn(graph)
     before = {name: a.copy() for name, a in arrays.items()}
@@ -85,7 +87,7 @@ def test_arrays_that_were_given_are_left_as_they_are():
     assert all(np.array_equal(arrays[n], before[n]) for n in before)
 
 
-def test_a_model_without_rectifiers_is_as_it_was_drawn():
+def test_a_model_without_rectifiers_is_as_it_was_drawn() -> None:
     sizes = {"batch": 1, "tokens": 4, "layers": 1, "width": 8, "heads": 2, "vocabulary": 9, "context": 4}
     workload = Workload.of("gpt2", sizes)
     for name, array in drawn(workload.graph).items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -47,12 +48,12 @@ from harness.workload.trace import trace
         ("deeper_conv_net", {"image": 64}, 49 * 3 * 32 + 9 * 32 * 32 + 49 * 32 * 64 + 64 * 10),
     ],
 )
-def test_published_parameter_counts(name, given_sizes, count):
+def test_published_parameter_counts(name: str, given_sizes: dict[str, Any], count: int) -> None:
     assert trace(build(name, given_sizes)).parameter_count == count
 
 
 @given(st.integers(1, 6), st.integers(1, 9), st.integers(1, 9), st.integers(1, 9))
-def test_mlp_parameters_by_formula(depth, width, inputs, classes):
+def test_mlp_parameters_by_formula(depth: Any, width: Any, inputs: Any, classes: Any) -> None:
     widths = [inputs, *[width] * (depth - 1), classes]
     expected = sum(a * b + b for a, b in pairwise(widths))
     given_sizes = {"batch": 2, "depth": depth, "width": width, "inputs": inputs, "classes": classes}
@@ -60,7 +61,7 @@ def test_mlp_parameters_by_formula(depth, width, inputs, classes):
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3, 6, 40])
-def test_a_vanilla_network_multiplies_l_times_forward_and_2l_minus_1_backward(depth):
+def test_a_vanilla_network_multiplies_l_times_forward_and_2l_minus_1_backward(depth: int) -> None:
     model = build("mlp", {"batch": 4, "depth": depth, "width": 8})
     table = cost(trace(model))
     assert (table.forward.matmuls, table.backward.matmuls) == (depth, 2 * depth - 1)
@@ -69,12 +70,12 @@ def test_a_vanilla_network_multiplies_l_times_forward_and_2l_minus_1_backward(de
 
 
 @pytest.mark.parametrize("depth", [1, 2, 6])
-def test_it_is_exactly_two_when_the_inputs_want_a_gradient_too(depth):
+def test_it_is_exactly_two_when_the_inputs_want_a_gradient_too(depth: int) -> None:
     table = cost(trace(build("mlp", {"batch": 4, "depth": depth, "width": 8}), gradients="both"))
     assert (table.backward.matmuls, table.flops_ratio) == (2 * depth, 2.0)
 
 
-def test_resnet18_multiplies_21_times_forward_and_41_backward():
+def test_resnet18_multiplies_21_times_forward_and_41_backward() -> None:
     """20 convolutions (3 of them shortcuts) and the head; the stem needs no gradient for the image."""
     table = cost(trace(build("resnet18", {"batch": 2, "image": 64})))
     assert (table.forward.matmuls, table.backward.matmuls) == (21, 41)
@@ -92,31 +93,31 @@ def test_resnet18_multiplies_21_times_forward_and_41_backward():
         ("convnext", 4.46),
     ],
 )
-def test_multiply_adds_of_one_image_are_those_of_torchvisions_table(name, published):
+def test_multiply_adds_of_one_image_are_those_of_torchvisions_table(name: str, published: float) -> None:
     """In billions; the table calls them GFLOPS."""
     table = cost(trace(build(name, {"batch": 1, "image": 224})))
     assert table.forward.flops / 2e9 == pytest.approx(published, abs=0.0051)
 
 
-def test_to_halve_the_image_in_a_1x1_convolution_is_less_work():
+def test_to_halve_the_image_in_a_1x1_convolution_is_less_work() -> None:
     """3.86 G multiply-adds (He et al. 2016, table 1: 3.8 G)."""
     table = cost(trace(build("resnet50", {"batch": 1, "image": 224, "stride_in_1x1": True})))
     assert table.forward.flops / 2e9 == pytest.approx(3.86, abs=0.01)
 
 
-def test_the_flop_study_s_extremes():
+def test_the_flop_study_s_extremes() -> None:
     """Nearly all work in the first layer, which needs no dX: a ratio of 1; next to none of it there: 2."""
     assert cost(trace(build("linear_net", {}))).flops_ratio == pytest.approx(1, abs=0.001)
     assert cost(trace(build("one_net", {}))).flops_ratio == pytest.approx(2, abs=0.01)
 
 
-def test_a_shared_convolution_counts_each_time():
+def test_a_shared_convolution_counts_each_time() -> None:
     shallow, deep = (cost(trace(build("deeper_conv_net", {"image": 64, "depth": n}))) for n in (1, 101))
     assert deep.forward.matmuls - shallow.forward.matmuls == 100
     assert shallow.flops_ratio < 1.9 < 1.99 < deep.flops_ratio < 2
 
 
-def test_gpt2_multiplies_6_times_a_block_and_once_for_the_logits():
+def test_gpt2_multiplies_6_times_a_block_and_once_for_the_logits() -> None:
     table = cost(trace(build("gpt2", {"batch": 1, "tokens": 8, "layers": 3})))
     assert (table.forward.matmuls, table.backward.matmuls) == (6 * 3 + 1, 2 * (6 * 3 + 1))
 
@@ -163,7 +164,7 @@ REFUSED = (
 
 
 @pytest.mark.parametrize("name", ["lstm", "gru"])
-def test_a_loop_and_its_unrolled_cells_cost_the_same_flops(name):
+def test_a_loop_and_its_unrolled_cells_cost_the_same_flops(name: str) -> None:
     """One multiply for the inputs of all steps, or one for each: the same products."""
     loop, cells = (
         cost(trace(build(name, {"batch": 2, "tokens": 5, "width": 8, "vocabulary": 11, "loop": loop})))
@@ -173,27 +174,27 @@ def test_a_loop_and_its_unrolled_cells_cost_the_same_flops(name):
     assert loop.forward.matmuls < cells.forward.matmuls
 
 
-def test_bert_drops_nothing_unless_asked():
+def test_bert_drops_nothing_unless_asked() -> None:
     assert not any(call.op == "dropout" for call in trace(build("bert", {"layers": 1})).calls)
     dropped = trace(build("bert", {"layers": 2, "dropout": 0.1}))
     assert sum(call.op == "dropout" for call in dropped.calls) == 5
 
 
 @pytest.mark.parametrize(("name", "wrong", "said"), REFUSED)
-def test_a_size_that_cannot_be_built_is_refused_by_name_and_value(name, wrong, said):
+def test_a_size_that_cannot_be_built_is_refused_by_name_and_value(name: str, wrong: dict[str, Any], said: str) -> None:
     with pytest.raises(WorkloadError) as refusal:
         build(name, wrong)
     assert said in str(refusal.value)
 
 
-def test_an_image_too_small_for_the_windows_still_ends_in_a_sentence():
+def test_an_image_too_small_for_the_windows_still_ends_in_a_sentence() -> None:
     """The stem's window of 7 fits an image of 1 with its padding, so even that is a network."""
     assert trace(build("resnet18", {"batch": 1, "image": 1, "classes": 2})).specs
 
 
 @pytest.mark.parametrize("name", MODELS)
 @given(value=st.one_of(st.integers(max_value=0), st.floats(), st.text(), st.booleans(), st.lists(st.integers())))
-def test_every_size_of_every_model_refuses_what_is_not_a_whole_number_above_zero(name, value):
+def test_every_size_of_every_model_refuses_what_is_not_a_whole_number_above_zero(name: str, value: Any) -> None:
     kinds = typing.get_type_hints(MODELS[name])
     for size in (size for size in sizes(MODELS[name]()) if int in (kinds[size], *typing.get_args(kinds[size]))):
         with pytest.raises(WorkloadError, match=size):
@@ -201,12 +202,12 @@ def test_every_size_of_every_model_refuses_what_is_not_a_whole_number_above_zero
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_sizes_are_what_a_model_is_built_from(name):
+def test_sizes_are_what_a_model_is_built_from(name: str) -> None:
     model = MODELS[name]()
     assert build(name, {k: v for k, v in sizes(model).items() if v is not None}) == model
 
 
-def test_batch_norm_in_inference_mode_is_given_its_statistics():
+def test_batch_norm_in_inference_mode_is_given_its_statistics() -> None:
     sizes = {"batch": 1, "image": 33}
     training = trace(build("resnet18", sizes))
     inference = trace(build("resnet18", sizes | {"batch_norm": "inference"}), "both")

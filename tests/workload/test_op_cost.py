@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from harness.workload import draw, primitives
 from harness.workload.ops import CATALOGUE, Spec
-from tests.helpers.op_cases import CASES, case
+from tests.helpers.op_cases import CASES, Case, case
 
 
 class Token:
@@ -15,11 +17,11 @@ class Token:
 
     products = 0
 
-    def __mul__(self, other):
+    def __mul__(self, other: Any) -> Any:
         Token.products += 1
         return self
 
-    def __add__(self, other):
+    def __add__(self, other: Any) -> Any:
         return self
 
     __rmul__, __radd__ = __mul__, __add__
@@ -28,15 +30,15 @@ class Token:
 class Tally:
     """NumPy's primitives; of each multiply and convolution, every scalar product is counted."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.matmuls = self.flops = 0
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         found = getattr(primitives, name)
         return self._counted(found) if name == "matmul" or name.startswith("conv2d") else found
 
-    def _counted(self, function):
-        def call(a, b, *rest):
+    def _counted(self, function: Any) -> Any:
+        def call(a: Any, b: Any, *rest: Any) -> Any:
             Token.products = 0
             function(*(np.full(x.shape, Token(), object) for x in (a, b)), *rest)
             self.matmuls += 1
@@ -46,11 +48,11 @@ class Tally:
         return call
 
 
-def price(case):
+def price(case: Any) -> Any:
     return CATALOGUE[case.op].cost(case.specs, case.outputs, **case.attrs)
 
 
-def counted_backward(case, wants):
+def counted_backward(case: Any, wants: Any) -> Any:
     op, arrays = CATALOGUE[case.op], tuple(case.arrays())
     output, local = op.forward(primitives, *arrays, **case.attrs)
     upstream = tuple(map(np.ones_like, output)) if isinstance(output, tuple) else np.ones_like(output)
@@ -60,7 +62,7 @@ def counted_backward(case, wants):
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_forward_work_is_what_forward_multiplies(case):
+def test_forward_work_is_what_forward_multiplies(case: Case) -> None:
     tally = Tally()
     CATALOGUE[case.op].forward(tally, *case.arrays(), **case.attrs)
     work = price(case).forward
@@ -68,7 +70,7 @@ def test_forward_work_is_what_forward_multiplies(case):
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_work_of_all_gradients_is_what_backward_multiplies(case):
+def test_work_of_all_gradients_is_what_backward_multiplies(case: Case) -> None:
     tally = counted_backward(case, [i in case.floats for i in range(len(case.arguments))])
     cost = price(case)
     assert len(cost.gradients) == len(case.arguments)
@@ -87,7 +89,7 @@ SEPARATE = [
 
 
 @pytest.mark.parametrize(("case", "position"), SEPARATE)
-def test_work_of_one_gradient_is_what_it_multiplies_alone(case, position):
+def test_work_of_one_gradient_is_what_it_multiplies_alone(case: Case, position: int) -> None:
     """Apart are those that count a product of several gradients with one of them."""
     tally = counted_backward(case, [i == position and i in case.floats for i in range(len(case.arguments))])
     cost = price(case)
@@ -98,13 +100,13 @@ def test_work_of_one_gradient_is_what_it_multiplies_alone(case, position):
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if c.op in ("linear", "conv2d", "tied_linear")], ids=str)
-def test_dx_and_dw_each_cost_as_much_as_forward(case):
+def test_dx_and_dw_each_cost_as_much_as_forward(case: Case) -> None:
     cost = price(case)
     assert cost.forward.flops == cost.gradients[0].flops == cost.gradients[1].flops > 0
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if c.op == "attention"], ids=str)
-def test_attention_multiplies_twice_forward_and_four_times_backward(case):
+def test_attention_multiplies_twice_forward_and_four_times_backward(case: Case) -> None:
     cost = price(case)
     assert cost.forward.matmuls == 2
     assert sum(work.matmuls for work in cost.gradients) == 4
@@ -112,7 +114,7 @@ def test_attention_multiplies_twice_forward_and_four_times_backward(case):
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if CATALOGUE[c.op].caches], ids=str)
-def test_a_local_gradient_alone_takes_the_multiplies_that_its_values_depend_on(case):
+def test_a_local_gradient_alone_takes_the_multiplies_that_its_values_depend_on(case: Case) -> None:
     """A multiply whose result the local gradient does not hold could be left out: numbers are spoilt where it does."""
     op, cost = CATALOGUE[case.op], price(case)
     needed = cost.forward if cost.local is None else cost.local
@@ -130,13 +132,13 @@ def test_a_local_gradient_alone_takes_the_multiplies_that_its_values_depend_on(c
 class Spoilt:
     """NumPy's primitives, but for one multiply that is off; it notes that one's FLOPs."""
 
-    def __init__(self, which):
+    def __init__(self, which: Any) -> None:
         self.left, self.flops = which, 0
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         return getattr(primitives, name)
 
-    def matmul(self, a, b):
+    def matmul(self, a: Any, b: Any) -> Any:
         product = primitives.matmul(a, b)
         self.left -= 1
         if self.left == -1:
@@ -146,19 +148,19 @@ class Spoilt:
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_no_work_is_negative_and_every_output_is_written(case):
+def test_no_work_is_negative_and_every_output_is_written(case: Case) -> None:
     cost = price(case)
     for work in (cost.forward, *cost.gradients):
         assert min(work.matmuls, work.flops, work.elements) >= 0
     assert cost.forward.elements >= sum(spec.size for spec in case.outputs)
 
 
-def test_the_gradient_of_a_lookup_writes_the_whole_table():
+def test_the_gradient_of_a_lookup_writes_the_whole_table() -> None:
     cost = price(case("embedding", (1000, 4), draw.integers(2, high=1000)))
     assert cost.forward.elements < 1000 < 4000 <= cost.gradients[0].elements
 
 
-def test_a_batch_counts_in_proportion():
+def test_a_batch_counts_in_proportion() -> None:
     """Twice the rows are twice the FLOPs of one multiply."""
     op = CATALOGUE["linear"]
     one, two = (op.cost((Spec((n, 4)), Spec((4, 2))), (Spec((n, 2)),)).forward for n in (3, 6))

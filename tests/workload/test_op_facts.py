@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from harness.workload import primitives
 from harness.workload.ops import CATALOGUE, Sizes
-from tests.helpers.op_cases import CASES, example
+from tests.helpers.op_cases import CASES, Case, example
 
 BIASED = [case for case in CASES if CATALOGUE[case.op].bias_position in range(len(case.arguments))]
 SCALARS = [op for op in CATALOGUE if CATALOGUE[op].elementwise]
 
 
-def forward(case, arrays):
+def forward(case: Any, arrays: dict[str, np.ndarray]) -> Any:
     return CATALOGUE[case.op].forward(primitives, *arrays, **case.attrs)
 
 
 @pytest.mark.parametrize("op", CATALOGUE)
 @pytest.mark.parametrize("sizes", [Sizes(), Sizes(batch=1, tokens=2, width=8, image=5, channels=8, groups=2)], ids=str)
-def test_an_example_fits_whatever_the_sizes(op, sizes):
+def test_an_example_fits_whatever_the_sizes(op: str, sizes: Sizes) -> None:
     made = CATALOGUE[op].example(sizes)
     assert CATALOGUE[op].shape(*(drawn.spec for drawn in made.arguments.values()), **made.attrs)
 
 
 @pytest.mark.parametrize("op", CATALOGUE)
-def test_weights_are_arguments_that_can_be_learnt(op):
+def test_weights_are_arguments_that_can_be_learnt(op: str) -> None:
     rule, arguments = CATALOGUE[op], example(op).arguments
     assert all(arguments[position].differentiable for position in rule.weights)
     assert all(len(arguments[position].spec.shape) in (2, 4) for position in rule.matrices)
@@ -33,7 +35,7 @@ def test_weights_are_arguments_that_can_be_learnt(op):
 
 
 @pytest.mark.parametrize("case", BIASED, ids=str)
-def test_a_bias_moves_its_channel_by_as_much_as_it_moves(case):
+def test_a_bias_moves_its_channel_by_as_much_as_it_moves(case: Case) -> None:
     arrays = case.arrays()
     before, _ = forward(case, arrays)
     arrays[CATALOGUE[case.op].bias_position][0] += 0.5
@@ -44,7 +46,7 @@ def test_a_bias_moves_its_channel_by_as_much_as_it_moves(case):
 
 
 @pytest.mark.parametrize("op", SCALARS)
-def test_the_slope_of_a_scalar_function_jumps_at_its_corners_alone(op):
+def test_the_slope_of_a_scalar_function_jumps_at_its_corners_alone(op: str) -> None:
     x = np.arange(-8, 8, 1e-3) + 5e-4
     slope = forward(example(op), [x])[1]()[0]
     jumps = np.flatnonzero(np.abs(np.diff(slope)) > 0.01)
@@ -52,12 +54,12 @@ def test_the_slope_of_a_scalar_function_jumps_at_its_corners_alone(op):
 
 
 @pytest.mark.parametrize("op", [op for op in CATALOGUE if op not in SCALARS])
-def test_only_a_scalar_function_has_corners(op):
+def test_only_a_scalar_function_has_corners(op: str) -> None:
     assert not CATALOGUE[op].corners
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.op in SCALARS], ids=str)
-def test_a_scalar_function_has_its_slope_for_a_local_gradient(case):
+def test_a_scalar_function_has_its_slope_for_a_local_gradient(case: Case) -> None:
     (x,) = case.arrays()
     y, local = forward(case, [x])
     (slope,) = local()
@@ -66,7 +68,7 @@ def test_a_scalar_function_has_its_slope_for_a_local_gradient(case):
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_products_are_all_multiplies_of_forward_or_none(case):
+def test_products_are_all_multiplies_of_forward_or_none(case: Case) -> None:
     products = CATALOGUE[case.op].products(case.specs, case.outputs, **case.attrs)
     work = CATALOGUE[case.op].cost(case.specs, case.outputs, **case.attrs).forward
     if products:
@@ -75,7 +77,7 @@ def test_products_are_all_multiplies_of_forward_or_none(case):
 
 
 @pytest.mark.parametrize("op", [op for op in CATALOGUE if CATALOGUE[op].has_loop])
-def test_a_loop_sees_no_token_before_its_turn(op):
+def test_a_loop_sees_no_token_before_its_turn(op: str) -> None:
     case = example(op)
     arrays = case.arrays()
     before, _ = forward(case, arrays)

@@ -8,11 +8,11 @@ import pytest
 from harness.workload import primitives
 from harness.workload.ops import CATALOGUE
 from tests.helpers import textbook
-from tests.helpers.op_cases import CASES
+from tests.helpers.op_cases import CASES, Case
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if hasattr(textbook, case.op)], ids=str)
-def test_forward_is_the_textbook_formula(case):
+def test_forward_is_the_textbook_formula(case: Case) -> None:
     arrays = case.arrays()
     found, _ = CATALOGUE[case.op].forward(primitives, *arrays, **case.attrs)
     expected = getattr(textbook, case.op)(*arrays, **case.attrs)
@@ -23,6 +23,6 @@ def test_forward_is_the_textbook_formula(case):
 
 
 @pytest.mark.parametrize("op", ["softmax", "log_softmax"])
-def test_large_logits_do_not_overflow(op):
+def test_large_logits_do_not_overflow(op: str) -> None:
     found = getattr(primitives, op)(np.array([[1e4, 1e4, -1e4]]))
     assert np.isfinite(found).all()

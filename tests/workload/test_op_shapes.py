@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from harness.workload import primitives
 from harness.workload.ops import CATALOGUE, Spec, WorkloadError
-from tests.helpers.op_cases import CASES, TIES
+from tests.helpers.op_cases import CASES, TIES, Case
 
 
-def spec(*shape):
+def spec(*shape: Any) -> Any:
     return Spec(shape)
 
 
-def ids(*shape):
+def ids(*shape: Any) -> Any:
     return Spec(shape, "int")
 
 
 @pytest.mark.parametrize("case", CASES + TIES, ids=str)
-def test_shape_rule_is_the_shape_that_the_maths_gives(case):
+def test_shape_rule_is_the_shape_that_the_maths_gives(case: Case) -> None:
     output, _ = CATALOGUE[case.op].forward(primitives, *case.arrays(), **case.attrs)
     parts = output if isinstance(output, tuple) else (output,)
     assert [part.shape for part in parts] == [spec.shape for spec in case.outputs]
 
 
-def mask(*shape):
+def mask(*shape: Any) -> Any:
     return Spec(shape, "bool")
 
 
-def table(*shape):
+def table(*shape: Any) -> Any:
     return Spec(shape, "constant")
 
 
@@ -124,7 +126,9 @@ REFUSED = (
 
 
 @pytest.mark.parametrize(("op", "inputs", "attrs", "said"), REFUSED)
-def test_what_does_not_fit_is_refused_by_op_and_value(op, inputs, attrs, said):
+def test_what_does_not_fit_is_refused_by_op_and_value(
+    op: str, inputs: tuple[Any, ...], attrs: dict[str, Any], said: str
+) -> None:
     with pytest.raises(WorkloadError) as refusal:
         CATALOGUE[op].shape(*inputs, **attrs)
     assert str(refusal.value).startswith(f"{op}: ")

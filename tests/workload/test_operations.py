@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from harness.workload import draw, primitives
 from harness.workload.operations import count
 from harness.workload.ops import CATALOGUE
-from tests.helpers.op_cases import CASES, case
+from tests.helpers.op_cases import CASES, Case, case
 
 N = 24
 IMAGE = (2, 6, 4, 3)  # 144 elements
@@ -27,14 +29,14 @@ SCALAR_NODES = [
 ]
 
 
-def counted(case, wanted=None):
+def counted(case: Any, wanted: Any = None) -> Any:
     wants = [i in (case.floats if wanted is None else wanted) for i in range(len(case.specs))]
     found = count(case.op, case.specs, wants, **case.attrs)
     return found.forward, found.backward
 
 
 @pytest.mark.parametrize(("case", "forward", "backward"), SCALAR_NODES, ids=str)
-def test_a_scalar_node_takes_what_its_formula_says(case, forward, backward):
+def test_a_scalar_node_takes_what_its_formula_says(case: Case, forward: int, backward: int) -> None:
     assert counted(case) == (forward * N, backward * N)
 
 
@@ -65,32 +67,32 @@ def test_a_scalar_node_takes_what_its_formula_says(case, forward, backward):
     ],
     ids=str,
 )  # fmt: skip
-def test_other_ops_take_what_their_formulas_say(case, forward, backward):
+def test_other_ops_take_what_their_formulas_say(case: Case, forward: int, backward: int) -> None:
     assert counted(case) == (forward, backward)
 
 
-def test_a_gradient_that_is_not_wanted_takes_nothing():
+def test_a_gradient_that_is_not_wanted_takes_nothing() -> None:
     product = case("multiply", (4, 6), (4, 6))
     assert [counted(product, wanted) for wanted in ([0], [1], [0, 1])] == [(N, N), (N, N), (N, 2 * N)]
 
 
 @pytest.mark.parametrize("one", CASES, ids=str)
-def test_every_op_can_be_counted_and_moving_values_is_free(one):
+def test_every_op_can_be_counted_and_moving_values_is_free(one: Case) -> None:
     forward, backward = counted(one)
     moving = {"split", "concatenate", "flatten", "image_tokens", "transpose_tokens", "unstack_tokens", "stack_tokens"}
     assert min(forward, backward) >= 0
     assert (forward + backward == 0) == (one.op in moving | {"first_token", "tied_linear"} or only_multiplies(one))
 
 
-def only_multiplies(one):
+def only_multiplies(one: Any) -> Any:
     return one.op in ("linear", "conv2d", "conv_transpose2d") and len(one.specs) == 2
 
 
-def test_an_operation_more_in_a_rule_is_counted(monkeypatch):
+def test_an_operation_more_in_a_rule_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forward and backward of tanh, each with a sum more."""
     rule = CATALOGUE["tanh"]
 
-    def forward(xp, x):
+    def forward(xp: Any, x: Any) -> Any:
         y = xp.tanh(x)
         return y + 0, lambda: (1 - y * y,)
 
@@ -100,7 +102,7 @@ def test_an_operation_more_in_a_rule_is_counted(monkeypatch):
     assert counted(case("tanh", (4, 6))) == (before[0] + N, before[1] + N)
 
 
-def test_a_primitive_counts_as_what_numpy_runs(monkeypatch):
+def test_a_primitive_counts_as_what_numpy_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Softmax without the shift by the row's maximum has a maximum and a subtraction less."""
     scores = case("attention", (1, 4, 6), (1, 4, 6), (1, 4, 6), heads=1, causal=False)
     before = counted(scores)

@@ -9,7 +9,7 @@ import numpy as np
 from harness.workload import primitives
 
 
-def test_one_hot_takes_no_more_than_its_result():
+def test_one_hot_takes_no_more_than_its_result() -> None:
     """A row for each possible id, as `np.eye` has them, would be 20 GB for the vocabulary of GPT-2."""
     ids, n = np.array([[3, 0], [4999, 3]], np.int32), 5000
     tracemalloc.start()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,24 +16,25 @@ from harness.workload.backprop import run_backward, run_forward
 from harness.workload.ops import CATALOGUE, norm
 from harness.workload.oracle import reference
 from harness.workload.rounding import GRADIENT_AT_MOST, LOSS_AT_LEAST, UNIT, answer_in_float32, gradient_limit
+from harness.workload.trace import Graph
 from harness.workload.workload import Workload
 
 GPT2 = {"batch": 2, "tokens": 16, "layers": 2, "width": 32, "heads": 2, "vocabulary": 50, "context": 16}
 CONVNEXT = {"batch": 2, "image": 64, "classes": 10, "blocks": 1, "width": 8}
 
 
-def test_a_gradients_limit_grows_with_the_root_of_its_sum_and_with_the_rules_own_error():
+def test_a_gradients_limit_grows_with_the_root_of_its_sum_and_with_the_rules_own_error() -> None:
     assert gradient_limit(0.0, 4 * 10**6) == pytest.approx(10 * gradient_limit(0.0, 4 * 10**4))
     assert gradient_limit(2e-5) == pytest.approx(2 * gradient_limit(1e-5))
     assert gradient_limit() == gradient_limit(1e-9, 2) < 4e-6
 
 
 @pytest.mark.parametrize("own", [1.0, math.inf, math.nan])
-def test_a_gradient_of_which_float32_keeps_less_than_three_digits_is_not_verified(own):
+def test_a_gradient_of_which_float32_keeps_less_than_three_digits_is_not_verified(own: float) -> None:
     assert gradient_limit(own) == GRADIENT_AT_MOST
 
 
-def test_a_loss_of_a_million_squares_may_be_off_further_than_one_of_few():
+def test_a_loss_of_a_million_squares_may_be_off_further_than_one_of_few() -> None:
     """XLA's loss of this op is off by 2e-4."""
     million, few = (
         reference(w.graph, w.sample())
@@ -44,24 +47,24 @@ def test_a_loss_of_a_million_squares_may_be_off_further_than_one_of_few():
     assert few.allowed.loss == LOSS_AT_LEAST
 
 
-def gelu(call):
+def gelu(call: Any) -> Any:
     """The tanh form for the exact one, and the other way round."""
     return call.attrs | {"approximate": not call.attrs.get("approximate", True)} if call.op == "gelu" else call.attrs
 
 
-def epsilon(call):
+def epsilon(call: Any) -> Any:
     return call.attrs | {"eps": call.attrs["eps"] / 10} if "eps" in call.attrs else call.attrs
 
 
-def scores(monkeypatch):
+def scores(monkeypatch: pytest.MonkeyPatch) -> None:
     right = primitives.softmax
     monkeypatch.setattr(primitives, "softmax", lambda x: right(np.float32(1.001) * x))
 
 
-def unbiased_variance(monkeypatch):
+def unbiased_variance(monkeypatch: pytest.MonkeyPatch) -> None:
     right = norm._normalise
 
-    def wrong(xp, x, axes, eps):
+    def wrong(xp: Any, x: Any, axes: Any, eps: Any) -> Any:
         n = math.prod(x.shape[axis] for axis in axes)
         normalised, deviation = right(xp, x, axes, eps * (n - 1) / n)
         factor = np.float32(math.sqrt((n - 1) / n))
@@ -81,7 +84,9 @@ def unbiased_variance(monkeypatch):
         pytest.param("op", {"op": "batch_norm"}, unbiased_variance, id="variance over n - 1"),
     ],
 )
-def test_a_program_that_is_slightly_wrong_is_found_by_its_gradients(monkeypatch, model, sizes, change):
+def test_a_program_that_is_slightly_wrong_is_found_by_its_gradients(
+    monkeypatch: pytest.MonkeyPatch, model: str, sizes: dict[str, int] | dict[str, str], change: Callable[..., Any]
+) -> None:
     """With what rounding adds in float32."""
     workload = Workload.of(model, sizes)
     graph, arrays = workload.graph, workload.sample()
@@ -93,12 +98,12 @@ def test_a_program_that_is_slightly_wrong_is_found_by_its_gradients(monkeypatch,
     assert "gradient of" in judged(expected, answer_in_float32(graph, arrays)[1])
 
 
-def judged(expected, gradients):
+def judged(expected: Any, gradients: Any) -> Any:
     return agreement([expected.loss], [gradients], expected).failure("fp32")
 
 
 @pytest.mark.parametrize("name", ["b1", "b2", "w1"])
-def test_a_gradient_that_is_left_out_or_a_mean_over_one_less_is_found(mlp, name):
+def test_a_gradient_that_is_left_out_or_a_mean_over_one_less_is_found(mlp: Workload, name: str) -> None:
     expected = reference(mlp.graph, mlp.sample())
     _, gradients = answer_in_float32(mlp.graph, mlp.sample())
     for wrong in (np.zeros_like(gradients[name]), gradients[name] * np.float32(4 / 3)):
@@ -106,7 +111,7 @@ def test_a_gradient_that_is_left_out_or_a_mean_over_one_less_is_found(mlp, name)
 
 
 @pytest.mark.slow
-def test_mobilenets_scales_before_a_depthwise_convolution_are_ill_conditioned(monkeypatch):
+def test_mobilenets_scales_before_a_depthwise_convolution_are_ill_conditioned(monkeypatch: pytest.MonkeyPatch) -> None:
     """The norm behind the convolution takes a scale out again, all but what shifts and relu6 leave of it.
 
     So the terms of its gradient cancel: they are hundreds of times as large as their sum, and so is the rounding of
@@ -126,13 +131,13 @@ def test_mobilenets_scales_before_a_depthwise_convolution_are_ill_conditioned(mo
     assert max(own, key=own.get) in before
 
 
-def cancellation(monkeypatch, graph, arrays):
+def cancellation(monkeypatch: pytest.MonkeyPatch, graph: Graph, arrays: dict[str, np.ndarray]) -> Any:
     """For the scale of each batch norm, the sum of its gradient's absolute terms over that of its terms, in norm."""
     names = {id(arrays[name]): name for name in graph.params}
     found = {}
     right = norm.batch_norm.backward
 
-    def backward(self, xp, grad, local, inputs, wants, **attrs):
+    def backward(self: Any, xp: Any, grad: Any, local: Any, inputs: Any, wants: Any, **attrs: Any) -> Any:
         terms, axes = grad * local[0], tuple(range(grad.ndim - 1))
         found[names[id(inputs[1])]] = np.linalg.norm(np.abs(terms).sum(axes)) / np.linalg.norm(terms.sum(axes))
         return right(self, xp, grad, local, inputs, wants, **attrs)
@@ -144,7 +149,7 @@ def cancellation(monkeypatch, graph, arrays):
     return found
 
 
-def test_overflow_in_float32_shows_in_the_limit_alone(mlp):
+def test_overflow_in_float32_shows_in_the_limit_alone(mlp: Workload) -> None:
     arrays = mlp.sample() | {"w1": np.full_like(mlp.sample()["w1"], 1e38)}
     expected = reference(mlp.graph, arrays)
     assert math.isfinite(expected.loss)

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any, Never
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from adapters.common.program import Part
 from adapters.numpy import Program as Numpy
 from harness.workload.cost import phase_work
 from harness.workload.expected import Departures
+from harness.workload.trace import Graph
 
 # Seconds of each phase: backward takes 2.5 times forward; training adds 3 times inference.
 SECONDS = {"inference": 0.003, "forward": 0.004, "backward": 0.010, "gradient": 0.012}
@@ -30,70 +32,70 @@ ANSWERS = 3  # the worker's first descriptor of its own: the pipe to the parent
 ctypes.CDLL(None).prctl(29, 1)  # PR_SET_TIMERSLACK: sleep exactly
 
 
-def hangs():
+def hangs() -> None:
     time.sleep(3600)
 
 
-def exits():
+def exits() -> None:
     os._exit(7)
 
 
-def leaves():
+def leaves() -> None:
     sys.exit("a framework that gives up")
 
 
-def killed():
+def killed() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def segfaults():
+def segfaults() -> None:
     os.kill(os.getpid(), signal.SIGSEGV)
 
 
-def rubbish():
+def rubbish() -> None:
     os.write(ANSWERS, b"\xff\x00 rubbish\n")
 
 
-def endless():
+def endless() -> None:
     while True:
         os.write(ANSWERS, b"x" * 2**16)
 
 
-def deaf():
+def deaf() -> None:
     os.close(ANSWERS)
     time.sleep(3600)
 
 
-def prints():
+def prints() -> None:
     print("noise on stdout", flush=True)
     os.write(1, b"and on its descriptor\n")
 
 
-def memory():
+def memory() -> Never:
     raise MemoryError("Unable to allocate 8.00 TiB")
 
 
-def hungry():
+def hungry() -> None:
     """Takes more than its limit, which is what it has and 64 MiB."""
     held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (held + 2**26, resource.RLIM_INFINITY))
     np.ones(2**27)
 
 
-def exhausted():
+def exhausted() -> Never:
     raise RuntimeError("RESOURCE_EXHAUSTED: Failed to allocate request for 8.00TiB\nand a page of advice")
 
 
-def retraces():
+def retraces() -> Never:
     raise RuntimeError("forward was traced a second time")
 
 
-def undone():
+def undone() -> Never:
     raise Unsupported("this op has no gradient here")
 
 
-def spins():
-    def spin():
+def spins() -> None:
+    def spin() -> None:
         while True:
             pass
 
@@ -103,15 +105,15 @@ def spins():
 class Array:
     """A result that is computed by the time `ready`."""
 
-    def __init__(self, value, ready=0.0):
+    def __init__(self, value: Any, ready: Any = 0.0) -> None:
         self.value = value
         self.ready = ready
 
-    def __float__(self):
+    def __float__(self) -> float:
         return float(self.value)
 
 
-def call_name(call):
+def call_name(call: Any) -> Any:
     """The phase that a bound method, or a partial of one, runs."""
     return getattr(call, "func", call).__name__
 
@@ -119,24 +121,26 @@ def call_name(call):
 class Adapter:
     executions = ()
 
-    def __init__(self, device, threads, precision):
+    def __init__(self, device: str, threads: Any, precision: str) -> None:
         self.device = device
 
-    def describe(self):
+    def describe(self) -> Any:
         return {"fake": "1.0"}
 
-    def load(self, graph, arrays, execution, choices=None, directions=None):
+    def load(
+        self, graph: Graph, arrays: dict[str, np.ndarray], execution: str, choices: Any = None, directions: Any = None
+    ) -> Any:
         if execution == "unsupported":
             raise Unsupported("the fake framework cannot do this")
         return Program(graph, arrays, execution)
 
-    def refusal(self, error):
+    def refusal(self, error: Any) -> None:
         return None
 
-    def departures(self, execution, choices):
+    def departures(self, execution: str, choices: Any) -> Any:
         return Departures()
 
-    def wait(self, value):
+    def wait(self, value: Any) -> None:
         if isinstance(value, Array):
             time.sleep(max(0.0, value.ready - time.perf_counter()))
         elif isinstance(value, dict):
@@ -145,13 +149,13 @@ class Adapter:
             for part in value:
                 self.wait(part)
 
-    def peak_bytes(self, call):
+    def peak_bytes(self, call: Any) -> Any:
         if os.environ.get("FAKE_ALLOCATOR") == "broken":
             raise RuntimeError("no statistics\nand a page of advice")
         result = call()
         return result, None if self.device == "cpu" else PEAKS[call_name(call)]
 
-    def device_seconds(self, call):
+    def device_seconds(self, call: Any) -> Any:
         start = time.perf_counter()
         result = call()
         self.wait(result)
@@ -164,7 +168,7 @@ class Program:
     phases = PHASES
     repeatable = True
 
-    def __init__(self, graph, arrays, execution):
+    def __init__(self, graph: Graph, arrays: dict[str, np.ndarray], execution: str) -> None:
         numpy = Numpy(Part(graph, {name: np.array(array) for name, array in arrays.items()}))
         self.loss, self.gradients = numpy.gradient()
         self.work = phase_work(graph)
@@ -177,7 +181,7 @@ class Program:
         elif self.execution == "off":
             self.gradients["w1"] *= 1.01
 
-    def take(self, phase, value):
+    def take(self, phase: str, value: Any) -> Any:
         """The value, after the time of the phase, or at once but ready only then."""
         if "cupti.cupti" in sys.modules:
             self.work_on_device(sys.modules["cupti.cupti"], SECONDS[phase])
@@ -187,7 +191,7 @@ class Program:
         time.sleep(seconds)
         return Array(value)
 
-    def work_on_device(self, cupti, seconds):
+    def work_on_device(self, cupti: Any, seconds: float) -> None:
         kinds, start = cupti.ActivityKind, time.perf_counter()
         busy, zeroed = DEVICE_SHARE * seconds, 1e-4
         cupti.run(kinds.MEMSET, start, start + zeroed)
@@ -195,32 +199,32 @@ class Program:
         cupti.run(kinds.CONCURRENT_KERNEL, start + 4 * zeroed, start + zeroed + busy)
         cupti.run(kinds.CONCURRENT_KERNEL, 0, 0)  # cut off
 
-    def inference(self):
+    def inference(self) -> Any:
         self.calls += 1
         if self.calls == self.fault_at:
             globals()[self.execution]()
         return self.take("inference", self.loss)
 
-    def forward(self):
+    def forward(self) -> Any:
         return self.take("forward", self.loss), "what backward needs"
 
-    def backward(self, kept):
+    def backward(self, kept: Any) -> Any:
         return {name: self.take("backward", g) if i == 0 else Array(g) for i, (name, g) in enumerate(self.pairs())}
 
-    def gradient(self):
+    def gradient(self) -> Any:
         loss = self.take("gradient", self.loss)
         return loss, {name: Array(g, loss.ready) for name, g in self.pairs()}
 
-    def pairs(self):
+    def pairs(self) -> Any:
         return self.gradients.items()
 
-    def export(self, gradients):
+    def export(self, gradients: Any) -> Any:
         return {name: np.array(array.value) for name, array in gradients.items()}
 
-    def residual_bytes(self, kept):
+    def residual_bytes(self, kept: Any) -> int:
         return 2**20
 
-    def executed(self):
+    def executed(self) -> Any:
         found = {phase: Executed(self.work[phase].matmuls, self.work[phase].flops) for phase in PHASES}
         if self.execution == "shirks":
             found["backward"] = Executed(found["backward"].matmuls - 1, found["backward"].flops)

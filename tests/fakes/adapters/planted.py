@@ -9,12 +9,16 @@ others. `no_relu` cannot load a relu alone.
 from __future__ import annotations
 
 import random
+from typing import Any
+
+import numpy as np
 
 from adapters.base import EXTRA_PHASES, PHASES, Unsupported
 from harness.measure import clock
 from harness.workload.backprop import wants
 from harness.workload.cost import price
 from harness.workload.ops import CATALOGUE, Work
+from harness.workload.trace import Graph
 
 FLOP_S, ELEMENT_S = 8e-9, 1e-7
 OP_S, WHOLE_S = 2e-4, 3e-4  # of calling an op, and a pass
@@ -24,15 +28,15 @@ NOISE = 0.01  # standard deviation of the logarithm of each time
 class Clock:
     """Stands still, but for what sleeps and what is read."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.now = 0.0
         self.random = random.Random(0)
 
-    def read(self):
+    def read(self) -> Any:
         self.now += 1e-7
         return self.now
 
-    def sleep(self, seconds):
+    def sleep(self, seconds: float) -> None:
         self.now += seconds * self.random.lognormvariate(0, NOISE)
 
 
@@ -42,28 +46,30 @@ CLOCK = Clock()
 class Adapter:
     executions = ()
 
-    def __init__(self, device, threads, precision):
+    def __init__(self, device: str, threads: Any, precision: str) -> None:
         clock.perf_counter = CLOCK.read
 
-    def describe(self):
+    def describe(self) -> Any:
         return {"planted": "1.0"}
 
-    def load(self, graph, arrays, execution, choices=None, directions=None):
+    def load(
+        self, graph: Graph, arrays: dict[str, np.ndarray], execution: str, choices: Any = None, directions: Any = None
+    ) -> Any:
         if execution == "no_relu" and [call.op for call in graph.calls] == ["relu"]:
             raise Unsupported("planted: it has no relu alone")
         return Program(graph, execution)
 
-    def refusal(self, error):
+    def refusal(self, error: Any) -> None:
         return None
 
-    def wait(self, value):
+    def wait(self, value: Any) -> None:
         pass
 
 
 class Program:
     repeatable = True
 
-    def __init__(self, graph, execution):
+    def __init__(self, graph: Graph, execution: str) -> None:
         self.execution = execution
         sides = {side: graph.side(side) for side in ("inputs", "params")} if graph.gradients == "both" else {}
         self.phases = (*PHASES, *(phase for phase in EXTRA_PHASES if phase.partition("_")[2] in sides))
@@ -71,20 +77,20 @@ class Program:
             of = sides.get(phase.partition("_")[2], graph)
             setattr(self, phase, self.sleeper(phase.partition("_")[0], of))
 
-    def sleeper(self, phase, graph):
+    def sleeper(self, phase: str, graph: Graph) -> Any:
         seconds = sum(self.seconds(phase, graph, call) for call in self.calls(graph)) + WHOLE_S
 
-        def sleep(*_):
+        def sleep(*_: Any) -> Any:
             CLOCK.sleep(seconds)
             return seconds, seconds
 
         return sleep
 
-    def calls(self, graph):
+    def calls(self, graph: Graph) -> Any:
         multiplying = [call for call in graph.calls if price(graph, call).forward.flops]
         return multiplying if self.execution == "fused" and multiplying else graph.calls
 
-    def seconds(self, phase, graph, call):
+    def seconds(self, phase: str, graph: Graph, call: Any) -> Any:
         """Of one call, in a pass."""
         priced, wanting, weights = price(graph, call), wants(graph, call), CATALOGUE[call.op].weights
         forward = self.of(priced.forward)
@@ -102,5 +108,5 @@ class Program:
         passes = {"inference": forward, "forward": forward, "backward": backward, "gradient": forward + backward}
         return passes[phase] + called
 
-    def of(self, work: Work):
+    def of(self, work: Work) -> Any:
         return work.flops * FLOP_S if work.flops else work.elements * ELEMENT_S

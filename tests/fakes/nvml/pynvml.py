@@ -4,8 +4,11 @@
 left out is not shown.
 """
 
+from __future__ import annotations
+
 import json
 import os
+from typing import Any
 
 NVML_CLOCK_SM, NVML_TEMPERATURE_GPU = 1, 0
 
@@ -18,59 +21,59 @@ class NVMLError(Exception):
     pass
 
 
-def nvmlInit():
+def nvmlInit() -> None:
     if "FAKE_NVML" not in os.environ:
         raise NVMLError("no driver")
 
 
-def nvmlSystemGetDriverVersion():
+def nvmlSystemGetDriverVersion() -> str:
     return "600.00"
 
 
-def nvmlDeviceGetCount():
+def nvmlDeviceGetCount() -> int:
     return 1
 
 
-def nvmlDeviceGetName(handle):
+def nvmlDeviceGetName(handle: Any) -> str:
     return "Fake GPU"
 
 
-def nvmlDeviceGetHandleByIndex(index):
+def nvmlDeviceGetHandleByIndex(index: Any) -> Any:
     asked.append(index)
     return index
 
 
-def nvmlDeviceGetHandleByUUID(uuid):
+def nvmlDeviceGetHandleByUUID(uuid: Any) -> Any:
     asked.append(uuid)
     return uuid
 
 
-def _look(position):
+def _look(position: Any) -> Any:
     looks = json.loads(os.environ["FAKE_NVML"])
     if _looks >= len(looks) or position >= len(looks[_looks]) or looks[_looks][position] is None:
         raise NVMLError("not shown")
     return looks[_looks][position]
 
 
-def nvmlDeviceGetClockInfo(handle, kind):
+def nvmlDeviceGetClockInfo(handle: Any, kind: Any) -> Any:
     return _look(0)
 
 
-def nvmlDeviceGetTemperature(handle, kind):
+def nvmlDeviceGetTemperature(handle: Any, kind: Any) -> Any:
     return _look(1)
 
 
-def nvmlDeviceGetTotalEnergyConsumption(handle):
+def nvmlDeviceGetTotalEnergyConsumption(handle: Any) -> Any:
     if not energy_mj:
         raise NVMLError("not shown")
     return energy_mj.pop(0)
 
 
-def nvmlDeviceGetPowerUsage(handle):
+def nvmlDeviceGetPowerUsage(handle: Any) -> Any:
     return _look(3)
 
 
-def nvmlDeviceGetCurrentClocksThrottleReasons(handle):
+def nvmlDeviceGetCurrentClocksThrottleReasons(handle: Any) -> Any:
     global _looks
     try:
         return _look(2)

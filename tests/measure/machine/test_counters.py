@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +19,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @pytest.fixture
-def kernel(tmp_path):
+def kernel(tmp_path: Path) -> Callable[..., Any]:
     """`kernel(path=content)` writes files of a file system that shows what a kernel on metal shows."""
 
     def write(files: dict[str, str]) -> Path:
@@ -42,11 +44,11 @@ def kernel(tmp_path):
     return write
 
 
-def test_everything_that_a_kernel_shows_is_seen(kernel):
+def test_everything_that_a_kernel_shows_is_seen(kernel: Callable[..., Any]) -> None:
     assert look(kernel({})) == {"load": 1.5, "steal_s": 3.0, "cpu_mhz": 2500, "cpu_celsius": 63.5, "throttles": 7}
 
 
-def test_counters_count_from_the_start_of_a_visit_and_gauges_are_those_of_its_end(kernel):
+def test_counters_count_from_the_start_of_a_visit_and_gauges_are_those_of_its_end(kernel: Callable[..., Any]) -> None:
     before = look(kernel({}))
     later = {
         "proc/stat": f"cpu  1 2 3 4 5 6 7 {4 * TICKS} 0 0\n",
@@ -57,19 +59,19 @@ def test_counters_count_from_the_start_of_a_visit_and_gauges_are_those_of_its_en
     assert seen == {"load": [1.5], "steal_s": [1.0], "cpu_mhz": [2500], "cpu_celsius": [90.0], "throttles": [2]}
 
 
-def test_a_sensor_that_refuses_is_absent(kernel):
+def test_a_sensor_that_refuses_is_absent(kernel: Callable[..., Any]) -> None:
     root = kernel({"sys/class/thermal/thermal_zone0/temp": "", "sys/class/thermal/thermal_zone1/temp": "?"})
     assert "cpu_celsius" not in look(root)
 
 
-def test_a_virtual_machine_shows_its_clock_elsewhere(kernel, tmp_path):
+def test_a_virtual_machine_shows_its_clock_elsewhere(kernel: Callable[..., Any], tmp_path: Path) -> None:
     root = kernel({})
     for path in root.glob("sys/devices/system/cpu/*/cpufreq/*"):
         path.unlink()
     assert look(root)["cpu_mhz"] == 1500
 
 
-def test_this_machine_can_be_looked_at():
+def test_this_machine_can_be_looked_at() -> None:
     seen = between(look(), look())
     assert seen["load"][0] >= 0 and seen["steal_s"][0] >= 0
 
@@ -89,7 +91,7 @@ def measured(cycles: int = 40, slower: float = 1.0, **seen: list[float]) -> Samp
     )
 
 
-def test_a_quiet_trial_is_not_noisy_and_its_numbers_are_in_the_schema():
+def test_a_quiet_trial_is_not_noisy_and_its_numbers_are_in_the_schema() -> None:
     trials = [measured(load=[1.0, 1.2], steal_s=[0.0, 0.4], cpu_mhz=[2000, 3000], throttles=[0], gpu_slowed=[0x05])]
     assert noise(trials, 1) == ""
     found = surroundings(trials, 1)
@@ -103,18 +105,18 @@ def test_a_quiet_trial_is_not_noisy_and_its_numbers_are_in_the_schema():
     assert abs(found["drift"]) < 1e-3
 
 
-def test_throttling_makes_a_cell_noisy_and_says_why():
+def test_throttling_makes_a_cell_noisy_and_says_why() -> None:
     trials = [measured(), measured(throttles=[0, 2]), measured(gpu_slowed=[0, 0x44, 0x08])]
     assert noise(trials, 1) == (
         "trial 2: the CPU was throttled 2 times; trial 3: the GPU was slowed by hardware slowdown, thermal slowdown"
     )
 
 
-def test_a_drift_is_measured_and_tested():
+def test_a_drift_is_measured_and_tested() -> None:
     found = surroundings([measured(), measured(slower=1.2)], 1)
     assert found["drift"] == pytest.approx(0.2, abs=0.01)
     assert found["drift_significant"] == 1
 
 
-def test_one_cycle_has_no_drift():
+def test_one_cycle_has_no_drift() -> None:
     assert "drift" not in surroundings([measured(cycles=1)], 1)

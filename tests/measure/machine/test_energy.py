@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import math
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -13,7 +17,7 @@ from tests.measure.machine.test_gpu import FAKE
 
 
 @pytest.fixture
-def driver(monkeypatch):
+def driver(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     spec = importlib.util.spec_from_file_location("fake_pynvml", FAKE)
     library = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(library)
@@ -23,7 +27,9 @@ def driver(monkeypatch):
     return library
 
 
-def test_a_gpus_counter_is_that_of_the_gpu_that_is_measured_on(driver, monkeypatch):
+def test_a_gpus_counter_is_that_of_the_gpu_that_is_measured_on(
+    driver: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
     driver.energy_mj = [5_000_000, 5_001_500]
     counter = counter_of("cuda")
@@ -32,27 +38,27 @@ def test_a_gpus_counter_is_that_of_the_gpu_that_is_measured_on(driver, monkeypat
     assert set(driver.asked) == {3}
 
 
-def test_a_gpu_that_shows_none_has_its_reason(driver):
+def test_a_gpu_that_shows_none_has_its_reason(driver: ModuleType) -> None:
     with pytest.raises(NoCounter, match=r"^the GPU's energy counter cannot be read \(not shown\)$"):
         counter_of("cuda").read()
 
 
-def test_without_a_driver_there_is_none(driver, monkeypatch):
+def test_without_a_driver_there_is_none(driver: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FAKE_NVML")
     with pytest.raises(NoCounter, match=r"^no NVIDIA driver answers \(no driver\)$"):
         counter_of("cuda")
 
 
-def test_a_cpu_without_a_counter_has_its_reason(tmp_path):
+def test_a_cpu_without_a_counter_has_its_reason(tmp_path: Path) -> None:
     with pytest.raises(NoCounter, match=r"^this machine shows no energy counter of its CPU$"):
         counter_of("cpu", tmp_path)
 
 
 @pytest.fixture
-def packages(tmp_path):
+def packages(tmp_path: Path) -> tuple[Path, Callable[..., Any]]:
     """Two packages of a CPU, and the cores of one, which its package counts too: the folder, and how to set them."""
 
-    def set_to(*microjoules):
+    def set_to(*microjoules: Any) -> None:
         for name, value in zip(("intel-rapl:0", "intel-rapl:1", "intel-rapl:0:0"), microjoules, strict=True):
             folder = tmp_path / "sys/class/powercap" / name
             folder.mkdir(parents=True, exist_ok=True)
@@ -62,7 +68,7 @@ def packages(tmp_path):
     return tmp_path, set_to
 
 
-def test_a_cpus_counter_is_that_of_all_packages_and_may_start_again(packages):
+def test_a_cpus_counter_is_that_of_all_packages_and_may_start_again(packages: tuple[Path, Callable[..., Any]]) -> None:
     root, set_to = packages
     set_to(1_000_000, 9_500_000, 77)
     counter = counter_of("cpu", root)
@@ -71,7 +77,9 @@ def test_a_cpus_counter_is_that_of_all_packages_and_may_start_again(packages):
     assert counter.spent(before, counter.read()) == pytest.approx(2 + 1)
 
 
-def test_a_cpus_counter_that_only_an_administrator_may_read_has_its_reason(packages):
+def test_a_cpus_counter_that_only_an_administrator_may_read_has_its_reason(
+    packages: tuple[Path, Callable[..., Any]],
+) -> None:
     root, set_to = packages
     set_to(1, 2, 3)
     counter = counter_of("cpu", root)
@@ -80,5 +88,5 @@ def test_a_cpus_counter_that_only_an_administrator_may_read_has_its_reason(packa
         counter.read()
 
 
-def test_a_counter_that_never_starts_again_is_a_difference():
+def test_a_counter_that_never_starts_again_is_a_difference() -> None:
     assert Counter("c", list, [math.inf]).spent([1e9], [1e9 + 2.5]) == 2.5

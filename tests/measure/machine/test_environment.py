@@ -26,7 +26,7 @@ from harness.paths import ROOT
         *("GOMP_SPINCOUNT", "CUBLAS_WORKSPACE_CONFIG", "NVIDIA_TF32_OVERRIDE", "ATEN_CPU_CAPABILITY", "LD_PRELOAD"),
     ],
 )
-def test_what_changes_kernels_is_recorded(name):
+def test_what_changes_kernels_is_recorded(name: str) -> None:
     assert that_matters({name: "a value", "PATH": "/bin", "HOME": "/root"}) == {name: "a value"}
 
 
@@ -38,17 +38,17 @@ def test_what_changes_kernels_is_recorded(name):
         *(("TORCH_HOME", "https://me:hunter2@example.org/models"), ("TORCHINDUCTOR_CACHE_DIR", "/home/me/cache")),
     ],
 )
-def test_nothing_that_may_be_a_secret_and_nothing_that_is_set_anew_is_recorded(name, value):
+def test_nothing_that_may_be_a_secret_and_nothing_that_is_set_anew_is_recorded(name: str, value: str) -> None:
     assert that_matters({name: value}) == {}
 
 
-def test_differences_name_the_variable_and_both_values():
+def test_differences_name_the_variable_and_both_values() -> None:
     assert differences({"A": "1", "B": "2"}, {"A": "1", "B": "3", "C": ""}) == [("B", "2", "3"), ("C", "not set", "")]
     assert differences(None, {}) == [("environment", "not known", "known")]
     assert differences(None, None) == []
 
 
-def test_a_sweep_adds_nothing_to_it_by_itself():
+def test_a_sweep_adds_nothing_to_it_by_itself() -> None:
     """What it imports, MLflow included, sets variables of its own; a record made later must name the same."""
     program = (
         "from harness.measure.machine.environment import that_matters\n"

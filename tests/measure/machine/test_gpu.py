@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib.util
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,10 +19,10 @@ FAKE = Path(__file__).parents[2] / "fakes" / "nvml" / "pynvml.py"
 
 
 @pytest.fixture
-def driver(monkeypatch):
+def driver(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """`driver(*looks)`: a driver that shows these, one after the other; returns the library that is asked."""
 
-    def make(*looks):
+    def make(*looks: Any) -> Any:
         spec = importlib.util.spec_from_file_location("fake_pynvml", FAKE)
         library = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(library)
@@ -34,12 +36,12 @@ def driver(monkeypatch):
     gpus.cache_clear()
 
 
-def test_gpus_are_named_with_their_driver(driver):
+def test_gpus_are_named_with_their_driver(driver: Callable[..., Any]) -> None:
     driver([1980, 41, 0])
     assert gpus() == ["Fake GPU, 600.00"]
 
 
-def test_without_a_driver_there_are_none_and_nothing_is_seen(driver):
+def test_without_a_driver_there_are_none_and_nothing_is_seen(driver: Callable[..., Any]) -> None:
     driver()
     assert gpus() == []
     with GpuWatch() as watch:
@@ -48,7 +50,9 @@ def test_without_a_driver_there_are_none_and_nothing_is_seen(driver):
 
 
 @pytest.mark.parametrize(("visible", "asked"), [("3,1", 3), ("", 0), ("GPU-8f2c", "GPU-8f2c")])
-def test_the_gpu_that_is_measured_on_is_watched_until_the_end_and_not_longer(driver, monkeypatch, visible, asked):
+def test_the_gpu_that_is_measured_on_is_watched_until_the_end_and_not_longer(
+    driver: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, visible: str, asked: int | str
+) -> None:
     library = driver([1980, 41, 0, 120500], [1200, 88, 0x44], [None, 89, None])
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     monkeypatch.setattr(gpu, "EVERY_S", 0.01)
@@ -64,7 +68,9 @@ def test_the_gpu_that_is_measured_on_is_watched_until_the_end_and_not_longer(dri
     assert library.asked == [asked]
 
 
-def test_a_visit_has_the_readings_that_were_made_during_it_and_one_at_its_end(driver, monkeypatch):
+def test_a_visit_has_the_readings_that_were_made_during_it_and_one_at_its_end(
+    driver: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     driver([1980, 41, 0], [1200, 42, 0], [1300, 43, 0])
     monkeypatch.setattr(gpu, "EVERY_S", 3600)
     with GpuWatch() as watch:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from adapters.common import cpu
@@ -15,23 +18,23 @@ GRAVITON = {"CPU implementer": "0x41", "CPU part": "0xd40", "Features": "fp asim
 
 
 @pytest.fixture
-def on(monkeypatch):
+def on(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """`on(cpu)`: how the machine is described with that CPU in it."""
 
-    def described(known):
+    def described(known: Any) -> Any:
         monkeypatch.setattr(cpu, "described", lambda: known)
         return describe()
 
     return described
 
 
-def test_this_cpu_is_described():
+def test_this_cpu_is_described() -> None:
     described = describe()
     assert described["cpu"] and described["instructions"] and ", family " in described["processor"]
     assert set(described["instructions"].split()) <= cpu.instructions()
 
 
-def test_instructions_and_model_make_another_machine_and_stepping_none(on):
+def test_instructions_and_model_make_another_machine_and_stepping_none(on: Callable[..., Any]) -> None:
     identities = [identity(on(known)) for known in (MILAN, GENOA, MILAN | {"model": "17"}, GRAVITON)]
     assert len(set(identities)) == 4
     assert identity(on(MILAN | {"stepping": "2"})) == identities[0]
@@ -53,7 +56,9 @@ def test_instructions_and_model_make_another_machine_and_stepping_none(on):
         (GRAVITON, "", ""),
     ],
 )
-def test_the_level_of_onednn_follows_the_cpu_and_its_variable(monkeypatch, known, asked, level):
+def test_the_level_of_onednn_follows_the_cpu_and_its_variable(
+    monkeypatch: pytest.MonkeyPatch, known: dict[str, str], asked: str, level: str
+) -> None:
     monkeypatch.setattr(cpu, "described", lambda: known)
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", asked)
     monkeypatch.delenv("DNNL_MAX_CPU_ISA", raising=False)
