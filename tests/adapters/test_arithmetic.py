@@ -20,7 +20,8 @@ from harness.workload.arithmetic import NUMPY
 from harness.workload.oracle import reference
 from harness.workload.trace import trace
 from harness.workload.workload import Workload
-from tests.adapters.test_contract import FRAMEWORKS, ONCE, adapter_of
+from tests.adapters.test_contract import ONCE
+from tests.helpers.executions import FRAMEWORKS, adapter_of
 from tests.helpers.op_cases import CASES, TIES, OpsModel
 
 EXACT = 1e-12

@@ -8,9 +8,11 @@ from adapters.base import Choices
 from harness.workload.agreement import agreement
 from harness.workload.oracle import reference
 from harness.workload.trace import trace
-from tests.adapters.test_contract import ONCE, adapter_of
+from tests.adapters.test_contract import ONCE
+from tests.helpers.executions import EXECUTIONS, WITH_AUTODIFF, adapter_of
 from tests.helpers.op_cases import CASES, TIES, OpsModel
-from tests.helpers.programs import EXECUTIONS, FRAMEWORKS, LAYERS, QUICK, run
+from tests.helpers.programs import run
+from tests.helpers.small_models import LAYERS
 
 pytestmark = pytest.mark.usefixtures("no_code_generation")
 
@@ -44,7 +46,7 @@ def test_a_first_layer_costs_backward_what_it_costs_forward_and_twice_if_somethi
 OF_ITS_OWN = ("conv2d", "batch_norm", "max_pool", "avg_pool", "dot_interaction")
 
 
-@pytest.mark.parametrize(("framework", "execution"), FRAMEWORKS)
+@pytest.mark.parametrize(("framework", "execution"), WITH_AUTODIFF)
 def test_the_rule_of_every_op_agrees_with_the_oracle(framework: str, execution: str) -> None:
     few = [case for case in ONCE if case.op in OF_ITS_OWN]
     model = OpsModel({"compile": few, "jit": ONCE, "xla": ONCE}.get(execution, CASES + TIES))
@@ -54,21 +56,6 @@ def test_the_rule_of_every_op_agrees_with_the_oracle(framework: str, execution: 
     found = agreement([float(loss)], [program.export(gradients)], reference(graph, arrays))
     assert found.failure("fp32") is None
     assert all(error < 2e-5 for error in found.gradients.values()), found.worst
-
-
-@pytest.mark.parametrize(
-    ("framework", "execution", "model", "autodiff"),
-    [(*pair, "gpt2", autodiff) for pair in QUICK for autodiff in ("by_hand", "by_hand_recomputed")]
-    + [(*pair, "unet", "by_hand") for pair in QUICK if pair[1] != "jit"],
-)
-def test_models_take_the_multiplies_of_their_rules(framework: str, execution: str, model: str, autodiff: str) -> None:
-    _, _, _, differing = run(framework, execution, model, autodiff=autodiff)
-    # Only a second forward pass of attention, whose result nobody reads, may be deleted.
-    assert not differing or autodiff == "by_hand_recomputed"
-
-
-def test_torch_compiles_a_model_with_the_multiplies_of_its_rules() -> None:
-    assert not run("torch", "compile", "gpt2", autodiff="by_hand")[3]
 
 
 @pytest.mark.parametrize(("framework", "execution"), EXECUTIONS)

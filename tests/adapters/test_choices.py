@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from adapters.base import Choices, Unsupported
-from harness.workload.cost import phase_work
+from harness.workload.cost import cost, phase_work
 from harness.workload.models import MLP
 from harness.workload.trace import trace
-from tests.adapters.test_contract import adapter_of
-from tests.helpers.programs import EXECUTIONS, FRAMEWORKS, LAYERS, QUICK, run, work
+from tests.helpers.executions import EXECUTIONS, QUICK, WITH_AUTODIFF, adapter_of
+from tests.helpers.programs import run, work
+from tests.helpers.small_models import LAYERS
 
 pytestmark = pytest.mark.usefixtures("no_code_generation")
 
@@ -37,7 +38,7 @@ def test_frozen_parameters_leave_one_multiply_a_layer_and_less_to_keep(framework
 
 
 @pytest.mark.parametrize("residuals", ["blocks", "all"])
-@pytest.mark.parametrize(("framework", "execution"), FRAMEWORKS)
+@pytest.mark.parametrize(("framework", "execution"), WITH_AUTODIFF)
 def test_checkpoints_compute_forward_again(framework: str, execution: str, residuals: str) -> None:
     """In the pair of forward and backward. Where both are one program, a compiler may find out and merge them.
 
@@ -72,7 +73,7 @@ def test_checkpoints_of_blocks_keep_less(framework: str, execution: str) -> None
     assert 0 < kept("blocks") < kept("store") / 2
 
 
-@pytest.mark.parametrize(("framework", "execution"), FRAMEWORKS)
+@pytest.mark.parametrize(("framework", "execution"), WITH_AUTODIFF)
 def test_a_tangent_takes_twice_the_flops_of_the_value(framework: str, execution: str) -> None:
     """Each product splits in two, as it does in reverse mode."""
     _, _, executed, _ = run(framework, execution, "mlp", "both", tangent=True)
@@ -89,7 +90,7 @@ def test_the_tangent_of_a_constant_is_left_out_or_noted(framework: str, executio
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-@pytest.mark.parametrize(("framework", "execution"), FRAMEWORKS)
+@pytest.mark.parametrize(("framework", "execution"), WITH_AUTODIFF)
 def test_an_update_steps_copies_of_the_parameters(framework: str, execution: str, optimizer: str) -> None:
     """`verify` checks the step itself; the loss that the other phases see must stay the same."""
     program, verified, executed, _ = run(framework, execution, "mlp", optimizer=optimizer)
@@ -175,3 +176,14 @@ def test_a_model_without_blocks_has_none_to_checkpoint() -> None:
 
     with pytest.raises(Unsupported, match="no blocks"):
         adapter_of("torch").load(trace(NoBlocks(batch=4, width=4)), {}, "eager", Choices(residuals="blocks"))
+
+
+@pytest.mark.parametrize(("framework", "execution"), [("torch", "eager"), ("jax", "jit"), ("tensorflow", "graph")])
+def test_a_loop_computes_one_state_more_than_is_asked_and_says_so(framework: str, execution: str) -> None:
+    """The extra FLOPs are those of one step's product, in each layer."""
+    workload = work("two lstms")[0]
+    sizes = workload.model
+    extra = sizes.layers * 2 * sizes.batch * sizes.width * 4 * sizes.width
+    _, _, executed, differing = run(framework, execution, "two lstms")
+    assert executed["backward"].flops == cost(workload.graph).backward.flops + extra
+    assert "backward" in differing

@@ -6,34 +6,24 @@ A new adapter is tested here as soon as its module and its `conf/framework/<name
 from __future__ import annotations
 
 import functools
-import importlib
-import pkgutil
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from omegaconf import OmegaConf
 
-import adapters
-from adapters.base import Unsupported
 from harness.measure.clock import first_calls
 from harness.workload.agreement import Agreement, agreement
 from harness.workload.cost import phase_work
 from harness.workload.models import build
 from harness.workload.oracle import Reference, reference
 from harness.workload.trace import Graph, trace
+from tests.helpers.executions import COMPILED_SLOWLY, EXECUTIONS, adapter_of
 from tests.helpers.inductor import no_code_generation
 from tests.helpers.op_cases import CASES, TIES, OpsModel
 from tests.helpers.tiny import answers, counts, sample
-
-FRAMEWORK_FILES = {path.stem: path for path in (Path(__file__).parents[2] / "conf" / "framework").glob("*.yaml")}
-FRAMEWORKS = [m.name for m in pkgutil.iter_modules(adapters.__path__) if m.name in FRAMEWORK_FILES]
-EXECUTIONS = [(name, e) for name in FRAMEWORKS for e in OmegaConf.load(FRAMEWORK_FILES[name]).executions]
-THREADS = 1  # TensorFlow keeps its first number of threads until the process ends
 
 # What compiles for minutes sees one case of each op; the same ops run on all cases without the compiler.
 ONCE = tuple({case.op: case for case in reversed(CASES)}.values())
@@ -48,7 +38,6 @@ WORK = ("mlp", "mlp with inputs", "gpt2", "resnet18")
 # Of these torch.compile generates code. Of the others it would be hundreds of kernels, minutes for the C++ compiler;
 # `test_torch.py` has convolutions and norms.
 GENERATED = ("mlp", "mlp with inputs", "gpt2")
-COMPILED_SLOWLY = {"compile", "xla", "jit"}
 
 
 def ops_work(execution: str) -> str:
@@ -65,10 +54,6 @@ def work(name: str) -> tuple[Graph, dict[str, np.ndarray], Reference]:
         graph = trace(build(model, SIZES[model]), gradients="both" if inputs else "params")
         arrays = sample(graph)
     return graph, arrays, reference(graph, arrays)
-
-
-def adapter_of(framework: str, device: str = "cpu", precision: str = "fp32") -> Any:
-    return importlib.import_module(f"adapters.{framework}").Adapter(device, THREADS, precision)
 
 
 def loaded_program(adapter: Any, name: str, execution: str) -> Any:
@@ -221,15 +206,3 @@ def test_parameters_and_inputs_are_no_residuals(framework: str, execution: str) 
     activations = 4 * sum(graph.specs[n].size for call in graph.calls for n in call.outputs)
     assert 0 < program.residual_bytes(program.forward()) <= 2 * activations
     assert 2 * activations < graph.parameter_count * 4 / 10
-
-
-@pytest.mark.parametrize(("framework", "execution"), EXECUTIONS)
-def test_bf16_agrees_within_its_own_limits_or_says_that_it_cannot(framework: str, execution: str) -> None:
-    try:
-        adapter = adapter_of(framework, precision="bf16")
-    except Unsupported as refusal:
-        assert "bf16" in str(refusal)
-        return
-    found = agreement(*answers(loaded_program(adapter, "mlp", execution)), work("mlp")[2])
-    assert found.failure("bf16") is None
-    assert found.worst[1] > 1e-4, "this is no bf16"

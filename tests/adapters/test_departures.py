@@ -13,7 +13,7 @@ from harness.measure.protocol import Failure
 from harness.measure.verify import verify
 from harness.workload.oracle import reference
 from harness.workload.workload import Workload
-from tests.adapters.test_contract import adapter_of
+from tests.helpers.executions import adapter_of
 from tests.helpers.tiny import counts
 
 pytestmark = pytest.mark.usefixtures("no_code_generation")

@@ -13,7 +13,8 @@ import pytest
 
 from harness.workload.agreement import agreement
 from harness.workload.oracle import reference
-from tests.adapters.test_contract import COMPILED_SLOWLY, EXECUTIONS, adapter_of, work
+from tests.adapters.test_contract import work
+from tests.helpers.executions import COMPILED_SLOWLY, EXECUTIONS, adapter_of
 from tests.helpers.tiny import answers
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from adapters.base import Choices, Unsupported
-from tests.adapters.test_contract import adapter_of
+from tests.helpers.executions import adapter_of
 from tests.helpers.programs import run, work
 
 torch = pytest.importorskip("torch")

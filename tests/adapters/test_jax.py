@@ -19,17 +19,14 @@ jax = pytest.importorskip("jax")
 
 import jax.numpy as jnp  # noqa: E402
 
-from adapters.base import PHASES, Choices, Executed  # noqa: E402
+from adapters.base import PHASES, Choices  # noqa: E402
 from adapters.jax import Adapter, ops  # noqa: E402
 from adapters.jax.adapter import FUSION  # noqa: E402
 from adapters.jax.executable import Executable  # noqa: E402
 from harness.measure.clock import first_calls  # noqa: E402
 from harness.workload import draw  # noqa: E402
-from harness.workload.agreement import agreement  # noqa: E402
-from harness.workload.cost import phase_work  # noqa: E402
 from harness.workload.interpret import interpreter  # noqa: E402
 from harness.workload.models import MLP, ResNet18  # noqa: E402
-from harness.workload.oracle import reference  # noqa: E402
 from harness.workload.trace import trace  # noqa: E402
 from tests.helpers.tiny import TINY_GPT2, TINY_MLP, answers, sample  # noqa: E402
 
@@ -109,28 +106,6 @@ def compilations() -> list[Any]:
     jax.monitoring.register_event_duration_secs_listener(listen)
     yield seen
     jax.monitoring.unregister_event_duration_listener(listen)
-
-
-def test_answers(
-    case: tuple[Graph, Extended, tuple[list[float], list[dict[str, np.ndarray]]]]
-    | tuple[Graph, Compiled, tuple[list[float], list[dict[str, np.ndarray]]]],
-) -> None:
-    graph, _, (losses, gradients) = case
-    found = agreement(losses, gradients, reference(graph, sample(graph)))
-    assert found.loss < 1e-6
-    assert found.worst[1] < 2e-5
-
-
-def test_executed_multiplies_are_those_of_the_trace(
-    case: tuple[Graph, Extended, tuple[list[float], list[dict[str, np.ndarray]]]]
-    | tuple[Graph, Compiled, tuple[list[float], list[dict[str, np.ndarray]]]],
-) -> None:
-    """Gradient alone would lose the end of forward, and a careless split computes too much or too little."""
-    graph, program, _ = case
-    expected = phase_work(graph)
-    assert program.executed() == {
-        phase: Executed(expected[phase].matmuls, expected[phase].flops) for phase in program.phases
-    }
 
 
 def test_later_calls_compile_nothing_and_answer_the_same(
@@ -277,8 +252,7 @@ def test_forward_mode_goes_through_every_op(model: Any) -> None:
 
 
 def test_bf16_keeps_bf16_arrays_and_returns_a_float32_loss() -> None:
-    graph, program, answered = loaded(TINY_MLP, precision="bf16")
-    assert agreement(*answered, reference(graph, sample(graph))).failure("bf16") is None
+    _, program, _ = loaded(TINY_MLP, precision="bf16")
     loss, kept = program.forward()
     assert loss.dtype == jnp.float32
     # Statistics alone are float32: one number for each row of an array.

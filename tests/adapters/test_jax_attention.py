@@ -12,7 +12,7 @@ from adapters.common import hlo  # noqa: E402
 from adapters.jax import Adapter, cudnn_attention, departures, ops  # noqa: E402
 from harness.workload.cost import phase_work  # noqa: E402
 from harness.workload.expected import expected  # noqa: E402
-from tests.adapters.test_contract import adapter_of  # noqa: E402
+from tests.helpers.executions import adapter_of  # noqa: E402
 from tests.helpers.programs import work  # noqa: E402
 
 BATCH, TOKENS, WIDTH, HEADS = 2, 6, 16, 4

@@ -15,9 +15,8 @@ from harness.workload.ops import CATALOGUE, Cost, Example, Op, Work
 from harness.workload.oracle import reference
 from harness.workload.spec import Spec
 from harness.workload.workload import Workload
-from tests.adapters.test_contract import adapter_of
+from tests.helpers.executions import QUICK, adapter_of
 from tests.helpers.op_cases import cases
-from tests.helpers.programs import QUICK
 from tests.helpers.tiny import answers, counts
 
 SMALL = {"batch": 3, "tokens": 4, "width": 8}

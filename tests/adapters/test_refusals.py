@@ -9,7 +9,8 @@ import pytest
 
 import adapters
 from adapters.base import Unsupported
-from tests.adapters.test_contract import EXECUTIONS, FRAMEWORK_FILES, FRAMEWORKS, adapter_of, work
+from tests.adapters.test_contract import work
+from tests.helpers.executions import EXECUTIONS, FRAMEWORK_FILES, FRAMEWORKS, adapter_of
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)

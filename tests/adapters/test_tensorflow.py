@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
@@ -13,37 +12,14 @@ tf = pytest.importorskip("tensorflow")
 
 from adapters.tensorflow import Adapter, ops  # noqa: E402
 from adapters.tensorflow.counting import count_eager, count_graph, executed_ops  # noqa: E402
-from harness.measure.clock import first_calls  # noqa: E402
-from harness.workload import draw  # noqa: E402
-from harness.workload.agreement import agreement  # noqa: E402
-from harness.workload.cost import phase_work  # noqa: E402
-from harness.workload.models import MLP, ResNet18  # noqa: E402
-from harness.workload.oracle import reference  # noqa: E402
+from harness.workload.models import MLP  # noqa: E402
 from harness.workload.trace import trace  # noqa: E402
+from tests.helpers.small_models import NegativeImages  # noqa: E402
 from tests.helpers.tiny import TINY_GPT2, TINY_MLP, answers, counts, sample  # noqa: E402
 
 THREADS = 1  # as in the other tests: TensorFlow keeps its first number until the process ends
 EXECUTIONS = Adapter.executions
 COMPILED = EXECUTIONS[1:]
-
-TINY_RESNET = ResNet18(batch=2, image=33)
-
-
-@dataclass(frozen=True)
-class Images:
-    """Negative images of even size through a strided convolution and a padded pool."""
-
-    groups: int = 1
-
-    def batch_arrays(self) -> Any:
-        return {"x": draw.Normal((2, 8, 8, 4), mean=-5.0), "labels": draw.integers(2, high=6)}
-
-    def loss(self, ops: Any, param: Any, x: Any, labels: Any) -> Any:
-        x = ops.max_pool(x, size=3, stride=1, padding=1)
-        h = ops.conv2d(x, param("w", draw.he(3, 3, 4 // self.groups, 8)), stride=2, padding=1, groups=self.groups)
-        h = ops.batch_norm(h, param("scale", draw.scale(8)), param("shift", draw.bias(8)), eps=1e-5)
-        h = ops.global_avg_pool(ops.relu(h))
-        return ops.cross_entropy(ops.linear(h, param("v", draw.lecun(8, 6)), param("b", draw.bias(6))), labels)
 
 
 @cache
@@ -65,63 +41,9 @@ def _loaded(model: str, execution: str, gradients: Any, precision: str) -> Any:
     return graph, arrays, program
 
 
-@cache
-def oracle(model: str, gradients: Any = "params") -> Any:
-    graph = trace(model, gradients)
-    return reference(graph, sample(graph))
-
-
-def check_answers(model: str, execution: str, gradients: Any) -> None:
-    program = loaded(model, execution, gradients)[2]
-    assert agreement(*answers(program), oracle(model, gradients)).failure("fp32") is None
-
-
-def check_counts(model: str, execution: str, gradients: Any) -> None:
-    graph, _, program = loaded(model, execution, gradients)
-    first_calls(adapter(), program)
-    work, counted = phase_work(graph), program.executed()
-    assert {phase: (found.matmuls, found.flops) for phase, found in counted.items()} == {
-        phase: (work[phase].matmuls, work[phase].flops) for phase in program.phases
-    }
-
-
-SMALL = [
-    (model, execution, gradients)
-    for model, gradients in (
-        (TINY_MLP, "params"),
-        (TINY_MLP, "both"),
-        (TINY_GPT2, "params"),
-        (Images(), "params"),
-        (Images(), "both"),
-    )
-    for execution in EXECUTIONS
-]
-LARGE = [
-    pytest.param(TINY_RESNET, execution, gradients, marks=pytest.mark.slow)
-    for execution, gradients in (
-        ("eager", "params"),
-        ("eager", "both"),
-        ("graph", "params"),
-        ("graph", "both"),
-    )
-]
-
-
-@pytest.mark.parametrize(("model", "execution", "gradients"), SMALL + LARGE)
-def test_loss_and_gradients_agree_with_the_oracle(model: Any, execution: str, gradients: str) -> None:
-    check_answers(model, execution, gradients)
-
-
-@pytest.mark.parametrize(("model", "execution", "gradients"), SMALL + LARGE)
-def test_the_multiplies_that_run_are_those_of_the_trace(model: Any, execution: str, gradients: str) -> None:
-    """A dX that nobody asked for would be one more: a tape around a tf.function and an eager convolution compute it."""
-    check_counts(model, execution, gradients)
-
-
 @pytest.mark.parametrize("execution", EXECUTIONS)
-def test_bf16_stays_within_its_limits(execution: str) -> None:
+def test_bf16_keeps_bf16_gradients_and_a_float32_loss(execution: str) -> None:
     program = loaded(TINY_MLP, execution, precision="bf16")[2]
-    assert agreement(*answers(program), oracle(TINY_MLP)).failure("bf16") is None
     assert program.inference().dtype == tf.float32
     assert {g.dtype for g in program.gradient()[1].values()} == {tf.bfloat16}
 
@@ -221,9 +143,7 @@ def test_a_dead_multiply_is_not_counted_in_a_graph_and_a_fused_one_is() -> None:
 
 
 @pytest.mark.parametrize("execution", EXECUTIONS)
-def test_grouped_convolutions_agree_and_say_why_they_count_differently(execution: str) -> None:
-    for groups in (2, 4):
-        check_answers(Images(groups), execution, "params")
+def test_grouped_convolutions_say_why_they_count_differently(execution: str) -> None:
     grouped, depthwise = (counted(groups, execution) for groups in (2, 4))
     assert grouped["backward"].matmuls == 2 + 2 and "group" in grouped["backward"].note
     assert ("pairs" in depthwise["backward"].note) == (execution == "xla")
@@ -231,7 +151,7 @@ def test_grouped_convolutions_agree_and_say_why_they_count_differently(execution
 
 
 def counted(groups: Any, execution: str) -> Any:
-    graph, _, program = loaded(Images(groups), execution)
+    graph, _, program = loaded(NegativeImages(groups), execution)
     return counts(adapter(), program, graph, execution)
 
 

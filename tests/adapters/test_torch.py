@@ -16,48 +16,15 @@ torch = pytest.importorskip("torch")
 from torch._dynamo.exc import FailOnRecompileLimitHit  # noqa: E402
 from torch._dynamo.utils import counters  # noqa: E402
 
-from adapters.base import PHASES, Executed, Unsupported  # noqa: E402
+from adapters.base import PHASES, Unsupported  # noqa: E402
 from adapters.torch import Adapter, adapter  # noqa: E402
 from adapters.torch.counting import Tally  # noqa: E402
-from harness.measure.clock import first_calls as every_phase  # noqa: E402
 from harness.workload import draw  # noqa: E402
-from harness.workload.agreement import agreement  # noqa: E402
-from harness.workload.cost import cost, phase_work  # noqa: E402
-from harness.workload.models import MLP, ResNet18  # noqa: E402
-from harness.workload.oracle import reference  # noqa: E402
+from harness.workload.cost import phase_work  # noqa: E402
+from harness.workload.models import MLP  # noqa: E402
 from harness.workload.trace import trace  # noqa: E402
+from tests.helpers.small_models import EveryImageOp  # noqa: E402
 from tests.helpers.tiny import TINY_GPT2, TINY_MLP, answers, sample  # noqa: E402
-
-
-@dataclass(frozen=True)
-class Image:
-    """Every op that touches the channels of an image."""
-
-    def batch_arrays(self) -> Any:
-        return {"x": draw.normal(2, 6, 6, 4), "labels": draw.integers(2, high=3)}
-
-    def loss(self, ops: Any, param: Any, x: Any, labels: Any) -> Any:
-        h = ops.conv2d(x, param("conv", draw.he(3, 3, 2, 8)), param("b", draw.bias(8)), padding=1, groups=2)
-        a, b = ops.split(h, parts=2)
-        h = ops.add(ops.add(ops.relu(a), b), param("channel", draw.bias(4)))
-        h = ops.add(h, param("pixel", draw.normal(6, 6, 4)))
-        h = ops.layer_norm(h, param("scale", draw.scale(4)), param("shift", draw.bias(4)), eps=1e-5)
-        h = ops.linear(h, param("w", draw.he(4, 5)), param("wb", draw.bias(5)))
-        h = ops.batch_norm(h, param("scale2", draw.scale(5)), param("shift2", draw.bias(5)), eps=1e-5)
-        h = ops.tied_linear(ops.max_pool(h, size=3, stride=2, padding=1), param("table", draw.he(3, 5)))
-        return ops.cross_entropy(ops.global_avg_pool(h), labels)
-
-
-@dataclass(frozen=True)
-class Pixels:
-    """An image of embeddings, with a label for each pixel."""
-
-    def batch_arrays(self) -> Any:
-        return {"ids": draw.integers(2, 3, 4, high=5), "labels": draw.integers(2, 3, 4, high=6)}
-
-    def loss(self, ops: Any, param: Any, ids: Any, labels: Any) -> Any:
-        h = ops.embedding(param("table", draw.normal(5, 4)), ids)
-        return ops.cross_entropy(ops.conv2d(h, param("conv", draw.he(1, 1, 4, 6))), labels)
 
 
 @dataclass(frozen=True)
@@ -75,18 +42,13 @@ class Clash:
 MODELS = {
     "mlp": TINY_MLP,
     "gpt2": TINY_GPT2,
-    "image": Image(),
-    "pixels": Pixels(),
-    "resnet18": ResNet18(batch=2, image=64),
+    "image": EveryImageOp(),
 }
-# At 33 pixels instead of 64, rounding turns one rectifier of resnet18 on, and gradients jump by 2 %.
 CASES = [
     ("eager", "mlp", "params"),
     ("eager", "mlp", "both"),
-    ("eager", "resnet18", "both"),
     ("eager", "gpt2", "params"),
     ("eager", "image", "both"),
-    ("eager", "pixels", "params"),
     ("compile", "mlp", "params"),
     ("compile", "gpt2", "params"),
     ("compile", "image", "both"),
@@ -118,12 +80,9 @@ def compilations() -> Any:
 
 
 @pytest.mark.parametrize(("execution", "name", "gradients"), CASES)
-def test_answers_and_multiplies(execution: str, name: str, gradients: str) -> None:
-    program, graph = load(MODELS[name], execution, gradients)
-    expected = reference(graph, sample(graph))
+def test_later_calls_compile_nothing_and_answer_the_same_bit_for_bit(execution: str, name: str, gradients: str) -> None:
+    program, _ = load(MODELS[name], execution, gradients)
     before = answers(program)
-    assert agreement(*before, expected).failure("fp32") is None
-
     compiled = compilations()
     program.gradient()
     program.backward(program.forward())
@@ -133,17 +92,6 @@ def test_answers_and_multiplies(execution: str, name: str, gradients: str) -> No
         for key, gradient in ours.items():
             np.testing.assert_array_equal(gradient, theirs[key])
     assert compilations() == compiled
-
-    every_phase(Adapter("cpu", 1, "fp32"), program)  # each side's own too, where both gradients are wanted
-    table, executed = cost(graph), program.executed()
-    attention = [call for call in graph.calls if call.op == "attention"]
-    recomputed = sum(2 * graph.specs[c.inputs[0]].size * graph.specs[c.inputs[0]].shape[1] for c in attention)
-    forward = Executed(table.forward.matmuls, table.forward.flops)
-    backward = Executed(table.backward.matmuls + len(attention), table.backward.flops + recomputed)
-    both = Executed(forward.matmuls + backward.matmuls, forward.flops + backward.flops)
-    assert {phase: executed[phase] for phase in PHASES} == dict(
-        zip(PHASES, (forward, forward, backward, both), strict=True)
-    )
 
 
 @pytest.mark.parametrize("execution", Adapter.executions)
@@ -209,13 +157,12 @@ def test_later_calls_check_the_grad_mode(programs: dict[str, Compiled | Eager]) 
 
 
 @pytest.mark.parametrize("name", ["mlp", "gpt2"])
-def test_bf16(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_bf16_keeps_bf16_gradients_and_a_float32_loss(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setattr(adapter, "_fast_bf16", lambda: True)
-    program, graph = load(MODELS[name], precision="bf16")
+    program, _ = load(MODELS[name], precision="bf16")
     loss, gradients = program.gradient()
     assert loss.dtype == torch.float32
     assert {g.dtype for g in gradients.values()} == {torch.bfloat16}
-    assert agreement(*answers(program), reference(graph, sample(graph))).failure("bf16") is None
 
 
 def test_unsupported_workloads() -> None:
