@@ -23,12 +23,12 @@ MAY_JOIN = "XLA on a GPU may join multiplies that share a factor into one."
 
 
 def times(n: int, work: Work) -> Work:
-    """The same work n times."""
+    """Return `n` times the work."""
     return sum([work] * n, Work())
 
 
 def counted(matmuls: int, flops: int) -> Work:
-    """Work of multiplies, its other numbers aside."""
+    """Work of `matmuls` multiplies with `flops` FLOPs, and nothing else."""
     return Work(matmuls=matmuls, flops=flops)
 
 

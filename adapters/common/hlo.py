@@ -43,13 +43,13 @@ class Multiply:
 
 
 def multiplies(text: str) -> list[Multiply]:
-    """Every multiply of one module, as often as it runs. Raises ValueError where the text does not say how often."""
+    """List each multiply of a module as often as it runs. Raises ValueError if the text does not say how often."""
     entry, computations = parse(text)
     return _count(entry, computations)
 
 
 def executed(*texts: str) -> Executed:
-    """The multiplies of one phase whose program is these modules."""
+    """Count the multiplies of a phase whose program consists of these HLO modules."""
     found = [multiply for text in texts for multiply in multiplies(text)]
     return Executed(len(found), sum(multiply.flops for multiply in found))
 
@@ -193,7 +193,7 @@ def _image(attributes: str, left_reversed: bool, right_reversed: bool, out_rever
 
 
 def _is_reversed(axes: int) -> bool:
-    """Whether an image is, of which so many axes are reversed in all: XLA reverses both, in one step or two."""
+    """Whether an image with that many reversed axes is reversed: XLA reverses both axes, in one step or two."""
     return axes % 4 in (1, 2)
 
 
@@ -213,7 +213,7 @@ def _reversed_before(name: str, computation: Computation, computations: dict[str
 
 
 def _reversed_after(name: str, computation: Computation, computations: dict[str, Computation]) -> int:
-    """How many axes of a result are reversed, if all that is done with it is to move it: a dW in mirror writing."""
+    """How many axes of a result are reversed, if it is only moved afterwards: XLA writes some dW mirrored."""
     users = [(label, user) for label, user in computation.items() if name in user.operands]
     if len(users) != 1:
         return 0

@@ -44,16 +44,16 @@ class Mixed:
         self._widen = widen
 
     def loss(self, arrays: Mapping[str, Any]) -> Any:
-        """As `Backprop.loss`."""
+        """The loss of arrays cast to bf16; nothing is kept."""
         return self._loss_widened(self._backprop.loss(self._narrowed(arrays)))
 
     def forward(self, arrays: Mapping[str, Any]) -> tuple[Any, list[Step]]:
-        """As `Backprop.forward`; the steps keep what was cast."""
+        """The loss, and the steps that `backward` needs, which keep arrays in bf16."""
         result, steps = self._backprop.forward(self._narrowed(arrays))
         return self._loss_widened(result), steps
 
     def backward(self, steps: list[Step], start: Any) -> dict[str, Any]:
-        """As `Backprop.backward`, in float32."""
+        """The gradient of each source, widened to float32, from steps that are used up."""
         gradients, activations = self._backprop.backward(steps, start), self._backprop.graph.activations
         return {name: g if name in activations else self._widen(g) for name, g in gradients.items()}
 

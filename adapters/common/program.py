@@ -43,7 +43,7 @@ class Core(Program):
         return {name: self._arrays[name] for name in self._graph.params if name in self._graph.sources}
 
     def spoil(self, result: Any, /) -> None:
-        """Nothing, for each call returns arrays of its own."""
+        """Do nothing: each call returns new arrays."""
 
     def tangent(self) -> tuple[Any, Any]:
         raise _absent("tangent")

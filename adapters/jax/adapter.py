@@ -53,7 +53,7 @@ DETERMINISTIC: dict[str, str | bool] = {"xla_gpu_deterministic_ops": True}
 
 
 class Adapter(CommonAdapter):
-    """Phases return before the work is done, on every device."""
+    """jax on one device. Phases return before their work is done, on every device."""
 
     name: ClassVar[str] = "jax"
     lacks: ClassVar[tuple[str, ...]] = ("mode",)
@@ -140,7 +140,7 @@ class Adapter(CommonAdapter):
         jax.block_until_ready([array for array in jax.tree.leaves(value) if not array.is_deleted()])
 
     def peak_bytes(self, call: Callable[[], Any]) -> tuple[Any, int | None]:
-        """The allocator's own peak is that of the whole process and cannot be reset; so, of the programs called."""
+        """What the compiler planned for programs called: the allocator's own peak is the process's, with no reset."""
         if self._device.platform == "cpu":
             return call(), None
         return self._planned_bytes(call)

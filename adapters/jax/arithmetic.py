@@ -16,7 +16,7 @@ from . import primitives
 
 
 class JaxArithmetic:
-    """One program for forward and backward: op by op, there would be hundreds to compile."""
+    """jax's arithmetic, as one program for forward and backward: op by op, there would be hundreds to compile."""
 
     source = f"jax {jax.__version__}, float64, by hand"
     primitives: Any = primitives

@@ -16,7 +16,7 @@ from .split import Arrays, Rule, Split
 
 
 def reverse(graph: Graph, ops: Any, residuals: str, mixed: bool) -> Rule:
-    """By `jax.vjp`, in the catalogue `ops`, with checkpoints as `residuals` asks for them."""
+    """Differentiate by `jax.vjp`, with the ops of `ops` and checkpoints where `residuals` asks for them."""
 
     def loss_with(residuals: str) -> Callable[[Arrays, Arrays], Any]:
         run = interpreter(graph, ops, residuals, jax.checkpoint)

@@ -18,7 +18,7 @@ def attention(
     causal: bool,
     kv_heads: int | None = None,
 ) -> Array:
-    """As the catalogue's `attention`; a mask is one of keys, or a bias."""
+    """The catalogue's `attention` in cuDNN's kernel; `mask` says which keys count, or is a bias of the scores."""
     q_heads, k_heads, v_heads = (
         x.reshape(*x.shape[:-1], count, -1) for x, count in ((q, heads), (k, kv_heads or heads), (v, kv_heads or heads))
     )

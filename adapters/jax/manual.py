@@ -18,7 +18,7 @@ from .split import Arrays, Rule, Split
 
 
 def by_hand(graph: Graph, autodiff: str, mixed: bool) -> Rule:
-    """As the choice `autodiff` wants it."""
+    """Backprop by the catalogue's rules, as the choice `autodiff` asks for it."""
     rules = Backprop(primitives, graph, autodiff)
     backprop = Mixed(rules, narrow, lambda array: array.astype(jnp.float32)) if mixed else rules
 

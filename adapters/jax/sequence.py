@@ -83,7 +83,7 @@ def attention(
 
 
 def _barred(seen: Array, dtype: jnp.dtype) -> Array:
-    """Nothing to add to the scores of what is seen, and the least number to all others.
+    """A bias of attention's scores: zero where a key is seen, the least number elsewhere.
 
     Added, not selected: a select keeps its mask and an array of zeros for the backward pass.
     """

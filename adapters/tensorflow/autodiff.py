@@ -26,7 +26,7 @@ class Rule(Protocol):
         """The loss, or a tuple of outputs; nothing is recorded for a gradient."""
 
     def run(self, values: Values) -> tuple[Any, Any]:
-        """The same, and what `pull` needs."""
+        """The loss, and what `pull` needs."""
 
     def pull(self, kept: Any) -> list[tf.Tensor]:
         """The gradient of each source, in order."""
@@ -61,7 +61,7 @@ class Reverse:
 
 
 def narrowed(values: Values) -> Values:
-    """As Keras has it by the policy `mixed_bfloat16`: cast where they are used, so gradients come out in float32."""
+    """Parameters cast to bf16 where they are used, as Keras's policy `mixed_bfloat16` does: gradients are float32."""
     return {name: narrow(value) for name, value in values.items()}
 
 

@@ -144,7 +144,7 @@ def upsample(x: Tensor, *, factor: int) -> Tensor:
 
 
 def upsample_by_broadcast(x: Tensor, *, factor: int) -> Tensor:
-    """The same where the gradient of `upsample` has no kernel: in XLA, and in forward mode."""
+    """Upsample by broadcasting, where the gradient of `upsample` has no kernel: in XLA, and in forward mode."""
     n, height, width, channels = x.shape
     each = tf.broadcast_to(x[:, :, None, :, None], (n, height, factor, width, factor, channels))
     return tf.reshape(each, (n, height * factor, width * factor, channels))

@@ -15,7 +15,7 @@ from .dtypes import float32, narrow
 
 
 class ByHand:
-    """As the choice `autodiff` wants it."""
+    """Backprop by the catalogue's rules, as the choice `autodiff` asks for it."""
 
     def __init__(self, graph: Graph, autodiff: str, mixed: bool) -> None:
         self._sources = tuple(graph.sources)

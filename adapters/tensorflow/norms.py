@@ -25,7 +25,7 @@ def batch_norm(x: Tensor, scale: Tensor, shift: Tensor, *, eps: float) -> Tensor
 
 
 def _composed_batch_norm(x: Tensor, scale: Tensor, shift: Tensor, eps: float) -> Tensor:
-    """As Keras's layer has it, with statistics in float32."""
+    """Layer norm with statistics in float32, as Keras's layer computes them."""
     mean, variance = tf.nn.moments(float32(x), range(x.shape.rank - 1), keepdims=True)
     factor = tf.math.rsqrt(variance + eps) * float32(scale)
     return tf.cast(float32(x) * factor + (float32(shift) - mean * factor), x.dtype)

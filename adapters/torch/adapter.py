@@ -34,7 +34,7 @@ _REFUSALS = {
 
 
 class Adapter(CommonAdapter):
-    """Settings are process-wide, as torch's are: the last adapter made is in force."""
+    """torch on one device. Its settings are process-wide: those of the last adapter made are in force."""
 
     name: ClassVar[str] = "torch"
     lacks: ClassVar[tuple[str, ...]] = ("fusion",)

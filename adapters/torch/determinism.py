@@ -1,4 +1,4 @@
-"""The same bits from every call, as torch's notes on reproducibility have it; or as fast as it goes."""
+"""torch's switches for the same bits from every call, as its notes on reproducibility list them."""
 
 from __future__ import annotations
 

@@ -101,5 +101,5 @@ class Eager(Core):
 
 
 def _checkpoint(function: Callable[..., Any]) -> Callable[..., Any]:
-    """As torch's documentation advises; nothing here is random, so no random state is kept."""
+    """Checkpoint a function as torch's documentation advises; nothing is random, so no random state is kept."""
     return partial(checkpoint, function, use_reentrant=False, preserve_rng_state=False)

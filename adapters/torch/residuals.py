@@ -19,7 +19,7 @@ def residual_bytes(result: Any, given: Iterable[Tensor]) -> int:
 
 
 def bytes_kept_by(forward: Callable[[], Any], given: Iterable[Tensor]) -> int:
-    """The same of a forward pass with checkpoints, whose saved tensors must not be looked at: that recomputes them."""
+    """Bytes kept by a forward pass with checkpoints, whose saved tensors recompute if looked at."""
     saved: list[Tensor] = []
 
     def note(tensor: Tensor) -> Tensor:

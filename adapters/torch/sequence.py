@@ -63,7 +63,7 @@ def unfused_attention(
     causal: bool,
     kv_heads: int | None = None,
 ) -> Tensor:
-    """The same as separate multiplies, as it is written where there is no fused kernel."""
+    """Attention as separate multiplies, as it is written where there is no fused kernel."""
     groups = kv_heads or heads
     q, k, v = _heads(q, heads), _heads(k, groups), _heads(v, groups)
     batch, _, positions, d = q.shape

@@ -10,28 +10,28 @@ from numpy.typing import ArrayLike
 
 from .stats import Estimate, finite, log_times, within
 
-# A stretch is disturbed if other processes (or the host) used the CPUs, or if the program got less CPU time than at its
+# A span is disturbed if other processes (or the host) used the CPUs, or if the program got less CPU time than at its
 # best. Involuntary switches are recorded but not judged: a framework whose own threads outnumber the CPUs has hundreds
 # a second on a quiet machine.
 OTHERS_LIMIT = 0.10  # CPU time of others / (wall time x CPUs)
 CPU_SHARE_LIMIT = 0.85  # CPU time of the program / the same at its best
-GOOD_SHARE = 0.5  # below this share of undisturbed stretches, even those cannot be trusted
+GOOD_SHARE = 0.5  # below this share of undisturbed spans, even those cannot be trusted
 
 
 @dataclass(frozen=True)
 class Contention:
-    """`noisy` if too many stretches of time were disturbed; `reason` has the figures."""
+    """`noisy` if too many spans of time were disturbed; `reason` has the figures."""
 
     noisy: bool
     reason: str
 
 
 def contention(others: ArrayLike, cpu_share: ArrayLike) -> Contention:
-    """Judge each stretch of time by who used the CPUs; to judge it by its own ratio would bias the result.
+    """Judge each span of time by who used the CPUs; to judge it by its own ratio would bias the result.
 
     Args:
-        others: CPU time of everything else / (wall time x CPUs) in each stretch [n].
-        cpu_share: CPU time of the program / (wall time x CPUs) in each stretch [n], relative to its own best, so that a
+        others: CPU time of everything else / (wall time x CPUs) in each span [n].
+        cpu_share: CPU time of the program / (wall time x CPUs) in each span [n], relative to its own best, so that a
             program which leaves CPUs idle by itself is not blamed.
 
     Raises:
@@ -46,7 +46,7 @@ def contention(others: ArrayLike, cpu_share: ArrayLike) -> Contention:
     disturbed = (others_share >= OTHERS_LIMIT) | (own_share < CPU_SHARE_LIMIT)
     noisy = bool(np.mean(~disturbed) < GOOD_SHARE)
     reason = (
-        f"{disturbed.sum()} of {disturbed.size} stretches disturbed: others took {np.median(others_share):.0%} of the "
+        f"{disturbed.sum()} of {disturbed.size} spans disturbed: others took {np.median(others_share):.0%} of the "
         f"CPUs (bad from {OTHERS_LIMIT:.0%}), the program had {np.median(own_share):.0%} of its best share "
         f"(bad below {CPU_SHARE_LIMIT:.0%})"
     )

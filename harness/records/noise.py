@@ -24,15 +24,15 @@ _SUMMARIES: dict[str, Callable[[list[float]], float]] = {
 
 GPU_CLOCK_SPREAD = 0.03  # of the highest clock: forward and backward of a trial then ran in different power states
 
-LONG_ENOUGH_S = 0.25  # length of a stretch that is judged: long compared with the 10 ms steps of /proc/stat
+LONG_ENOUGH_S = 0.25  # length of a span that is judged: long compared with the 10 ms steps of /proc/stat
 
 
 def noise(trials: Sequence[Samples], threads: int) -> str:
     """Say in a sentence what disturbed which trial; empty if nothing did by much."""
     disturbances = []
     for number, trial in enumerate(trials, start=1):
-        stretch = (np.cumsum(trial.wall) // LONG_ENOUGH_S).astype(int)
-        sums = [np.bincount(stretch, values) for values in (trial.wall, trial.cpu, trial.others)]
+        span = (np.cumsum(trial.wall) // LONG_ENOUGH_S).astype(int)
+        sums = [np.bincount(span, values) for values in (trial.wall, trial.cpu, trial.others)]
         wall, cpu, others = (values[sums[0] > 0] for values in sums)
         cpu_share = cpu / wall
         others_share = np.maximum(others, 0) / (wall * threads)

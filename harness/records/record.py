@@ -194,6 +194,5 @@ def _unreadable(path: Path, error: OSError) -> UserError:
 
 def records(folder: Path) -> Iterator[Path]:
     """List the record files in the folder of a sweep, in order of their names."""
-    others = ("sweep.json", VERDICTS)
-    names = (path for path in sorted(folder.glob("*.json")) if not path.name.endswith(EXPLAINED))
-    return (path for path in names if path.name not in others and path.name[0] != ".")
+    paths = (path for path in sorted(folder.glob("*.json")) if not path.name.endswith(EXPLAINED))
+    return (path for path in paths if path.name != VERDICTS and path.name[0] != ".")

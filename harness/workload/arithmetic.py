@@ -18,7 +18,7 @@ Result: TypeAlias = float | dict[str, np.ndarray]  # a loss, or outputs by the n
 
 
 class Arithmetic(Protocol):
-    """Array primitives in float64 and float32, and the way of arrays there and back.
+    """Array primitives in float64 and float32, and the conversion of NumPy arrays to their arrays and back.
 
     `source` says in a record where a reference was computed. `primitives` are the functions `xp` of the rules.
     """
@@ -37,7 +37,7 @@ class Arithmetic(Protocol):
 
 
 class NumPyArithmetic:
-    """The oracle's own."""
+    """NumPy, in which the oracle is computed."""
 
     source = "oracle (NumPy, float64)"
     primitives: Primitives = primitives

@@ -1,4 +1,4 @@
-"""How arrays are born: drawn in NumPy from a seed, one independent stream per name.
+"""How a workload's arrays are drawn: in NumPy, from a seed, with one independent stream per name.
 
 Nothing is drawn as all zeros or ones: a gradient that lands on the wrong parameter would go unseen.
 """
@@ -203,7 +203,7 @@ class Padding(Draw):
 
 
 def normal(*shape: int, std: float = 1.0) -> Normal:
-    """Zero mean."""
+    """Normally distributed numbers with mean zero."""
     return Normal(shape, std=std)
 
 
@@ -218,7 +218,7 @@ def lecun(*shape: int) -> Normal:
 
 
 def bias(n: int) -> Normal:
-    """A small shift."""
+    """A bias: normally distributed, small against the values that it shifts."""
     return Normal((n,), std=0.02)
 
 

@@ -66,7 +66,10 @@ class Expected:
     joins: int = 0
 
     def failure(self, phase: str, executed: Counts, recomputed: Counts | None = None) -> str | None:
-        """One sentence if something else is executed. `recomputed` is what the program itself marks so, if it does."""
+        """Say in one sentence what is wrong with what was executed; None if nothing is.
+
+        `recomputed` counts what the program itself marks as recomputed, if it does.
+        """
         within = (
             self.least[0] - self.joins <= executed[0] <= self.most[0] and self.least[1] <= executed[1] <= self.most[1]
         )

@@ -26,7 +26,10 @@ def is_chain(graph: Graph) -> bool:
 
 
 def run_backward_by_jacobians(xp: Any, graph: Graph, steps: list[Step], one: Array) -> dict[str, Array]:
-    """As `run_backward`, for a chain."""
+    """Return the gradient of each source of a chain (`is_chain`), from the steps of `run_forward`, which are used up.
+
+    `one` is the loss's gradient for itself, in the type of the arrays.
+    """
     gradients: dict[int, Array] = {}
     loss = steps.pop()
     wanting = wants(graph, loss.call)

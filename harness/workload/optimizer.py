@@ -15,10 +15,10 @@ RATES = {"sgd": 1e-2, "adam": 1e-3}
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-12
 
 
-# A gradient of this share of their root mean square may be rounding alone.
+# An element this small, relative to the gradients' root mean square, may be nothing but rounding.
 NOTHING = 1e-3
 
-# Of a parameter in float32: half a unit in the last place.
+# The relative rounding error of a float32 parameter: half a unit in the last place.
 ROUNDING = 2.0**-24
 
 

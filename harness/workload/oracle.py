@@ -35,7 +35,7 @@ class Reference:
     source: str = NUMPY.source
 
     def of(self, names: Iterable[str]) -> Reference:
-        """The same with those gradients alone."""
+        """Return this reference with only the named gradients."""
         return replace(self, gradients={name: self.gradients[name] for name in names})
 
     def along(self, directions: Mapping[str, np.ndarray]) -> float:
@@ -44,7 +44,7 @@ class Reference:
 
     @property
     def norm(self) -> float:
-        """Of the whole gradient."""
+        """The Euclidean norm of all gradients together."""
         return float(np.linalg.norm([np.linalg.norm(gradient) for gradient in self.gradients.values()]))
 
     def loss_error(self, result: float | Mapping[str, np.ndarray]) -> float:

@@ -35,7 +35,7 @@ def step(x: np.ndarray) -> np.ndarray:
 
 
 def erf(x: np.ndarray) -> np.ndarray:
-    """NumPy has none; the standard library's takes one number at a time."""
+    """The error function of each element. NumPy has none; the standard library's takes one number at a time."""
     return np.fromiter(map(math.erf, x.flat), x.dtype, x.size).reshape(x.shape)
 
 

@@ -31,7 +31,7 @@ def list_references(folder: Path, names: Sequence[str]) -> None:
 
 
 def read_reference(folder: Path, name: str, graph: Graph) -> Reference:
-    """The inverse of `write_reference`, for the same graph; arrays are mapped from disk, not read."""
+    """Read a reference that `write_reference` wrote for the same graph; arrays are mapped from disk, not read."""
     description = json.loads((_of(folder, name) / "reference.json").read_text())
     gradients = read_arrays(_of(folder, name) / "gradients", graph.sources)
     outputs = read_arrays(_of(folder, name) / "outputs", graph.cotangents)

@@ -47,7 +47,7 @@ def recomputed_calls(graph: Graph, residuals: str) -> list[Call]:
 
 
 def _needed(graph: Graph, calls: Sequence[Call]) -> list[Call]:
-    """Those of a block whose results its own backward pass reads, or another needed call."""
+    """Return the calls of a block whose results its backward pass reads, or another needed call does."""
     read: set[int] = set()
     needed = []
     for call in reversed(calls):

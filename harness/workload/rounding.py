@@ -57,7 +57,10 @@ def allowed(graph: Graph, own: Errors) -> Errors:
 
 
 def gradient_limit(own: float = 0.0, terms: int = 1) -> float:
-    """The same of one gradient, each element of which is a sum of so many terms. For NaN it is GRADIENT_AT_MOST."""
+    """The most by which one gradient may be off, if each of its elements is a sum of `terms` terms.
+
+    It is GRADIENT_AT_MOST if `own`, the error of the catalogue's rules in float32, is NaN.
+    """
     rounding = np.maximum(own, SIGNED_SUM * max(terms, SHORTEST_SUM) ** 0.5 * UNIT)
     return float(np.fmin(GRADIENT_AT_MOST, SAFETY * rounding))
 

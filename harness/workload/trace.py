@@ -86,7 +86,7 @@ class Graph:
         return {"params": self.params, "inputs": inputs, "both": self.params | inputs}[self.gradients]
 
     def side(self, gradients: str) -> Graph:
-        """The same with only those gradients asked for: `params` or `inputs`."""
+        """Return this graph with only the gradients of one side asked for: `params` or `inputs`."""
         return replace(self, gradients=gradients)
 
     @cached_property
@@ -100,7 +100,7 @@ class Graph:
 
     @cached_property
     def activations(self) -> frozenset[str]:
-        """Of an op alone, the arrays that other ops would compute if it were part of a model, and its cotangents.
+        """For an op alone: the arrays that other ops would compute if it were part of a model, and its cotangents.
 
         Those are the numbers that can have a gradient and are no weights of the op. A graph with a loss has none.
         """

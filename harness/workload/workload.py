@@ -41,7 +41,7 @@ class Workload:
 
     @classmethod
     def of(cls, name: str, model_sizes: Mapping[str, Any], **rest: Any) -> Workload:
-        """Raises WorkloadError for a model that cannot be built; its shapes are checked at once."""
+        """Build a workload and check its shapes. Raises WorkloadError for a model that cannot be built."""
         workload = cls(name, build(name, model_sizes), **rest)
         _ = workload.graph
         return workload
@@ -51,7 +51,7 @@ class Workload:
         return trace(self.model, self.gradients)
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-ready; the inverse of `from_dict`."""
+        """The workload as JSON-ready values; the inverse of `from_dict`."""
         rest = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "model"}
         return rest | {"sizes": sizes(self.model)}
 
@@ -62,12 +62,12 @@ class Workload:
 
     @property
     def label(self) -> str:
-        """What a table calls the model: its name, or of a single op the op's."""
+        """The model's name in tables; for a single op, the name of the op."""
         return getattr(self.model, "label", self.name)
 
     @cached_property
     def id(self) -> str:
-        """Short, stable, readable: the name and a digest of the sizes, precision, seed and gradients."""
+        """A short, stable, readable name: the model's, and a digest of its sizes, precision, seed and gradients."""
         digest = hashlib.sha256(json.dumps(self.as_dict(), sort_keys=True).encode()).hexdigest()
         return f"{self.name}-{digest[:8]}"
 
@@ -77,11 +77,11 @@ class Workload:
         return hashlib.sha256(repr(self.graph).encode()).hexdigest()[:12]
 
     def sample(self, arithmetic: Arithmetic = NUMPY) -> dict[str, np.ndarray]:
-        """Every parameter and input, float32 or int32, by name; biases stand where rounding decides nothing."""
+        """Every parameter and input, float32 or int32, by name; biases are moved to where rounding decides nothing."""
         return settle(self.graph, self.drawn(), arithmetic)
 
     def drawn(self) -> dict[str, np.ndarray]:
-        """The same, biases as they are drawn: all that a workload needs that is timed and compared with nothing."""
+        """Every parameter and input with biases as drawn: enough for a workload that is timed but not verified."""
         return {name: draw.sample(self.seed, name) for name, draw in self.graph.draws.items()}
 
     def cotangents(self) -> dict[str, np.ndarray]:
@@ -111,7 +111,7 @@ def save(workload: Workload, folder: Path, solve: bool = True) -> Path:
 
 
 def load(folder: Path, framework: str = "") -> tuple[Workload, dict[str, np.ndarray], Reference]:
-    """The inverse of `save`; arrays are mapped from disk, not read. The reference is what judges that framework.
+    """Load a workload that `save` wrote, its arrays (mapped from disk, not read) and the reference for a framework.
 
     If there is none, because the workload is to be timed alone, it is empty.
     """
@@ -123,7 +123,7 @@ def load(folder: Path, framework: str = "") -> tuple[Workload, dict[str, np.ndar
 
 
 def write_description(workload: Workload, folder: Path) -> None:
-    """Write what the workload is."""
+    """Write the workload's description into a folder, which is created."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "workload.json").write_text(json.dumps(workload.as_dict(), indent=2))
 
@@ -136,7 +136,7 @@ def draw_arrays(workload: Workload, folder: Path, arithmetic: Arithmetic = NUMPY
 
 
 def read_workload(folder: Path) -> Workload:
-    """The inverse of `write_description`."""
+    """Read a workload that `write_description` wrote."""
     return Workload.from_dict(json.loads((folder / "workload.json").read_text()))
 
 

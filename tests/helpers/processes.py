@@ -17,7 +17,7 @@ def state(pid: int) -> str:
 
 
 def gone(pid: int) -> bool:
-    """It runs no more, whether or not somebody has collected it."""
+    """Whether a process has ended, collected by its parent or not."""
     return state(pid) in ("", "Z", "X")
 
 

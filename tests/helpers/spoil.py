@@ -1,4 +1,4 @@
-"""One value of a good config replaced."""
+"""Replaces one value of a good config."""
 
 from __future__ import annotations
 

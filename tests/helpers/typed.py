@@ -17,5 +17,5 @@ def asked(*overrides: str) -> list[Requested]:
 
 
 def planned(*overrides: str) -> list[Sweep]:
-    """Its sweeps. Raises as `asked` does."""
+    """The sweeps that a typed command asks for. Raises what `asked` raises."""
     return sweeps_of(asked(*overrides))

@@ -20,10 +20,10 @@ def test_noise_is_judged_by_who_had_the_cpus() -> None:
     found = contention(others, share)
     assert found.noisy
     assert found.reason == (
-        "3 of 5 stretches disturbed: others took 9% of the CPUs (bad from 10%), "
+        "3 of 5 spans disturbed: others took 9% of the CPUs (bad from 10%), "
         "the program had 95% of its best share (bad below 85%)"
     )
-    assert not contention([0.0, 0.3], [1, 1]).noisy  # half of the stretches is enough
+    assert not contention([0.0, 0.3], [1, 1]).noisy  # half of the spans is enough
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Who had the CPUs, in stretches that are long against the steps of the kernel's counters, and what else was seen."""
+"""Who had the CPUs, in spans that are long against the steps of the kernel's counters, and what else was seen."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from harness.measure.clock import Samples
 from harness.records.noise import noise, surroundings
 
-CYCLE_S = 0.05  # five to a stretch
+CYCLE_S = 0.05  # five to a span
 
 
 def trial(
@@ -44,7 +44,7 @@ def tenths(number: Any, value: Any, rest: Any) -> Any:
 
 
 @pytest.mark.parametrize(("disturbed", "noisy"), [(4, False), (6, True)])
-def test_a_trial_is_noisy_where_half_of_its_stretches_are_disturbed(disturbed: int, noisy: bool) -> None:
+def test_a_trial_is_noisy_where_half_of_its_spans_are_disturbed(disturbed: int, noisy: bool) -> None:
     by_others = trial(others=tenths(disturbed, 0.9, 0.0))
     kept_waiting = trial(share=tenths(disturbed, 0.8, 1.0))
     assert bool(noise([by_others], 1)) == bool(noise([kept_waiting], 1)) == noisy
@@ -62,8 +62,8 @@ def test_others_take_their_share_of_all_cpus() -> None:
     assert noise([made], 1) != "" and noise([made], 2) == ""
 
 
-def test_the_best_share_is_that_of_a_tenth_of_the_stretches() -> None:
-    assert noise([trial(share=(3.0,) + (1.0,) * 19)], 1) == "", "one stretch of twenty may have counted too much"
+def test_the_best_share_is_that_of_a_tenth_of_the_spans() -> None:
+    assert noise([trial(share=(3.0,) + (1.0,) * 19)], 1) == "", "one span of twenty may have counted too much"
     assert noise([trial(share=tenths(2, 3.0, 1.0))], 1) != ""
 
 
@@ -77,7 +77,7 @@ def test_fewer_cpu_seconds_of_all_than_of_the_program_are_none_of_others() -> No
 def test_every_trial_is_judged_by_itself_and_named() -> None:
     busy = trial(others=(0.5,))
     assert noise([trial(), busy, trial(), busy], 1).count("trial ") == 2
-    assert noise([trial(), busy], 1).startswith("trial 2: 20 of 20 stretches disturbed")
+    assert noise([trial(), busy], 1).startswith("trial 2: 20 of 20 spans disturbed")
 
 
 def test_what_the_machine_did_is_summed_up_over_trials_and_cpus() -> None:

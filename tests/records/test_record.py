@@ -148,11 +148,11 @@ def test_a_record_that_is_not_there_is_a_users_mistake(tmp_path: Path) -> None:
         read(tmp_path / "cell.json")
 
 
-def test_the_records_of_a_sweep_are_listed_by_name_without_its_plan_and_drafts(
+def test_the_records_of_a_sweep_are_listed_by_name_without_verdicts_explanations_and_drafts(
     record: Callable[..., Any], tmp_path: Path
 ) -> None:
     for cell in ("b", "a"):
         replace(record(), cell=cell).write(tmp_path)
-    for other in ("sweep.json", "verdicts.json", ".a.json.123", "notes.txt"):
+    for other in ("verdicts.json", "a.explain.json", ".a.json.123", "notes.txt"):
         (tmp_path / other).write_text("{}")
     assert [path.name for path in records(tmp_path)] == ["a.json", "b.json"]

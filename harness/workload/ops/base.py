@@ -74,7 +74,7 @@ class Product:
 
     @property
     def flops(self) -> int:
-        """Of all of them."""
+        """FLOPs of all these multiplies: 2 for each multiply-add."""
         return 2 * self.times * self.batch * self.rows * self.inner * self.columns
 
 

@@ -75,7 +75,7 @@ class layer_norm(_Norm):
 
 
 class batch_norm(_Norm):
-    """The same over all axes but the last, with the batch's own statistics, as in training.
+    """(x - mean) / sqrt(var + eps) * scale + shift, with mean and var over all axes of x but the last, as in training.
 
     Running averages are no part of loss or gradient and are not kept.
     """
@@ -168,7 +168,7 @@ class batch_norm_inference(Op):
 
 
 class group_norm(Op):
-    """The same over height, width and each of `groups` groups of channels of an image (Wu & He 2018)."""
+    """Normalises an image [N, H, W, C] over height, width and each of `groups` groups of channels (Wu & He 2018)."""
 
     weights = (1, 2)
 
