@@ -8,7 +8,7 @@ BIN   := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-gpu sweep explain show ui track selfcheck compare test test-fast lint format bench parity gpu-check clean
+.PHONY: help setup setup-gpu sweep explain show ui track selfcheck compare test test-fast lint format bench parity audit gpu-check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,7 +58,7 @@ compare: $(READY) ## say what is faster or slower in B than in A: make compare A
 	@$(BIN)/python -m harness.commands.compare "$(A)" "$(B)" $(if $(FORCE),--force)
 
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup
-WHOLE_FRAMEWORKS := $(addprefix --ignore=tests/,adapters bench identity parity)
+WHOLE_FRAMEWORKS := $(addprefix --ignore=tests/,adapters audit bench identity parity)
 
 test: lint ## lint, types and all tests; or some of them: make test ARGS="tests/claims -k name"
 	@$(PYTEST) --durations=10 $(ARGS)
@@ -77,6 +77,9 @@ bench: $(READY) ## measure the instrument against well-known tools, side by side
 
 parity: $(READY) ## measure the adapters against each framework's own library: make parity ARGS="tensorflow graph resnet18"
 	@$(BIN)/python -m tests.parity $(ARGS)
+
+audit: $(READY) ## ask the usual tools for the FLOPs of a backward pass, and write tests/audit/README.md
+	@$(BIN)/python -m tests.audit --write tests/audit/README.md
 
 # If a framework's interpreter is given (make gpu-check TORCH=python3 JAX=python3), nothing is installed, not even .venv.
 GPU_PYTHON = $(or $(wildcard $(BIN)/python),$(PYTHON))

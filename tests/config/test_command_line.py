@@ -97,7 +97,8 @@ def test_a_good_run_ends_with_zero_and_a_record(type_in: Callable[..., Any]) -> 
     (path,) = type_in.results.glob("records/adhoc/main/mlp-*.json")
     record = read(path)
     assert record.outcome == "ok"
-    too_few_pairs = {f"{name}_{end}" for name in ("ratio", "ratio_marginal") for end in ("low", "high")}
+    of_pairs = ("ratio", "ratio_marginal", "split_over_gradient")
+    too_few_pairs = {f"{name}_{end}" for name in of_pairs for end in ("low", "high")}
     of_a_device = ("{}_device_ms", "{}_kernels", "{}_peak_mib", "{}_joules")
     forms = ("{}_ms", *of_a_device, "first_{}_s", "executed_{}_matmuls", "executed_{}_flops")
     not_asked = {form.format(phase) for form in forms for phase in EXTRA_PHASES}
