@@ -16,6 +16,7 @@ from harness.claims.rules import COUNTED
 from harness.claims.verdicts import Ruling
 from harness.job import Job
 from harness.records import calibration
+from harness.records.record import Record
 from harness.sweep.sweep import Sweep
 from harness.workload.cost import phase_work
 from tests.helpers.typed import planned
@@ -73,7 +74,7 @@ def measured(job: Job, choices: Any) -> Any:
 
 
 @pytest.fixture
-def traced(record: Callable[..., Any]) -> Callable[..., Any]:
+def traced(record: Callable[..., Record]) -> Callable[..., Any]:
     """Records of a plan, as they would be if each framework executed what the trace says; nothing is timed."""
 
     def make(plan: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from harness.config import device
 from harness.config.compose import job_from
@@ -101,7 +101,7 @@ def assert_stays_in_results(job: Job) -> None:
 
 @pytest.mark.slow
 def test_a_thousand_random_configs_end_in_a_plan_or_in_a_sentence(
-    composed: Callable[..., Any], large_machine: None
+    composed: Callable[..., DictConfig], large_machine: None
 ) -> None:
     generator = random.Random(20260101)
     plans = refusals = 0

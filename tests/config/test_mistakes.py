@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from omegaconf import DictConfig
 
 from harness.config.compose import job_from
 from harness.errors import UserError, explanation
@@ -309,7 +310,7 @@ def test_a_port_where_nobody_listens_is_refused(refused: Callable[..., Any]) -> 
 
 
 def test_mlflow_that_is_not_installed_is_refused_only_where_it_is_asked_for(
-    composed: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    composed: Callable[..., DictConfig], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setitem(sys.modules, "mlflow", None)
     given = ("variants=numpy", "device=cpu", f"results={tmp_path}")

@@ -37,14 +37,14 @@ def run(start: Start, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     return make
 
 
-def test_memory_and_time_of_each_phase_are_known(run: Callable[..., Any]) -> None:
+def test_memory_and_time_of_each_phase_are_known(run: Callable[[str], Run]) -> None:
     numbers = ask_device(run("plain"), "cuda", MEASURE)
     assert numbers.memory == PeakMemory(PEAKS)
     assert numbers.clock.device_s.keys() == set(PHASES)
 
 
 def test_a_framework_that_cannot_tell_its_memory_leaves_a_reason_and_its_time_is_known(
-    run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    run: Callable[[str], Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FAKE_ALLOCATOR", "broken")
     numbers = ask_device(run("plain"), "cuda", MEASURE)
@@ -58,7 +58,7 @@ def test_on_a_cpu_there_is_no_memory_to_tell(start: Start) -> None:
 
 @pytest.mark.parametrize("execution", ["exits-9", "killed-9"])
 def test_a_worker_that_dies_leaves_a_reason_in_place_of_the_numbers_that_it_has_not_told(
-    run: Callable[..., Any], execution: str
+    run: Callable[[str], Run], execution: str
 ) -> None:
     made = run(execution)
     numbers = ask_device(made, "cuda", MEASURE)
@@ -92,7 +92,7 @@ def test_energy_is_asked_where_it_is_wanted_on_a_cpu_too(start: Start, monkeypat
 
 
 def test_a_loop_that_fails_costs_the_energy_and_the_clock(
-    run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    run: Callable[[str], Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: Any) -> Never:
         raise Failure(Outcome.OOM, "out of memory")

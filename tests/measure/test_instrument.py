@@ -68,7 +68,9 @@ def assert_recovers(record: Record, within: float) -> None:
 
 
 @pytest.mark.slow
-def test_known_times_are_recovered_for_synchronous_asynchronous_and_noisy_programs(measure: Callable[..., Any]) -> None:
+def test_known_times_are_recovered_for_synchronous_asynchronous_and_noisy_programs(
+    measure: Callable[..., dict[str, Record]],
+) -> None:
     records = measure("sleepy", "deferred", "noisy")
     for execution, within in (("sleepy", 0.05), ("deferred", 0.05), ("noisy", 0.1)):
         assert_recovers(records[execution], within)
@@ -79,7 +81,7 @@ def test_known_times_are_recovered_for_synchronous_asynchronous_and_noisy_progra
 
 
 @pytest.mark.slow
-def test_trials_are_fresh_processes_and_are_all_in_the_record(measure: Callable[..., Any]) -> None:
+def test_trials_are_fresh_processes_and_are_all_in_the_record(measure: Callable[..., dict[str, Record]]) -> None:
     record = measure("sleepy", trials=2)["sleepy"]
     assert_recovers(record, 0.05)
     assert record.metrics["trials"] == len(record.samples) == len(record.stop) == 2
@@ -88,7 +90,7 @@ def test_trials_are_fresh_processes_and_are_all_in_the_record(measure: Callable[
 
 
 @pytest.mark.slow
-def test_every_fault_costs_its_own_variant_only(measure: Callable[..., Any]) -> None:
+def test_every_fault_costs_its_own_variant_only(measure: Callable[..., dict[str, Record]]) -> None:
     wanted = {
         "sleepy": "ok",
         "unsupported": "unsupported",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +19,7 @@ from harness.records.record import Record
 
 
 @pytest.fixture
-def plain(record: Callable[..., Any]) -> Record:
+def plain(record: Callable[..., Record]) -> Record:
     return record(framework="torch", execution="eager", device="cpu", threads=2, memory="kept")
 
 

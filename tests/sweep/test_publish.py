@@ -141,7 +141,7 @@ def write(job: Job, record: Record, variant: Variant, outcome: str = "ok") -> No
     [("ok", 0), ("unsupported", 0), ("invalid", 1), ("oom", 1), ("timeout", 1), ("crashed", 1), ("error", 1)],
 )
 def test_the_exit_code_is_0_if_all_is_ok_or_unsupported(
-    job: Job, terminal: Terminal, record: Callable[..., Any], outcome: str, code: int
+    job: Job, terminal: Terminal, record: Callable[..., Record], outcome: str, code: int
 ) -> None:
     write(job, record, EAGER)
     write(job, record, JIT, outcome)
@@ -149,7 +149,7 @@ def test_the_exit_code_is_0_if_all_is_ok_or_unsupported(
 
 
 def test_a_cell_without_a_record_is_named_and_costs_the_exit_code(
-    job: Job, terminal: Terminal, screen: Any, record: Callable[..., Any]
+    job: Job, terminal: Terminal, screen: Any, record: Callable[..., Record]
 ) -> None:
     write(job, record, EAGER)
     assert sum_up(Sweep.of([job]), terminal) == 1
@@ -158,7 +158,7 @@ def test_a_cell_without_a_record_is_named_and_costs_the_exit_code(
 
 
 def test_a_broken_record_counts_as_missing(
-    job: Job, terminal: Terminal, screen: Any, record: Callable[..., Any]
+    job: Job, terminal: Terminal, screen: Any, record: Callable[..., Record]
 ) -> None:
     write(job, record, EAGER)
     (job.folder / f"{job.cell(JIT)}.json").write_text("{")
@@ -172,7 +172,7 @@ def test_a_sweep_without_any_record_still_sums_up(job: Job, terminal: Terminal, 
 
 
 def test_a_summary_that_mlflow_does_not_take_is_said(
-    job: Job, terminal: Terminal, screen: Any, record: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    job: Job, terminal: Terminal, screen: Any, record: Callable[..., Record], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Away:
         def catch_up(self, folder: Path) -> int:
