@@ -152,7 +152,7 @@ def error(found: dict[str, np.ndarray], wanted: dict[str, np.ndarray]) -> float:
 @pytest.mark.slow
 @FEW
 @given(model=STACKS)
-def test_every_framework_computes_the_same_network(model: str) -> None:
+def test_every_framework_computes_the_same_network(model: Stack) -> None:
     wanted = expected(model)
     for framework, execution in FRAMEWORKS:
         loss, gradients = answer(framework, execution, "fp32", model)
@@ -163,7 +163,7 @@ def test_every_framework_computes_the_same_network(model: str) -> None:
 @pytest.mark.slow
 @FEW
 @given(model=STACKS)
-def test_in_bf16_the_network_is_the_same_within_its_rounding(model: str) -> None:
+def test_in_bf16_the_network_is_the_same_within_its_rounding(model: Stack) -> None:
     wanted = expected(model)
     for framework, execution in FRAMEWORKS[1:]:
         try:

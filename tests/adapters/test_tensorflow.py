@@ -18,7 +18,7 @@ from harness.workload import draw  # noqa: E402
 from harness.workload.agreement import agreement  # noqa: E402
 from harness.workload.cost import phase_work  # noqa: E402
 from harness.workload.models import MLP, ResNet18  # noqa: E402
-from harness.workload.oracle import reference  # noqa: E402
+from harness.workload.oracle import Reference, reference  # noqa: E402
 from harness.workload.trace import trace  # noqa: E402
 from tests.helpers.tiny import TINY_GPT2, TINY_MLP, answers, counts, sample  # noqa: E402
 
@@ -51,13 +51,13 @@ def adapter(precision: str = "fp32") -> Any:
     return Adapter("cpu", THREADS, precision)
 
 
-def loaded(model: str, execution: str, gradients: Any = "params", precision: str = "fp32") -> Any:
+def loaded(model: Any, execution: str, gradients: str = "params", precision: str = "fp32") -> Any:
     """The graph, its arrays and a program whose first calls are over; the same one each time."""
     return _loaded(model, execution, gradients, precision)
 
 
 @cache
-def _loaded(model: str, execution: str, gradients: Any, precision: str) -> Any:
+def _loaded(model: Any, execution: str, gradients: str, precision: str) -> Any:
     graph = trace(model, gradients)
     arrays = sample(graph)
     program = adapter(precision).load(graph, arrays, execution)
@@ -66,17 +66,17 @@ def _loaded(model: str, execution: str, gradients: Any, precision: str) -> Any:
 
 
 @cache
-def oracle(model: str, gradients: Any = "params") -> Any:
+def oracle(model: Any, gradients: str = "params") -> Reference:
     graph = trace(model, gradients)
     return reference(graph, sample(graph))
 
 
-def check_answers(model: str, execution: str, gradients: Any) -> None:
+def check_answers(model: Any, execution: str, gradients: str) -> None:
     program = loaded(model, execution, gradients)[2]
     assert agreement(*answers(program), oracle(model, gradients)).failure("fp32") is None
 
 
-def check_counts(model: str, execution: str, gradients: Any) -> None:
+def check_counts(model: Any, execution: str, gradients: str) -> None:
     graph, _, program = loaded(model, execution, gradients)
     first_calls(adapter(), program)
     work, counted = phase_work(graph), program.executed()
@@ -107,12 +107,12 @@ LARGE = [
 ]
 
 
-@pytest.mark.parametrize(("model", "execution", "gradients"), SMALL + LARGE)
+@pytest.mark.parametrize(("model", "execution", "gradients"), [*SMALL, *LARGE])
 def test_loss_and_gradients_agree_with_the_oracle(model: Any, execution: str, gradients: str) -> None:
     check_answers(model, execution, gradients)
 
 
-@pytest.mark.parametrize(("model", "execution", "gradients"), SMALL + LARGE)
+@pytest.mark.parametrize(("model", "execution", "gradients"), [*SMALL, *LARGE])
 def test_the_multiplies_that_run_are_those_of_the_trace(model: Any, execution: str, gradients: str) -> None:
     """A dX that nobody asked for would be one more: a tape around a tf.function and an eager convolution compute it."""
     check_counts(model, execution, gradients)
@@ -128,8 +128,13 @@ def test_bf16_stays_within_its_limits(execution: str) -> None:
 
 @pytest.mark.parametrize("execution", COMPILED)
 def test_later_calls_neither_trace_nor_compile(execution: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    traced = []
-    monkeypatch.setattr(ops, "linear", lambda *a, linear=ops.linear: traced.append(1) or linear(*a))
+    traced, linear = [], ops.linear
+
+    def listening(*arguments: Any) -> Any:
+        traced.append(1)
+        return linear(*arguments)
+
+    monkeypatch.setattr(ops, "linear", listening)
     graph = trace(TINY_MLP)
     program = adapter().load(graph, sample(graph), execution)
     first = {kind for _, kind in executed_ops(partial(answers, program))}
@@ -230,7 +235,7 @@ def test_grouped_convolutions_agree_and_say_why_they_count_differently(execution
     assert depthwise["forward"].note == ""
 
 
-def counted(groups: Any, execution: str) -> Any:
+def counted(groups: int, execution: str) -> Any:
     graph, _, program = loaded(Images(groups), execution)
     return counts(adapter(), program, graph, execution)
 

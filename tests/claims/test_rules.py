@@ -30,7 +30,7 @@ def test_a_time_is_judged_by_both_of_its_bounds(
     found = verdict(band(Time, 1.5, 2.5), variant(backward))
     assert found.ruling is expected
     (finding,) = found.findings
-    assert finding.low < backward < finding.high
+    assert finding.low and finding.high and finding.low < backward < finding.high
     inside = finding.low >= 1.5 and finding.high <= 2.5
     outside = finding.high < 1.5 or finding.low > 2.5
     assert (expected is HOLDS, expected is FAILS) == (inside, outside)

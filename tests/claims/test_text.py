@@ -21,8 +21,9 @@ from harness.views.terminal import Terminal
 def test_what_is_written_is_read_back(judged: StudyVerdict, tmp_path: Path) -> None:
     assert read(tmp_path) is None
     write(tmp_path, judged)
-    assert read(tmp_path) == judged
-    assert read(tmp_path).records == {"torch": "0123", "jax": "0123", "tf": "0123"}
+    verdict = read(tmp_path)
+    assert verdict is not None and verdict == judged
+    assert verdict.records == {"torch": "0123", "jax": "0123", "tf": "0123"}
 
 
 def test_verdicts_are_no_record_of_a_variant(

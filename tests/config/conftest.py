@@ -14,8 +14,22 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
+from harness.errors import explanation
+from harness.sweep import preflight
+from tests.helpers.typed import asked, planned
+
 ROOT = Path(__file__).parents[2]
 CONF = ROOT / "conf"
+SMALL = {
+    "variants": "numpy",
+    "device": "cpu",
+    "tracking": "off",
+    "measure.budget_s": "0.1",
+    "model.batch": "4",
+    "model.width": "8",
+}
+
+Refused = Callable[..., str]
 
 
 @pytest.fixture
@@ -36,7 +50,7 @@ def default() -> dict[str, Any]:
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = OmegaConf.to_container(compose("config", overrides=["device=cpu"]), resolve=True)
         assert isinstance(config, dict)
-        return config
+        return {str(key): value for key, value in config.items()}
 
 
 @pytest.fixture
@@ -83,3 +97,29 @@ class TypeIn:
 @pytest.fixture
 def type_in(tmp_path: Path) -> TypeIn:
     return TypeIn(tmp_path)
+
+
+@pytest.fixture
+def refused(hydra_is_there: None, tmp_path: Path) -> Refused:
+    """`refused(*overrides)`: the sentence by which a command is refused before anything is measured."""
+
+    def refuse(*overrides: str) -> str:
+        given = {override.lstrip("+~").partition("=")[0] for override in overrides}
+        rest = [
+            f"{key}={value}"
+            for key, value in SMALL.items()
+            if key not in given and not (key.startswith("model.") and "model" in given)
+        ]
+        if "results" not in given:
+            rest.append(f"results={tmp_path / 'results'}")
+        try:
+            planned(*rest, *overrides)
+            preflight.check([one.job for one in asked(*rest, *overrides)])
+        except Exception as error:
+            message = explanation(error)
+            if message is None:
+                raise
+            return message
+        pytest.fail(f"{overrides} is taken")
+
+    return refuse

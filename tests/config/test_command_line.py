@@ -120,7 +120,7 @@ def test_choices_are_variants_beside_each_other(type_in: TypeIn) -> None:
     }
     plain = found["numpy-by_hand"]
     assert plain.phases["backward_inputs"].matmuls == plain.phases["forward"].matmuls
-    assert plain.phases["backward_params"].ms > 0
+    assert (plain.phases["backward_params"].ms or 0) > 0
     assert found["numpy-by_hand-tangent=True"].outcome == "unsupported"
     assert "by_hand autodiff=by_hand_recomputed" in result.stdout
 

@@ -32,7 +32,7 @@ def refusal(plain: Any, key: str, value: Any) -> Any:
 SIZES = ("model.batch", "model.depth", "model.width", "model.inputs", "model.classes")
 NUMBERS = ("measure.target", "measure.budget_s", "measure.warm_s", "measure.deadline_s")
 WHOLE = ("measure.trials", "device.threads")
-NOT_NUMBERS = ("x", "", "12", [1], [], {}, {"a": 1}, True, False)
+NOT_NUMBERS: tuple[Any, ...] = ("x", "", "12", [1], [], {}, {"a": 1}, True, False)
 NOT_POSITIVE = (0, -1, -(10**30))
 
 

@@ -52,8 +52,8 @@ def attention(q: Any, k: Any, v: Any, mask: Any = None, *, heads: Any, causal: A
     for n, head, i in np.ndindex(batch, heads, positions):
         shared = head * (kv_heads or heads) // heads
         part, kv_part = (slice(h * d, (h + 1) * d) for h in (head, shared))
-        seen = range(i + 1) if causal else range(positions)
-        seen = [j for j in seen if mask is None or mask.ndim == 3 or mask[n, j]]
+        earlier = range(i + 1) if causal else range(positions)
+        seen = [j for j in earlier if mask is None or mask.ndim == 3 or mask[n, j]]
         weights = [math.exp(q[n, i, part] @ k[n, j, kv_part] / math.sqrt(d) + bias[head, i, j]) for j in seen]
         y[n, i, part] = sum(weight * v[n, j, kv_part] for weight, j in zip(weights, seen, strict=True)) / sum(weights)
     return y

@@ -34,8 +34,8 @@ class House:
     """Makes workers that answer from a script, and notes what they are asked."""
 
     def __init__(self) -> None:
-        self.asks: list[tuple] = []
-        self.started: list[tuple] = []
+        self.asks: list[tuple[Any, ...]] = []
+        self.started: list[tuple[Any, ...]] = []
         self.fails: dict[str, str] = {}  # the ask that each execution fails at
         self.trial = 0
 
@@ -77,7 +77,7 @@ class House:
             "measure": {"seconds": seconds, "enqueue": seconds, "wall": [0.5] * cycles, **each},
         }[name]
 
-    def asked(self, name: str) -> list[dict]:
+    def asked(self, name: str) -> list[dict[str, Any]]:
         return [arguments for _, said, arguments in self.asks if said == name]
 
 
@@ -126,7 +126,7 @@ def test_what_is_done_is_told_before_it_is_asked_of_the_worker(house: House) -> 
     ready: Future[Path] = Future()
     ready.set_result(Path("arrays"))
     launches = {name: Launch("fake", name, {}, "python", Path(f"{name}.log")) for name in "ab"}
-    told: list[tuple] = []
+    told: list[tuple[Any, ...]] = []
 
     def doing(what: Any, name: str, left_s: Any) -> None:
         told.append((what, name, left_s))
@@ -174,7 +174,7 @@ def test_setting_up_is_until_it_is_counted_without_waiting_for_arrays_and_measur
     assert known["a"].set_up_s == 60 * len(("open", "load", "verify", "count"))
     assert known["a"].measuring_s == 60 + 0.5 * len(known["a"].trials[0].wall)
 
-    class Late(Future):
+    class Late(Future[Path]):
         def result(self, timeout: Any = None) -> Any:
             house.asks += [("", "", {})] * 100
             return super().result(timeout)

@@ -34,7 +34,8 @@ def assert_over(worker: Worker) -> None:
     """The process is gone and collected, and its pipes are closed."""
     assert worker.process.returncode is not None
     assert state(worker.process.pid) == ""
-    assert worker.process.stdin.closed and worker.process.stdout.closed
+    assert worker.process.stdin and worker.process.stdin.closed
+    assert worker.process.stdout and worker.process.stdout.closed
 
 
 def assert_one_sentence(reason: str) -> None:
@@ -45,7 +46,7 @@ def assert_one_sentence(reason: str) -> None:
 
 def test_a_program_that_behaves_answers_every_ask(start: Start) -> None:
     worker = start()
-    assert worker.open(60, framework="fake", device="cpu", threads=1, precision="fp32") is None
+    worker.open(60, framework="fake", device="cpu", threads=1, precision="fp32")
     loaded = worker.load(60, start.folder, "sleepy")
     assert loaded.first_call_s.keys() == set(PHASES)
     assert loaded.first_call_s["backward"] >= 0.010
@@ -241,6 +242,7 @@ time.sleep(600)
 def test_a_worker_dies_with_its_parent(start: Start, tmp_path: Path, asked: str) -> None:
     command = [sys.executable, "-c", PARENT, start.python, str(start.folder), str(tmp_path / "log"), asked]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as parent:
+        assert parent.stdout is not None
         pid = json.loads(parent.stdout.readline())
         eventually(lambda: state(pid) == ("T" if asked == "paused" else "S"))
         parent.kill()

@@ -55,10 +55,10 @@ def known(*trials: Any, **changes: Any) -> Any:
 
 
 @pytest.fixture
-def recorded(tiny: Workload, tmp_path: Path) -> Callable[..., Any]:
+def recorded(tiny: Workload, tmp_path: Path) -> Callable[..., Record]:
     """The record of torch eager, from what is known of it."""
 
-    def make(found: Any, calibration: Any = None) -> Any:
+    def make(found: Measured, calibration: Calibration | None = None) -> Record:
         return record_of(job_of(tiny, tmp_path), EAGER, found, {}, calibration or assumed("here"), {})
 
     return make
@@ -86,14 +86,14 @@ def test_every_number_stands_in_its_own_place(recorded: Callable[..., Record], t
 
 def test_counts_and_rates_are_those_of_their_phase(recorded: Callable[..., Record], tiny: Workload) -> None:
     work, found = cost(tiny.graph), known(trial())
-    for phase, counted in (("forward", work.forward), ("backward", work.backward)):
-        found.counted[phase] = replace(found.counted[phase], flops=counted.flops, matmuls=counted.matmuls)
+    for name, counted in (("forward", work.forward), ("backward", work.backward)):
+        found.counted[name] = replace(found.counted[name], flops=counted.flops, matmuls=counted.matmuls)
     record = recorded(found)
     assert work.forward.matmuls != work.backward.matmuls
     for name, counted in (("forward", work.forward), ("backward", work.backward)):
         phase = record.phases[name]
         assert (phase.asked_matmuls, phase.asked_flops) == (counted.matmuls, counted.flops)
-        assert phase.gflops == pytest.approx(counted.flops / 1e6 / phase.ms)
+        assert phase.ms and phase.gflops == pytest.approx(counted.flops / 1e6 / phase.ms)
     assert record.metrics["ratio_flops"] == pytest.approx(work.backward.flops / work.forward.flops)
 
 
@@ -147,7 +147,7 @@ def test_trials_count_alike_and_a_self_check_of_this_program_replaces_the_assump
     m = found.metrics
     assert (m["trials"], m["pairs"]) == (2, 72)
     once = recorded(known(trial())).phases["forward"].ms
-    assert found.phases["forward"].ms == pytest.approx(2 * once, rel=1e-3)
+    assert once and found.phases["forward"].ms == pytest.approx(2 * once, rel=1e-3)
     assert m["timed_s"] == pytest.approx(sum(SECONDS.values()) * (2 * sum(PACES) + 3 * 4 * sum(PACES[:24])))
     for name, offset in (("ratio", 0), ("ratio_marginal", 1)):
         own = sigma["ratio" if name == "ratio" else "marginal"] * math.sqrt(7 / 8 / 2)

@@ -111,11 +111,11 @@ def test_what_json_cannot_hold_leaves_no_draft(tmp_path: Path) -> None:
     assert files(tmp_path) == []
 
 
-def edited(record: Record, **changes: Any) -> str:
+def edited(record: Callable[[], Record], **changes: Any) -> str:
     return json.dumps(asdict(record()) | changes)
 
 
-BROKEN = {
+BROKEN: dict[str, tuple[Callable[[Callable[[], Record]], str | bytes], str]] = {
     "empty": (lambda r: "", "not a whole JSON file.*delete it"),
     "truncated": (lambda r: edited(r)[:-50], "not a whole JSON file.*delete it"),
     "not text": (lambda r: b"\xff\xfe\x00", "not a whole JSON file.*delete it"),

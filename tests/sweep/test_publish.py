@@ -48,7 +48,7 @@ class FlakyTracker:
     """Takes one run; then its server is away."""
 
     def __init__(self) -> None:
-        self.logged = []
+        self.logged: list[Record] = []
 
     def log(self, record: Record, path: Path) -> None:
         if self.logged:
@@ -56,13 +56,13 @@ class FlakyTracker:
         self.logged.append(record)
 
 
-def ready(tracker: Any) -> Future:
-    future: Future = Future()
+def ready(tracker: Any) -> Future[Any]:
+    future: Future[Any] = Future()
     future.set_result(tracker)
     return future
 
 
-def publisher_of(job: Job, terminal: Terminal, tracker: Future) -> Publisher:
+def publisher_of(job: Job, terminal: Terminal, tracker: Future[Any]) -> Publisher:
     return Publisher(job, terminal, tracker, describe(), dict.fromkeys(job.variants, ""))
 
 
@@ -85,7 +85,7 @@ def test_an_mlflow_that_goes_away_half_way_is_said_in_one_line_and_the_record_ke
 
 
 def test_an_mlflow_that_never_came_is_said_for_each_run(job: Job, terminal: Terminal, screen: Any) -> None:
-    never: Future = Future()
+    never: Future[Any] = Future()
     never.set_exception(ConnectionError("nobody there"))
     publisher = publisher_of(job, terminal, never)
     for variant in job.variants:
@@ -131,7 +131,7 @@ def test_the_same_work_twice_in_a_sweep_is_refused(job: Job) -> None:
         Sweep.of([job, replace(job, variants=(JIT,))])
 
 
-def write(job: Job, record: Record, variant: Variant, outcome: str = "ok") -> None:
+def write(job: Job, record: Callable[..., Record], variant: Variant, outcome: str = "ok") -> None:
     made = record(cell=job.cell(variant), framework=variant.framework, execution=variant.execution, outcome=outcome)
     made.write(job.folder)
 

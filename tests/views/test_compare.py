@@ -82,8 +82,8 @@ def test_the_training_step_is_compared_where_both_sides_have_it(
 
 def test_the_memory_kept_is_told_where_it_differs(measured: Callable[..., Record], sharp: Calibration) -> None:
     def told(before: float, after: float) -> list[str]:
-        sides = (measured(seed, metrics={"residual_mib": mib}) for seed, mib in ((1, before), (2, after)))
-        return [line for line in lines([compare(*sides, sharp)]) if "MiB" in line]
+        old, new = (measured(seed, metrics={"residual_mib": mib}) for seed, mib in ((1, before), (2, after)))
+        return [line for line in lines([compare(old, new, sharp)]) if "MiB" in line]
 
     assert told(17.0, 17.0) == []
     assert told(20.0, 16.0) == ["mlp torch eager  kept      less         -20.0% (20 to 16 MiB)"]
@@ -127,7 +127,7 @@ def test_a_sweep_that_is_not_there_is_named_beside_those_that_are(
     assert "later: no records there; there are default/before" in capsys.readouterr().err
 
 
-def exact(record: Record, trials: int, **changes: Any) -> Any:
+def exact(record: Callable[..., Record], trials: list[float], **changes: Any) -> Record:
     """A record of pairs that agree: forward takes 7 ms, backward so many in each trial."""
     samples = [{"seconds": {"forward": [0.007] * 48, "backward": [1e-3 * ms] * 48}} for ms in trials]
     return record(samples=samples, **changes)
@@ -146,10 +146,10 @@ def test_two_sweeps_have_the_spread_of_both_sides(record: Callable[..., Record])
 
 def test_the_errors_inside_processes_of_both_sides_count(measured: Callable[..., Record], sharp: Calibration) -> None:
     a, b = measured(1), measured(2)
-    errors = [within(np.log(record.samples[0]["seconds"]["forward"])).se for record in (a, b)]
+    one, other = (within(np.log(record.samples[0]["seconds"]["forward"])).se for record in (a, b))
     a.samples, b.samples = a.samples[:1], b.samples[:1]
     change = compare(a, b, sharp).quantities["forward"].change
-    half = moderated([0.0], [np.hypot(*errors)], SIGMA_DIFFERENCE_FLOOR, 19).half_width()  # more than is known here
+    half = moderated([0.0], [np.hypot(one, other)], SIGMA_DIFFERENCE_FLOOR, 19).half_width()  # more than is known here
     assert np.log(change.high / change.low) == pytest.approx(2 * half)
 
 
@@ -161,9 +161,9 @@ def test_the_mean_over_cells_is_geometric(record: Callable[..., Record], sharp: 
 
 def test_only_what_was_measured_whole_is_compared(measured: Callable[..., Record]) -> None:
     for unfinished in (measured(2, outcome="crashed"), measured(2, outcome="invalid")):
-        for pair in ([measured(1), unfinished], [unfinished, measured(1)]):
+        for before, after in ((measured(1), unfinished), (unfinished, measured(1))):
             with pytest.raises(UserError, match="nothing to compare"):
-                match(*([each] for each in pair), force=True)
+                match([before], [after], force=True)
 
 
 def test_cells_of_other_names_are_paired_only_where_there_is_one_on_each_side(measured: Callable[..., Record]) -> None:

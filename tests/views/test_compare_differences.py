@@ -22,10 +22,10 @@ def test_cells_are_named_by_what_tells_their_workloads_apart(
 ) -> None:
     pairs = []
     for depth in (2, 4):
-        sides = [measured(seed, cell=f"depth {depth}") for seed in (1, 2)]
-        for made in sides:
+        before, after = (measured(seed, cell=f"depth {depth}") for seed in (1, 2))
+        for made in (before, after):
             made.workload = made.workload | {"sizes": {"depth": depth}}
-        pairs.append(tuple(sides))
+        pairs.append((before, after))
     assert [cell.name for cell in compare_all(pairs, sharp)] == ["mlp depth=2 torch eager", "mlp depth=4 torch eager"]
 
 

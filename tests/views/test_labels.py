@@ -18,18 +18,18 @@ from tests.helpers.jobs import PLAIN, job_of
 
 
 @pytest.fixture
-def sized(record: Callable[..., Record]) -> Callable[..., Any]:
+def sized(record: Callable[..., Record]) -> Callable[..., Record]:
     """`sized(depth=2, model="mlp", precision="bf16")`: a record of such a workload."""
 
     def make(
         model: str = "mlp",
         precision: str = "fp32",
-        gradients: Any = "params",
+        gradients: str = "params",
         seed: int = 7,
         device: str = "cpu",
-        threads: Any = 2,
+        threads: int = 2,
         **sizes: Any,
-    ) -> Any:
+    ) -> Record:
         work = {"precision": precision, "gradients": gradients, "seed": seed}
         work["sizes"] = PLAIN.workload["sizes"] | sizes
         return record(model=model, workload=PLAIN.workload | work, device=device, threads=threads)

@@ -61,7 +61,7 @@ def runs(uri: str, study: str) -> Callable[..., Any]:
     return lambda kind: runs_of(uri, study, kind)
 
 
-def runs_of(uri: str, study: str, kind: str) -> list:
+def runs_of(uri: str, study: str, kind: str) -> list[Any]:
     client = MlflowClient(uri)
     experiment = client.get_experiment_by_name(study)
     return client.search_runs([experiment.experiment_id], f"tags.kind = '{kind}'")

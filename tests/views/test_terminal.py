@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from rich.console import Console
@@ -19,10 +18,10 @@ PATH = Path("a record.json")
 
 
 @pytest.fixture(params=[80, 200], ids=lambda width: f"width {width}")
-def shown(request: pytest.FixtureRequest) -> Callable[..., Any]:
+def shown(request: pytest.FixtureRequest) -> Callable[[Callable[[Terminal], object]], str]:
     """Runs an action on a terminal of that width and returns what it printed."""
 
-    def show(act: Any) -> str:
+    def show(act: Callable[[Terminal], object]) -> str:
         file = io.StringIO()
         act(Terminal(Console(file=file, width=request.param, highlight=False)))
         return file.getvalue()

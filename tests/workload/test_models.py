@@ -122,7 +122,7 @@ def test_gpt2_multiplies_6_times_a_block_and_once_for_the_logits() -> None:
     assert (table.forward.matmuls, table.backward.matmuls) == (6 * 3 + 1, 2 * (6 * 3 + 1))
 
 
-REFUSED = (
+REFUSED: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("perceptron", {}, "model.name='perceptron'"),
     ("", {}, "model.name=''"),
     ("mlp", {"layers": 3}, "model.layers"),

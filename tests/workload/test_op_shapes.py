@@ -35,7 +35,7 @@ def table(*shape: Any) -> Any:
 
 
 X = spec(2, 6, 5, 4)
-REFUSED = (
+REFUSED: tuple[tuple[str, tuple[Spec, ...], dict[str, Any], str], ...] = (
     ("linear", (spec(3, 4), spec(5, 2)), {}, "(5, 2)"),
     ("linear", (spec(3, 4), spec(4, 2, 1)), {}, "(4, 2, 1)"),
     ("linear", (spec(3, 4), spec(4, 2), spec(4)), {}, "bias"),

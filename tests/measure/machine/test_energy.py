@@ -19,6 +19,7 @@ from tests.measure.machine.test_gpu import FAKE
 @pytest.fixture
 def driver(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     spec = importlib.util.spec_from_file_location("fake_pynvml", FAKE)
+    assert spec is not None and spec.loader is not None
     library = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(library)
     for module in (gpu, energy):
@@ -31,7 +32,7 @@ def test_a_gpus_counter_is_that_of_the_gpu_that_is_measured_on(
     driver: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
-    driver.energy_mj = [5_000_000, 5_001_500]
+    monkeypatch.setattr(driver, "energy_mj", [5_000_000, 5_001_500])
     counter = counter_of("cuda")
     assert counter.name == "the whole GPU, by NVML"
     assert counter.spent(counter.read(), counter.read()) == pytest.approx(1.5)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import importlib.util
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 import pytest
 
@@ -19,11 +19,12 @@ FAKE = Path(__file__).parents[2] / "fakes" / "nvml" / "pynvml.py"
 
 
 @pytest.fixture
-def driver(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+def driver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., ModuleType]]:
     """`driver(*looks)`: a driver that shows these, one after the other; returns the library that is asked."""
 
-    def make(*looks: Any) -> Any:
+    def make(*looks: list[int | None]) -> ModuleType:
         spec = importlib.util.spec_from_file_location("fake_pynvml", FAKE)
+        assert spec is not None and spec.loader is not None
         library = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(library)
         monkeypatch.setattr(gpu, "pynvml", library)
