@@ -41,7 +41,7 @@ def _compilations(monkeypatch: pytest.MonkeyPatch, no_code_generation: None) -> 
 
 
 @pytest.fixture(name="steps")
-def _steps(monkeypatch: pytest.MonkeyPatch, no_code_generation: None) -> Callable[..., Any]:
+def _steps(monkeypatch: pytest.MonkeyPatch, no_code_generation: None) -> Callable[[], int]:
     """How many steps have begun, where a CPU that records nothing runs the program that is to be recorded."""
     from torch._inductor import cudagraph_trees
 

@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,7 +16,7 @@ from harness.measure.worker import Worker
 
 
 @pytest.fixture
-def load(tmp_path: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+def load(tmp_path: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Failure | None]:
     """What a worker of torch says to a small network, on a PATH of one folder and with CXX, where given."""
     monkeypatch.delenv("CXX", raising=False)
     empty = tmp_path / "bin"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -22,7 +22,7 @@ KNOWN = Calibration(
 )
 
 
-def trial(uneven: Any = (1.0,), **milliseconds: Any) -> Any:
+def trial(uneven: Sequence[float] = (1.0,), **milliseconds: float) -> dict[str, dict[str, list[float]]]:
     """Seconds of each phase; the first one varies by itself as well."""
     first = next(iter(milliseconds))
     off = {first: list(uneven) * (len(PACES) // len(uneven))}
@@ -38,7 +38,7 @@ def bounds(number: Any) -> Any:
     return number.low, number.centre, number.high
 
 
-def around(centre: Any, sigma: Any, df: Any, processes: Any = 1) -> Any:
+def around(centre: float, sigma: float, df: float, processes: int = 1) -> Any:
     """The interval where pairs agree, from what differs between processes: of as many that agree."""
     own = math.sqrt(df * sigma**2 / (df + processes - 1) / processes)
     half = stdtrit(df + processes - 1, 0.975) * own
@@ -57,7 +57,7 @@ def around(centre: Any, sigma: Any, df: Any, processes: Any = 1) -> Any:
 )
 def test_phases_are_added_up_and_their_spread_is_that_of_their_kind(
     record: Callable[..., Record],
-    of: tuple[str, str] | tuple[str],
+    of: tuple[str, ...],
     over: tuple[str, str] | tuple[str],
     ratio: float,
     kind: str,

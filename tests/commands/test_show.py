@@ -17,7 +17,9 @@ from harness.views.terminal import TERMINAL
 
 
 @pytest.fixture
-def shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
+def shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str]]:
     """`shown(*arguments)`: the exit code and what was printed, with `tmp_path` as the folder of results."""
     monkeypatch.setattr(TERMINAL.console, "_width", 100)
 
@@ -29,7 +31,7 @@ def shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 
 
 @pytest.fixture
-def finished(tmp_path: Path, record: Callable[..., Record]) -> Callable[..., Any]:
+def finished(tmp_path: Path, record: Callable[..., Record]) -> Callable[..., None]:
     """`finished(study, sweep, seconds)`: a sweep of one record whose file is that old."""
 
     def make(study: str, sweep: str, seconds: int, **changes: Any) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from typing import Any
+from pathlib import Path
 
 import pytest
 
@@ -19,7 +19,7 @@ from harness.views.mlflow import metrics_of
 from tests.config.conftest import ROOT, TypeIn
 
 
-def assert_refused(result: Any, results: Any, *said: Any) -> None:
+def assert_refused(result: subprocess.CompletedProcess[str], results: Path, *said: str) -> None:
     assert result.returncode != 0
     assert "Traceback" not in result.stdout + result.stderr
     for text in said:
@@ -28,7 +28,7 @@ def assert_refused(result: Any, results: Any, *said: Any) -> None:
     assert not list(results.rglob("*.json"))
 
 
-def assert_refused_in_a_sentence(result: Any, results: Any, *said: Any) -> None:
+def assert_refused_in_a_sentence(result: subprocess.CompletedProcess[str], results: Path, *said: str) -> None:
     assert_refused(result, results, *said)
     assert result.stderr.startswith("twofold: ")
     assert len(result.stderr.splitlines()) == 1

@@ -22,7 +22,7 @@ def started(*overrides: str) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-def sizes(jobs: Any, name: str) -> Any:
+def sizes(jobs: list[dict[str, Any]], name: str) -> list[Any]:
     return [job["sizes"][name] for job in jobs]
 
 

@@ -35,7 +35,7 @@ def with_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(device, "memory_bytes", lambda: 2**40)
 
 
-def settings_of(composed: Any, chosen: Any) -> Any:
+def settings_of(composed: Callable[..., DictConfig], chosen: dict[str, Any]) -> Job:
     """TF32 asks for a GPU, and no study names a precision."""
     on_gpu = {"device": "cuda"} if chosen.get("precision") == "tf32" else {}
     return job_from(composed(*(f"{group}={option}" for group, option in (chosen | on_gpu).items())))
@@ -65,7 +65,7 @@ def test_the_atlas_has_every_op_of_the_catalogue_in_every_execution(composed: Ca
 
 @hypothesis_settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(chosen=st.fixed_dictionaries({g: st.sampled_from(o) for g, o in GROUPS.items() if g != "study"}))
-def test_options_of_different_groups_go_together(composed: Callable[..., DictConfig], chosen: Any) -> None:
+def test_options_of_different_groups_go_together(composed: Callable[..., DictConfig], chosen: dict[str, str]) -> None:
     job = settings_of(composed, chosen)
     assert job.measure.name == chosen["measure"]
     assert job.workload.precision == chosen["precision"]

@@ -51,7 +51,7 @@ def job(driver: None, fake_python: str, tmp_path: Path) -> Callable[[str, str], 
     return make
 
 
-def checked(job: Job, folder: Path) -> Any:
+def checked(job: Job, folder: Path) -> list[checks.Finding]:
     return checks.check_variant(job, job.variants[0], folder)
 
 
@@ -118,6 +118,12 @@ def test_without_a_gpu_it_says_so_and_checks_nothing() -> None:
     assert "Traceback" not in ended.stderr
 
 
+def text_of(archive: tarfile.TarFile, name: str) -> str:
+    file = archive.extractfile(name)
+    assert file is not None, f"{name} is no file"
+    return file.read().decode()
+
+
 class Contact:
     """`contact(execution, *parts, limit=...)`: exit code, what was printed, and the names in the file of it all."""
 
@@ -143,10 +149,10 @@ class Contact:
         if not self.file.exists():
             return code, capsys.readouterr().err, ""
         with tarfile.open(self.file) as archive:
-            contents = {member.name: archive.extractfile(member) for member in archive.getmembers()}
-            texts = {name: content.read().decode() for name, content in contents.items() if content}
-        self.records = [json.loads(texts[name]) for name in texts if name.startswith("results/records/quick/main/mlp-")]
-        return code, texts["log.txt"], " ".join(contents)
+            names = archive.getnames()
+            records = [name for name in names if name.startswith("results/records/quick/main/mlp-")]
+            self.records = [json.loads(text_of(archive, name)) for name in records]
+            return code, text_of(archive, "log.txt"), " ".join(names)
 
 
 @pytest.fixture

@@ -165,13 +165,8 @@ def test_a_block_repeats_each_phase_and_reports_seconds_per_call(fake: Callable[
 def test_every_cycle_has_one_entry_in_every_list(fake: Callable[..., Any]) -> None:
     program = fake()
     samples = measure(program, program, cycles=5, repeat=2)
-    lists: list[Sequence[float]] = [
-        *samples.seconds.values(),
-        *samples.enqueue.values(),
-        samples.switches,
-        samples.cpu,
-        samples.wall,
-    ]
+    by_phase: list[Sequence[float]] = [*samples.seconds.values(), *samples.enqueue.values()]
+    lists = [*by_phase, samples.switches, samples.cpu, samples.wall]
     assert [len(entries) for entries in lists] == [5] * 11
     assert all(switches >= 0 and cpu >= 0 for switches, cpu in zip(samples.switches, samples.cpu, strict=True))
 

@@ -58,7 +58,7 @@ class House:
 
         return Run(cast(Worker, Scripted()), cycle_s=cycle_s, **{"repeat": 1, **asked})
 
-    def measure(self, runs: Any, target: Any = 0.02, budget_s: Any = 1e6) -> None:
+    def measure(self, runs: dict[str, Run], target: float = 0.02, budget_s: float = 1e6) -> None:
         run_rounds(
             runs,
             target=target,
@@ -69,7 +69,7 @@ class House:
             now=lambda: self.now,
         )
 
-    def rounds(self, size: int) -> Any:
+    def rounds(self, size: int) -> list[str]:
         return ["".join(self.visits[i : i + size]) for i in range(0, len(self.visits), size)]
 
 
@@ -208,7 +208,7 @@ def test_a_variant_is_finished_as_soon_as_it_ends_and_not_visited_again(house: H
 def test_each_visit_has_the_readings_since_it_began(house: House) -> None:
     starts = []
 
-    def look(start: Any) -> Any:
+    def look(start: float) -> dict[str, list[float]]:
         starts.append(start)
         return {"gpu_mhz": [float(len(starts))]}
 

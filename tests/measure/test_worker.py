@@ -8,8 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -24,7 +24,7 @@ from tests.helpers.processes import cpu_s, eventually, gone, state
 from tests.measure.conftest import Start
 
 
-def failure_of(act: Any) -> Failure:
+def failure_of(act: Callable[[], object]) -> Failure:
     with pytest.raises(Failure) as caught:
         act()
     return caught.value

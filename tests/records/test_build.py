@@ -33,7 +33,7 @@ PACES = [1.0, 1.9, 0.7, 1.3, 2.3, 0.6, 1.7, 0.9] * 6
 QUIET = {"wall": 0.0271, "cpu": 0.0271, "others": 0.0}
 
 
-def trial(paces: Any = PACES, slower: Any = 1.0, **surroundings: Any) -> Any:
+def trial(paces: list[float] = PACES, slower: float = 1.0, **surroundings: list[float]) -> Samples:
     """Samples of a process whose phases keep their proportions in every cycle."""
     seconds = {phase: [pace * s * slower for pace in paces] for phase, s in SECONDS.items()}
     enqueue = {phase: [s * (0.25 if phase == "forward" else 0.5) for s in each] for phase, each in seconds.items()}
@@ -41,7 +41,7 @@ def trial(paces: Any = PACES, slower: Any = 1.0, **surroundings: Any) -> Any:
     return Samples(seconds, enqueue, switches=[3] * len(paces), **each, surroundings=surroundings)
 
 
-def known(*trials: Any, **changes: Any) -> Any:
+def known(*trials: Samples, **changes: Any) -> Measured:
     verified = Verified(1.5, 3e-7, {"w1": 1e-7, "w2": 5e-7, "b1": 2e-7}, 3 * 2**20)
     counts = {
         phase: Counted(n, 1000 * n, 900 * n, "because" if phase == "backward" else "")
@@ -97,7 +97,7 @@ def test_counts_and_rates_are_those_of_their_phase(recorded: Callable[..., Recor
     assert record.metrics["ratio_flops"] == pytest.approx(work.backward.flops / work.forward.flops)
 
 
-def trimmed(paces: Any) -> Any:
+def trimmed(paces: list[float]) -> list[float]:
     cut = int(0.2 * len(paces))
     return sorted(paces)[cut:-cut]
 

@@ -33,10 +33,10 @@ def job(tiny: Workload, tmp_path: Path) -> Job:
 
 
 @pytest.fixture
-def before(job: Job, record: Callable[..., Record]) -> Callable[..., Any]:
+def before(job: Job, record: Callable[..., Record]) -> Callable[..., Record]:
     """A record that says how long its variant took."""
 
-    def make(set_up_s: float, measuring_s: float, **changes: Any) -> Any:
+    def make(set_up_s: float, measuring_s: float, **changes: Any) -> Record:
         metrics = {"set_up_s": set_up_s, "measuring_s": measuring_s, "first_forward_s": 30.0, "first_backward_s": 18.0}
         return record(metrics=metrics, measure=asdict(job.measure), **changes)
 
@@ -83,7 +83,7 @@ def test_two_are_set_up_at_a_time_in_order(job: Job, before: Callable[..., Recor
 
 
 def test_only_the_first_compile_of_a_cached_execution_is_left_out(job: Job, before: Callable[..., Record]) -> None:
-    def set_up_s(variant: Variant, *records: Any) -> float:
+    def set_up_s(variant: Variant, *records: Record) -> float:
         return forecast(job, {variant: records}).seconds - 3 - HAND_OVER_S
 
     first, again = before(60, 3), before(60, 3, remeasured="because of redo=all")

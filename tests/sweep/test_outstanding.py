@@ -33,7 +33,7 @@ def job(tiny: Workload, tmp_path: Path) -> Job:
 
 
 @pytest.fixture
-def finished(job: Job, record: Callable[..., Record]) -> Callable[..., Any]:
+def finished(job: Job, record: Callable[..., Record]) -> Callable[..., Path]:
     """`finished(variant, **changes)`: writes the record of a variant as the job leaves it; returns its path."""
 
     def write(variant: Variant = EAGER, **changes: Any) -> Path:

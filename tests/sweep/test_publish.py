@@ -40,7 +40,7 @@ def screen() -> io.StringIO:
 
 
 @pytest.fixture
-def terminal(screen: Any) -> Terminal:
+def terminal(screen: io.StringIO) -> Terminal:
     return Terminal(Console(file=screen, highlight=False))
 
 
@@ -71,7 +71,7 @@ def failed() -> Measured:
 
 
 def test_an_mlflow_that_goes_away_half_way_is_said_in_one_line_and_the_record_kept(
-    job: Job, terminal: Terminal, screen: Any
+    job: Job, terminal: Terminal, screen: io.StringIO
 ) -> None:
     tracker = FlakyTracker()
     publisher = publisher_of(job, terminal, ready(tracker))
@@ -84,7 +84,7 @@ def test_an_mlflow_that_goes_away_half_way_is_said_in_one_line_and_the_record_ke
     assert said == [f"MLflow did not take this run (the server is away); its record is {kept[JIT]}"]
 
 
-def test_an_mlflow_that_never_came_is_said_for_each_run(job: Job, terminal: Terminal, screen: Any) -> None:
+def test_an_mlflow_that_never_came_is_said_for_each_run(job: Job, terminal: Terminal, screen: io.StringIO) -> None:
     never: Future[Any] = Future()
     never.set_exception(ConnectionError("nobody there"))
     publisher = publisher_of(job, terminal, never)
@@ -103,7 +103,7 @@ def test_the_record_is_written_before_anything_is_shown(
     assert seen == [True]
 
 
-def test_time_left_includes_the_jobs_to_come(job: Job, terminal: Terminal, screen: Any) -> None:
+def test_time_left_includes_the_jobs_to_come(job: Job, terminal: Terminal, screen: io.StringIO) -> None:
     later = replace(job, workload=Workload.of("mlp", {"batch": 2, "depth": 2, "width": 8}))
     sweep = Sweep.of([job, later])
     announce([sweep], terminal)
@@ -149,7 +149,7 @@ def test_the_exit_code_is_0_if_all_is_ok_or_unsupported(
 
 
 def test_a_cell_without_a_record_is_named_and_costs_the_exit_code(
-    job: Job, terminal: Terminal, screen: Any, record: Callable[..., Record]
+    job: Job, terminal: Terminal, screen: io.StringIO, record: Callable[..., Record]
 ) -> None:
     write(job, record, EAGER)
     assert sum_up(Sweep.of([job]), terminal) == 1
@@ -158,7 +158,7 @@ def test_a_cell_without_a_record_is_named_and_costs_the_exit_code(
 
 
 def test_a_broken_record_counts_as_missing(
-    job: Job, terminal: Terminal, screen: Any, record: Callable[..., Record]
+    job: Job, terminal: Terminal, screen: io.StringIO, record: Callable[..., Record]
 ) -> None:
     write(job, record, EAGER)
     (job.folder / f"{job.cell(JIT)}.json").write_text("{")
@@ -166,13 +166,13 @@ def test_a_broken_record_counts_as_missing(
     assert job.cell(JIT) in screen.getvalue()
 
 
-def test_a_sweep_without_any_record_still_sums_up(job: Job, terminal: Terminal, screen: Any) -> None:
+def test_a_sweep_without_any_record_still_sums_up(job: Job, terminal: Terminal, screen: io.StringIO) -> None:
     assert sum_up(Sweep.of([job]), terminal) == 1
     assert "Nothing was measured" in screen.getvalue()
 
 
 def test_a_summary_that_mlflow_does_not_take_is_said(
-    job: Job, terminal: Terminal, screen: Any, record: Callable[..., Record], monkeypatch: pytest.MonkeyPatch
+    job: Job, terminal: Terminal, screen: io.StringIO, record: Callable[..., Record], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Away:
         def catch_up(self, folder: Path) -> int:

@@ -57,7 +57,7 @@ class Office:
         self.alive = 0
         self.on_reference: Callable[[], None] = lambda: None
 
-    def worker(self, interpreter: Any, cpus: Any, log: Any, environment: Any) -> Any:
+    def worker(self, interpreter: str, cpus: list[int], log: Path, environment: dict[str, str]) -> Any:
         office = self
 
         class Scripted:
@@ -68,14 +68,14 @@ class Office:
                 assert office.alive == 1  # memory of one at a time
                 return self
 
-            def __exit__(self, *_: Any) -> Any:
+            def __exit__(self, *_: object) -> None:
                 office.alive -= 1
 
             def open(self, deadline_s: float, **how: Any) -> None:
                 self.name = how["framework"]
                 office.opened.append(how)
 
-            def reference(self, deadline_s: float, folder: Path, draw: Any) -> None:
+            def reference(self, deadline_s: float, folder: Path, draw: bool) -> None:
                 office.asked.append((self.name, draw))
                 office.on_reference()
                 if self.name in office.fails:
@@ -91,7 +91,7 @@ class Office:
 class Stated(NumPyArithmetic):
     """NumPy under a framework's name, with gradients that are off by a factor."""
 
-    def __init__(self, name: str, factor: Any) -> None:
+    def __init__(self, name: str, factor: float) -> None:
         self.source, self.factor = f"{name} 1.0", factor
 
     def run(self, both: Any, placed: Any) -> Any:

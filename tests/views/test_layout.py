@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -14,11 +13,11 @@ from harness.views.table import Table
 NAMES = ["variant", "forward ms", "ratio"]
 
 
-def shown(groups: Any, width: Any = 80, names: Any = NAMES) -> Any:
+def shown(groups: list[Group], width: int = 80, names: list[str] = NAMES) -> list[str]:
     return [line.text for line in layout(names, groups, width)]
 
 
-def row(*texts: Any) -> Any:
+def row(*texts: Cell | str) -> list[Cell]:
     return [text if isinstance(text, Cell) else Cell(text) for text in texts]
 
 

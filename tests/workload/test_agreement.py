@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any
 
 import numpy as np
 import pytest
@@ -121,7 +120,7 @@ def test_a_missing_strange_or_reshaped_gradient_is_refused(
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_limits_are_sharp_and_in_fp32_the_workloads_own(small: Reference, precision: str) -> None:
-    def shifted(by: Any) -> Any:
+    def shifted(by: float) -> dict[str, np.ndarray]:
         return {"w": small.gradients["w"] * (1 + by), "b": small.gradients["b"]}
 
     own = dataclasses.replace(small, allowed=Errors(1e-3, {"w": 3e-6, "b": 2e-6}))

@@ -11,6 +11,7 @@ its MATH form, two multiplies forward and four backward: the fused kernels recom
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -46,7 +47,7 @@ class CountMultiplies(TorchDispatchMode):
         return func(*args, **kwargs or {})
 
 
-def counted(call: Any) -> Any:
+def counted(call: Callable[[], Any]) -> tuple[tuple[int, int], Any]:
     """FLOPs and multiplies of a call, and its result."""
     with FlopCounterMode(display=False) as flops, CountMultiplies() as multiplies, sdpa_kernel(SDPBackend.MATH):
         result = call()

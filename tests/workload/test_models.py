@@ -53,7 +53,7 @@ def test_published_parameter_counts(name: str, given_sizes: dict[str, Any], coun
 
 
 @given(st.integers(1, 6), st.integers(1, 9), st.integers(1, 9), st.integers(1, 9))
-def test_mlp_parameters_by_formula(depth: Any, width: Any, inputs: Any, classes: Any) -> None:
+def test_mlp_parameters_by_formula(depth: int, width: int, inputs: int, classes: int) -> None:
     widths = [inputs, *[width] * (depth - 1), classes]
     expected = sum(a * b + b for a, b in pairwise(widths))
     given_sizes = {"batch": 2, "depth": depth, "width": width, "inputs": inputs, "classes": classes}

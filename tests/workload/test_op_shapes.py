@@ -11,11 +11,11 @@ from harness.workload.ops import CATALOGUE, Spec, WorkloadError
 from tests.helpers.op_cases import CASES, TIES, Case
 
 
-def spec(*shape: Any) -> Any:
+def spec(*shape: int) -> Spec:
     return Spec(shape)
 
 
-def ids(*shape: Any) -> Any:
+def ids(*shape: int) -> Spec:
     return Spec(shape, "int")
 
 
@@ -26,11 +26,11 @@ def test_shape_rule_is_the_shape_that_the_maths_gives(case: Case) -> None:
     assert [part.shape for part in parts] == [spec.shape for spec in case.outputs]
 
 
-def mask(*shape: Any) -> Any:
+def mask(*shape: int) -> Spec:
     return Spec(shape, "bool")
 
 
-def table(*shape: Any) -> Any:
+def table(*shape: int) -> Spec:
     return Spec(shape, "constant")
 
 

@@ -14,7 +14,7 @@ from harness.workload import primitives, rounding
 from harness.workload.agreement import agreement
 from harness.workload.backprop import run_backward, run_forward
 from harness.workload.ops import CATALOGUE, norm
-from harness.workload.oracle import reference
+from harness.workload.oracle import Reference, reference
 from harness.workload.rounding import GRADIENT_AT_MOST, LOSS_AT_LEAST, UNIT, answer_in_float32, gradient_limit
 from harness.workload.trace import Graph
 from harness.workload.workload import Workload
@@ -98,8 +98,8 @@ def test_a_program_that_is_slightly_wrong_is_found_by_its_gradients(
     assert "gradient of" in judged(expected, answer_in_float32(graph, arrays)[1])
 
 
-def judged(expected: Any, gradients: Any) -> Any:
-    return agreement([expected.loss], [gradients], expected).failure("fp32")
+def judged(expected: Reference, gradients: dict[str, np.ndarray]) -> str:
+    return agreement([expected.loss], [gradients], expected).failure("fp32") or ""
 
 
 @pytest.mark.parametrize("name", ["b1", "b2", "w1"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,7 +18,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @pytest.fixture
-def kernel(tmp_path: Path) -> Callable[..., Any]:
+def kernel(tmp_path: Path) -> Callable[[dict[str, str]], Path]:
     """`kernel(path=content)` writes files of a file system that shows what a kernel on metal shows."""
 
     def write(files: dict[str, str]) -> Path:
