@@ -95,7 +95,7 @@ def test_a_spoilt_result_is_no_number(steps: Callable[[], int]) -> None:
 @pytest.mark.parametrize("chosen", [{}, {"autodiff": "by_hand"}])
 @pytest.mark.parametrize("op", ["add", "flatten"])
 def test_what_an_op_alone_is_given_is_not_spoilt_where_its_results_are_views_of_it(
-    steps: Callable[[], int], op: str, chosen: dict[str, str] | dict[str, Any]
+    steps: Callable[[], int], op: str, chosen: dict[str, Any]
 ) -> None:
     workload = Workload.of("op", {"op": op, "batch": 2, "tokens": 3, "width": 4, "image": 4, "channels": 2})
     torch_adapter, arrays = Adapter("cpu", 1, "fp32"), workload.sample()

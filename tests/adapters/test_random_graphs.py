@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from adapters.base import Unsupported
 from harness.workload import draw
-from harness.workload.oracle import reference
+from harness.workload.oracle import Reference, reference
 from harness.workload.trace import trace
 from tests.helpers.tiny import sample
 
@@ -129,7 +129,7 @@ def answer(framework: str, execution: str, precision: str, model: Stack) -> tupl
     return float(loss), program.export(gradients)
 
 
-def expected(model: Stack) -> Any:
+def expected(model: Stack) -> Reference:
     graph = trace(model)
     return reference(graph, sample(graph))
 

@@ -58,7 +58,7 @@ def around(centre: float, sigma: float, df: float, processes: int = 1) -> Any:
 def test_phases_are_added_up_and_their_spread_is_that_of_their_kind(
     record: Callable[..., Record],
     of: tuple[str, ...],
-    over: tuple[str, str] | tuple[str],
+    over: tuple[str, ...],
     ratio: float,
     kind: str,
 ) -> None:

@@ -89,7 +89,7 @@ def test_the_verdicts_of_a_claim_are_shown_unless_something_was_measured_since(
 
 @pytest.mark.parametrize("name", [(), ("default",), ("default/main",)])
 def test_without_records_it_says_so_and_ends_with_2(
-    shown: Callable[..., tuple[int, str]], name: tuple[str] | tuple[Any, ...]
+    shown: Callable[..., tuple[int, str]], name: tuple[str, ...]
 ) -> None:
     code, printed = shown(*name)
     assert code == 2

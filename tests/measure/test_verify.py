@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -77,7 +78,7 @@ def test_the_error_of_each_gradient_is_the_worst_of_all_phases(expected: Referen
 def with_tangent(expected: Reference, factor: float) -> Changes:
     """The program with a tangent, off by a factor."""
 
-    def change(program: Any) -> Any:
+    def change(program: Any) -> Callable[..., Any]:
         return lambda: (program.inference(), factor * expected.along(WORKLOAD.directions()))
 
     return {"tangent": change}
@@ -115,10 +116,10 @@ def test_a_wrong_tangent_is_invalid(expected: Reference, factor: float) -> None:
 
 @pytest.mark.parametrize(("rate", "good"), [(1e-2, True), (1.01e-2, False), (-1e-2, False), (0.0, False)])
 def test_a_step(expected: Reference, rate: float, good: bool) -> None:
-    def update(program: Any) -> Any:
+    def update(program: Any) -> Callable[..., Any]:
         copies = {name: array.copy() for name, array in WORKLOAD.sample().items() if array.dtype == np.float32}
 
-        def step(pair: Any) -> Any:
+        def step(pair: tuple[Any, dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
             for name, gradient in pair[1].items():
                 copies[name] -= np.float32(rate) * gradient
             return copies

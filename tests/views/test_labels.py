@@ -69,7 +69,7 @@ def test_sizes_of_one_model_are_no_matter_of_the_other(sized: Callable[..., Reco
     ],
 )
 def test_settings_that_differ_anywhere_in_the_sweep_stand_in_every_row(
-    sized: Callable[..., Record], setting: str, values: tuple[int, int] | tuple[str, str]
+    sized: Callable[..., Record], setting: str, values: tuple[Any, Any]
 ) -> None:
     a, b = (sized(model, **{setting: value}) for model, value in zip(("mlp", "gpt2"), values, strict=True))
     assert labels([a, b]) == [f"mlp {setting}={values[0]}", f"gpt2 {setting}={values[1]}"]

@@ -85,7 +85,7 @@ def unbiased_variance(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_a_program_that_is_slightly_wrong_is_found_by_its_gradients(
-    monkeypatch: pytest.MonkeyPatch, model: str, sizes: dict[str, int] | dict[str, str], change: Callable[..., Any]
+    monkeypatch: pytest.MonkeyPatch, model: str, sizes: dict[str, Any], change: Callable[..., Any]
 ) -> None:
     """With what rounding adds in float32."""
     workload = Workload.of(model, sizes)
