@@ -19,9 +19,7 @@ def tied_linear(x: Array, table: Array) -> Array:
     return np.einsum("...i,oi->...o", x, table)
 
 
-def conv2d(
-    x: np.ndarray, w: np.ndarray, b: np.ndarray | None = None, *, stride: int = 1, padding: int = 0, groups: int = 1
-) -> np.ndarray:
+def conv2d(x: Array, w: Array, b: Array | None = None, *, stride: int = 1, padding: int = 0, groups: int = 1) -> Array:
     n, height, width, _ = x.shape
     kh, kw, per_group, out = w.shape
     rows, columns = (height + 2 * padding - kh) // stride + 1, (width + 2 * padding - kw) // stride + 1
@@ -39,9 +37,7 @@ def batch_norm(x: Array, scale: Array, shift: Array, *, eps: float) -> Array:
     return (x - x.mean(axes)) / np.sqrt(x.var(axes) + eps) * scale + shift
 
 
-def batch_norm_inference(
-    x: np.ndarray, scale: np.ndarray, shift: np.ndarray, mean: np.ndarray, variance: np.ndarray, *, eps: float
-) -> np.ndarray:
+def batch_norm_inference(x: Array, scale: Array, shift: Array, mean: Array, variance: Array, *, eps: float) -> Array:
     return (x - mean) / np.sqrt(variance + eps) * scale + shift
 
 
@@ -51,15 +47,8 @@ def layer_norm(x: Array, scale: Array, shift: Array, *, eps: float) -> Array:
 
 
 def attention(
-    q: np.ndarray,
-    k: np.ndarray,
-    v: np.ndarray,
-    mask: np.ndarray | None = None,
-    *,
-    heads: int,
-    causal: bool,
-    kv_heads: int | None = None,
-) -> np.ndarray:
+    q: Array, k: Array, v: Array, mask: Array | None = None, *, heads: int, causal: bool, kv_heads: int | None = None
+) -> Array:
     y = np.zeros_like(q)
     batch, positions, width = q.shape
     d = width // heads
@@ -238,18 +227,14 @@ def first_token(x: Array) -> Array:
     return np.array([sequence[0] for sequence in x])
 
 
-def lstm_cell(
-    x: np.ndarray, h: np.ndarray, c: np.ndarray, w: np.ndarray, u: np.ndarray, b: np.ndarray
-) -> tuple[np.ndarray, ...]:
+def lstm_cell(x: Array, h: Array, c: Array, w: Array, u: Array, b: Array) -> tuple[Array, ...]:
     width = h.shape[1]
     i, f, g, o = ((x @ w + h @ u + b)[:, n * width : (n + 1) * width] for n in range(4))
     c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
     return sigmoid(o) * np.tanh(c), c
 
 
-def lstm(
-    x: np.ndarray, h: np.ndarray, c: np.ndarray, w: np.ndarray, u: np.ndarray, b: np.ndarray
-) -> tuple[np.ndarray, ...]:
+def lstm(x: Array, h: Array, c: Array, w: Array, u: Array, b: Array) -> Array:
     y = []
     for t in range(x.shape[1]):
         h, c = lstm_cell(x[:, t], h, c, w, u, b)
