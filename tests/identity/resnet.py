@@ -35,11 +35,12 @@ def named(ours: ResNet18, weights: Arrays) -> Arrays:
 
 
 def answer(ours: ResNet18, weights: Arrays, batch: Arrays) -> Answer:
+    bottleneck = isinstance(ours, ResNet50)
     config = ResNetConfig(
         embedding_size=64,
-        hidden_sizes=[(256 if isinstance(ours, ResNet50) else 64) * 2**stage for stage in range(4)],
+        hidden_sizes=[(256 if bottleneck else 64) * 2**stage for stage in range(4)],
         depths=DEPTHS[type(ours).__name__],
-        layer_type="bottleneck" if isinstance(ours, ResNet50) else "basic",
+        layer_type="bottleneck" if bottleneck else "basic",
         downsample_in_bottleneck=isinstance(ours, ResNet50) and ours.stride_in_1x1,
         num_labels=ours.classes,
     )
