@@ -1,6 +1,7 @@
 """Mistakes as a user types them, and good runs: exit codes, sentences, and never a traceback.
 
-`test_mistakes.py` has every mistake, in this process; here is one of each kind, through the whole program.
+`test_mistakes.py` and `test_machine_mistakes.py` have every mistake, in this process; here is one of each kind, through
+the whole program.
 """
 
 from __future__ import annotations
