@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -33,7 +32,7 @@ FLOORS = (
 )
 
 
-def loaded_by(program: Any) -> Any:
+def loaded_by(program: str) -> set[str]:
     """Top-level packages that a program has loaded when it ends, in a fresh process."""
     report = "import sys; print(' '.join(sorted({name.partition('.')[0] for name in sys.modules})))"
     asked = [sys.executable, "-c", f"{program}\n{report}"]
@@ -85,14 +84,14 @@ def test_an_adapter_loads_its_own_framework_and_no_other(framework: str) -> None
     assert not loaded & {"hydra", "mlflow", "omegaconf"}
 
 
-def modules(folder: Path) -> Iterator[Any]:
+def modules(folder: str) -> Iterator[tuple[str, ast.Module]]:
     """(dotted name, syntax tree) of every module in a package."""
     for path in sorted((ROOT / folder).rglob("*.py")):
         parts = path.relative_to(ROOT).with_suffix("").parts
         yield ".".join(parts), ast.parse(path.read_text())
 
 
-def imports(name: str, tree: Any) -> Iterator[Any]:
+def imports(name: str, tree: ast.Module) -> Iterator[str]:
     """Absolute dotted names that a module imports, wherever the statement stands; for typing alone too."""
     package = name.split(".")[:-1]
     for node in ast.walk(tree):
@@ -105,7 +104,7 @@ def imports(name: str, tree: Any) -> Iterator[Any]:
             yield from (f"{target}.{alias.name}" for alias in node.names)
 
 
-def importers(package: Any, folder: Path = "harness") -> Any:
+def importers(package: str, folder: str = "harness") -> set[str]:
     """Modules in `folder` that import a top-level package."""
     return {name for name, tree in modules(folder) if any(i.split(".")[0] == package for i in imports(name, tree))}
 
@@ -139,7 +138,7 @@ def test_a_worker_needs_the_standard_library_and_numpy_only() -> None:
     """It runs where only its framework is installed."""
     allowed = sys.stdlib_module_names | {"numpy", "harness", "adapters"}
     trees = dict(modules("harness"))
-    needed, found = {"harness.measure.child"}, set()
+    needed, found = {"harness.measure.child"}, set[str]()
     while needed:
         name = needed.pop()
         found.add(name)
@@ -195,7 +194,7 @@ def test_an_op_stands_in_the_file_of_the_same_name_in_every_framework() -> None:
     assert files["jax"] == files["tensorflow"] == files["torch"]
 
 
-def files_of_ops(folder: Path) -> Any:
+def files_of_ops(folder: Path) -> dict[str, str]:
     """The module of an adapter that defines each op of the catalogue, by the op's name."""
     files = {}
     for family in ("images", "norms", "ops", "recurrent", "sequence"):
@@ -220,7 +219,7 @@ def test_what_is_known_of_several_ops_stands_on_their_classes() -> None:
     for name, tree in [*modules("harness"), *modules("adapters")]:
         if name.startswith(("harness.workload.ops.", "harness.workload.models.")):
             continue
-        for node in ast.walk(tree):
+        for node in (n for n in ast.walk(tree) if isinstance(n, ast.expr)):
             listed = node.keys if isinstance(node, ast.Dict) else getattr(node, "elts", [])
             ops = {e.value for e in listed if isinstance(e, ast.Constant) and e.value in CATALOGUE}
             assert len(ops) < 2, f"{name}, line {node.lineno}, lists {ops}"

@@ -182,7 +182,7 @@ def test_a_model_without_blocks_has_none_to_checkpoint() -> None:
 def test_a_loop_computes_one_state_more_than_is_asked_and_says_so(framework: str, execution: str) -> None:
     """The extra FLOPs are those of one step's product, in each layer."""
     workload = work("two lstms")[0]
-    sizes = workload.model
+    sizes: Any = workload.model
     extra = sizes.layers * 2 * sizes.batch * sizes.width * 4 * sizes.width
     _, _, executed, differing = run(framework, execution, "two lstms")
     assert executed["backward"].flops == cost(workload.graph).backward.flops + extra

@@ -112,7 +112,7 @@ def loaded(request: pytest.FixtureRequest) -> Loaded:
 
 def same(ours: dict[str, np.ndarray], first: dict[str, np.ndarray], total: float) -> bool:
     """Whether two answers of one program differ by no more than the order of a sum."""
-    return all(np.linalg.norm(ours[n] - first[n]) <= 1e-6 * max(np.linalg.norm(first[n]), total) for n in first)
+    return all(np.linalg.norm(ours[n] - first[n]) <= 1e-6 * max(float(np.linalg.norm(first[n])), total) for n in first)
 
 
 def test_loss_and_every_gradient_agree_with_the_oracle(loaded: Loaded, record_property: Callable[..., Any]) -> None:
@@ -138,7 +138,7 @@ def test_the_same_call_gives_the_same_answer_in_whatever_order_phases_run(loaded
     losses = [loss, kept[0], program.inference(), older[0], newer[0]]
     assert [float(x) for x in losses] == pytest.approx([loaded.losses[0]] * 5, rel=1e-6)
     for gradients in (fused, split, *later):
-        assert same(program.export(gradients), loaded.gradients[0], total)
+        assert same(program.export(gradients), loaded.gradients[0], float(total))
 
 
 def test_what_is_executed_is_what_the_trace_costs_but_for_what_the_departures_compute(loaded: Loaded) -> None:

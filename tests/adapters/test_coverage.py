@@ -18,7 +18,7 @@ LSTM = ("lstm", {"batch": 4, "tokens": 6, "layers": 1, "width": 32, "vocabulary"
 CONVOLUTIONS = ("resnet18", {"batch": 2, "image": 32, "classes": 10})
 
 
-def program(framework: str, execution: str, work: Any) -> Any:
+def program(framework: str, execution: str, work: tuple[str, dict[str, int]]) -> Any:
     name, sizes = work
     graph = trace(build(name, sizes))
     arrays = sample(graph)

@@ -23,7 +23,7 @@ BACKWARD = 2 * LAYERS - 1
 WORK = Workload.of("mlp", {"batch": 4, "depth": LAYERS, "width": 16, "inputs": INPUTS})
 
 
-def counted(framework: str, execution: str, **chosen: str) -> dict:
+def counted(framework: str, execution: str, **chosen: Any) -> dict[str, Any]:
     """What an MLP's program executes. Its loss and gradients must be the oracle's. Raises Failure."""
     arrays = WORK.sample()
     adapter, choices = adapter_of(framework), Choices(**chosen)
@@ -33,7 +33,7 @@ def counted(framework: str, execution: str, **chosen: str) -> dict:
     return counts(adapter, program, WORK.graph, execution, choices)
 
 
-def refused(framework: str, execution: str, **chosen: str) -> tuple[str, list[int]]:
+def refused(framework: str, execution: str, **chosen: Any) -> tuple[str, list[int]]:
     """The phase that the refusal names, and the multiplies: those executed, then those expected."""
     with pytest.raises(Failure) as caught:
         counted(framework, execution, **chosen)

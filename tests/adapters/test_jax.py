@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -10,27 +11,25 @@ from typing import Any
 import numpy as np
 import pytest
 
-from adapters.common.program import Extended
-from adapters.jax.compiled import Compiled
-from harness.workload.models.gpt2 import GPT2
-from harness.workload.trace import Graph
-
 jax = pytest.importorskip("jax")
 
 import jax.numpy as jnp  # noqa: E402
 
-from adapters.base import PHASES, Choices  # noqa: E402
+from adapters.base import PHASES  # noqa: E402
 from adapters.jax import Adapter, ops  # noqa: E402
-from adapters.jax.adapter import FUSION  # noqa: E402
 from adapters.jax.executable import Executable  # noqa: E402
 from harness.measure.clock import first_calls  # noqa: E402
 from harness.workload import draw  # noqa: E402
 from harness.workload.interpret import interpreter  # noqa: E402
 from harness.workload.models import MLP, ResNet18  # noqa: E402
-from harness.workload.trace import trace  # noqa: E402
+from harness.workload.trace import Graph, trace  # noqa: E402
 from tests.helpers.tiny import TINY_GPT2, TINY_MLP, answers, sample  # noqa: E402
 
 THREADS = 1  # as in the other tests: jax keeps its first number until the process ends
+
+
+# A graph, its program, and what that answered in its first calls: losses and gradients.
+Loaded = tuple[Graph, Any, tuple[list[Any], list[dict[str, np.ndarray]]]]
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ class Image:
 
 
 TINY_RESNET = ResNet18(batch=2, image=33)
-CASES = {
+CASES: dict[str, tuple[Any, str]] = {
     "mlp": (TINY_MLP, "params"),
     "mlp, inputs": (TINY_MLP, "both"),
     "resnet18": (TINY_RESNET, "params"),
@@ -65,13 +64,13 @@ CASES = {
 }
 
 
-def loaded(model: str, gradients: Any = "params", precision: str = "fp32") -> Any:
+def loaded(model: Any, gradients: str = "params", precision: str = "fp32") -> Loaded:
     """A model's graph, its program, and what that answered in its first calls; made once for all tests."""
     return _load(model, gradients, precision)
 
 
 @cache
-def _load(model: str, gradients: Any, precision: str) -> Any:
+def _load(model: Any, gradients: str, precision: str) -> Loaded:
     graph = trace(model, gradients)
     adapter = Adapter("cpu", THREADS, precision)
     program = adapter.load(graph, sample(graph), "jit")
@@ -85,19 +84,14 @@ def hlo(program: Any) -> dict[str, str]:
 
 
 @pytest.fixture(params=CASES)
-def case(
-    request: pytest.FixtureRequest,
-) -> (
-    tuple[Graph, Extended, tuple[list[float], list[dict[str, np.ndarray]]]]
-    | tuple[Graph, Compiled, tuple[list[float], list[dict[str, np.ndarray]]]]
-):
+def case(request: pytest.FixtureRequest) -> Loaded:
     return loaded(*CASES[request.param])
 
 
 @pytest.fixture
-def compilations() -> list[Any]:
+def compilations() -> Iterator[list[Any]]:
     """The names of the programs that are compiled while a test runs."""
-    seen = []
+    seen: list[Any] = []
 
     def listen(event: str, duration: float, **details: object) -> None:
         if event == "/jax/core/compile/backend_compile_duration":
@@ -108,11 +102,7 @@ def compilations() -> list[Any]:
     jax.monitoring.unregister_event_duration_listener(listen)
 
 
-def test_later_calls_compile_nothing_and_answer_the_same(
-    case: tuple[Graph, Extended, tuple[list[float], list[dict[str, np.ndarray]]]]
-    | tuple[Graph, Compiled, tuple[list[float], list[dict[str, np.ndarray]]]],
-    compilations: list[Any],
-) -> None:
+def test_later_calls_compile_nothing_and_answer_the_same(case: Loaded, compilations: list[Any]) -> None:
     _, program, (losses, gradients) = case
     for _ in range(2):
         again = answers(program)
@@ -184,51 +174,8 @@ def test_wait_waits_for_every_array() -> None:
     assert all(array.is_ready() for array in jax.tree.leaves(pending))
 
 
-def test_a_single_fusion_puts_no_two_multiplies_into_a_kernel() -> None:
-    """XLA's default for a CPU puts the whole inference of this network into one slow kernel."""
-
-    def mean_square(weights: Any, x: Any) -> Any:
-        for w in weights:
-            x = ops.relu(ops.linear(x, w, jnp.zeros(256)))
-        return jnp.mean(x * x)
-
-    def dots(options: Any) -> Any:
-        phase = Executable(mean_square, "highest", options)
-        phase([jnp.ones((256, 256))] * 4, jnp.ones((64, 256)))
-        return _dots_per_kernel(phase.hlo())
-
-    assert dots(FUSION["single"]) == 1
-    assert dots(FUSION["native"]) > 1, "XLA's default does this by itself now; drop the choice"
-
-
-class Squares:
-    """Layers with a mean square error, which XLA puts into one kernel."""
-
-    def batch_arrays(self) -> Any:
-        return {"x": draw.normal(64, 256), "target": draw.normal(64, 256)}
-
-    def loss(self, ops: Any, param: Any, x: Any, target: Any) -> Any:
-        for i in range(3):
-            x = ops.relu(ops.linear(x, param(f"w{i}", draw.he(256, 256)), param(f"b{i}", draw.bias(256))))
-        return ops.mse(x, target)
-
-
-def test_the_choice_of_fusion_reaches_the_compiler_and_is_described() -> None:
-    graph = trace(Squares())
-    adapter = Adapter("cpu", THREADS, "fp32")
-    for fusion, said in (("single", "INDIVIDUAL_DOT"), ("native", "none")):
-        program = adapter.load(graph, sample(graph), "jit", Choices(fusion=fusion))
-        answers(program)
-        assert said in adapter.describe()["compiler_options"]
-        assert (max(map(_dots_per_kernel, hlo(program).values())) == 1) == (fusion == "single")
-
-
-def _dots_per_kernel(text: str) -> int:
-    return max(computation.count(" dot(") for computation in re.split(r"\n\n", text) if "ENTRY" not in computation)
-
-
 @pytest.mark.parametrize("model", [TINY_GPT2, TINY_RESNET], ids=["gpt2", "resnet18"])
-def test_fp32_multiplies_are_full_precision(model: GPT2 | ResNet18) -> None:
+def test_fp32_multiplies_are_full_precision(model: Any) -> None:
     for text in hlo(loaded(model)[1]).values():
         multiplies = [line for line in text.splitlines() if re.search(r" (dot|convolution)\(", line)]
         assert multiplies
@@ -261,10 +208,7 @@ def test_bf16_keeps_bf16_arrays_and_returns_a_float32_loss() -> None:
     assert {array.dtype for array in gradients.values()} == {jnp.dtype(jnp.bfloat16)}
 
 
-def test_everything_stays_32_bits_wide(
-    case: tuple[Graph, Extended, tuple[list[float], list[dict[str, np.ndarray]]]]
-    | tuple[Graph, Compiled, tuple[list[float], list[dict[str, np.ndarray]]]],
-) -> None:
+def test_everything_stays_32_bits_wide(case: Loaded) -> None:
     _, program, _ = case
     arrays = jax.tree.leaves((program.forward(), program.gradient()))
     assert {array.dtype for array in arrays} == {jnp.dtype(jnp.float32)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -31,7 +33,7 @@ def test_it_is_the_same_attention(
     width = WIDTH // HEADS * (kv_heads or HEADS)
     q, k, v = (generator.normal(size=(BATCH, TOKENS, n)).astype(np.float32) for n in (WIDTH, width, width))
     mask = None if mask is None else jax.numpy.asarray(mask)
-    how = {"heads": HEADS, "causal": causal, "kv_heads": kv_heads}
+    how: dict[str, Any] = {"heads": HEADS, "causal": causal, "kv_heads": kv_heads}
     wanted = ops.attention(jax.numpy.asarray(q), jax.numpy.asarray(k), jax.numpy.asarray(v), mask, **how)
     found = cudnn_attention.attention(jax.numpy.asarray(q), jax.numpy.asarray(k), jax.numpy.asarray(v), mask, **how)
     np.testing.assert_allclose(found, wanted, atol=1e-5)

@@ -134,9 +134,7 @@ def test_compiled_programs_are_cached_on_disk(tmp_path: Path) -> None:
     ],
     ids=["attention", "layer_norm", "batch_norm"],
 )
-def test_ops_keep_bf16(
-    op: Callable[..., Any], attrs: dict[str, bool | int] | dict[str, float], shapes: list[Any]
-) -> None:
+def test_ops_keep_bf16(op: Callable[..., Any], attrs: dict[str, Any], shapes: list[tuple[int, ...]]) -> None:
     """An op that slips into float32 would make all that follows it float32."""
     arrays = [draw.normal(*shape).sample(0, str(i)) for i, shape in enumerate(shapes)]
     narrow, wide = (op(*(jnp.asarray(array, kind) for array in arrays), **attrs) for kind in ("bfloat16", "float32"))

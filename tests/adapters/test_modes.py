@@ -41,7 +41,7 @@ def _compilations(monkeypatch: pytest.MonkeyPatch, no_code_generation: None) -> 
 
 
 @pytest.fixture(name="steps")
-def _steps(monkeypatch: pytest.MonkeyPatch, no_code_generation: None) -> Callable[..., Any]:
+def _steps(monkeypatch: pytest.MonkeyPatch, no_code_generation: None) -> Callable[[], int]:
     """How many steps have begun, where a CPU that records nothing runs the program that is to be recorded."""
     from torch._inductor import cudagraph_trees
 
@@ -64,7 +64,7 @@ def test_tuning_reaches_the_compiler_and_changes_no_answer_and_no_count(compilat
 
 @pytest.mark.parametrize("chosen", [{}, {"autodiff": "by_hand"}, {"residuals": "all"}, {"tangent": True}])
 def test_a_recorded_program_marks_each_step_once_and_copies_no_parameter(
-    compilations: list[Any], steps: Callable[..., Any], chosen: dict[str, Any]
+    compilations: list[Any], steps: Callable[[], int], chosen: dict[str, Any]
 ) -> None:
     workload, arrays, expected = work("mlp")
     torch_adapter, choices = Adapter("cpu", 1, "fp32"), Choices(mode="cudagraphs", **chosen)
@@ -84,7 +84,7 @@ def test_a_recorded_program_marks_each_step_once_and_copies_no_parameter(
     assert not program.repeatable
 
 
-def test_a_spoilt_result_is_no_number(steps: Callable[..., Any]) -> None:
+def test_a_spoilt_result_is_no_number(steps: Callable[[], int]) -> None:
     workload, arrays, _ = work("mlp")
     program = Adapter("cpu", 1, "fp32").load(workload.graph, arrays, "compile", Choices(mode="cudagraphs"))
     loss, gradients = program.gradient()
@@ -95,7 +95,7 @@ def test_a_spoilt_result_is_no_number(steps: Callable[..., Any]) -> None:
 @pytest.mark.parametrize("chosen", [{}, {"autodiff": "by_hand"}])
 @pytest.mark.parametrize("op", ["add", "flatten"])
 def test_what_an_op_alone_is_given_is_not_spoilt_where_its_results_are_views_of_it(
-    steps: Callable[..., Any], op: str, chosen: dict[str, str] | dict[str, Any]
+    steps: Callable[[], int], op: str, chosen: dict[str, Any]
 ) -> None:
     workload = Workload.of("op", {"op": op, "batch": 2, "tokens": 3, "width": 4, "image": 4, "channels": 2})
     torch_adapter, arrays = Adapter("cpu", 1, "fp32"), workload.sample()

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from adapters.base import Unsupported
 from harness.workload import draw
-from harness.workload.oracle import reference
+from harness.workload.oracle import Reference, reference
 from harness.workload.trace import trace
 from tests.helpers.tiny import sample
 
@@ -129,7 +129,7 @@ def answer(framework: str, execution: str, precision: str, model: Stack) -> tupl
     return float(loss), program.export(gradients)
 
 
-def expected(model: Stack) -> Any:
+def expected(model: Stack) -> Reference:
     graph = trace(model)
     return reference(graph, sample(graph))
 
@@ -152,7 +152,7 @@ def error(found: dict[str, np.ndarray], wanted: dict[str, np.ndarray]) -> float:
 @pytest.mark.slow
 @FEW
 @given(model=STACKS)
-def test_every_framework_computes_the_same_network(model: str) -> None:
+def test_every_framework_computes_the_same_network(model: Stack) -> None:
     wanted = expected(model)
     for framework, execution in FRAMEWORKS:
         loss, gradients = answer(framework, execution, "fp32", model)
@@ -163,7 +163,7 @@ def test_every_framework_computes_the_same_network(model: str) -> None:
 @pytest.mark.slow
 @FEW
 @given(model=STACKS)
-def test_in_bf16_the_network_is_the_same_within_its_rounding(model: str) -> None:
+def test_in_bf16_the_network_is_the_same_within_its_rounding(model: Stack) -> None:
     wanted = expected(model)
     for framework, execution in FRAMEWORKS[1:]:
         try:

@@ -27,13 +27,13 @@ def adapter(precision: str = "fp32") -> Any:
     return Adapter("cpu", THREADS, precision)
 
 
-def loaded(model: str, execution: str, gradients: Any = "params", precision: str = "fp32") -> Any:
+def loaded(model: Any, execution: str, gradients: str = "params", precision: str = "fp32") -> Any:
     """The graph, its arrays and a program whose first calls are over; the same one each time."""
     return _loaded(model, execution, gradients, precision)
 
 
 @cache
-def _loaded(model: str, execution: str, gradients: Any, precision: str) -> Any:
+def _loaded(model: Any, execution: str, gradients: str, precision: str) -> Any:
     graph = trace(model, gradients)
     arrays = sample(graph)
     program = adapter(precision).load(graph, arrays, execution)
@@ -50,8 +50,13 @@ def test_bf16_keeps_bf16_gradients_and_a_float32_loss(execution: str) -> None:
 
 @pytest.mark.parametrize("execution", COMPILED)
 def test_later_calls_neither_trace_nor_compile(execution: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    traced = []
-    monkeypatch.setattr(ops, "linear", lambda *a, linear=ops.linear: traced.append(1) or linear(*a))
+    traced, linear = [], ops.linear
+
+    def listening(*arguments: Any) -> Any:
+        traced.append(1)
+        return linear(*arguments)
+
+    monkeypatch.setattr(ops, "linear", listening)
     graph = trace(TINY_MLP)
     program = adapter().load(graph, sample(graph), execution)
     first = {kind for _, kind in executed_ops(partial(answers, program))}
@@ -150,7 +155,7 @@ def test_grouped_convolutions_say_why_they_count_differently(execution: str) -> 
     assert depthwise["forward"].note == ""
 
 
-def counted(groups: Any, execution: str) -> Any:
+def counted(groups: int, execution: str) -> Any:
     graph, _, program = loaded(NegativeImages(groups), execution)
     return counts(adapter(), program, graph, execution)
 

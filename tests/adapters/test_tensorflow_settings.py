@@ -45,7 +45,7 @@ def test_denormals_are_flushed(execution: str) -> None:
         return x * 0.5
 
     run = product if execution == "eager" else tf.function(product, jit_compile=execution == "xla")
-    assert run(tf.Variable(np.float32([1e-38, 1.5e-38]))).numpy().view(np.uint32).tolist() == [0, 0]
+    assert run(tf.Variable(np.array([1e-38, 1.5e-38], np.float32))).numpy().view(np.uint32).tolist() == [0, 0]
 
 
 def test_settings_that_cannot_be_had_are_unsupported(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,7 +16,7 @@ from harness.measure.worker import Worker
 
 
 @pytest.fixture
-def load(tmp_path: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+def load(tmp_path: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Failure | None]:
     """What a worker of torch says to a small network, on a PATH of one folder and with CXX, where given."""
     monkeypatch.delenv("CXX", raising=False)
     empty = tmp_path / "bin"
@@ -43,17 +42,17 @@ def script(path: Path, body: str) -> str:
     return str(path)
 
 
-def test_without_a_compiler_it_is_unsupported_and_says_what_to_install(load: Callable[..., Any]) -> None:
+def test_without_a_compiler_it_is_unsupported_and_says_what_to_install(load: Callable[..., Failure | None]) -> None:
     failure = load("compile")
     assert failure is not None and failure.outcome is Outcome.UNSUPPORTED
     assert "g++ does not run; install g++, or set CXX" in failure.reason
 
 
-def test_eager_needs_none(load: Callable[..., Any]) -> None:
+def test_eager_needs_none(load: Callable[..., Failure | None]) -> None:
     assert load("eager") is None
 
 
-def test_a_compiler_that_is_named_and_not_there_is_named_again(load: Callable[..., Any]) -> None:
+def test_a_compiler_that_is_named_and_not_there_is_named_again(load: Callable[..., Failure | None]) -> None:
     failure = load("compile", CXX="/nowhere/c++")
     assert failure is not None and failure.outcome is Outcome.UNSUPPORTED
     assert "/nowhere/c++ does not run" in failure.reason
@@ -68,14 +67,14 @@ def test_a_compiler_that_is_named_and_not_there_is_named_again(load: Callable[..
     ids=["an error", "nothing written"],
 )
 def test_a_compiler_that_cannot_compile_is_unsupported_with_what_it_said(
-    load: Callable[..., Any], tmp_path: Path, body: str, said: str
+    load: Callable[..., Failure | None], tmp_path: Path, body: str, said: str
 ) -> None:
     failure = load("compile", CXX=script(tmp_path / "broken", body))
     assert failure is not None and failure.outcome is Outcome.UNSUPPORTED
     assert said in failure.reason and "install g++ and Python's headers" in failure.reason
 
 
-def test_a_compiler_that_works_is_used_wherever_it_is(load: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_compiler_that_works_is_used_wherever_it_is(load: Callable[..., Failure | None], tmp_path: Path) -> None:
     """Nothing else on the PATH is needed, not even openssl."""
     wrapper = script(tmp_path / "g++", f'echo "$*" >>"{tmp_path}/calls"; PATH={os.environ["PATH"]} exec g++ "$@"')
     assert load("compile", CXX=wrapper) is None

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from adapters.torch.compiled import Compiled
-from adapters.torch.eager import Eager
+from harness.workload.trace import Graph
 
 torch = pytest.importorskip("torch")
 
@@ -39,7 +38,7 @@ class Clash:
         return ops.cross_entropy(ops.tied_linear(ops.linear(x, w), w), labels)
 
 
-MODELS = {
+MODELS: dict[str, Any] = {
     "mlp": TINY_MLP,
     "gpt2": TINY_GPT2,
     "image": EveryImageOp(),
@@ -60,12 +59,12 @@ pytestmark = pytest.mark.usefixtures("no_code_generation")
 
 
 @pytest.fixture(scope="module")
-def programs(no_code_generation: None) -> dict[str, Compiled | Eager]:
+def programs(no_code_generation: None) -> dict[str, Any]:
     """The tiny MLP by execution, past its first calls."""
     return {execution: first_calls(load(TINY_MLP, execution)[0]) for execution in Adapter.executions}
 
 
-def load(model: str, execution: str = "eager", gradients: Any = "params", precision: str = "fp32") -> Any:
+def load(model: Any, execution: str = "eager", gradients: str = "params", precision: str = "fp32") -> tuple[Any, Graph]:
     graph = trace(model, gradients)
     return Adapter("cpu", 1, precision).load(graph, sample(graph), execution), graph
 
@@ -75,7 +74,7 @@ def first_calls(program: Any) -> Any:
     return program
 
 
-def compilations() -> Any:
+def compilations() -> tuple[int, int]:
     return counters["stats"]["unique_graphs"], counters["aot_autograd"]["total"]
 
 
@@ -95,7 +94,7 @@ def test_later_calls_compile_nothing_and_answer_the_same_bit_for_bit(execution: 
 
 
 @pytest.mark.parametrize("execution", Adapter.executions)
-def test_residuals_of_an_mlp(programs: dict[str, Compiled | Eager], execution: str) -> None:
+def test_residuals_of_an_mlp(programs: dict[str, Any], execution: str) -> None:
     """A rectifier's output is the next layer's input: one array for each of the two. The rest is the loss's.
 
     Eager keeps log softmax and the count of labels. Compiled keeps logits, and the maximum and the log of the sum of
@@ -108,7 +107,7 @@ def test_residuals_of_an_mlp(programs: dict[str, Compiled | Eager], execution: s
 
 
 @pytest.mark.parametrize("execution", Adapter.executions)
-def test_phases_leave_nothing_behind(programs: dict[str, Compiled | Eager], execution: str) -> None:
+def test_phases_leave_nothing_behind(programs: dict[str, Any], execution: str) -> None:
     program = programs[execution]
     assert not program.inference().requires_grad
     kept = program.forward()
@@ -119,14 +118,14 @@ def test_phases_leave_nothing_behind(programs: dict[str, Compiled | Eager], exec
         program.backward(kept)
 
 
-def test_compiled_backward_donates_its_buffers(programs: dict[str, Compiled | Eager]) -> None:
+def test_compiled_backward_donates_its_buffers(programs: dict[str, Any]) -> None:
     """So each backward needs its own forward; retain_graph would measure what nobody runs."""
     program = programs["compile"]
     with pytest.raises(RuntimeError, match="donated buffers"):
         torch.autograd.grad(program.forward()[1], program._wanted, retain_graph=True)
 
 
-def test_fused_gradient_saves_nothing_for_a_second_derivative(programs: dict[str, Compiled | Eager]) -> None:
+def test_fused_gradient_saves_nothing_for_a_second_derivative(programs: dict[str, Any]) -> None:
     program = programs["compile"]
     loss, gradients = program.gradient()
     assert not any(tensor.requires_grad for tensor in (loss, *gradients.values()))
@@ -142,7 +141,7 @@ def test_every_program_is_compiled() -> None:
 
 
 @pytest.mark.parametrize("phase", ["inference", "forward", "gradient"])
-def test_later_calls_never_compile(programs: dict[str, Compiled | Eager], phase: str) -> None:
+def test_later_calls_never_compile(programs: dict[str, Any], phase: str) -> None:
     call = getattr(programs["compile"], phase)
     torch.set_num_threads(2)
     with pytest.raises(FailOnRecompileLimitHit):
@@ -151,7 +150,7 @@ def test_later_calls_never_compile(programs: dict[str, Compiled | Eager], phase:
     call()
 
 
-def test_later_calls_check_the_grad_mode(programs: dict[str, Compiled | Eager]) -> None:
+def test_later_calls_check_the_grad_mode(programs: dict[str, Any]) -> None:
     with torch.no_grad(), pytest.raises(FailOnRecompileLimitHit):
         programs["compile"].forward()
 

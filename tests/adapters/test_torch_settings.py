@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -168,10 +169,15 @@ def test_a_cpu_has_no_clock_of_its_own() -> None:
 def test_on_a_gpu_the_peak_is_what_the_allocator_gave_out_from_before_the_call_until_it_is_done(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    ours, steps = Adapter("cpu", 1, "fp32"), []
+    ours, steps = Adapter("cpu", 1, "fp32"), list[str]()
+
+    def step(name: str, device: Any) -> int:
+        steps.append(name)
+        return len(steps)
+
     ours._device = torch.device("cuda")
     for name in ("synchronize", "reset_peak_memory_stats", "max_memory_allocated"):
-        monkeypatch.setattr(torch.cuda, name, lambda device, name=name: steps.append(name) or len(steps))
+        monkeypatch.setattr(torch.cuda, name, partial(step, name))
     assert ours.peak_bytes(lambda: steps.append("call")) == (None, 5)
     assert steps == ["synchronize", "reset_peak_memory_stats", "call", "synchronize", "max_memory_allocated"]
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hydra import initialize_config_dir
 
-from adapters.base import EXTRA_PHASES, PHASES
+from adapters.base import EXTRA_PHASES, PHASES, Choices
 from harness.claims.judge import facts, judge_study
 from harness.claims.rules import COUNTED
 from harness.claims.verdicts import Ruling
 from harness.job import Job
 from harness.records import calibration
+from harness.records.record import Record
 from harness.sweep.sweep import Sweep
 from harness.workload.cost import phase_work
 from tests.helpers.typed import planned
@@ -42,7 +42,7 @@ def studies() -> dict[str, Sweep]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def two_cores() -> None:
+def two_cores() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("os.sched_getaffinity", lambda pid: {0, 1})
         yield
@@ -65,7 +65,7 @@ def test_a_claim_takes_under_3_minutes_in_all_three_frameworks(studies: dict[str
     assert plan.jobs[0].study == f"why_{name}"
 
 
-def measured(job: Job, choices: Any) -> Any:
+def measured(job: Job, choices: Choices) -> list[str]:
     """The phases that a program has."""
     sides = [p for p in EXTRA_PHASES if p.endswith(("inputs", "params"))] if job.workload.gradients == "both" else []
     update, tangent = ["update"] * (choices.optimizer != "none"), ["tangent"] * choices.tangent
@@ -73,10 +73,10 @@ def measured(job: Job, choices: Any) -> Any:
 
 
 @pytest.fixture
-def traced(record: Callable[..., Any]) -> Callable[..., Any]:
+def traced(record: Callable[..., Record]) -> Callable[[Sweep], list[Record]]:
     """Records of a plan, as they would be if each framework executed what the trace says; nothing is timed."""
 
-    def make(plan: Any) -> Any:
+    def make(plan: Sweep) -> list[Record]:
         found = []
         for job in plan.jobs:
             for variant in job.variants:
@@ -96,9 +96,10 @@ def traced(record: Callable[..., Any]) -> Callable[..., Any]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_prediction_speaks_of_something_that_is_measured(
-    studies: dict[str, Sweep], traced: Callable[..., Any], name: str
+    studies: dict[str, Sweep], traced: Callable[[Sweep], list[Record]], name: str
 ) -> None:
     plan, records = studies[name], traced(studies[name])
+    assert plan.claim is not None
     for said in plan.claim.predictions:
         asked = [r for r in records if said.where.items() <= facts(r).items() and said.rule.concerns(r)]
         assert {record.framework for record in asked} == {"torch", "jax", "tensorflow"}, said.name
@@ -108,9 +109,10 @@ def test_every_prediction_speaks_of_something_that_is_measured(
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_trace_bears_out_what_is_predicted_of_counts(
-    studies: dict[str, Sweep], traced: Callable[..., Any], name: str
+    studies: dict[str, Sweep], traced: Callable[[Sweep], list[Record]], name: str
 ) -> None:
     claim = studies[name].claim
+    assert claim is not None
     for verdict in judge_study(claim, traced(studies[name]), [], calibration.assumed("")).verdicts:
         if verdict.kind == COUNTED:
             expected = Ruling.FAILS if (name, verdict.prediction) in REFUTED else Ruling.HOLDS

@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationW
 QUICK = ["variants=numpy", *TINY, "measure.budget_s=0.3", "measure.warm_s=0.1"]
 
 
-def judged(sweep: str, study: str) -> Any:
+def judged(sweep: Sweep, study: str) -> Any:
     return json.loads((sweep.results / "records" / study / "main" / "verdicts.json").read_text())
 
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from harness.claims import text
 from harness.claims.verdicts import StudyVerdict, read, write
 from harness.errors import UserError
-from harness.records.record import records
+from harness.records.record import Record, records
 from harness.views.find import open_sweep
 from harness.views.terminal import Terminal
 
@@ -21,11 +21,14 @@ from harness.views.terminal import Terminal
 def test_what_is_written_is_read_back(judged: StudyVerdict, tmp_path: Path) -> None:
     assert read(tmp_path) is None
     write(tmp_path, judged)
-    assert read(tmp_path) == judged
-    assert read(tmp_path).records == {"torch": "0123", "jax": "0123", "tf": "0123"}
+    verdict = read(tmp_path)
+    assert verdict is not None and verdict == judged
+    assert verdict.records == {"torch": "0123", "jax": "0123", "tf": "0123"}
 
 
-def test_verdicts_are_no_record_of_a_variant(judged: StudyVerdict, record: Callable[..., Any], tmp_path: Path) -> None:
+def test_verdicts_are_no_record_of_a_variant(
+    judged: StudyVerdict, record: Callable[..., Record], tmp_path: Path
+) -> None:
     path = record().write(tmp_path)
     write(tmp_path, judged)
     assert list(records(tmp_path)) == [path]

@@ -12,11 +12,14 @@ import pytest
 
 from harness.claims.verdicts import StudyVerdict, write
 from harness.commands.show import main
+from harness.records.record import Record
 from harness.views.terminal import TERMINAL
 
 
 @pytest.fixture
-def shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
+def shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str]]:
     """`shown(*arguments)`: the exit code and what was printed, with `tmp_path` as the folder of results."""
     monkeypatch.setattr(TERMINAL.console, "_width", 100)
 
@@ -28,7 +31,7 @@ def shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 
 
 @pytest.fixture
-def finished(tmp_path: Path, record: Callable[..., Any]) -> Callable[..., Any]:
+def finished(tmp_path: Path, record: Callable[..., Record]) -> Callable[..., None]:
     """`finished(study, sweep, seconds)`: a sweep of one record whose file is that old."""
 
     def make(study: str, sweep: str, seconds: int, **changes: Any) -> None:
@@ -39,7 +42,7 @@ def finished(tmp_path: Path, record: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def test_the_sweep_measured_last_is_shown_unless_another_is_named(
-    shown: Callable[..., Any], finished: Callable[..., Any]
+    shown: Callable[..., tuple[int, str]], finished: Callable[..., None]
 ) -> None:
     finished("default", "before", 300, ratio=(1.1, 1.2, 1.3))
     finished("default", "after", 200, ratio=(2.1, 2.2, 2.3))
@@ -59,7 +62,7 @@ def test_the_sweep_measured_last_is_shown_unless_another_is_named(
 
 
 def test_workloads_stand_as_they_were_measured_and_variants_together(
-    shown: Callable[..., Any], tmp_path: Path, record: Callable[..., Any]
+    shown: Callable[..., tuple[int, str]], tmp_path: Path, record: Callable[..., Record]
 ) -> None:
     folder = tmp_path / "records" / "default" / "main"
     for second, depth, execution in ((1, 8, "eager"), (2, 2, "eager"), (3, 8, "compile"), (4, 2, "compile")):
@@ -73,7 +76,7 @@ def test_workloads_stand_as_they_were_measured_and_variants_together(
 
 
 def test_the_verdicts_of_a_claim_are_shown_unless_something_was_measured_since(
-    shown: Callable[..., Any], tmp_path: Path, record: Callable[..., Any], judged: StudyVerdict
+    shown: Callable[..., tuple[int, str]], tmp_path: Path, record: Callable[..., Record], judged: StudyVerdict
 ) -> None:
     folder = tmp_path / "records" / "study" / "main"
     made = record()
@@ -86,7 +89,7 @@ def test_the_verdicts_of_a_claim_are_shown_unless_something_was_measured_since(
 
 @pytest.mark.parametrize("name", [(), ("default",), ("default/main",)])
 def test_without_records_it_says_so_and_ends_with_2(
-    shown: Callable[..., Any], name: tuple[str] | tuple[Any, ...]
+    shown: Callable[..., tuple[int, str]], name: tuple[str, ...]
 ) -> None:
     code, printed = shown(*name)
     assert code == 2
@@ -94,7 +97,7 @@ def test_without_records_it_says_so_and_ends_with_2(
 
 
 def test_a_name_that_is_not_there_is_answered_with_those_that_have_records(
-    shown: Callable[..., Any], finished: Callable[..., Any], tmp_path: Path
+    shown: Callable[..., tuple[int, str]], finished: Callable[..., None], tmp_path: Path
 ) -> None:
     finished("default", "before", 1)
     (tmp_path / "records" / "default" / "interrupted").mkdir()

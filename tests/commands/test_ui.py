@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -12,7 +11,7 @@ from harness.commands import ui
 
 @pytest.mark.parametrize("arguments", [[], ["x"], ["0"], ["65536"], ["-1"], ["5000.5"], [""]])
 def test_what_is_no_port_ends_in_a_sentence_and_exit_code_2(
-    arguments: list[str] | list[Any], capsys: pytest.CaptureFixture[str]
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:
         ui.command_line(arguments)

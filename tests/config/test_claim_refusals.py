@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
+from harness.claims.rules import Flops
 from harness.config.claim import claim_of
 from harness.errors import UserError
 from tests.helpers.spoil import spoil
 
-CLAIM = {
+CLAIM: dict[str, Any] = {
     "text": "It is so.",
     "source": "a comment",
     "axis": ["depth"],
@@ -39,7 +40,7 @@ FACTOR = {
 def test_a_good_claim_is_taken_with_what_its_rule_expects(plain: dict[str, Any]) -> None:
     spoil(plain, "claim", copy.deepcopy(CLAIM))
     (prediction,) = claim_of(plain["claim"]).predictions
-    assert (prediction.name, prediction.rule.of, prediction.rule.low) == ("said", ("backward",), 2)
+    assert prediction.name == "said" and prediction.rule == Flops(low=2, high=None, of=("backward",), over=("forward",))
     assert claim_of(plain["claim"]).axis == ("depth",)
 
 

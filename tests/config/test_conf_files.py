@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from omegaconf import DictConfig
 
 from harness.config import device
 from harness.config.compose import job_from
@@ -34,18 +35,18 @@ def with_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(device, "memory_bytes", lambda: 2**40)
 
 
-def settings_of(composed: Any, chosen: Any) -> Any:
+def settings_of(composed: Callable[..., DictConfig], chosen: dict[str, Any]) -> Job:
     """TF32 asks for a GPU, and no study names a precision."""
     on_gpu = {"device": "cuda"} if chosen.get("precision") == "tf32" else {}
     return job_from(composed(*(f"{group}={option}" for group, option in (chosen | on_gpu).items())))
 
 
-def test_the_defaults_are_a_job(composed: Callable[..., Any]) -> None:
+def test_the_defaults_are_a_job(composed: Callable[..., DictConfig]) -> None:
     assert isinstance(settings_of(composed, {}), Job)
 
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
-def test_every_option_of_every_group_is_a_job(composed: Callable[..., Any], group: str, option: str) -> None:
+def test_every_option_of_every_group_is_a_job(composed: Callable[..., DictConfig], group: str, option: str) -> None:
     assert isinstance(settings_of(composed, {group: option}), Job)
 
 
@@ -55,7 +56,7 @@ def test_every_study_is_a_sweep_of_jobs(hydra_is_there: None, study: str) -> Non
         assert sweep.cells
 
 
-def test_the_atlas_has_every_op_of_the_catalogue_in_every_execution(composed: Callable[..., Any]) -> None:
+def test_the_atlas_has_every_op_of_the_catalogue_in_every_execution(composed: Callable[..., DictConfig]) -> None:
     (sweep,) = planned("study=atlas", "device=cpu")
     assert {job.workload.label for job in sweep.jobs} == set(CATALOGUE)
     every = settings_of(composed, {"variants": "all"}).variants
@@ -64,27 +65,29 @@ def test_the_atlas_has_every_op_of_the_catalogue_in_every_execution(composed: Ca
 
 @hypothesis_settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(chosen=st.fixed_dictionaries({g: st.sampled_from(o) for g, o in GROUPS.items() if g != "study"}))
-def test_options_of_different_groups_go_together(composed: Callable[..., Any], chosen: Any) -> None:
+def test_options_of_different_groups_go_together(composed: Callable[..., DictConfig], chosen: dict[str, str]) -> None:
     job = settings_of(composed, chosen)
     assert job.measure.name == chosen["measure"]
     assert job.workload.precision == chosen["precision"]
 
 
 @pytest.mark.parametrize("framework", [path.stem for path in (CONF / "framework").glob("*.yaml")])
-def test_every_framework_file_is_in_the_config_under_its_name(composed: Callable[..., Any], framework: str) -> None:
+def test_every_framework_file_is_in_the_config_under_its_name(
+    composed: Callable[..., DictConfig], framework: str
+) -> None:
     job = settings_of(composed, {})
     assert job.frameworks[framework].executions
     assert set(job.frameworks[framework].interpreters) == {"cpu", "cuda"}
 
 
-def test_all_variants_are_all_executions_of_the_three_frameworks(composed: Callable[..., Any]) -> None:
+def test_all_variants_are_all_executions_of_the_three_frameworks(composed: Callable[..., DictConfig]) -> None:
     job = settings_of(composed, {"variants": "all"})
     expected = {(name, e) for name, f in job.frameworks.items() if name != "numpy" for e in f.executions}
     assert {(v.framework, v.execution) for v in job.variants} == expected
 
 
 @pytest.mark.parametrize("option", [o for o in GROUPS["variants"] if o != "all"])
-def test_every_other_choice_of_variants_is_smaller(composed: Callable[..., Any], option: str) -> None:
+def test_every_other_choice_of_variants_is_smaller(composed: Callable[..., DictConfig], option: str) -> None:
     every = settings_of(composed, {"variants": "all"}).variants
     assert 0 < len(settings_of(composed, {"variants": option}).variants) < len(every)
 
@@ -96,14 +99,16 @@ def test_every_file_says_what_it_is_for(path: Path) -> None:
 
 
 def test_device_auto_is_the_gpu_where_there_is_one_else_the_cpu(
-    composed: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    composed: Callable[..., DictConfig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert settings_of(composed, {"device": "auto"}).device.name == "cuda"
     monkeypatch.setattr(device, "gpus", list)
     assert settings_of(composed, {"device": "auto"}).device.name == "cpu"
 
 
-def test_threads_are_every_cpu_unless_given(composed: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_are_every_cpu_unless_given(
+    composed: Callable[..., DictConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("os.sched_getaffinity", lambda pid: {3, 5, 7})
     assert settings_of(composed, {}).device.threads == 3
     assert settings_of(composed, {"device.threads": 2}).device.threads == 2

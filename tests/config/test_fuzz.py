@@ -5,12 +5,13 @@ from __future__ import annotations
 import copy
 import random
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from harness.config import device
 from harness.config.compose import job_from
@@ -46,7 +47,7 @@ def large_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(device, "memory_bytes", lambda: 2**36)
 
 
-def keys(config: Any, prefix: Any = "") -> Iterator[Any]:
+def keys(config: Any, prefix: str = "") -> Iterator[str]:
     """Every key of a composed config, with dots."""
     for key, value in config.items():
         yield f"{prefix}{key}"
@@ -78,7 +79,7 @@ def overrides(generator: random.Random, known: list[str]) -> list[str]:
     return made
 
 
-def outcome_of(act: Any) -> Any:
+def outcome_of(act: Callable[[], Any]) -> Any:
     """What `act` returns, or the sentence by which it is refused; anything else is a bug and raised."""
     try:
         return act()
@@ -101,14 +102,14 @@ def assert_stays_in_results(job: Job) -> None:
 
 @pytest.mark.slow
 def test_a_thousand_random_configs_end_in_a_plan_or_in_a_sentence(
-    composed: Callable[..., Any], large_machine: None
+    composed: Callable[..., DictConfig], large_machine: None
 ) -> None:
     generator = random.Random(20260101)
     plans = refusals = 0
     for _ in range(COMPOSITIONS):
         chosen = [f"{g}={generator.choice(o[:3] if generator.random() < 0.9 else o)}" for g, o in GROUPS.items()]
         chosen += ["model.width=8"] if generator.random() < 0.1 else []
-        config = outcome_of(lambda chosen=chosen: composed(*chosen))
+        config = outcome_of(partial(composed, *chosen))
         if isinstance(config, str):
             config = composed()
             refusals += 1
@@ -116,7 +117,7 @@ def test_a_thousand_random_configs_end_in_a_plan_or_in_a_sentence(
         for _ in range(EACH):
             spoilt, given = copy.deepcopy(config), overrides(generator, known)
 
-            def plan(spoilt: Any = spoilt, given: Any = given) -> Any:
+            def plan(spoilt: DictConfig = spoilt, given: list[str] = given) -> Sweep:
                 with open_dict(spoilt):
                     ConfigLoaderImpl._apply_overrides_to_config(OverridesParser.create().parse_overrides(given), spoilt)
                 return Sweep.of([job_from(spoilt)])

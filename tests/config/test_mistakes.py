@@ -1,63 +1,17 @@
 """Mistakes that a user may type, each answered in one sentence. In this process: what is said is what would be printed.
 
-`test_command_line.py` has one of each kind through the whole program.
+`test_machine_mistakes.py` has those about this machine, and `test_command_line.py` one of each kind through the whole
+program.
 """
 
 from __future__ import annotations
 
-import contextlib
-import socket
-import sys
-import threading
-import venv
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
-
 import pytest
 
-from harness.config.compose import job_from
-from harness.errors import UserError, explanation
-from harness.sweep import preflight
-from tests.helpers.typed import asked, planned
-
-SMALL = {
-    "variants": "numpy",
-    "device": "cpu",
-    "tracking": "off",
-    "measure.budget_s": "0.1",
-    "model.batch": "4",
-    "model.width": "8",
-}
+from tests.config.conftest import Refused
 
 
-@pytest.fixture
-def refused(hydra_is_there: None, tmp_path: Path) -> Callable[..., Any]:
-    """`refused(*overrides)`: the sentence by which a command is refused before anything is measured."""
-
-    def type_in(*overrides: Any) -> Any:
-        given = {override.lstrip("+~").partition("=")[0] for override in overrides}
-        rest = [
-            f"{key}={value}"
-            for key, value in SMALL.items()
-            if key not in given and not (key.startswith("model.") and "model" in given)
-        ]
-        if "results" not in given:
-            rest.append(f"results={tmp_path / 'results'}")
-        try:
-            planned(*rest, *overrides)
-            preflight.check([one.job for one in asked(*rest, *overrides)])
-        except Exception as error:
-            message = explanation(error)
-            if message is None:
-                raise
-            return message
-        pytest.fail(f"{overrides} is taken")
-
-    return type_in
-
-
-def named(value: Any) -> Any:
+def named(value: list[str] | str) -> str:
     return " ".join(value) if isinstance(value, list) else "says"
 
 
@@ -126,7 +80,7 @@ MISTAKES = (
 
 
 @pytest.mark.parametrize(("typed", "said"), MISTAKES, ids=named)
-def test_a_mistake_is_answered_in_one_sentence(refused: Callable[..., Any], typed: list[str], said: str) -> None:
+def test_a_mistake_is_answered_in_one_sentence(refused: Refused, typed: list[str], said: str) -> None:
     message = refused(*typed)
     assert said in message
     assert len(message.splitlines()) == 1
@@ -141,9 +95,7 @@ def test_a_mistake_is_answered_in_one_sentence(refused: Callable[..., Any], type
         ("study=attention", "study=why/attention?"),
     ],
 )
-def test_an_unknown_option_of_a_group_is_answered_with_what_there_is(
-    refused: Callable[..., Any], typed: str, said: str
-) -> None:
+def test_an_unknown_option_of_a_group_is_answered_with_what_there_is(refused: Refused, typed: str, said: str) -> None:
     message = refused(typed)
     assert message.startswith(f"{typed}: not known; choose from") and said in message
 
@@ -166,15 +118,13 @@ def test_an_unknown_option_of_a_group_is_answered_with_what_there_is(
     ],
     ids=named,
 )
-def test_a_key_that_is_none_is_answered_with_those_that_are(
-    refused: Callable[..., Any], typed: list[str], said: str
-) -> None:
+def test_a_key_that_is_none_is_answered_with_those_that_are(refused: Refused, typed: list[str], said: str) -> None:
     message = refused(*typed)
     assert said in message
     assert "append" not in message and len(message.splitlines()) == 1
 
 
-def test_only_a_key_that_is_nearly_the_same_is_proposed(refused: Callable[..., Any]) -> None:
+def test_only_a_key_that_is_nearly_the_same_is_proposed(refused: Refused) -> None:
     assert "did you mean" not in refused("model=gpt2", "model.depth=2")
     assert "did you mean" not in refused("bogus=1")
 
@@ -189,7 +139,7 @@ FOUND_BY_HYDRA = (
 
 
 @pytest.mark.parametrize(("typed", "said"), FOUND_BY_HYDRA, ids=named)
-def test_what_hydra_finds_stays_readable(refused: Callable[..., Any], typed: list[str], said: list[str]) -> None:
+def test_what_hydra_finds_stays_readable(refused: Refused, typed: list[str], said: list[str]) -> None:
     message = refused(*typed)
     assert all(text in message for text in said)
     assert len(message.splitlines()) <= 20
@@ -211,109 +161,5 @@ def test_what_hydra_finds_stays_readable(refused: Callable[..., Any], typed: lis
     ],
     ids=named,
 )
-def test_a_sweep_with_one_bad_job_is_refused(refused: Callable[..., Any], typed: list[str], said: str) -> None:
+def test_a_sweep_with_one_bad_job_is_refused(refused: Refused, typed: list[str], said: str) -> None:
     assert said in refused(*typed)
-
-
-@contextlib.contextmanager
-def answering(reply: Any) -> Any:
-    """A server on a free port that sends `reply` to whoever connects, and hangs up."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def serve() -> None:
-            with contextlib.suppress(OSError):
-                while True:
-                    connection, _ = server.accept()
-                    with connection:
-                        connection.recv(4096)
-                        connection.sendall(reply)
-
-        threading.Thread(target=serve, daemon=True).start()
-        yield server.getsockname()[1]
-
-
-def test_results_that_are_a_file_are_refused(refused: Callable[..., Any], tmp_path: Path) -> None:
-    blocked = tmp_path / "file"
-    blocked.touch()
-    message = refused(f"results={blocked}/results")
-    assert all(
-        said in message
-        for said in (
-            f"results={blocked}/results",
-            "choose another folder",
-        )
-    )
-
-
-def test_an_interpreter_without_the_framework_is_refused(refused: Callable[..., Any], tmp_path: Path) -> None:
-    venv.create(tmp_path / "bare", symlinks=True)
-    python = tmp_path / "bare" / "bin" / "python"
-    message = refused("variants=torch", f"frameworks.torch.interpreters.cpu={python}")
-    assert all(
-        said in message
-        for said in (
-            f"torch is not installed for {python}",
-            "variants.torch=[]",
-        )
-    )
-
-
-def test_where_no_wanted_framework_is_there_it_says_so_of_each(refused: Callable[..., Any]) -> None:
-    missing = [f"frameworks.{name}.interpreters.cpu=/nowhere/{name}" for name in ("torch", "jax")]
-    message = refused("variants=torch,jax", *missing)
-    assert all(
-        said in message
-        for said in (
-            "torch: its interpreter /nowhere/torch",
-            "jax: its interp",
-        )
-    )
-
-
-def test_an_interpreter_that_does_not_start_is_refused(refused: Callable[..., Any], tmp_path: Path) -> None:
-    broken = tmp_path / "python"
-    broken.write_bytes(b"\x7fELF, but not really")
-    broken.chmod(0o755)
-    message = refused("variants=torch", f"frameworks.torch.interpreters.cpu={broken}")
-    assert all(said in message for said in (str(broken),))
-
-
-@pytest.mark.parametrize(
-    "reply", [b"", b"SSH-2.0-OpenSSH_9.6\r\n", b"HTTP/1.0 404 Not Found\r\n\r\n"], ids=["silence", "ssh", "no MLflow"]
-)
-def test_a_server_that_is_not_mlflow_is_refused(refused: Callable[..., Any], reply: bytes) -> None:
-    with answering(reply) as port:
-        message = refused("tracking=server", f"tracking.uri=http://127.0.0.1:{port}")
-    assert all(
-        said in message
-        for said in (
-            f":{port}",
-            "does not answer",
-            "tracking=off",
-        )
-    )
-
-
-def test_a_port_where_nobody_listens_is_refused(refused: Callable[..., Any]) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    message = refused("tracking=server", f"tracking.uri=http://127.0.0.1:{port}")
-    assert all(
-        said in message
-        for said in (
-            f":{port}",
-            "refused",
-            "tracking=local",
-        )
-    )
-
-
-def test_mlflow_that_is_not_installed_is_refused_only_where_it_is_asked_for(
-    composed: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setitem(sys.modules, "mlflow", None)
-    given = ("variants=numpy", "device=cpu", f"results={tmp_path}")
-    assert preflight.check([job_from(composed(*given, "tracking=off"))]) == []
-    for tracking in ("local", "server"):
-        with pytest.raises(UserError, match=r"MLflow is not installed for .*; install mlflow, or choose tracking=off"):
-            preflight.check([job_from(composed(*given, f"tracking={tracking}"))])

@@ -18,7 +18,7 @@ from tests.helpers.spoil import spoil
 WORDS_OF_ADVICE = ("must be", "choose", "there are", "it has", "needs", "models are")
 
 
-def refusal(plain: Any, key: str, value: Any) -> Any:
+def refusal(plain: dict[str, Any], key: str, value: Any) -> str:
     """The message for one spoilt value, after checking that it is a good sentence."""
     spoil(plain, key, value)
     with pytest.raises(UserError) as refused:
@@ -32,7 +32,7 @@ def refusal(plain: Any, key: str, value: Any) -> Any:
 SIZES = ("model.batch", "model.depth", "model.width", "model.inputs", "model.classes")
 NUMBERS = ("measure.target", "measure.budget_s", "measure.warm_s", "measure.deadline_s")
 WHOLE = ("measure.trials", "device.threads")
-NOT_NUMBERS = ("x", "", "12", [1], [], {}, {"a": 1}, True, False)
+NOT_NUMBERS: tuple[Any, ...] = ("x", "", "12", [1], [], {}, {"a": 1}, True, False)
 NOT_POSITIVE = (0, -1, -(10**30))
 
 
@@ -195,13 +195,13 @@ def test_a_variant_named_twice_is_refused(plain: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("nothing", [{}, {"torch": []}, {"torch": [], "jax": []}], ids=repr)
-def test_nothing_to_measure_is_refused(plain: dict[str, Any], nothing: dict[str, list[Any]] | dict[str, Any]) -> None:
+def test_nothing_to_measure_is_refused(plain: dict[str, Any], nothing: dict[str, list[str]]) -> None:
     spoil(plain, "variants", nothing)
     with pytest.raises(UserError, match="nothing to measure"):
         job_of(plain)
 
 
-def keys(section: Any, prefix: Any = "") -> Iterator[Any]:
+def keys(section: dict[str, Any], prefix: str = "") -> Iterator[str]:
     """Every key of a nested mapping, with dots."""
     for name, value in section.items():
         yield prefix + name
@@ -218,7 +218,7 @@ JUNK = st.recursive(
 
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_whatever_stands_anywhere_the_answer_is_a_job_or_a_sentence(plain: dict[str, Any], data: Any) -> None:
+def test_whatever_stands_anywhere_the_answer_is_a_job_or_a_sentence(plain: dict[str, Any], data: st.DataObject) -> None:
     plain = copy.deepcopy(plain)
     key, value = data.draw(st.sampled_from(sorted(keys(plain)))), data.draw(JUNK)
     spoil(plain, key, value)

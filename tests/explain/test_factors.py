@@ -22,11 +22,11 @@ FIRST, RELU, LINEAR, LOSS = PARTS
 EAGER, CPU = Variant("torch", "eager"), Device("cpu", 2, "kept")
 
 
-def took(seconds: float, se: Any = 0.01) -> Any:
+def took(seconds: float, se: float = 0.01) -> Estimate:
     return Estimate(math.log(seconds), se, 7)
 
 
-def replayed(forward: Any = 13.9, backward: Any = 21.9, **changed: Any) -> Any:
+def replayed(forward: float = 13.9, backward: float = 21.9, **changed: Any) -> Replay:
     """Times in seconds: linear layers take 4 for forward, dX and dW; a call 0.1, and a pass 0.2. They add up."""
     timed = {
         FIRST: Timed(took(4.3), took(4.3), None, took(4.3)),
@@ -39,7 +39,7 @@ def replayed(forward: Any = 13.9, backward: Any = 21.9, **changed: Any) -> Any:
     return Replay(took(forward), took(backward), took(backward / forward), pair, timed, {})
 
 
-def factors(replay: Any) -> Any:
+def factors(replay: Replay) -> dict[str, float]:
     return {factor.name: factor.value for factor in explain(replay, PARTS).factors}
 
 
@@ -65,7 +65,7 @@ def test_equal_rates_leave_the_ratio_of_flops() -> None:
 def test_a_slow_direction_is_a_factor_of_its_own_and_the_largest(
     name: str, timed: Timed, whole: dict[str, float], expected: float
 ) -> None:
-    explained = explain(replayed(linear=timed, **whole), PARTS)
+    explained = explain(replayed(**whole, linear=timed), PARTS)
     assert {factor.name: factor.value for factor in explained.factors}[name] == pytest.approx(expected)
     assert explained.largest.name == name and explained.largest.part is LINEAR
 
@@ -80,7 +80,8 @@ def test_calls_are_the_line_through_two_chains() -> None:
 @pytest.mark.parametrize("name", ["relu", "first"])
 def test_without_a_standard_error_there_is_no_interval(name: str) -> None:
     side = {"relu": "dx", "first": "dw"}[name]
-    explained = explain(replayed(**{name: Timed(took(4.3, math.nan), took(4.3), **{side: took(4.3)})}), PARTS)
+    changed: dict[str, Any] = {name: Timed(took(4.3, math.nan), took(4.3), **{side: took(4.3)})}
+    explained = explain(replayed(**changed), PARTS)
     assert all(factor.interval is None for factor in explained.factors)
     assert "[" not in report.line(explained, EAGER)
 

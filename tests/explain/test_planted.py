@@ -5,20 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from harness.explain import report
-from harness.explain.factors import explain
+from harness.explain.factors import Explained, explain
 from harness.explain.parts import Part, distinct_parts
-from harness.explain.replay import CHAINS, replay
+from harness.explain.replay import CHAINS, Replay, replay
 from harness.job import Device, Measure, Variant
 from harness.measure.trial import Conditions, Launch
 from harness.workload.workload import Workload, save
 
 NETWORK = Workload.of("mlp", {"batch": 64, "depth": 3, "width": 64})
 CPU = Device("cpu", 1, "kept")
+
+Measured = Callable[[str], tuple[Replay, Explained]]  # of an execution
 
 
 @pytest.fixture(scope="module")
@@ -33,10 +34,8 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[Part, 
 
 
 @pytest.fixture
-def measured(
-    folders: tuple[Path, dict[Part, Path], dict[int, Path]], fake_python: str, tmp_path: Path
-) -> Callable[..., Any]:
-    def run(execution: str) -> Any:
+def measured(folders: tuple[Path, dict[Part, Path], dict[int, Path]], fake_python: str, tmp_path: Path) -> Measured:
+    def run(execution: str) -> tuple[Replay, Explained]:
         launch = Launch("planted", execution, {}, fake_python, tmp_path / "log")
         cpus = sorted(os.sched_getaffinity(0))
         conditions = Conditions(CPU, Measure("quick", 1, 0.02, 8.0, 5.0, 60.0), "fp32", cpus, tmp_path)
@@ -47,15 +46,17 @@ def measured(
 
 
 @pytest.mark.parametrize(("execution", "factor"), [("slow_dw", "dW"), ("copies", "forward"), ("multiplies", "dX")])
-def test_a_planted_slowdown_is_the_largest_factor(execution: str, factor: str, measured: Callable[..., Any]) -> None:
+def test_a_planted_slowdown_is_the_largest_factor(execution: str, factor: str, measured: Measured) -> None:
     _, explained = measured(execution)
     assert explained.largest.name == factor
-    assert explained.largest.part.op == "linear"
+    assert explained.largest.part is not None and explained.largest.part.op == "linear"
     said = report.line(explained, Variant("planted", "eager"))
     assert f"largest: {factor}, most of it linear 64x64 64x64 64" in said
 
 
-def test_parts_of_an_honest_framework_add_up_and_leave_nothing_unexplained(measured: Callable[..., Any]) -> None:
+def test_parts_of_an_honest_framework_add_up_and_leave_nothing_unexplained(
+    measured: Measured,
+) -> None:
     found, explained = measured("honest")
     assert explained.forward_share == pytest.approx(1, abs=0.1)
     assert explained.backward_share == pytest.approx(1, abs=0.1)
@@ -66,7 +67,7 @@ def test_parts_of_an_honest_framework_add_up_and_leave_nothing_unexplained(measu
 
 
 def test_an_op_that_cannot_be_replayed_is_listed_with_the_reason_and_the_others_are_measured(
-    measured: Callable[..., Any],
+    measured: Measured,
 ) -> None:
     found, explained = measured("no_relu")
     assert {part.op: reason for part, reason in found.failures.items()} == {"relu": "planted: it has no relu alone"}
@@ -74,7 +75,7 @@ def test_an_op_that_cannot_be_replayed_is_listed_with_the_reason_and_the_others_
     assert explained.forward_share < 1
 
 
-def test_what_a_compiler_leaves_out_is_fusion(measured: Callable[..., Any]) -> None:
+def test_what_a_compiler_leaves_out_is_fusion(measured: Measured) -> None:
     _, explained = measured("fused")
     assert explained.factors[-1].name == "rest"
     assert explained.forward_share > 1.05

@@ -36,10 +36,10 @@ def driver(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def job(driver: None, fake_python: str, tmp_path: Path) -> Callable[..., Any]:
+def job(driver: None, fake_python: str, tmp_path: Path) -> Callable[[str, str], Job]:
     """A job on the fake framework and device, in a given precision."""
 
-    def make(precision: str, execution: str) -> Any:
+    def make(precision: str, execution: str) -> Job:
         overrides = [
             *("device=cuda", f"precision={precision}", f"results='{tmp_path}'", "variants=numpy", "variants.numpy=[]"),
             *(f"+frameworks.fake.executions=[{execution}]", f"+frameworks.fake.interpreters.cuda='{fake_python}'"),
@@ -51,11 +51,11 @@ def job(driver: None, fake_python: str, tmp_path: Path) -> Callable[..., Any]:
     return make
 
 
-def checked(job: Job, folder: Path) -> Any:
+def checked(job: Job, folder: Path) -> list[checks.Finding]:
     return checks.check_variant(job, job.variants[0], folder)
 
 
-def test_an_exact_framework_passes_in_fp32(job: Callable[..., Any], tiny_folder: Path) -> None:
+def test_an_exact_framework_passes_in_fp32(job: Callable[[str, str], Job], tiny_folder: Path) -> None:
     found = checked(job("fp32", "plain"), tiny_folder)
     assert [finding.good for finding in found] == [True] * 5
     assert {f"{phase}: device time within host time" for phase in ("inference", "forward", "backward", "gradient")} < {
@@ -63,25 +63,25 @@ def test_an_exact_framework_passes_in_fp32(job: Callable[..., Any], tiny_folder:
     }
 
 
-def test_tf32_that_is_not_in_force_is_found(job: Callable[..., Any], tiny_folder: Path) -> None:
+def test_tf32_that_is_not_in_force_is_found(job: Callable[[str, str], Job], tiny_folder: Path) -> None:
     found = checked(job("tf32", "plain"), tiny_folder)
     assert not found[0].good
     assert "tf32 multiplies in force" in found[0].name
 
 
-def test_a_wrong_gradient_fails_the_check(job: Callable[..., Any], tiny_folder: Path) -> None:
+def test_a_wrong_gradient_fails_the_check(job: Callable[[str, str], Job], tiny_folder: Path) -> None:
     (finding,) = checked(job("fp32", "off"), tiny_folder)
     assert not finding.good
     assert "gradient of w1" in finding.seen
 
 
-def test_what_a_framework_cannot_do_is_no_failure(job: Callable[..., Any], tiny_folder: Path) -> None:
+def test_what_a_framework_cannot_do_is_no_failure(job: Callable[[str, str], Job], tiny_folder: Path) -> None:
     (finding,) = checked(job("fp32", "unsupported"), tiny_folder)
     assert finding.good
     assert finding.name == "unsupported"
 
 
-def test_a_framework_that_is_missing_is_no_failure(job: Callable[..., Any], tiny_folder: Path) -> None:
+def test_a_framework_that_is_missing_is_no_failure(job: Callable[[str, str], Job], tiny_folder: Path) -> None:
     there = job("fp32", "plain")
     gone = dataclasses.replace(there.frameworks["fake"], interpreters={"cuda": "/nowhere/python"})
     (finding,) = checked(dataclasses.replace(there, frameworks={"fake": gone}), tiny_folder)
@@ -89,7 +89,7 @@ def test_a_framework_that_is_missing_is_no_failure(job: Callable[..., Any], tiny
 
 
 @pytest.mark.slow
-def test_a_variant_that_has_no_time_left_is_not_called_wrong(job: Callable[..., Any], tiny_folder: Path) -> None:
+def test_a_variant_that_has_no_time_left_is_not_called_wrong(job: Callable[[str, str], Job], tiny_folder: Path) -> None:
     there = job("fp32", "hangs-1")
     (finding,) = checks.check_variant(there, there.variants[0], tiny_folder, end=time.monotonic() + 5)
     assert finding.good and finding.name == "not checked"
@@ -104,7 +104,7 @@ def test_the_device_works_no_longer_than_the_host_waits(device_s: float, good: b
 
 
 def test_a_device_whose_time_cannot_be_read_is_no_failure_and_has_its_reason(
-    job: Callable[..., Any], tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
+    job: Callable[[str, str], Job], tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FAKE_CUPTI", "import")
     (_, finding) = checked(job("fp32", "plain"), tiny_folder)
@@ -118,36 +118,53 @@ def test_without_a_gpu_it_says_so_and_checks_nothing() -> None:
     assert "Traceback" not in ended.stderr
 
 
-@pytest.fixture
-def contact(driver: None, fake_python: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+def text_of(archive: tarfile.TarFile, name: str) -> str:
+    file = archive.extractfile(name)
+    assert file is not None, f"{name} is no file"
+    return file.read().decode()
+
+
+class Contact:
     """`contact(execution, *parts, limit=...)`: exit code, what was printed, and the names in the file of it all."""
 
-    def run(
-        capsys: pytest.CaptureFixture[str], execution: str, *parts: Any, limit: Any = 300, python: Any = fake_python
-    ) -> Any:
-        monkeypatch.setattr(gpu_check, "PARTS", parts)
-        file = tmp_path / "out" / "everything.tar.gz"
+    def __init__(self, python: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.python, self.file, self.monkeypatch = python, folder / "out" / "everything.tar.gz", monkeypatch
+        self.records: list[dict[str, Any]] = []
+
+    def __call__(
+        self,
+        capsys: pytest.CaptureFixture[str],
+        execution: str,
+        *parts: tuple[str, int, str],
+        limit: int = 300,
+        python: str = "",
+    ) -> tuple[int, str, str]:
+        self.monkeypatch.setattr(gpu_check, "PARTS", parts)
         overrides = [
             *("variants=numpy", "variants.numpy=[]", "model=mlp", "model.batch=2", "model.depth=2", "model.width=4"),
-            *(f"+frameworks.fake.executions=[{execution}]", f"+frameworks.fake.interpreters.cuda='{python}'"),
-            *(f"+variants.fake=[{execution}]", "measure.warm_s=0.2"),
+            *(f"+frameworks.fake.executions=[{execution}]", f"+variants.fake=[{execution}]", "measure.warm_s=0.2"),
+            f"+frameworks.fake.interpreters.cuda='{python or self.python}'",
         ]
-        code = gpu_check.main(["--limit", str(limit), "--file", str(file), *overrides])
-        if not file.exists():
+        code = gpu_check.main(["--limit", str(limit), "--file", str(self.file), *overrides])
+        if not self.file.exists():
             return code, capsys.readouterr().err, ""
-        with tarfile.open(file) as archive:
-            records = [name for name in archive.getnames() if name.startswith("results/records/quick/main/mlp-")]
-            run.records = [json.load(archive.extractfile(name)) for name in records]
-            return code, archive.extractfile("log.txt").read().decode(), " ".join(archive.getnames())
+        with tarfile.open(self.file) as archive:
+            names = archive.getnames()
+            records = [name for name in names if name.startswith("results/records/quick/main/mlp-")]
+            self.records = [json.loads(text_of(archive, name)) for name in records]
+            return code, text_of(archive, "log.txt"), " ".join(names)
 
-    return run
+
+@pytest.fixture
+def contact(driver: None, fake_python: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Contact:
+    return Contact(fake_python, tmp_path, monkeypatch)
 
 
 QUICK = ("sweep", 200, "study.name=quick model=gpt2 measure.budget_s=0.2")
 
 
 def test_everything_is_in_one_file_and_what_the_user_chose_counts(
-    contact: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+    contact: Contact, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, log, names = contact(capsys, "plain", ("check", 100, "precision=fp32"), QUICK)
     assert code == 0, log
@@ -162,7 +179,7 @@ def test_everything_is_in_one_file_and_what_the_user_chose_counts(
 
 
 def test_what_is_worth_less_is_left_out_when_the_time_is_over(
-    contact: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+    contact: Contact, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, log, names = contact(capsys, "plain", ("check", 100, "precision=fp32"), QUICK, limit=1)
     assert code == 0
@@ -171,20 +188,20 @@ def test_what_is_worth_less_is_left_out_when_the_time_is_over(
 
 @pytest.mark.slow
 def test_a_sweep_that_takes_too_long_is_ended_and_is_no_failure(
-    contact: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+    contact: Contact, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, log, _ = contact(capsys, "hangs-1", ("sweep", 30, "study.name=long"))
     assert code == 0
     assert "cut short" in log and "NOT GOOD" not in log
 
 
-def test_a_wrong_answer_is_the_exit_code(contact: Callable[..., Any], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_wrong_answer_is_the_exit_code(contact: Contact, capsys: pytest.CaptureFixture[str]) -> None:
     code, log, _ = contact(capsys, "off", QUICK)
     assert code == 1 and "NOT GOOD" in log
 
 
 def test_a_part_that_is_refused_is_told_and_stops_no_other(
-    contact: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+    contact: Contact, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, log, names = contact(capsys, "plain", ("check", 100, "seed=-1"), QUICK)
     assert code == 1
@@ -192,7 +209,7 @@ def test_a_part_that_is_refused_is_told_and_stops_no_other(
     assert "results/records/quick/main/mlp-" in names
 
 
-def test_without_any_framework_it_says_so(contact: Callable[..., Any], capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_any_framework_it_says_so(contact: Contact, capsys: pytest.CaptureFixture[str]) -> None:
     code, said, _ = contact(capsys, "plain", QUICK, python="/nowhere/python")
     assert code == 2
     assert said == "twofold: fake: its interpreter /nowhere/python is not there; run make setup-gpu\n"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from harness.claims.claim import Claim, Prediction
 from harness.claims.judge import judge
-from harness.claims.verdicts import Ruling
+from harness.claims.rules import Rule
+from harness.claims.verdicts import Ruling, Verdict
 from harness.records import calibration
+from harness.records.record import Record
 
 HOLDS, FAILS, CANNOT_TELL = Ruling
 ASSUMED = calibration.assumed("here")
@@ -16,7 +19,7 @@ BACKWARD, FORWARD = ("backward",), ("forward",)
 ALL = {"choice": "residuals", "value": "all", "against": "store"}
 
 
-def times(backward: float, spread: float = 0.01, pairs: int = 48, **others: float) -> list[dict]:
+def times(backward: float, spread: float = 0.01, pairs: int = 48, **others: float) -> list[dict[str, Any]]:
     """Samples of one trial: forward takes a millisecond, the others so many, with this relative spread."""
     noise = random.Random(7)
     milliseconds = {"forward": 1.0, "backward": backward, **others}
@@ -24,24 +27,24 @@ def times(backward: float, spread: float = 0.01, pairs: int = 48, **others: floa
     return [{"seconds": seconds}]
 
 
-def verdict(rule: Any, *records: Any, where: Any = None, missing: Any = ()) -> Any:
+def verdict(rule: Rule, *records: Record, where: dict[str, Any] | None = None, missing: Sequence[str] = ()) -> Verdict:
     prediction = Prediction("said", "It says so.", where or {}, rule)
     return judge(Claim("Text.", "source", ("depth",), (prediction,)), prediction, records, missing, ASSUMED)
 
 
-def band(kind: Any, low: Any, high: Any, **rest: Any) -> Any:
+def band(kind: Callable[..., Rule], low: float | None, high: float | None, **rest: Any) -> Rule:
     return kind(low=low, high=high, of=BACKWARD, over=FORWARD, **rest)
 
 
-def ruling(rule: Any, *records: Any, **rest: Any) -> Any:
+def ruling(rule: Rule, *records: Record, **rest: Any) -> Ruling:
     return verdict(rule, *records, **rest).ruling
 
 
-def flops(forward: Any, backward: Any, **rest: Any) -> Any:
+def flops(forward: float, backward: float, **rest: float) -> dict[str, float]:
     return {"executed_forward_flops": forward, "executed_backward_flops": backward, "parameters": 100.0, **rest}
 
 
-def split(low: Any, centre: Any, high: Any, gradient_ms: Any = 10.0) -> Any:
+def split(low: float, centre: float, high: float, gradient_ms: float = 10.0) -> dict[str, float]:
     """Metrics of forward and backward together over gradient."""
     names = ("split_over_gradient_low", "split_over_gradient", "split_over_gradient_high")
     return dict(zip(names, (low, centre, high), strict=True)) | {"gradient_ms": gradient_ms}

@@ -72,7 +72,7 @@ class OpsModel:
         self.cases = cases
 
     def batch_arrays(self) -> dict[str, Draw]:
-        batch = {}
+        batch: dict[str, Draw] = {}
         for n, case in enumerate(self.cases):
             batch |= {f"case{n}.{i}": d for i, d in enumerate(case.arguments) if not d.differentiable}
             if not case.is_loss:

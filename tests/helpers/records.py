@@ -16,7 +16,7 @@ from harness.claims.rules import Flops, Matmuls, Time
 from harness.claims.verdicts import StudyVerdict
 from harness.records import calibration
 from harness.records.record import Phase, Record
-from tests.helpers.claims import times
+from tests.helpers.claims import BACKWARD, FORWARD, times
 from tests.helpers.jobs import PLAIN
 
 _BY_PHASE = (
@@ -49,7 +49,7 @@ def record() -> Callable[..., Record]:
 
     def make(
         ratio: tuple[float, float, float] | None = None,
-        metrics: dict | None = None,
+        metrics: dict[str, float] | None = None,
         notes: dict[str, str] | None = None,
         **changes: Any,
     ) -> Record:
@@ -66,7 +66,7 @@ def record() -> Callable[..., Record]:
 
 
 @pytest.fixture
-def failed(record: Callable[..., Any]) -> Callable[..., Record]:
+def failed(record: Callable[..., Record]) -> Callable[..., Record]:
     """A record without times, as a variant leaves it that ended early."""
 
     def make(outcome: str, reason: str, **changes: Any) -> Record:
@@ -78,21 +78,20 @@ def failed(record: Callable[..., Any]) -> Callable[..., Record]:
     return make
 
 
-BOTH = {"of": ("backward",), "over": ("forward",)}
 CLAIM = Claim(
     "A layer takes two.",
     "a comment",
     ("depth",),
     (
         Prediction("backward", "It takes 2 L - 1.", {}, Matmuls("backward", 2, -1)),
-        Prediction("at_most", "It is at most 2.", {}, Flops(low=None, high=2, **BOTH)),
-        Prediction("clock", "It takes 1.5 at least.", {}, Time(low=1.5, high=None, **BOTH)),
+        Prediction("at_most", "It is at most 2.", {}, Flops(low=None, high=2, of=BACKWARD, over=FORWARD)),
+        Prediction("clock", "It takes 1.5 at least.", {}, Time(low=1.5, high=None, of=BACKWARD, over=FORWARD)),
     ),
 )
 
 
 @pytest.fixture
-def judged(record: Callable[..., Any]) -> StudyVerdict:
+def judged(record: Callable[..., Record]) -> StudyVerdict:
     """Verdicts on a claim: one of each kind of number, and one variant that is unsupported."""
     made = [record(), record(framework="jax", execution="jit"), record(framework="tf", outcome="unsupported")]
     for each, depth in zip(made, (3, 4, 3), strict=True):
@@ -104,19 +103,19 @@ def judged(record: Callable[..., Any]) -> StudyVerdict:
 
 
 @pytest.fixture
-def variant(record: Callable[..., Any]) -> Callable[..., Any]:
+def variant(record: Callable[..., Record]) -> Callable[..., Record]:
     """A record of a network of so many layers, with times and counts of its own, and choices."""
 
     def make(
-        backward: Any = 2.0,
-        depth: Any = 3,
+        backward: float = 2.0,
+        depth: int = 3,
         framework: str = "torch",
-        counts: Any = None,
-        samples: Any = None,
-        outcome: Any = "ok",
-        noise: Any = "",
+        counts: dict[str, float] | None = None,
+        samples: list[dict[str, Any]] | None = None,
+        outcome: str = "ok",
+        noise: str = "",
         **choices: Any,
-    ) -> Any:
+    ) -> Record:
         made = record(framework=framework, outcome=outcome, noise=noise, metrics=counts)
         made.workload = {**made.workload, "sizes": {"batch": 32, "depth": depth, "width": 64}}
         made.choices = asdict(DEFAULT) | choices

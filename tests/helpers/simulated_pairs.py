@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -11,15 +11,15 @@ from harness.measure.stats import within
 
 
 def simulate(
-    rng: Any,
-    processes: Any,
-    pairs: Any,
-    offset: Any = 0.0,
-    every: Any = 1,
-    noise: Any = 0.085,
-    wander: Any = 0.013,
-    bursts: Any = 0.02,
-) -> Any:
+    rng: np.random.Generator,
+    processes: tuple[int, ...],
+    pairs: int,
+    offset: float = 0.0,
+    every: int = 1,
+    noise: float = 0.085,
+    wander: float = 0.013,
+    bursts: float = 0.02,
+) -> np.ndarray:
     """ln ratios [*processes, pairs] as measured: AR(1) drift over about 28 pairs, and rare bursts that hit one phase.
 
     `every`: only n-th pair belongs to this cell, the others to cells interleaved with it.
@@ -34,11 +34,11 @@ def simulate(
     return noise * rng.standard_normal(shape) + wander * slow + burst + place
 
 
-def centres_and_errors(trials: int) -> Any:
+def centres_and_errors(trials: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     each = [within(x) for x in trials]
     return np.array([e.centre for e in each]), np.array([e.se for e in each])
 
 
-def differences(old: Any, new: Any) -> Any:
+def differences(old: Iterable[np.ndarray], new: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     (a, se_a), (b, se_b) = centres_and_errors(old), centres_and_errors(new)
     return b - a, np.hypot(se_a, se_b)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 
-def spoil(plain: Any, key: str, value: Any) -> None:
+def spoil(plain: dict[str, Any], key: str, value: Any) -> None:
     *path, last = key.split(".")
     for part in path:
         plain = plain[part]

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from mlflow import MlflowClient
 
@@ -20,9 +21,9 @@ class Sweep:
 
     def __init__(self, results: Path, fake_python: str) -> None:
         self.results, self.fake_python = results, fake_python
-        self.started: list[subprocess.Popen] = []
+        self.started: list[subprocess.Popen[str]] = []
 
-    def start(self, *overrides: str, fake: str = "") -> subprocess.Popen:
+    def start(self, *overrides: str, fake: str = "") -> subprocess.Popen[str]:
         """`fake` lists executions of the fake framework to measure beside the others."""
         extra = []
         if fake:
@@ -57,7 +58,7 @@ class Sweep:
     def outcomes(self) -> dict[str, str]:
         return {record.execution: record.outcome for record in self.records().values()}
 
-    def runs(self, study: str, kind: str, uri: str = "") -> list:
+    def runs(self, study: str, kind: str, uri: str = "") -> list[Any]:
         client = MlflowClient(uri or f"sqlite:///{self.results}/mlflow.db")
         experiment = client.get_experiment_by_name(study)
         return client.search_runs([experiment.experiment_id], f"tags.kind = '{kind}'") if experiment else []

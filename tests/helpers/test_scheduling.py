@@ -5,14 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
 
 
-def test_a_group_is_kept_together(request: Any) -> None:
+def test_a_group_is_kept_together(request: pytest.FixtureRequest) -> None:
     """pytest-xdist writes it behind a test's name. Without it, programs are compiled anew in each process: minutes."""
     if not getattr(request.config.option, "loadgroup", False):
         pytest.skip("these tests all run in one process")

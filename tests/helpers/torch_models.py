@@ -7,11 +7,23 @@ with that library in `tests/identity`; three of them are here as well, to count 
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from harness.workload.models import (
+    DLRM,
+    GPT2,
+    MLP,
+    AlexNet,
+    Attention,
+    ConvNet,
+    DeeperConvNet,
+    LinearNet,
+    Mixer,
+    ResNet18,
+    UNet,
+)
 
 Params = dict[str, Tensor]
 
@@ -29,15 +41,15 @@ def flat(x: Tensor) -> Tensor:
     return x.permute(0, 2, 3, 1).flatten(1)
 
 
-def mlp(p: Params, sizes: Any, x: Tensor, labels: Tensor) -> Tensor:
+def mlp(p: Params, sizes: MLP, x: Tensor, labels: Tensor) -> Tensor:
     for i in range(1, sizes.depth + 1):
         x = F.linear(x, p[f"w{i}"].T, p[f"b{i}"])
         x = F.relu(x) if i < sizes.depth else x
     return F.cross_entropy(x, labels)
 
 
-def resnet18(p: Params, sizes: Any, x: Tensor, labels: Tensor) -> Tensor:
-    def conv(x: Any, name: str, stride: Any = 1) -> Any:
+def resnet18(p: Params, sizes: ResNet18, x: Tensor, labels: Tensor) -> Tensor:
+    def conv(x: Tensor, name: str, stride: int = 1) -> Tensor:
         weight = p[f"{name}.conv"].permute(3, 2, 0, 1)
         y = F.conv2d(x, weight, stride=stride, padding=weight.shape[-1] // 2)
         return F.batch_norm(y, None, None, p[f"{name}.scale"], p[f"{name}.shift"], training=True)
@@ -51,8 +63,8 @@ def resnet18(p: Params, sizes: Any, x: Tensor, labels: Tensor) -> Tensor:
     return F.cross_entropy(dense(p, "head", x.mean((2, 3))), labels)
 
 
-def gpt2(p: Params, sizes: Any, ids: Tensor, positions: Tensor, labels: Tensor) -> Tensor:
-    def norm(x: Any, name: str) -> Any:
+def gpt2(p: Params, sizes: GPT2, ids: Tensor, positions: Tensor, labels: Tensor) -> Tensor:
+    def norm(x: Tensor, name: str) -> Tensor:
         return F.layer_norm(x, x.shape[-1:], p[f"{name}.scale"], p[f"{name}.shift"])
 
     x = F.embedding(ids, p["token_table"]) + F.embedding(positions, p["position_table"])
@@ -71,7 +83,7 @@ def gpt2(p: Params, sizes: Any, ids: Tensor, positions: Tensor, labels: Tensor) 
     return F.cross_entropy(logits.flatten(0, 1), labels.flatten())
 
 
-def alexnet(p: Params, sizes: Any, x: Tensor, labels: Tensor) -> Tensor:
+def alexnet(p: Params, sizes: AlexNet, x: Tensor, labels: Tensor) -> Tensor:
     x = F.max_pool2d(F.relu(conv(p, "conv1", x.permute(0, 3, 1, 2), 4, 2)), 3, 2)
     x = F.max_pool2d(F.relu(conv(p, "conv2", x, 1, 2)), 3, 2)
     for i in (3, 4, 5):
@@ -81,8 +93,8 @@ def alexnet(p: Params, sizes: Any, x: Tensor, labels: Tensor) -> Tensor:
     return F.cross_entropy(dense(p, "head", x), labels)
 
 
-def unet(p: Params, sizes: Any, x: Tensor, labels: Tensor) -> Tensor:
-    def twice(x: Any, name: str) -> Any:
+def unet(p: Params, sizes: UNet, x: Tensor, labels: Tensor) -> Tensor:
+    def twice(x: Tensor, name: str) -> Tensor:
         return F.relu(conv(p, f"{name}.b", F.relu(conv(p, f"{name}.a", x, 1, 1)), 1, 1))
 
     one = twice(x.permute(0, 3, 1, 2), "down1")
@@ -97,11 +109,11 @@ def unet(p: Params, sizes: Any, x: Tensor, labels: Tensor) -> Tensor:
     return F.cross_entropy(conv(p, "head", x), labels)
 
 
-def mixer(p: Params, sizes: Any, x: Tensor, labels: Tensor) -> Tensor:
-    def norm(x: Any, name: str) -> Any:
+def mixer(p: Params, sizes: Mixer, x: Tensor, labels: Tensor) -> Tensor:
+    def norm(x: Tensor, name: str) -> Tensor:
         return F.layer_norm(x, x.shape[-1:], p[f"{name}.scale"], p[f"{name}.shift"], 1e-6)
 
-    def perceptron(x: Any, name: str) -> Any:
+    def perceptron(x: Tensor, name: str) -> Tensor:
         return dense(p, f"{name}.contract", F.gelu(dense(p, f"{name}.expand", x), approximate="tanh"))
 
     x = conv(p, "patch", x.permute(0, 3, 1, 2), sizes.patch).flatten(2).transpose(1, 2)
@@ -111,8 +123,8 @@ def mixer(p: Params, sizes: Any, x: Tensor, labels: Tensor) -> Tensor:
     return F.cross_entropy(dense(p, "head", norm(x, "final").mean(1)), labels)
 
 
-def dlrm(p: Params, sizes: Any, numbers: Tensor, labels: Tensor, **ids: Tensor) -> Tensor:
-    def linear(x: Any, name: str) -> Any:
+def dlrm(p: Params, sizes: DLRM, numbers: Tensor, labels: Tensor, **ids: Tensor) -> Tensor:
+    def linear(x: Tensor, name: str) -> Tensor:
         perceptron, number = name.split()
         return F.linear(x, p[f"{perceptron}.w{number}"].T, p[f"{perceptron}.b{number}"])
 
@@ -127,8 +139,8 @@ def dlrm(p: Params, sizes: Any, numbers: Tensor, labels: Tensor, **ids: Tensor) 
     return F.cross_entropy(x, labels)
 
 
-def attention(p: Params, sizes: Any, target: Tensor) -> Tensor:
-    def heads(x: Any, count: Any) -> Any:
+def attention(p: Params, sizes: Attention, target: Tensor) -> Tensor:
+    def heads(x: Tensor, count: int) -> Tensor:
         return x.unflatten(-1, (count, -1)).transpose(1, 2)
 
     shared = sizes.kv_heads or sizes.heads
@@ -137,20 +149,20 @@ def attention(p: Params, sizes: Any, target: Tensor) -> Tensor:
     return F.mse_loss(y.transpose(1, 2).flatten(2), target)
 
 
-def linear_net(p: Params, sizes: Any, x: Tensor, labels: Tensor) -> Tensor:
+def linear_net(p: Params, sizes: LinearNet, x: Tensor, labels: Tensor) -> Tensor:
     return F.cross_entropy(F.relu(F.relu(x @ p["w1"]) @ p["w2"]) @ p["w3"], labels)
 
 
 one_net = linear_net
 
 
-def conv_net(p: Params, sizes: Any, x: Tensor, labels: Tensor) -> Tensor:
+def conv_net(p: Params, sizes: ConvNet, x: Tensor, labels: Tensor) -> Tensor:
     x = F.conv2d(x.permute(0, 3, 1, 2), p["conv1"].permute(3, 2, 0, 1), stride=2, padding=3)
     x = F.conv2d(F.max_pool2d(x, 3, 2, 1), p["conv2"].permute(3, 2, 0, 1), stride=2, padding=3)
     return F.cross_entropy(x.mean((2, 3)) @ p["head"], labels)
 
 
-def deeper_conv_net(p: Params, sizes: Any, x: Tensor, labels: Tensor) -> Tensor:
+def deeper_conv_net(p: Params, sizes: DeeperConvNet, x: Tensor, labels: Tensor) -> Tensor:
     x = F.conv2d(x.permute(0, 3, 1, 2), p["conv1"].permute(3, 2, 0, 1), stride=2, padding=3)
     for _ in range(sizes.depth):
         x = F.relu(F.conv2d(x, p["between"].permute(3, 2, 0, 1), padding=1))

@@ -42,7 +42,9 @@ def resnet50_layer(name: str, end: str) -> str:
     kind = "conv" if end == "conv" else "bn"
     if name == "stem":
         return f"conv1_{kind}"
-    stage, block, part = re.fullmatch(r"stage(\d)\.block(\d)\.(\w+)", name).groups()
+    place = re.fullmatch(r"stage(\d)\.block(\d)\.(\w+)", name)
+    assert place is not None, name
+    stage, block, part = place.groups()
     return f"conv{int(stage) + 1}_block{block}_{('shortcut', 'a', 'b', 'c').index(part)}_{kind}"
 
 
@@ -51,7 +53,9 @@ def mobilenet_v2_layer(name: str, end: str) -> str:
         return "Conv1" if end == "conv" else "bn_Conv1"
     if name == "last":
         return "Conv_1" if end == "conv" else "Conv_1_bn"
-    block, part = re.fullmatch(r"block(\d+)\.(\w+)", name).groups()
+    place = re.fullmatch(r"block(\d+)\.(\w+)", name)
+    assert place is not None, name
+    block, part = place.groups()
     prefix = "expanded_conv" if block == "1" else f"block_{int(block) - 1}"
     return f"{prefix}_{part}" + ("" if end == "conv" else "_BN")
 
@@ -89,6 +93,7 @@ def adjusted(ours: VGG16 | ResNet50 | MobileNetV2, layer: keras.Layer) -> keras.
     if isinstance(layer, keras.layers.BatchNormalization):
         settings["epsilon"] = EPS
     if layer.name in ("fc1", "fc2"):
+        assert isinstance(ours, VGG16)
         settings["units"] = ours.hidden
     return type(layer).from_config(settings)
 

@@ -41,7 +41,7 @@ def answer(ours: ResNet18, weights: Arrays, batch: Arrays) -> Answer:
         hidden_sizes=[(256 if bottleneck else 64) * 2**stage for stage in range(4)],
         depths=DEPTHS[type(ours).__name__],
         layer_type="bottleneck" if bottleneck else "basic",
-        downsample_in_bottleneck=bottleneck and ours.stride_in_1x1,
+        downsample_in_bottleneck=isinstance(ours, ResNet50) and ours.stride_in_1x1,
         num_labels=ours.classes,
     )
     model = ResNetForImageClassification(config).train(ours.batch_norm == "training")

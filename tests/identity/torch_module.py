@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -42,7 +42,7 @@ def conv(arrays: Arrays, ours: str, theirs: str) -> dict[str, np.ndarray]:
     return {f"{theirs}.weight": filters(arrays[f"{ours}.w"]), f"{theirs}.bias": arrays[f"{ours}.b"]}
 
 
-def qkv(arrays: Arrays, ours: str, theirs: tuple[str, str, str]) -> dict[str, np.ndarray]:
+def qkv(arrays: Arrays, ours: str, theirs: Sequence[str]) -> dict[str, np.ndarray]:
     """Our one linear layer for queries, keys and values, as three."""
     parts = zip(theirs, np.split(arrays[f"{ours}.w"], 3, 1), np.split(arrays[f"{ours}.b"], 3), strict=True)
     return {k: v for name, w, b in parts for k, v in ((f"{name}.weight", w.T), (f"{name}.bias", b))}

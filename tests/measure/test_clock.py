@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -27,15 +27,15 @@ class Fake:
 
     phases = PHASES
 
-    def __init__(self, seconds: float = SECONDS, enqueue: Any = 1.0, tick: Any = 0.0) -> None:
+    def __init__(self, seconds: dict[str, float] = SECONDS, enqueue: float = 1.0, tick: float = 0.0) -> None:
         self.now = 0.0
         self.tick = tick  # what reading the clock takes
         self.seconds = dict(seconds)
         self.enqueue = enqueue
         self.device_free = 0.0
-        self.calls = []
-        self.kept = []
-        self.collecting = set()
+        self.calls: list[str] = []
+        self.kept: list[Result] = []
+        self.collecting: set[bool] = set()
 
     def clock(self) -> float:
         self.now += self.tick
@@ -74,7 +74,7 @@ class Fake:
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """Makes a program whose clock is the module's."""
+    """Makes a program whose clock is the module's. Tests give it other methods, and phases that it lacks."""
 
     def make(**options: Any) -> Fake:
         made = Fake(**options)
@@ -165,7 +165,8 @@ def test_a_block_repeats_each_phase_and_reports_seconds_per_call(fake: Callable[
 def test_every_cycle_has_one_entry_in_every_list(fake: Callable[..., Any]) -> None:
     program = fake()
     samples = measure(program, program, cycles=5, repeat=2)
-    lists = [*samples.seconds.values(), *samples.enqueue.values(), samples.switches, samples.cpu, samples.wall]
+    by_phase: list[Sequence[float]] = [*samples.seconds.values(), *samples.enqueue.values()]
+    lists = [*by_phase, samples.switches, samples.cpu, samples.wall]
     assert [len(entries) for entries in lists] == [5] * 11
     assert all(switches >= 0 and cpu >= 0 for switches, cpu in zip(samples.switches, samples.cpu, strict=True))
 
@@ -189,7 +190,7 @@ def test_stretch_prolongs_backward_alone_by_its_share(fake: Callable[..., Any]) 
 def test_garbage_collection_is_off_inside_and_as_before_outside(fake: Callable[..., Any], collecting: bool) -> None:
     program = fake()
     try:
-        _ = gc.enable() if collecting else gc.disable()
+        (gc.enable if collecting else gc.disable)()
         measure(program, program, 1, 1)
         assert gc.isenabled() is collecting
     finally:

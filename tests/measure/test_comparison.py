@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,11 +14,11 @@ from tests.helpers.simulated_pairs import differences, simulate
 
 
 @pytest.fixture(scope="module")
-def answers() -> Callable[..., Any]:
+def answers() -> Callable[..., list[Answer]]:
     """500 comparisons over 5 processes of 192 pairs each, interleaved in one process, with a self-check of 8."""
     rng = np.random.default_rng(10)
 
-    def cells(processes: Any) -> Any:
+    def cells(processes: int) -> np.ndarray:
         return simulate(rng, (500, processes), 192, every=4)
 
     sigmas = [process_sigma(*differences(a, b), floor=0.003) for a, b in zip(cells(8), cells(8), strict=True)]
@@ -30,24 +29,24 @@ def answers() -> Callable[..., Any]:
     ]
 
 
-def test_the_same_program_twice_is_the_same(answers: Callable[..., Any]) -> None:
-    answers = answers(0.0)
-    assert answers.count(Answer.SAME) >= 0.95 * len(answers)
-    assert answers.count(Answer.SLOWER) + answers.count(Answer.FASTER) <= 0.05 * len(answers)
+def test_the_same_program_twice_is_the_same(answers: Callable[..., list[Answer]]) -> None:
+    given = answers(0.0)
+    assert given.count(Answer.SAME) >= 0.95 * len(given)
+    assert given.count(Answer.SLOWER) + given.count(Answer.FASTER) <= 0.05 * len(given)
 
 
-def test_five_percent_is_slower_or_faster(answers: Callable[..., Any]) -> None:
+def test_five_percent_is_slower_or_faster(answers: Callable[..., list[Answer]]) -> None:
     slower, faster = answers(0.05), answers(-0.05)
     assert slower.count(Answer.SLOWER) >= 0.99 * len(slower)
     assert faster.count(Answer.FASTER) >= 0.99 * len(faster)
 
 
-def test_a_difference_of_the_margin_is_rarely_called_the_same(answers: Callable[..., Any]) -> None:
-    answers = answers(0.02)
-    assert answers.count(Answer.SAME) <= 0.05 * len(answers)
+def test_a_difference_of_the_margin_is_rarely_called_the_same(answers: Callable[..., list[Answer]]) -> None:
+    given = answers(0.02)
+    assert given.count(Answer.SAME) <= 0.05 * len(given)
 
 
-def test_one_process_is_never_enough_for_the_same(answers: Callable[..., Any]) -> None:
+def test_one_process_is_never_enough_for_the_same(answers: Callable[..., list[Answer]]) -> None:
     assert Answer.SAME not in answers(0.0, processes=1)
     assert compared([0.0], [0.0], 0.0).answer == Answer.CANNOT_TELL
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import resource
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from harness.measure import clock
-from harness.measure.clock import measure
+from harness.measure.clock import Samples, measure
 
 # By how much each counter of the machine rises in the n-th cycle is n times this.
 RISES = {"ru_utime": 0.5, "ru_stime": 0.25, "ru_nivcsw": 3, "ru_nvcsw": 1000, "busy": 2.0}
@@ -21,7 +22,7 @@ class Program:
 
     def __init__(self) -> None:
         self.cycles = 0
-        self.counters = dict.fromkeys(RISES, 0)
+        self.counters = dict.fromkeys(RISES, 0.0)
 
     def inference(self) -> float:
         self.cycles += 1
@@ -46,20 +47,25 @@ class Program:
 def program(monkeypatch: pytest.MonkeyPatch) -> Program:
     made = Program()
     monkeypatch.setattr(clock, "busy_s", lambda: made.counters["busy"])
-    monkeypatch.setattr(clock.resource, "getrusage", lambda who: SimpleNamespace(**made.counters))
+    monkeypatch.setattr(resource, "getrusage", lambda who: SimpleNamespace(**made.counters))
     monkeypatch.setattr(clock, "look", lambda: {"load": float(made.cycles), "steal_s": made.counters["busy"] / 10})
     return made
 
 
+def measured(program: Program, cycles: int) -> Samples:
+    both: Any = program
+    return measure(both, both, cycles=cycles, repeat=1)
+
+
 def test_each_cycle_has_what_the_counters_rose_by_in_it(program: Program) -> None:
-    samples = measure(program, program, cycles=2, repeat=1)
-    samples.extend(measure(program, program, cycles=1, repeat=1))
+    samples = measured(program, cycles=2)
+    samples.extend(measured(program, cycles=1))
     assert samples.cpu == [0.75, 1.5, 2.25], "user and system time"
     assert samples.others == [1.25, 2.5, 3.75], "all that the CPUs did, without what the program did"
     assert samples.switches == [3, 6, 9], "involuntary ones"
 
 
 def test_each_visit_has_what_the_machine_did_in_it(program: Program) -> None:
-    samples = measure(program, program, cycles=2, repeat=1)
-    samples.extend(measure(program, program, cycles=1, repeat=1))
+    samples = measured(program, cycles=2)
+    samples.extend(measured(program, cycles=1))
     assert samples.surroundings == {"load": [2.0, 3.0], "steal_s": [pytest.approx(0.6), pytest.approx(0.6)]}

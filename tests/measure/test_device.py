@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Never
+from typing import Any, Never, cast
 
 import pytest
 
@@ -15,6 +15,7 @@ from harness.measure.device import DeviceNumbers, ask_device
 from harness.measure.energy import Energy
 from harness.measure.protocol import DeviceClock, Failure, Outcome, PeakMemory
 from harness.measure.rounds import Run
+from harness.measure.worker import Worker
 from harness.paths import ROOT
 from tests.measure.conftest import Start
 
@@ -24,7 +25,7 @@ PEAKS = {"inference": 2**20, "forward": 3 * 2**20, "backward": 5 * 2**20, "gradi
 
 
 @pytest.fixture
-def run(start: Start, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+def run(start: Start, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Run]:
     """`run(execution)`: a variant on the fake GPU, whose rounds are over."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests" / "fakes" / "cupti"))
 
@@ -37,19 +38,19 @@ def run(start: Start, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     return make
 
 
-def test_memory_and_time_of_each_phase_are_known(run: Callable[..., Any]) -> None:
+def test_memory_and_time_of_each_phase_are_known(run: Callable[[str], Run]) -> None:
     numbers = ask_device(run("plain"), "cuda", MEASURE)
     assert numbers.memory == PeakMemory(PEAKS)
-    assert numbers.clock.device_s.keys() == set(PHASES)
+    assert numbers.clock and numbers.clock.device_s.keys() == set(PHASES)
 
 
 def test_a_framework_that_cannot_tell_its_memory_leaves_a_reason_and_its_time_is_known(
-    run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    run: Callable[[str], Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FAKE_ALLOCATOR", "broken")
     numbers = ask_device(run("plain"), "cuda", MEASURE)
     assert numbers.memory == PeakMemory(reason="RuntimeError: no statistics")
-    assert numbers.clock.device_s.keys() == set(PHASES)
+    assert numbers.clock and numbers.clock.device_s.keys() == set(PHASES)
 
 
 def test_on_a_cpu_there_is_no_memory_to_tell(start: Start) -> None:
@@ -58,15 +59,16 @@ def test_on_a_cpu_there_is_no_memory_to_tell(start: Start) -> None:
 
 @pytest.mark.parametrize("execution", ["exits-9", "killed-9"])
 def test_a_worker_that_dies_leaves_a_reason_in_place_of_the_numbers_that_it_has_not_told(
-    run: Callable[..., Any], execution: str
+    run: Callable[[str], Run], execution: str
 ) -> None:
     made = run(execution)
     numbers = ask_device(made, "cuda", MEASURE)
     assert numbers.memory == PeakMemory(PEAKS)
-    assert numbers.clock.device_s == {} and numbers.clock.reason.startswith("crashed: the worker ")
+    assert numbers.clock and numbers.clock.device_s == {} and numbers.clock.reason.startswith("crashed: the worker ")
     assert made.failure is None
     again = ask_device(run("exits-2"), "cuda", MEASURE)
-    assert again.memory.reason == again.clock.reason and again.memory.reason.startswith("crashed: ")
+    assert again.memory and again.clock and again.memory.reason == again.clock.reason
+    assert again.memory.reason.startswith("crashed: ")
 
 
 def test_it_waits_no_longer_than_its_cycles_can_take() -> None:
@@ -76,7 +78,7 @@ def test_it_waits_no_longer_than_its_cycles_can_take() -> None:
 
     patient = replace(MEASURE, deadline_s=600.0)
     for cycle_s, said in ((0.02, "timeout: 34 s"), (20.0, "timeout: 600 s")):
-        numbers = ask_device(Run(Patient(), 1, cycle_s), "cuda", patient)
+        numbers = ask_device(Run(cast(Worker, Patient()), 1, cycle_s), "cuda", patient)
         assert numbers == DeviceNumbers(PeakMemory(reason=said), None, DeviceClock(reason=said))
 
 
@@ -92,7 +94,7 @@ def test_energy_is_asked_where_it_is_wanted_on_a_cpu_too(start: Start, monkeypat
 
 
 def test_a_loop_that_fails_costs_the_energy_and_the_clock(
-    run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    run: Callable[[str], Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: Any) -> Never:
         raise Failure(Outcome.OOM, "out of memory")
@@ -100,4 +102,5 @@ def test_a_loop_that_fails_costs_the_energy_and_the_clock(
     monkeypatch.setattr(device, "energy", fail)
     numbers = ask_device(run("plain"), "cuda", replace(MEASURE, energy=True))
     assert numbers.memory == PeakMemory(PEAKS)
-    assert numbers.energy == Energy(reason="oom: out of memory") and numbers.clock.reason == "oom: out of memory"
+    assert numbers.energy == Energy(reason="oom: out of memory")
+    assert numbers.clock == DeviceClock(reason="oom: out of memory")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -21,18 +20,18 @@ SECONDS = {"inference": 0.003, "forward": 0.004, "backward": 0.010, "gradient": 
 
 
 @pytest.fixture
-def counter(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+def counter(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], list[float]]], None]:
     """`counter(read)`: the device has this counter."""
     monkeypatch.setattr(module, "LOOP_S", 0.3)
 
-    def make(read: Any) -> None:
+    def make(read: Callable[[], list[float]]) -> None:
         monkeypatch.setattr(module, "counter_of", lambda device: Counter("a fake", read, [math.inf]))
 
     return make
 
 
 def test_each_phase_has_its_own_joules_and_backward_is_told_apart_from_the_forward_that_it_needs(
-    start: Start, counter: Callable[..., Any]
+    start: Start, counter: Callable[[Callable[[], list[float]]], None]
 ) -> None:
     counter(lambda: [WATTS * time.monotonic()])
     measured = energy(start.loaded("plain"), PHASES, "cuda", 60)
@@ -51,11 +50,11 @@ def test_a_loop_lasts_as_long_as_it_is_asked_for_and_counts_its_calls(start: Sta
 
 
 def test_a_counter_that_fails_between_two_readings_costs_the_joules_only(
-    start: Start, counter: Callable[..., Any]
+    start: Start, counter: Callable[[Callable[[], list[float]]], None]
 ) -> None:
     readings = iter([[1.0]])
 
-    def read() -> Any:
+    def read() -> list[float]:
         try:
             return next(readings)
         except StopIteration:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -11,6 +11,7 @@ from adapters.base import PHASES
 from harness.measure.clock import Samples
 from harness.measure.protocol import Failure, Outcome
 from harness.measure.rounds import CYCLES_PER_VISIT, Run, run_rounds
+from harness.measure.worker import Worker
 
 TIGHT = [1.0]  # noise of the pairs, as factors that are cycled through
 WIDE = [1.0, 2.0, 0.5, 1.7, 0.6, 1.1, 3.0, 0.4, 0.9, 1.3, 0.7, 2.2, 0.8]
@@ -21,19 +22,21 @@ class House:
 
     def __init__(self) -> None:
         self.now = 0.0
-        self.visits = []
-        self.cycles = []
-        self.asked = []
-        self.ended = []
-        self.announced = []
+        self.visits: list[str] = []
+        self.cycles: list[tuple[str, int]] = []
+        self.asked: list[dict[str, Any]] = []
+        self.ended: list[Any] = []
+        self.announced: list[Any] = []
 
-    def run(self, name: str, cycle_s: Any = 0.1, factors: Any = TIGHT, fails_at: Any = 0, **asked: Any) -> Any:
+    def run(
+        self, name: str, cycle_s: float = 0.1, factors: list[float] = TIGHT, fails_at: int = 0, **asked: Any
+    ) -> Run:
         house = self
 
-        class Worker:
+        class Scripted:
             visits = 0
 
-            def measure(self, deadline_s: float, cycles: int, repeat: Any, stretch: Any) -> Any:
+            def measure(self, deadline_s: float, cycles: int, repeat: int, stretch: Any) -> Samples:
                 assert deadline_s == 99
                 house.asked.append({"repeat": repeat, "stretch": stretch})
                 self.visits += 1
@@ -45,7 +48,7 @@ class House:
                 seconds = {phase: [1.0] * cycles for phase in PHASES}
                 done = (self.visits - 1) * cycles
                 seconds["backward"] = [2.0 * factors[(done + i) % len(factors)] for i in range(cycles)]
-                each = {
+                each: dict[str, Any] = {
                     "switches": [0] * cycles,
                     "cpu": [cycle_s] * cycles,
                     "others": [0.0] * cycles,
@@ -53,9 +56,9 @@ class House:
                 }
                 return Samples(seconds=seconds, enqueue=seconds, **each)
 
-        return Run(Worker(), cycle_s=cycle_s, **{"repeat": 1, **asked})
+        return Run(cast(Worker, Scripted()), cycle_s=cycle_s, **{"repeat": 1, **asked})
 
-    def measure(self, runs: Any, target: Any = 0.02, budget_s: Any = 1e6) -> None:
+    def measure(self, runs: dict[str, Run], target: float = 0.02, budget_s: float = 1e6) -> None:
         run_rounds(
             runs,
             target=target,
@@ -66,7 +69,7 @@ class House:
             now=lambda: self.now,
         )
 
-    def rounds(self, size: int) -> Any:
+    def rounds(self, size: int) -> list[str]:
         return ["".join(self.visits[i : i + size]) for i in range(0, len(self.visits), size)]
 
 
@@ -205,7 +208,7 @@ def test_a_variant_is_finished_as_soon_as_it_ends_and_not_visited_again(house: H
 def test_each_visit_has_the_readings_since_it_began(house: House) -> None:
     starts = []
 
-    def look(start: Any) -> Any:
+    def look(start: float) -> dict[str, list[float]]:
         starts.append(start)
         return {"gpu_mhz": [float(len(starts))]}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from random import Random
 
 import numpy as np
 import pytest
@@ -157,7 +157,7 @@ times = st.lists(st.floats(1e-5, 10), min_size=8, max_size=60)
 
 @given(times, st.data(), st.floats(1e-3, 1e3))
 @settings(max_examples=40, deadline=None)
-def test_scaling_and_swapping(backward: Any, data: Any, scale: Any) -> None:
+def test_scaling_and_swapping(backward: list[float], data: st.DataObject, scale: float) -> None:
     forward = data.draw(st.lists(st.floats(1e-5, 10), min_size=len(backward), max_size=len(backward)))
     found = log_interval([log_ratio(backward, forward)], 0.01)
     same_unit = log_interval([log_ratio(np.array(backward) * scale, np.array(forward) * scale)], 0.01)
@@ -171,7 +171,7 @@ def test_scaling_and_swapping(backward: Any, data: Any, scale: Any) -> None:
 
 @given(st.lists(st.floats(-1, 1), min_size=48, max_size=48), st.randoms(use_true_random=False))
 @settings(max_examples=40, deadline=None)
-def test_order_matters_only_where_it_must(x: Any, random: Any) -> None:
+def test_order_matters_only_where_it_must(x: list[float], random: Random) -> None:
     within_blocks = [random.sample(x[i : i + 4], 4) for i in range(0, 48, 4)]
     assert within(np.concatenate(within_blocks)).se == pytest.approx(within(x).se)
     assert trimmed_mean(random.sample(x, 48)) == pytest.approx(trimmed_mean(x), abs=1e-12)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import pytest
@@ -47,7 +46,7 @@ def test_stop_at_the_cap() -> None:
 EVEN = np.repeat(np.tile([0.0, 1.0], 20), 4)
 
 
-def as_wide(times_target: Any, pairs: Any, x: Any = EVEN) -> Any:
+def as_wide(times_target: float, pairs: int, x: np.ndarray = EVEN) -> np.ndarray:
     """So many pairs, the interval of which is so many times as wide as a target of 2 %."""
     return x[:pairs] * (times_target * math.log1p(0.02) / within(x[:pairs]).half_width())
 
@@ -57,7 +56,7 @@ def test_the_target_is_the_half_width() -> None:
     assert stop(as_wide(1.01, 48)) == Stop.CONTINUE
 
 
-def noise_of_looks(x: Any, *pairs: Any) -> Any:
+def noise_of_looks(x: np.ndarray, *pairs: int) -> float:
     """That of one pair, as each look sees it: the largest over the smallest."""
     noise = [within(x[:n]).half_width() * math.sqrt(n) for n in pairs]
     return max(noise) / min(noise)

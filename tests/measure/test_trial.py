@@ -34,12 +34,12 @@ class House:
     """Makes workers that answer from a script, and notes what they are asked."""
 
     def __init__(self) -> None:
-        self.asks: list[tuple] = []
-        self.started: list[tuple] = []
+        self.asks: list[tuple[Any, ...]] = []
+        self.started: list[tuple[Any, ...]] = []
         self.fails: dict[str, str] = {}  # the ask that each execution fails at
         self.trial = 0
 
-    def worker(self, interpreter: Any, cpus: Any, log: Any, environment: Any) -> Any:
+    def worker(self, interpreter: str, cpus: list[int], log: Path, environment: dict[str, str]) -> Worker:
         house, execution = self, log.stem
         house.started.append((interpreter, tuple(cpus), log, environment))
 
@@ -77,7 +77,7 @@ class House:
             "measure": {"seconds": seconds, "enqueue": seconds, "wall": [0.5] * cycles, **each},
         }[name]
 
-    def asked(self, name: str) -> list[dict]:
+    def asked(self, name: str) -> list[dict[str, Any]]:
         return [arguments for _, said, arguments in self.asks if said == name]
 
 
@@ -93,11 +93,14 @@ def house(monkeypatch: pytest.MonkeyPatch) -> House:
     return made
 
 
-def run(house: Any, *executions: Any, trials: int = 1, conditions: Any = CONDITIONS) -> Any:
+def run(
+    house: House, *executions: str, trials: int = 1, conditions: Conditions = CONDITIONS
+) -> tuple[dict[str, Measured], list[tuple[str, float]]]:
     """What is measured of each execution, and the order in which they ended in each trial."""
     ready: Future[Path] = Future()
     ready.set_result(Path("arrays"))
-    known, ended = {name: Measured() for name in executions}, []
+    known = {name: Measured() for name in executions}
+    ended: list[tuple[str, float]] = []
     for house.trial in range(1, trials + 1):
         launches = {
             name: Launch("fake", name, {"of": name}, f"python-{name}", Path(f"{name}.log"))
@@ -126,9 +129,9 @@ def test_what_is_done_is_told_before_it_is_asked_of_the_worker(house: House) -> 
     ready: Future[Path] = Future()
     ready.set_result(Path("arrays"))
     launches = {name: Launch("fake", name, {}, "python", Path(f"{name}.log")) for name in "ab"}
-    told: list[tuple] = []
+    told: list[tuple[Any, ...]] = []
 
-    def doing(what: Any, name: str, left_s: Any) -> None:
+    def doing(what: str, name: str, left_s: float | None) -> None:
         told.append((what, name, left_s))
         house.asks.append((name, what, {}))
 
@@ -174,17 +177,17 @@ def test_setting_up_is_until_it_is_counted_without_waiting_for_arrays_and_measur
     assert known["a"].set_up_s == 60 * len(("open", "load", "verify", "count"))
     assert known["a"].measuring_s == 60 + 0.5 * len(known["a"].trials[0].wall)
 
-    class Late(Future):
+    class Late(Future[Path]):
         def result(self, timeout: Any = None) -> Any:
             house.asks += [("", "", {})] * 100
             return super().result(timeout)
 
     late = Late()
     late.set_result(Path("arrays"))
-    known = Measured()
+    alone = Measured()
     launch = Launch("fake", "a", {}, "python", Path("a.log"))
-    run_trial({"a": launch}, {"a": known}, CONDITIONS, late, lambda name, left_s: None)
-    assert known.set_up_s == 4 * 60
+    run_trial({"a": launch}, {"a": alone}, CONDITIONS, late, lambda name, left_s: None)
+    assert alone.set_up_s == 4 * 60
 
 
 def test_what_is_measured_of_all_trials_is_known(house: House) -> None:
@@ -224,6 +227,7 @@ ON_A_GPU = replace(CONDITIONS, device=Device("cuda", 3, "kept"))
 def test_a_gpu_is_asked_for_its_own_time_once_after_the_rounds_and_a_cpu_is_not(house: House) -> None:
     known, _ = run(house, "a", "b", trials=2, conditions=ON_A_GPU)
     for device in (known["a"].device, known["b"].device):
+        assert device is not None and device.clock is not None and device.memory is not None
         assert (device.clock.device_s, device.clock.kernels["backward"]) == (SECONDS, 1)
         assert device.memory.peak_bytes["backward"] == 2**20
     names = [name for execution, name, _ in house.asks if execution == "a"]
@@ -239,6 +243,7 @@ def test_a_device_clock_that_fails_costs_nothing_else(house: House) -> None:
     house.fails = {"a": "device_clock", "b": "measure"}
     known, ended = run(house, "a", "b", conditions=ON_A_GPU)
     assert known["a"].failure is None and len(known["a"].trials) == 1
+    assert known["a"].device and known["a"].device.clock
     assert known["a"].device.clock.reason == "error: it failed at device_clock"
     assert known["b"].device is None
     assert sorted(name for name, _ in ended) == ["a", "b"]
@@ -248,7 +253,7 @@ def test_an_interrupt_does_not_wait_for_arrays_that_are_still_computed(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def worker(*started: Any) -> Any:
-        made = house.worker(*started)
+        made: Any = house.worker(*started)
         made.process = SimpleNamespace(kill=lambda: None)
         if started[2].stem == "b":
             made.open = interrupt

@@ -8,8 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -24,7 +24,7 @@ from tests.helpers.processes import cpu_s, eventually, gone, state
 from tests.measure.conftest import Start
 
 
-def failure_of(act: Any) -> Failure:
+def failure_of(act: Callable[[], object]) -> Failure:
     with pytest.raises(Failure) as caught:
         act()
     return caught.value
@@ -34,7 +34,8 @@ def assert_over(worker: Worker) -> None:
     """The process is gone and collected, and its pipes are closed."""
     assert worker.process.returncode is not None
     assert state(worker.process.pid) == ""
-    assert worker.process.stdin.closed and worker.process.stdout.closed
+    assert worker.process.stdin and worker.process.stdin.closed
+    assert worker.process.stdout and worker.process.stdout.closed
 
 
 def assert_one_sentence(reason: str) -> None:
@@ -45,7 +46,7 @@ def assert_one_sentence(reason: str) -> None:
 
 def test_a_program_that_behaves_answers_every_ask(start: Start) -> None:
     worker = start()
-    assert worker.open(60, framework="fake", device="cpu", threads=1, precision="fp32") is None
+    worker.open(60, framework="fake", device="cpu", threads=1, precision="fp32")
     loaded = worker.load(60, start.folder, "sleepy")
     assert loaded.first_call_s.keys() == set(PHASES)
     assert loaded.first_call_s["backward"] >= 0.010
@@ -241,6 +242,7 @@ time.sleep(600)
 def test_a_worker_dies_with_its_parent(start: Start, tmp_path: Path, asked: str) -> None:
     command = [sys.executable, "-c", PARENT, start.python, str(start.folder), str(tmp_path / "log"), asked]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as parent:
+        assert parent.stdout is not None
         pid = json.loads(parent.stdout.readline())
         eventually(lambda: state(pid) == ("T" if asked == "paused" else "S"))
         parent.kill()

@@ -27,7 +27,7 @@ def compare(
         raise AssertionError(f"not the same work: {why}")
     for phase in (name for name in program.phases if name in theirs.phases):
         phases = {name: getattr(program, name) for name in program.phases}
-        sides = [_prepare(methods, phase, wait) for methods in (phases, theirs.phases)]
+        sides = _prepare(phases, phase, wait), _prepare(theirs.phases, phase, wait)
         for _ in range(WARM_UP):
             for prepare in sides:
                 prepare()()

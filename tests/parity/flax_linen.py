@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -62,7 +63,8 @@ class _Net(nn.Module):
             else:
                 if step.layer not in layers:
                     layers[step.layer] = LAYERS[step.call.op](step)
-                result = USES.get(step.call.op, lambda layer, x: layer(x))(layers[step.layer], *arguments)
+                use: Callable[..., Any] = USES.get(step.call.op, operator.call)
+                result = use(layers[step.layer], *arguments)
             outputs = step.call.outputs
             values.update(zip(outputs, result, strict=True) if len(outputs) > 1 else [(outputs[0], result)])
         return values[self.loss]
@@ -70,11 +72,12 @@ class _Net(nn.Module):
 
 def _carried(graph: Graph, arrays: Mapping[str, np.ndarray]) -> Tree:
     """Our weights as flax names them, by layer."""
-    return {
-        step.layer: CARRY.get(step.call.op, _kernel)(*(np.array(arrays[name]) for name in step.weights))
-        for step in steps(graph)
-        if step.weights
-    }
+    tree: dict[str, Tree] = {}
+    for step in steps(graph):
+        if step.weights:
+            carry: Callable[..., Tree] = CARRY.get(step.call.op, _kernel)
+            tree[step.layer] = carry(*(np.array(arrays[name]) for name in step.weights))
+    return tree
 
 
 def _running(graph: Graph, arrays: Mapping[str, np.ndarray]) -> Tree:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -53,7 +54,12 @@ def side(graph: Graph, arrays: Mapping[str, np.ndarray], execution: str) -> Side
         return kept[0], backward(kept)
 
     if execution == "eager":
-        eager = {"inference": loss, "forward": forward, "backward": backward, "gradient": gradient}
+        eager: dict[str, Callable[..., Any]] = {
+            "inference": loss,
+            "forward": forward,
+            "backward": backward,
+            "gradient": gradient,
+        }
         return Side("Keras", eager)
     compiled = {"autograph": False, "jit_compile": execution == "xla"}
     return Side("Keras", {"inference": tf.function(loss, **compiled), "gradient": tf.function(gradient, **compiled)})
@@ -74,7 +80,8 @@ def _model(graph: Graph) -> tuple[Any, list[tuple[Step, Any]]]:
             if step.layer not in made:
                 made[step.layer] = LAYERS[step.call.op](step)
                 first.append((step, made[step.layer]))
-            result = USES.get(step.call.op, lambda layer, x: layer(x))(made[step.layer], *arguments)
+            use: Callable[..., Any] = USES.get(step.call.op, operator.call)
+            result = use(made[step.layer], *arguments)
         else:
             result = FUNCTIONS[step.call.op](*arguments, **step.call.attrs)
         outputs = step.call.outputs

@@ -61,7 +61,8 @@ def timed(call: Call) -> tuple[float, float]:
 
 def interleaved(ours: Prepare, theirs: Prepare, seconds: float, fewest: int) -> Pairs:
     """Pairs in alternating order for so many seconds, and that many at least. What `Prepare` does is not timed."""
-    wall, cpu = [], []
+    wall: list[tuple[float, float]] = []
+    cpu: list[tuple[float, float]] = []
     end = time.perf_counter() + seconds
     while len(wall) < fewest or (time.perf_counter() < end and len(wall) < MOST):
         order = (0, 1) if len(wall) % 2 else (1, 0)

@@ -12,18 +12,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from adapters.torch.eager import Eager
+from adapters.base import Program
 from harness.workload.workload import Workload
 from tests.parity import group, lines, pairs, side, table
-from tests.parity.compare import compare
+from tests.parity.compare import Result, compare
 from tests.parity.side import Side
 
 CONV = Workload("op", lines.UnderLoss(op="conv2d", batch=8, image=24, channels=32))
 SECONDS = 0.3
 
+Numbers = tuple[float, float, float]  # a centre, its lower and its upper end
+Sides = tuple[Program, Side, Callable[[Any], None]]
+
 
 @pytest.fixture(scope="module")
-def torch_sides() -> tuple[Eager, Side, Callable[..., Any]]:
+def torch_sides() -> Sides:
     """The adapter's program of a convolution, and the same in torch.nn."""
     from adapters.torch import Adapter
     from tests.parity import torch_nn
@@ -33,15 +36,15 @@ def torch_sides() -> tuple[Eager, Side, Callable[..., Any]]:
     return adapter.load(CONV.graph, arrays, "eager"), torch_nn.side(CONV.graph, arrays, "eager"), adapter.wait
 
 
-def found(sides: Any, theirs: Any = None, **planted: Any) -> Any:
+def found(sides: Sides, theirs: Side | None = None, **planted: Callable[..., Any]) -> dict[str, Result]:
     program, library, wait = sides
     names = ("inference", "forward", "backward", "gradient")
-    ours = {name: getattr(program, name) for name in names} | planted
-    ours = SimpleNamespace(phases=names, export=program.export, **ours)
+    calls = {name: getattr(program, name) for name in names} | planted
+    ours = SimpleNamespace(phases=names, export=program.export, **calls)
     return {r["phase"]: r for r in compare("torch", CONV.graph, ours, theirs or library, wait, SECONDS)}
 
 
-def twice(call: Any) -> Any:
+def twice(call: Callable[..., Any]) -> Callable[..., Any]:
     def doubled(*given: Any) -> Any:
         call(*given)
         return call(*given)
@@ -51,7 +54,7 @@ def twice(call: Any) -> Any:
 
 @pytest.mark.slow
 def test_a_doubled_convolution_fails_in_its_phase_and_what_is_equal_passes(
-    torch_sides: tuple[Eager, Side, Callable[..., Any]],
+    torch_sides: Sides,
 ) -> None:
     results = found(torch_sides, inference=twice(torch_sides[0].inference))
     assert not results["inference"]["good"]
@@ -61,7 +64,7 @@ def test_a_doubled_convolution_fails_in_its_phase_and_what_is_equal_passes(
     assert results["backward"]["good"]
 
 
-def test_what_is_not_the_same_work_is_told(torch_sides: tuple[Eager, Side, Callable[..., Any]]) -> None:
+def test_what_is_not_the_same_work_is_told(torch_sides: Sides) -> None:
     program, library, _ = torch_sides
     loss, gradients = program.gradient()
     fewer = {name: g for name, g in gradients.items() if name != "b"}
@@ -69,7 +72,7 @@ def test_what_is_not_the_same_work_is_told(torch_sides: tuple[Eager, Side, Calla
         found(torch_sides, replace(library, phases={"gradient": lambda: (loss, fewer)}))
     with pytest.raises(AssertionError, match="their loss is"):
         found(torch_sides, replace(library, phases={"gradient": lambda: (1.01 * loss, gradients)}))
-    halved = gradients | {"w": gradients["w"] / 2}
+    halved = {**gradients, "w": gradients["w"] / 2}
     with pytest.raises(AssertionError, match="gradients' norm"):
         found(torch_sides, replace(library, phases={"gradient": lambda: (loss, halved)}))
 
@@ -86,7 +89,7 @@ def test_the_interval_of_a_ratio_covers_it_as_often_as_it_says() -> None:
 
 
 def test_it_decides_by_the_interval() -> None:
-    def judged(wall: Any, cpu: Any, seconds: float = (0.01, 0.01)) -> Any:
+    def judged(wall: Numbers, cpu: Numbers, seconds: tuple[float, float] = (0.01, 0.01)) -> tuple[bool, str]:
         return pairs.verdict(pairs.Ratio(*wall), pairs.Ratio(*cpu), seconds)
 
     narrow = (1.02, 1.01, 1.03)
@@ -140,7 +143,7 @@ def test_every_family_of_the_catalogue_has_a_line() -> None:
 def test_the_table_names_what_failed_and_what_is_faster_by_design() -> None:
     numbers = {"centre": 0.7, "low": 0.65, "high": 0.75, "cpu": 0.7, "ours_s": 0.01}
     result = numbers | {"phase": "gradient", "library": "Keras", "good": True, "verdict": "ok"}
-    rows = [
+    rows: list[tuple[lines.Line, dict[str, Any]]] = [
         (lines.Line("tensorflow", "graph", "lstm"), result),
         (lines.Line("tensorflow", "graph", "convnext"), {"failed": "the process was killed by SIGABRT"}),
     ]

@@ -61,7 +61,8 @@ if __name__ == "__main__":
     with os.fdopen(os.dup(1), "w") as pipe:
         os.dup2(2, 1)
         main(
-            *sys.argv[1:3],
+            sys.argv[1],
+            sys.argv[2],
             float(sys.argv[3]),
             sys.argv[4:],
             lambda result: print(json.dumps(result), file=pipe, flush=True),

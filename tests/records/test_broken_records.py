@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from harness.commands import compare, track
 from harness.records.metrics import SCHEMA
+from harness.records.record import Record
 
 
 @pytest.fixture(params=["truncated", "newer"])
-def spoilt(request: pytest.FixtureRequest, record: Callable[..., Any], tmp_path: Path) -> tuple[Path, Path, str]:
+def spoilt(request: pytest.FixtureRequest, record: Callable[..., Record], tmp_path: Path) -> tuple[Path, Path, str]:
     """A results folder with two sweeps, one record of which is spoilt, and words that name the fault."""
     for sweep in ("before", "after"):
         for name in ("a", "b"):
@@ -46,7 +46,7 @@ def test_track_refuses_it_before_it_logs_anything_of_that_sweep(
 
 
 def test_track_says_that_an_mlflow_does_not_answer(
-    record: Callable[..., Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    record: Callable[..., Record], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     record().write(tmp_path / "records" / "study" / "main")
     assert track.main("http://127.0.0.1:1", tmp_path) == 2

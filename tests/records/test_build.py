@@ -20,6 +20,7 @@ from harness.measure.trial import Measured
 from harness.records.build import NOT_CHECKED, record_of
 from harness.records.calibration import ASSUMED_RATIO, Calibration, Spread, assumed
 from harness.records.metrics import METRICS
+from harness.records.record import Record
 from harness.views.mlflow import metrics_of
 from harness.workload.cost import cost
 from harness.workload.workload import Workload
@@ -32,7 +33,7 @@ PACES = [1.0, 1.9, 0.7, 1.3, 2.3, 0.6, 1.7, 0.9] * 6
 QUIET = {"wall": 0.0271, "cpu": 0.0271, "others": 0.0}
 
 
-def trial(paces: Any = PACES, slower: Any = 1.0, **surroundings: Any) -> Any:
+def trial(paces: list[float] = PACES, slower: float = 1.0, **surroundings: list[float]) -> Samples:
     """Samples of a process whose phases keep their proportions in every cycle."""
     seconds = {phase: [pace * s * slower for pace in paces] for phase, s in SECONDS.items()}
     enqueue = {phase: [s * (0.25 if phase == "forward" else 0.5) for s in each] for phase, each in seconds.items()}
@@ -40,7 +41,7 @@ def trial(paces: Any = PACES, slower: Any = 1.0, **surroundings: Any) -> Any:
     return Samples(seconds, enqueue, switches=[3] * len(paces), **each, surroundings=surroundings)
 
 
-def known(*trials: Any, **changes: Any) -> Any:
+def known(*trials: Samples, **changes: Any) -> Measured:
     verified = Verified(1.5, 3e-7, {"w1": 1e-7, "w2": 5e-7, "b1": 2e-7}, 3 * 2**20)
     counts = {
         phase: Counted(n, 1000 * n, 900 * n, "because" if phase == "backward" else "")
@@ -54,16 +55,16 @@ def known(*trials: Any, **changes: Any) -> Any:
 
 
 @pytest.fixture
-def recorded(tiny: Workload, tmp_path: Path) -> Callable[..., Any]:
+def recorded(tiny: Workload, tmp_path: Path) -> Callable[..., Record]:
     """The record of torch eager, from what is known of it."""
 
-    def make(found: Any, calibration: Any = None) -> Any:
+    def make(found: Measured, calibration: Calibration | None = None) -> Record:
         return record_of(job_of(tiny, tmp_path), EAGER, found, {}, calibration or assumed("here"), {})
 
     return make
 
 
-def test_every_number_stands_in_its_own_place(recorded: Callable[..., Any], tiny: Workload) -> None:
+def test_every_number_stands_in_its_own_place(recorded: Callable[..., Record], tiny: Workload) -> None:
     record = recorded(known(trial()))
     work, middle = cost(tiny.graph), math.exp(sum(map(math.log, trimmed(PACES))) / len(trimmed(PACES)))
     assert {name: record.metrics[name] for name in record.metrics.keys() & EXPECTED.keys()} == pytest.approx(EXPECTED)
@@ -83,20 +84,20 @@ def test_every_number_stands_in_its_own_place(recorded: Callable[..., Any], tiny
     assert record.samples == [trial().as_dict()]
 
 
-def test_counts_and_rates_are_those_of_their_phase(recorded: Callable[..., Any], tiny: Workload) -> None:
+def test_counts_and_rates_are_those_of_their_phase(recorded: Callable[..., Record], tiny: Workload) -> None:
     work, found = cost(tiny.graph), known(trial())
-    for phase, counted in (("forward", work.forward), ("backward", work.backward)):
-        found.counted[phase] = replace(found.counted[phase], flops=counted.flops, matmuls=counted.matmuls)
+    for name, counted in (("forward", work.forward), ("backward", work.backward)):
+        found.counted[name] = replace(found.counted[name], flops=counted.flops, matmuls=counted.matmuls)
     record = recorded(found)
     assert work.forward.matmuls != work.backward.matmuls
     for name, counted in (("forward", work.forward), ("backward", work.backward)):
         phase = record.phases[name]
         assert (phase.asked_matmuls, phase.asked_flops) == (counted.matmuls, counted.flops)
-        assert phase.gflops == pytest.approx(counted.flops / 1e6 / phase.ms)
+        assert phase.ms and phase.gflops == pytest.approx(counted.flops / 1e6 / phase.ms)
     assert record.metrics["ratio_flops"] == pytest.approx(work.backward.flops / work.forward.flops)
 
 
-def trimmed(paces: Any) -> Any:
+def trimmed(paces: list[float]) -> list[float]:
     cut = int(0.2 * len(paces))
     return sorted(paces)[cut:-cut]
 
@@ -120,7 +121,7 @@ EXPECTED = {
 }
 
 
-def test_pairs_are_of_one_cycle_so_what_slows_a_whole_cycle_leaves_no_doubt(recorded: Callable[..., Any]) -> None:
+def test_pairs_are_of_one_cycle_so_what_slows_a_whole_cycle_leaves_no_doubt(recorded: Callable[..., Record]) -> None:
     """In this process pairs agree to the last digit; backward paired with another cycle's forward would not."""
     m = recorded(known(trial())).metrics
     reach = math.exp(stdtrit(4, 0.975) * ASSUMED_RATIO)
@@ -130,7 +131,7 @@ def test_pairs_are_of_one_cycle_so_what_slows_a_whole_cycle_leaves_no_doubt(reco
     assert m["ratio_marginal_high"] + 1 == pytest.approx((m["ratio_marginal"] + 1) * reach)
 
 
-def test_the_record_says_what_its_interval_contains(recorded: Callable[..., Any]) -> None:
+def test_the_record_says_what_its_interval_contains(recorded: Callable[..., Record]) -> None:
     assert recorded(known(trial())).interval == (
         "process to process and within process variation, 1 trial and a process sigma of 2.0%, "
         "which is assumed; make selfcheck measures it"
@@ -138,7 +139,7 @@ def test_the_record_says_what_its_interval_contains(recorded: Callable[..., Any]
 
 
 def test_trials_count_alike_and_a_self_check_of_this_program_replaces_the_assumption(
-    recorded: Callable[..., Any], tiny: Workload
+    recorded: Callable[..., Record], tiny: Workload
 ) -> None:
     sigma = {"ratio": 0.004, "marginal": 0.009}
     checked = Calibration("here", "2026", tiny.as_dict(), 2, {"torch-eager": Spread(sigma, 8, 7)}, "noise floor: low")
@@ -146,7 +147,7 @@ def test_trials_count_alike_and_a_self_check_of_this_program_replaces_the_assump
     m = found.metrics
     assert (m["trials"], m["pairs"]) == (2, 72)
     once = recorded(known(trial())).phases["forward"].ms
-    assert found.phases["forward"].ms == pytest.approx(2 * once, rel=1e-3)
+    assert once and found.phases["forward"].ms == pytest.approx(2 * once, rel=1e-3)
     assert m["timed_s"] == pytest.approx(sum(SECONDS.values()) * (2 * sum(PACES) + 3 * 4 * sum(PACES[:24])))
     for name, offset in (("ratio", 0), ("ratio_marginal", 1)):
         own = sigma["ratio" if name == "ratio" else "marginal"] * math.sqrt(7 / 8 / 2)
@@ -157,13 +158,13 @@ def test_trials_count_alike_and_a_self_check_of_this_program_replaces_the_assump
     assert recorded(known(trial()), replace(checked, threads=1)).floor == NOT_CHECKED
 
 
-def test_too_few_pairs_leave_a_ratio_without_bounds(recorded: Callable[..., Any]) -> None:
+def test_too_few_pairs_leave_a_ratio_without_bounds(recorded: Callable[..., Record]) -> None:
     m = recorded(known(trial(PACES[:7]))).metrics
     assert m["ratio"] == pytest.approx(EXPECTED["ratio"])
     assert not {"ratio_low", "ratio_high", "ratio_marginal_low", "ratio_marginal_high"} & m.keys()
 
 
-def test_what_was_known_before_a_failure_is_kept_and_no_time_with_it(recorded: Callable[..., Any]) -> None:
+def test_what_was_known_before_a_failure_is_kept_and_no_time_with_it(recorded: Callable[..., Record]) -> None:
     found = recorded(known(trial(), failure=Failure(Outcome.CRASHED, "it was killed")))
     assert (found.outcome, found.reason) == ("crashed", "it was killed")
     assert found.metrics["gradient_error"] == 5e-7 and found.phases["backward"].matmuls == 5
@@ -171,13 +172,13 @@ def test_what_was_known_before_a_failure_is_kept_and_no_time_with_it(recorded: C
     assert found.phases["forward"].ms is None
 
 
-def test_a_counter_that_is_not_there_covers_nothing(recorded: Callable[..., Any]) -> None:
+def test_a_counter_that_is_not_there_covers_nothing(recorded: Callable[..., Record]) -> None:
     found = known(trial())
     found.counted["gradient"] = replace(found.counted["gradient"], seen=None)
     assert "counter_coverage" not in recorded(found).metrics
 
 
-def test_a_disturbed_machine_is_in_the_record(recorded: Callable[..., Any]) -> None:
+def test_a_disturbed_machine_is_in_the_record(recorded: Callable[..., Record]) -> None:
     disturbed = trial()
     disturbed.others = [0.5 * wall for wall in disturbed.wall]  # of two CPUs
     found = recorded(known(trial(), disturbed))
@@ -186,13 +187,13 @@ def test_a_disturbed_machine_is_in_the_record(recorded: Callable[..., Any]) -> N
     assert found.metrics["others_share"] == pytest.approx(0.125)
 
 
-def test_what_one_of_two_cpus_did_besides_disturbs_half_as_much(recorded: Callable[..., Any]) -> None:
+def test_what_one_of_two_cpus_did_besides_disturbs_half_as_much(recorded: Callable[..., Record]) -> None:
     beside = trial()
     beside.others = [0.15 * wall for wall in beside.wall]
     assert recorded(known(beside)).noise == ""
 
 
-def test_the_devices_own_time_stands_beside_the_wall_clocks(recorded: Callable[..., Any]) -> None:
+def test_the_devices_own_time_stands_beside_the_wall_clocks(recorded: Callable[..., Record]) -> None:
     device_s = {"inference": 0.0001, "forward": 0.0008, "backward": 0.002, "gradient": 0.003}
     clock = DeviceClock(SECONDS, {}, device_s, dict(zip(PHASES, (4, 5, 6, 7), strict=True)))
     memory = PeakMemory({"forward": 3 * 2**20, "backward": 5 * 2**19})
@@ -214,7 +215,7 @@ def test_the_devices_own_time_stands_beside_the_wall_clocks(recorded: Callable[.
     )
 
 
-def test_a_device_clock_that_is_not_known_leaves_its_reason_and_no_numbers(recorded: Callable[..., Any]) -> None:
+def test_a_device_clock_that_is_not_known_leaves_its_reason_and_no_numbers(recorded: Callable[..., Record]) -> None:
     numbers = DeviceNumbers(PeakMemory(reason="no statistics"), Energy(reason="none"), DeviceClock(reason="no module"))
     record = recorded(known(trial(), device=numbers))
     reasons = {"peak_memory": "no statistics", "energy": "none", "device_clock": "no module"}

@@ -12,15 +12,15 @@ import pytest
 
 from adapters.base import PHASES
 from harness.errors import UserError
-from harness.measure.stats import moderated
+from harness.measure.stats import PRIOR_DF, moderated
 from harness.paths import ROOT
 from harness.records import calibration
-from harness.records.calibration import ASSUMED, PRIOR_DF, Calibration, Spread
+from harness.records.calibration import ASSUMED, Calibration, Spread
 from harness.records.record import Record
 
 
 @pytest.fixture
-def plain(record: Callable[..., Any]) -> Record:
+def plain(record: Callable[..., Record]) -> Record:
     return record(framework="torch", execution="eager", device="cpu", threads=2, memory="kept")
 
 
@@ -42,15 +42,16 @@ def test_it_weighs_by_its_processes_for_the_program_that_was_checked(stored: Cal
 
 @pytest.mark.parametrize("what", ["workload", "choices"])
 def test_another_program_may_differ_more(stored: Calibration, plain: Record, what: str) -> None:
-    change = {"workload": plain.workload | {"seed": 99}, "choices": plain.choices | {"residuals": "all"}}[what]
-    assert stored.of(replace(plain, **{what: change})) == Spread({"ratio": 0.01}, 20, PRIOR_DF)
+    changes: dict[str, Any] = {"workload": {"seed": 99}, "choices": {"residuals": "all"}}
+    other = replace(plain, **{what: getattr(plain, what) | changes[what]})
+    assert stored.of(other) == Spread({"ratio": 0.01}, 20, PRIOR_DF)
 
 
 @pytest.mark.parametrize(
     "change", [{"execution": "compile"}, {"device": "cuda"}, {"memory": "returned"}, {"threads": 1}], ids=str
 )
 def test_what_was_not_checked_goes_by_the_assumption(
-    stored: Calibration, plain: Record, change: dict[str, int] | dict[str, str]
+    stored: Calibration, plain: Record, change: dict[str, Any]
 ) -> None:
     assert stored.of(replace(plain, **change)) == ASSUMED
 

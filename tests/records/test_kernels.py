@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
 from harness.records.kernels import is_slow, remark
-from harness.records.record import Phase
+from harness.records.record import Phase, Record
 from harness.workload.workload import Workload
 from tests.helpers.jobs import PLAIN
 
 LINEAR = Workload.of("op", {"op": "linear"}, gradients="both").as_dict()
 
 
-def of_op(**ms: Any) -> Any:
+def of_op(**ms: float) -> Record:
     times = {"forward": 1.0, "backward": 2.0, "backward_inputs": 1.0, "backward_params": 1.0} | ms
     return replace(PLAIN, model="linear", workload=LINEAR, phases={name: Phase(ms=n) for name, n in times.items()})
 
@@ -30,7 +29,7 @@ def of_op(**ms: Any) -> Any:
         ({"forward": 9.0}, "forward runs at"),
     ],
 )
-def test_a_direction_below_a_third_of_the_best_is_told(ms: dict[str, float] | dict[str, Any], said: str) -> None:
+def test_a_direction_below_a_third_of_the_best_is_told(ms: dict[str, float], said: str) -> None:
     told = remark(of_op(**ms))
     assert said in told
     assert is_slow(of_op(**ms)) == bool(told) == bool(said)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -14,15 +15,15 @@ CYCLE_S = 0.05  # five to a span
 
 def trial(
     cycles: int = 100,
-    others: Any = (0.0,),
-    share: Any = (1.0,),
-    forward: Any = (1.0,),
-    backward: Any = (2.0,),
-    **surroundings: Any,
-) -> Any:
+    others: Sequence[float] = (0.0,),
+    share: Sequence[float] = (1.0,),
+    forward: Sequence[float] = (1.0,),
+    backward: Sequence[float] = (2.0,),
+    **surroundings: list[float],
+) -> Samples:
     """Cycles of one length: `others` and the program's `share` of wall time, and what phases take, spread over them."""
 
-    def spread(values: Any) -> Any:
+    def spread(values: Sequence[float]) -> list[float]:
         return [values[i * len(values) // cycles] for i in range(cycles)]
 
     return Samples(
@@ -38,7 +39,7 @@ def trial(
 TENTHS = 10
 
 
-def tenths(number: Any, value: Any, rest: Any) -> Any:
+def tenths(number: int, value: float, rest: float) -> tuple[float, ...]:
     """A trial's time in ten parts, of which so many have a value."""
     return (value,) * number + (rest,) * (TENTHS - number)
 
@@ -111,7 +112,8 @@ def test_a_gpu_whose_clock_varies_by_more_than_3_percent_within_a_trial_is_marke
 
 @pytest.mark.parametrize("phase", ["forward", "backward"])
 def test_the_drift_is_that_of_both_phases_together_and_the_largest_of_any_trial(phase: str) -> None:
-    quicker = trial(**{"forward": (1.0,), "backward": (1.0,), phase: (3.0, 2.0)})
+    times: dict[str, Any] = {"forward": (1.0,), "backward": (1.0,), phase: (3.0, 2.0)}
+    quicker = trial(**times)
     slower = trial(forward=(1.0, 1.05), backward=(2.0, 2.1))
     found = surroundings([slower, quicker, slower], 1)
-    assert (found["drift"], found["drift_significant"]) == (pytest.approx(3 / 4 - 1), 1)
+    assert found["drift"] == pytest.approx(3 / 4 - 1) and found["drift_significant"] == 1

@@ -23,7 +23,7 @@ def files(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_what_is_written_is_read_again(record: Callable[..., Any], tmp_path: Path) -> None:
+def test_what_is_written_is_read_again(record: Callable[..., Record], tmp_path: Path) -> None:
     written = record(notes={"backward": "ß"}, gradient_errors={"w1": 1e-300})
     path = written.write(tmp_path / "new" / "folders")
     assert path.name == f"{written.cell}.json"
@@ -31,14 +31,14 @@ def test_what_is_written_is_read_again(record: Callable[..., Any], tmp_path: Pat
     assert files(path.parent) == [path.name]
 
 
-def test_a_record_is_replaced_by_the_next_of_its_cell(record: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_record_is_replaced_by_the_next_of_its_cell(record: Callable[..., Record], tmp_path: Path) -> None:
     record(id="old").write(tmp_path)
     path = record(id="new").write(tmp_path)
     assert read(path).id == "new"
     assert len(files(tmp_path)) == 1
 
 
-def test_every_field_and_every_metric_has_a_sentence(record: Callable[..., Any]) -> None:
+def test_every_field_and_every_metric_has_a_sentence(record: Callable[..., Record]) -> None:
     assert FIELDS.keys() == asdict(record()).keys()
     assert record().metrics.keys() <= METRICS.keys()
     assert all(sentence.endswith(".") for sentence in FIELDS.values())
@@ -57,7 +57,7 @@ write_json(Path(sys.argv[1]), {"new": "x" * 100_000})
 
 @pytest.mark.parametrize("moment", ["sync", "rename"])
 def test_a_writer_killed_half_way_leaves_the_old_record(
-    record: Callable[..., Any], tmp_path: Path, moment: str
+    record: Callable[..., Record], tmp_path: Path, moment: str
 ) -> None:
     path = record().write(tmp_path)
     ended = subprocess.run([sys.executable, "-c", KILLED, str(path), moment], cwd=ROOT, check=False)
@@ -67,7 +67,7 @@ def test_a_writer_killed_half_way_leaves_the_old_record(
 
 
 def test_a_full_disk_is_named_and_leaves_the_old_record_and_no_draft(
-    record: Callable[..., Any], tmp_path: Path
+    record: Callable[..., Record], tmp_path: Path
 ) -> None:
     path = record().write(tmp_path)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -81,7 +81,7 @@ def test_a_full_disk_is_named_and_leaves_the_old_record_and_no_draft(
     assert files(tmp_path) == [path.name]
 
 
-def test_a_folder_that_cannot_be_made_is_a_users_mistake(record: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_a_users_mistake(record: Callable[..., Record], tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"file.*cannot be written"):
         record().write(tmp_path / "file")
@@ -89,7 +89,7 @@ def test_a_folder_that_cannot_be_made_is_a_users_mistake(record: Callable[..., A
         record().write(tmp_path / "file" / "below")
 
 
-def test_a_folder_where_the_record_should_be_is_a_users_mistake(record: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_folder_where_the_record_should_be_is_a_users_mistake(record: Callable[..., Record], tmp_path: Path) -> None:
     (tmp_path / f"{record().cell}.json").mkdir()
     with pytest.raises(UserError, match="cannot be written"):
         record().write(tmp_path)
@@ -98,7 +98,7 @@ def test_a_folder_where_the_record_should_be_is_a_users_mistake(record: Callable
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
 def test_a_number_that_json_does_not_have_is_refused_and_leaves_no_draft(
-    record: Callable[..., Any], tmp_path: Path, number: float
+    record: Callable[..., Record], tmp_path: Path, number: float
 ) -> None:
     with pytest.raises(ValueError):
         record(metrics={"ratio": number}).write(tmp_path)
@@ -111,11 +111,11 @@ def test_what_json_cannot_hold_leaves_no_draft(tmp_path: Path) -> None:
     assert files(tmp_path) == []
 
 
-def edited(record: Record, **changes: Any) -> str:
+def edited(record: Callable[[], Record], **changes: Any) -> str:
     return json.dumps(asdict(record()) | changes)
 
 
-BROKEN = {
+BROKEN: dict[str, tuple[Callable[[Callable[[], Record]], str | bytes], str]] = {
     "empty": (lambda r: "", "not a whole JSON file.*delete it"),
     "truncated": (lambda r: edited(r)[:-50], "not a whole JSON file.*delete it"),
     "not text": (lambda r: b"\xff\xfe\x00", "not a whole JSON file.*delete it"),
@@ -132,7 +132,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("kind", BROKEN)
 def test_a_file_that_is_no_record_is_refused_with_its_name_and_what_to_do(
-    record: Callable[..., Any], tmp_path: Path, kind: str
+    record: Callable[..., Record], tmp_path: Path, kind: str
 ) -> None:
     content, message = BROKEN[kind]
     path = tmp_path / "cell.json"
@@ -149,7 +149,7 @@ def test_a_record_that_is_not_there_is_a_users_mistake(tmp_path: Path) -> None:
 
 
 def test_the_records_of_a_sweep_are_listed_by_name_without_verdicts_explanations_and_drafts(
-    record: Callable[..., Any], tmp_path: Path
+    record: Callable[..., Record], tmp_path: Path
 ) -> None:
     for cell in ("b", "a"):
         replace(record(), cell=cell).write(tmp_path)

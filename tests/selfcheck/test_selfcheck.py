@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -35,7 +34,7 @@ def processes() -> list[dict[str, Samples]]:
     return [process(seed) for seed in range(15)]
 
 
-def real(processes: Any, about: str) -> checks.Check:
+def real(processes: list[dict[str, Samples]], about: str) -> checks.Check:
     """The one check whose name says so."""
     (found,) = (check for check in checks.real_checks(processes) if about in check.name)
     return found

@@ -51,6 +51,10 @@ def workers_started_by(pid: int) -> list[int]:
     return found
 
 
+def no_workers_left(pid: int) -> bool:
+    return not workers_started_by(pid)
+
+
 @pytest.fixture
 def sweeps(fake_python: str, tmp_path: Path) -> Iterator[ForkedSweeps]:
     made = ForkedSweeps(fake_python, tmp_path)
@@ -61,7 +65,8 @@ def sweeps(fake_python: str, tmp_path: Path) -> Iterator[ForkedSweeps]:
 def test_a_sweep_killed_at_twenty_random_moments_loses_nothing_and_measures_and_logs_nothing_twice(
     sweeps: ForkedSweeps, tmp_path: Path
 ) -> None:
-    generator, results, known = random.Random(20), sweeps.results, {}
+    generator, results = random.Random(20), sweeps.results
+    known: dict[str, str] = {}
     for number in range(KILLS):
         pid = sweeps.start()
         if number % 2:  # wherever it is by then; else around the end of a job, however slow the machine
@@ -71,7 +76,7 @@ def test_a_sweep_killed_at_twenty_random_moments_loses_nothing_and_measures_and_
             time.sleep(generator.uniform(0, 0.5))
         os.kill(pid, 9)
         assert sweeps.exit_code() == -9, "it must not have come to its end"
-        eventually(lambda pid=pid: not workers_started_by(pid), 10)
+        eventually(partial(no_workers_left, pid), 10)
         now = finished(results)
         assert known.items() <= now.items(), "a finished cell is lost or was measured again"
         known = now
@@ -126,7 +131,7 @@ def test_finished_cells_are_measured_again_only_for_a_reason_that_is_said(sweep:
 
 
 @pytest.fixture
-def mute_mlflow() -> str:
+def mute_mlflow() -> Iterator[str]:
     """Answers that it is healthy, and leaves every other request without an answer."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         waiting = []

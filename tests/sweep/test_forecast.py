@@ -11,6 +11,7 @@ import pytest
 
 from harness.job import Job, Variant
 from harness.measure.energy import LOOP_S
+from harness.records.record import Record
 from harness.sweep.forecast import (
     CACHED_SHARE,
     HAND_OVER_S,
@@ -32,10 +33,10 @@ def job(tiny: Workload, tmp_path: Path) -> Job:
 
 
 @pytest.fixture
-def before(job: Job, record: Callable[..., Any]) -> Callable[..., Any]:
+def before(job: Job, record: Callable[..., Record]) -> Callable[..., Record]:
     """A record that says how long its variant took."""
 
-    def make(set_up_s: float, measuring_s: float, **changes: Any) -> Any:
+    def make(set_up_s: float, measuring_s: float, **changes: Any) -> Record:
         metrics = {"set_up_s": set_up_s, "measuring_s": measuring_s, "first_forward_s": 30.0, "first_backward_s": 18.0}
         return record(metrics=metrics, measure=asdict(job.measure), **changes)
 
@@ -62,27 +63,27 @@ def test_what_is_asked_about_a_device_takes_its_time_once_for_each_variant(job: 
 
 
 def test_what_was_measured_in_the_same_way_takes_about_as_long_as_the_last_time(
-    job: Job, before: Callable[..., Any]
+    job: Job, before: Callable[..., Record]
 ) -> None:
     told = forecast(job, {EAGER: [before(70, 9), before(60, 3)]})
     assert told == Forecast(60 + 3 + HAND_OVER_S)
     assert str(told) == "about 64 seconds on an idle machine"
 
 
-def test_another_budget_is_spent_whole(job: Job, before: Callable[..., Any]) -> None:
+def test_another_budget_is_spent_whole(job: Job, before: Callable[..., Record]) -> None:
     longer = replace(job, measure=replace(job.measure, budget_s=20.0))
     assert forecast(longer, {EAGER: [before(60, 3)]}) == Forecast(60 + USUAL_WARM_S + 20 + HAND_OVER_S)
 
 
-def test_two_are_set_up_at_a_time_in_order(job: Job, before: Callable[..., Any]) -> None:
+def test_two_are_set_up_at_a_time_in_order(job: Job, before: Callable[..., Record]) -> None:
     third = Variant("torch", "third")
     took = {EAGER: [before(70, 3)], COMPILE: [before(10, 3)] * 2, third: [before(20, 3)]}
     assert forecast(job, took).seconds == 70 + 3 * (3 + HAND_OVER_S)
     assert forecast(job, dict(reversed(took.items()))).seconds == 80 + 3 * (3 + HAND_OVER_S)
 
 
-def test_only_the_first_compile_of_a_cached_execution_is_left_out(job: Job, before: Callable[..., Any]) -> None:
-    def set_up_s(variant: Variant, *records: Any) -> float:
+def test_only_the_first_compile_of_a_cached_execution_is_left_out(job: Job, before: Callable[..., Record]) -> None:
+    def set_up_s(variant: Variant, *records: Record) -> float:
         return forecast(job, {variant: records}).seconds - 3 - HAND_OVER_S
 
     first, again = before(60, 3), before(60, 3, remeasured="because of redo=all")
@@ -90,7 +91,7 @@ def test_only_the_first_compile_of_a_cached_execution_is_left_out(job: Job, befo
     assert set_up_s(COMPILE, again) == set_up_s(COMPILE, first, first) == set_up_s(EAGER, first) == 60
 
 
-def test_every_trial_starts_fresh_processes(job: Job, before: Callable[..., Any]) -> None:
+def test_every_trial_starts_fresh_processes(job: Job, before: Callable[..., Record]) -> None:
     three = replace(job, measure=replace(job.measure, trials=3))
     record = before(60, 20)
     record.measure = asdict(three.measure)

@@ -16,7 +16,7 @@ from harness.errors import UserError
 from harness.job import Device, Job, Variant
 from harness.measure.machine.description import describe
 from harness.records.metrics import SCHEMA
-from harness.records.record import NewerSchema, read
+from harness.records.record import NewerSchema, Record, read
 from harness.sweep import interpreters, provenance
 from harness.sweep.outstanding import outstanding
 from harness.sweep.sweep import Sweep, announce
@@ -33,7 +33,7 @@ def job(tiny: Workload, tmp_path: Path) -> Job:
 
 
 @pytest.fixture
-def finished(job: Job, record: Callable[..., Any]) -> Callable[..., Any]:
+def finished(job: Job, record: Callable[..., Record]) -> Callable[..., Path]:
     """`finished(variant, **changes)`: writes the record of a variant as the job leaves it; returns its path."""
 
     def write(variant: Variant = EAGER, **changes: Any) -> Path:
@@ -47,7 +47,7 @@ def decided(job: Job) -> dict[Variant, str]:
     return outstanding(job, describe())
 
 
-def test_what_has_no_record_is_measured_and_what_is_finished_is_kept(job: Job, finished: Callable[..., Any]) -> None:
+def test_what_has_no_record_is_measured_and_what_is_finished_is_kept(job: Job, finished: Callable[..., Path]) -> None:
     assert decided(job) == {EAGER: "", COMPILE: ""}
     finished(EAGER)
     assert decided(job) == {COMPILE: ""}
@@ -68,7 +68,7 @@ def test_what_has_no_record_is_measured_and_what_is_finished_is_kept(job: Job, f
     ],
 )
 def test_a_change_of_what_a_timing_depends_on_is_named(
-    job: Job, finished: Callable[..., Any], field: str, change: dict[str, Any], said: str
+    job: Job, finished: Callable[..., Path], field: str, change: dict[str, Any], said: str
 ) -> None:
     whole = read(finished(EAGER))
     finished(EAGER, **{field: getattr(whole, field) | change})
@@ -76,7 +76,7 @@ def test_a_change_of_what_a_timing_depends_on_is_named(
 
 
 def test_a_change_of_the_environment_is_named_by_its_variable(
-    job: Job, finished: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    job: Job, finished: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
     finished(EAGER)
@@ -94,12 +94,12 @@ def test_a_change_of_the_environment_is_named_by_its_variable(
     assert EAGER not in decided(job)
 
 
-def test_a_record_that_knows_no_environment_does_not_stand_for_one(job: Job, finished: Callable[..., Any]) -> None:
+def test_a_record_that_knows_no_environment_does_not_stand_for_one(job: Job, finished: Callable[..., Path]) -> None:
     finished(EAGER, environment=None)
     assert decided(job)[EAGER] == "because environment was not known and is known"
 
 
-def test_other_threads_are_a_change_and_another_name_is_none(job: Job, finished: Callable[..., Any]) -> None:
+def test_other_threads_are_a_change_and_another_name_is_none(job: Job, finished: Callable[..., Path]) -> None:
     finished(EAGER)
     assert EAGER not in decided(replace(job, measure=replace(job.measure, name="renamed")))
     assert decided(replace(job, device=Device("cpu", 1, "kept")))[EAGER] == "because device.threads was 2 and is 1"
@@ -107,7 +107,7 @@ def test_other_threads_are_a_change_and_another_name_is_none(job: Job, finished:
 
 @pytest.mark.parametrize("outcome", ["invalid", "oom", "timeout", "crashed", "error"])
 def test_a_failed_outcome_stays_unless_failures_are_asked_for(
-    job: Job, finished: Callable[..., Any], outcome: str
+    job: Job, finished: Callable[..., Path], outcome: str
 ) -> None:
     finished(EAGER, outcome=outcome)
     finished(COMPILE)
@@ -115,7 +115,7 @@ def test_a_failed_outcome_stays_unless_failures_are_asked_for(
     assert decided(replace(job, redo="failed")) == {EAGER: f"because it was {outcome}, and redo=failed"}
 
 
-def test_what_was_disturbed_stays_unless_it_is_asked_for(job: Job, finished: Callable[..., Any]) -> None:
+def test_what_was_disturbed_stays_unless_it_is_asked_for(job: Job, finished: Callable[..., Path]) -> None:
     finished(EAGER, noise="trial 1: a neighbour")
     finished(COMPILE)
     for redo in ("none", "failed"):
@@ -125,7 +125,7 @@ def test_what_was_disturbed_stays_unless_it_is_asked_for(job: Job, finished: Cal
     assert decided(replace(job, redo="noisy")) == {}
 
 
-def test_a_record_is_kept_where_its_framework_is_not_there_any_more(job: Job, finished: Callable[..., Any]) -> None:
+def test_a_record_is_kept_where_its_framework_is_not_there_any_more(job: Job, finished: Callable[..., Path]) -> None:
     """Whatever has changed, nothing can be measured in its place; what has no record ends as unsupported."""
     finished(EAGER, versions={"torch": "1.0"})
     gone = replace(job.frameworks["torch"], interpreters={"cpu": "/nowhere/python"})
@@ -135,12 +135,12 @@ def test_a_record_is_kept_where_its_framework_is_not_there_any_more(job: Job, fi
     assert sweep.forecast.seconds == 0 and "never measured" not in sweep.announcement()[-1]
 
 
-def test_all_is_all(job: Job, finished: Callable[..., Any]) -> None:
+def test_all_is_all(job: Job, finished: Callable[..., Path]) -> None:
     finished(EAGER)
     assert decided(replace(job, redo="all")) == {EAGER: "because of redo=all", COMPILE: ""}
 
 
-def test_a_truncated_or_spoilt_record_is_measured_again(job: Job, finished: Callable[..., Any]) -> None:
+def test_a_truncated_or_spoilt_record_is_measured_again(job: Job, finished: Callable[..., Path]) -> None:
     path = finished(EAGER)
     whole = path.read_bytes()
     for content in (
@@ -156,7 +156,7 @@ def test_a_truncated_or_spoilt_record_is_measured_again(job: Job, finished: Call
         assert decided(job)[EAGER].startswith(f"because its record could not be used ({path}: "), content[:20]
 
 
-def test_a_record_of_a_newer_program_is_never_replaced(job: Job, finished: Callable[..., Any]) -> None:
+def test_a_record_of_a_newer_program_is_never_replaced(job: Job, finished: Callable[..., Path]) -> None:
     path = finished(EAGER)
     path.write_text(json.dumps(json.loads(path.read_text()) | {"schema": SCHEMA + 1}))
     with pytest.raises(NewerSchema, match=r"newer than this program's.*; update the program"):
@@ -207,7 +207,7 @@ def test_a_version_is_known_without_importing_the_framework(tmp_path: Path) -> N
     assert interpreters.framework_version("absent", str(python)) is None
 
 
-def test_the_plan_knows_the_records_of_any_sweep_oldest_first(job: Job, finished: Callable[..., Any]) -> None:
+def test_the_plan_knows_the_records_of_any_sweep_oldest_first(job: Job, finished: Callable[..., Path]) -> None:
     assert Sweep.of([job]).earlier == {}
     path = finished(EAGER, created="2026-01-02", metrics={"set_up_s": 4.0})
     finished(COMPILE, outcome="crashed", metrics={})
@@ -219,7 +219,7 @@ def test_the_plan_knows_the_records_of_any_sweep_oldest_first(job: Job, finished
     assert [record.created for record in known[1]] == ["2026-01-01", "2026-01-02"]
 
 
-def test_the_announcement_says_what_is_kept_and_why_the_rest_is_not(job: Job, finished: Callable[..., Any]) -> None:
+def test_the_announcement_says_what_is_kept_and_why_the_rest_is_not(job: Job, finished: Callable[..., Path]) -> None:
     finished(EAGER)
     finished(COMPILE, outcome="crashed")
     (kept,) = Sweep.of([job]).announcement()
@@ -231,7 +231,7 @@ def test_the_announcement_says_what_is_kept_and_why_the_rest_is_not(job: Job, fi
 
 
 def test_the_announcement_counts_what_is_measured_again_for_the_same_reason(
-    job: Job, finished: Callable[..., Any]
+    job: Job, finished: Callable[..., Path]
 ) -> None:
     finished(EAGER)
     finished(COMPILE)

@@ -40,7 +40,7 @@ def screen() -> io.StringIO:
 
 
 @pytest.fixture
-def terminal(screen: Any) -> Terminal:
+def terminal(screen: io.StringIO) -> Terminal:
     return Terminal(Console(file=screen, highlight=False))
 
 
@@ -48,7 +48,7 @@ class FlakyTracker:
     """Takes one run; then its server is away."""
 
     def __init__(self) -> None:
-        self.logged = []
+        self.logged: list[Record] = []
 
     def log(self, record: Record, path: Path) -> None:
         if self.logged:
@@ -56,13 +56,13 @@ class FlakyTracker:
         self.logged.append(record)
 
 
-def ready(tracker: Any) -> Future:
-    future: Future = Future()
+def ready(tracker: Any) -> Future[Any]:
+    future: Future[Any] = Future()
     future.set_result(tracker)
     return future
 
 
-def publisher_of(job: Job, terminal: Terminal, tracker: Future) -> Publisher:
+def publisher_of(job: Job, terminal: Terminal, tracker: Future[Any]) -> Publisher:
     return Publisher(job, terminal, tracker, describe(), dict.fromkeys(job.variants, ""))
 
 
@@ -71,7 +71,7 @@ def failed() -> Measured:
 
 
 def test_an_mlflow_that_goes_away_half_way_is_said_in_one_line_and_the_record_kept(
-    job: Job, terminal: Terminal, screen: Any
+    job: Job, terminal: Terminal, screen: io.StringIO
 ) -> None:
     tracker = FlakyTracker()
     publisher = publisher_of(job, terminal, ready(tracker))
@@ -84,8 +84,8 @@ def test_an_mlflow_that_goes_away_half_way_is_said_in_one_line_and_the_record_ke
     assert said == [f"MLflow did not take this run (the server is away); its record is {kept[JIT]}"]
 
 
-def test_an_mlflow_that_never_came_is_said_for_each_run(job: Job, terminal: Terminal, screen: Any) -> None:
-    never: Future = Future()
+def test_an_mlflow_that_never_came_is_said_for_each_run(job: Job, terminal: Terminal, screen: io.StringIO) -> None:
+    never: Future[Any] = Future()
     never.set_exception(ConnectionError("nobody there"))
     publisher = publisher_of(job, terminal, never)
     for variant in job.variants:
@@ -103,7 +103,7 @@ def test_the_record_is_written_before_anything_is_shown(
     assert seen == [True]
 
 
-def test_time_left_includes_the_jobs_to_come(job: Job, terminal: Terminal, screen: Any) -> None:
+def test_time_left_includes_the_jobs_to_come(job: Job, terminal: Terminal, screen: io.StringIO) -> None:
     later = replace(job, workload=Workload.of("mlp", {"batch": 2, "depth": 2, "width": 8}))
     sweep = Sweep.of([job, later])
     announce([sweep], terminal)
@@ -121,7 +121,7 @@ def test_the_plan_counts_every_variant_and_trial(job: Job) -> None:
 
 
 @pytest.mark.parametrize("change", [{"study": "other"}, {"sweep": "other"}, {"tracking": Tracking("x")}])
-def test_what_names_the_sweep_cannot_be_swept(job: Job, change: dict[str, Tracking] | dict[str, str]) -> None:
+def test_what_names_the_sweep_cannot_be_swept(job: Job, change: dict[str, Any]) -> None:
     with pytest.raises(UserError, match="cannot be swept"):
         Sweep.of([job, replace(job, variants=(JIT,), **change)])
 
@@ -131,7 +131,7 @@ def test_the_same_work_twice_in_a_sweep_is_refused(job: Job) -> None:
         Sweep.of([job, replace(job, variants=(JIT,))])
 
 
-def write(job: Job, record: Record, variant: Variant, outcome: str = "ok") -> None:
+def write(job: Job, record: Callable[..., Record], variant: Variant, outcome: str = "ok") -> None:
     made = record(cell=job.cell(variant), framework=variant.framework, execution=variant.execution, outcome=outcome)
     made.write(job.folder)
 
@@ -141,7 +141,7 @@ def write(job: Job, record: Record, variant: Variant, outcome: str = "ok") -> No
     [("ok", 0), ("unsupported", 0), ("invalid", 1), ("oom", 1), ("timeout", 1), ("crashed", 1), ("error", 1)],
 )
 def test_the_exit_code_is_0_if_all_is_ok_or_unsupported(
-    job: Job, terminal: Terminal, record: Callable[..., Any], outcome: str, code: int
+    job: Job, terminal: Terminal, record: Callable[..., Record], outcome: str, code: int
 ) -> None:
     write(job, record, EAGER)
     write(job, record, JIT, outcome)
@@ -149,7 +149,7 @@ def test_the_exit_code_is_0_if_all_is_ok_or_unsupported(
 
 
 def test_a_cell_without_a_record_is_named_and_costs_the_exit_code(
-    job: Job, terminal: Terminal, screen: Any, record: Callable[..., Any]
+    job: Job, terminal: Terminal, screen: io.StringIO, record: Callable[..., Record]
 ) -> None:
     write(job, record, EAGER)
     assert sum_up(Sweep.of([job]), terminal) == 1
@@ -158,7 +158,7 @@ def test_a_cell_without_a_record_is_named_and_costs_the_exit_code(
 
 
 def test_a_broken_record_counts_as_missing(
-    job: Job, terminal: Terminal, screen: Any, record: Callable[..., Any]
+    job: Job, terminal: Terminal, screen: io.StringIO, record: Callable[..., Record]
 ) -> None:
     write(job, record, EAGER)
     (job.folder / f"{job.cell(JIT)}.json").write_text("{")
@@ -166,13 +166,13 @@ def test_a_broken_record_counts_as_missing(
     assert job.cell(JIT) in screen.getvalue()
 
 
-def test_a_sweep_without_any_record_still_sums_up(job: Job, terminal: Terminal, screen: Any) -> None:
+def test_a_sweep_without_any_record_still_sums_up(job: Job, terminal: Terminal, screen: io.StringIO) -> None:
     assert sum_up(Sweep.of([job]), terminal) == 1
     assert "Nothing was measured" in screen.getvalue()
 
 
 def test_a_summary_that_mlflow_does_not_take_is_said(
-    job: Job, terminal: Terminal, screen: Any, record: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    job: Job, terminal: Terminal, screen: io.StringIO, record: Callable[..., Record], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Away:
         def catch_up(self, folder: Path) -> int:

@@ -38,9 +38,12 @@ from tests.helpers.jobs import EAGER, JIT, job_of
     ],
 )
 def test_each_framework_is_judged_by_another_one_where_there_is_one(
-    frameworks: list[str] | list[Any], installed: list[str] | list[Any], asked: list[str] | list[Any]
+    frameworks: list[str], installed: list[str], asked: list[str]
 ) -> None:
     assert referees(frameworks, installed) == asked
+
+
+Save = Callable[..., tuple[list[str], list[str]]]
 
 
 class Office:
@@ -48,13 +51,13 @@ class Office:
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, bool]] = []
-        self.opened: list[dict] = []
+        self.opened: list[dict[str, Any]] = []
         self.fails: dict[str, str] = {}
         self.factor: dict[str, float] = {}  # by which a framework's gradients are off
         self.alive = 0
-        self.on_reference = lambda: None
+        self.on_reference: Callable[[], None] = lambda: None
 
-    def worker(self, interpreter: Any, cpus: Any, log: Any, environment: Any) -> Any:
+    def worker(self, interpreter: str, cpus: list[int], log: Path, environment: dict[str, str]) -> Any:
         office = self
 
         class Scripted:
@@ -65,14 +68,14 @@ class Office:
                 assert office.alive == 1  # memory of one at a time
                 return self
 
-            def __exit__(self, *_: Any) -> Any:
+            def __exit__(self, *_: object) -> None:
                 office.alive -= 1
 
             def open(self, deadline_s: float, **how: Any) -> None:
                 self.name = how["framework"]
                 office.opened.append(how)
 
-            def reference(self, deadline_s: float, folder: Path, draw: Any) -> None:
+            def reference(self, deadline_s: float, folder: Path, draw: bool) -> None:
                 office.asked.append((self.name, draw))
                 office.on_reference()
                 if self.name in office.fails:
@@ -88,7 +91,7 @@ class Office:
 class Stated(NumPyArithmetic):
     """NumPy under a framework's name, with gradients that are off by a factor."""
 
-    def __init__(self, name: str, factor: Any) -> None:
+    def __init__(self, name: str, factor: float) -> None:
         self.source, self.factor = f"{name} 1.0", factor
 
     def run(self, both: Any, placed: Any) -> Any:
@@ -106,11 +109,11 @@ def office(monkeypatch: pytest.MonkeyPatch) -> Office:
 
 
 @pytest.fixture
-def saved(tiny: Workload, tmp_path: Path) -> Callable[..., Any]:
+def saved(tiny: Workload, tmp_path: Path) -> Save:
     """What judges torch, jax and TensorFlow in a job of these frameworks, and what was said."""
 
-    def save(*frameworks: Any) -> Any:
-        said = []
+    def save(*frameworks: str) -> tuple[list[str], list[str]]:
+        said: list[str] = []
         made = References(job_of(tiny, tmp_path), frameworks, [0], tmp_path / "workload", said.append)
         folder = made.save()
         made.close()
@@ -119,7 +122,7 @@ def saved(tiny: Workload, tmp_path: Path) -> Callable[..., Any]:
     return save
 
 
-def test_torch_and_jax_judge_each_other_and_torch_all_others(office: Office, saved: Callable[..., Any]) -> None:
+def test_torch_and_jax_judge_each_other_and_torch_all_others(office: Office, saved: Save) -> None:
     assert saved("torch", "jax", "tensorflow") == (["jax 1.0", "torch 1.0", "torch 1.0"], [])
     assert office.asked == [("torch", True), ("jax", False)]  # of the same arrays
     how = {"device": "cpu", "threads": 1, "precision": "fp64"}
@@ -127,9 +130,7 @@ def test_torch_and_jax_judge_each_other_and_torch_all_others(office: Office, sav
     assert office.alive == 0
 
 
-def test_small_work_is_judged_by_numpy(
-    office: Office, saved: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_small_work_is_judged_by_numpy(office: Office, saved: Save, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(references, "LEAST_FLOPS", {"cpu": 1e6})
     assert saved("torch", "jax") == ([NUMPY.source] * 3, [])
     assert not office.asked
@@ -141,9 +142,7 @@ def test_frameworks_are_asked_on_a_gpu_alone() -> None:
 
 
 @pytest.mark.parametrize(("failing", "left"), [("torch", "jax"), ("jax", "torch")])
-def test_where_one_fails_the_other_judges_all(
-    office: Office, saved: Callable[..., Any], failing: str, left: str
-) -> None:
+def test_where_one_fails_the_other_judges_all(office: Office, saved: Save, failing: str, left: str) -> None:
     office.fails[failing] = "out of memory"
     sources, said = saved("torch", "jax")
     assert sources == [f"{left} 1.0"] * 3
@@ -151,31 +150,27 @@ def test_where_one_fails_the_other_judges_all(
     assert dict(office.asked)[left]  # arrays that are half written are drawn again
 
 
-def test_a_framework_judges_itself_only_where_the_other_fails(office: Office, saved: Callable[..., Any]) -> None:
+def test_a_framework_judges_itself_only_where_the_other_fails(office: Office, saved: Save) -> None:
     office.fails["jax"] = "out of memory"
     assert saved("torch")[0] == ["torch 1.0"] * 3
     assert office.asked == [("jax", True), ("torch", True)]
 
 
-def test_where_all_fail_numpy_judges(office: Office, saved: Callable[..., Any]) -> None:
+def test_where_all_fail_numpy_judges(office: Office, saved: Save) -> None:
     office.fails |= {"torch": "out of memory", "jax": "out of memory"}
     sources, said = saved("torch", "jax")
     assert sources == [NUMPY.source] * 3
     assert len(said) == 2
 
 
-def test_where_none_is_installed_numpy_judges(
-    office: Office, saved: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_where_none_is_installed_numpy_judges(office: Office, saved: Save, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(references, "lacking", lambda job, name: f"{name} is not installed")
     assert saved("torch", "jax") == ([NUMPY.source] * 3, [])
     assert not office.asked
 
 
 @pytest.mark.parametrize(("factor", "agree"), [(1 + 1e-11, True), (1 + 1e-8, False), (math.nan, False)])
-def test_where_two_references_differ_numpy_decides(
-    office: Office, saved: Callable[..., Any], factor: float, agree: bool
-) -> None:
+def test_where_two_references_differ_numpy_decides(office: Office, saved: Save, factor: float, agree: bool) -> None:
     office.factor["jax"] = factor
     sources, said = saved("torch", "jax")
     assert sources == (["jax 1.0", "torch 1.0", "torch 1.0"] if agree else [NUMPY.source] * 3)
@@ -185,7 +180,8 @@ def test_where_two_references_differ_numpy_decides(
 
 @pytest.mark.parametrize("factor", [1.0, 1 + 1e-8])
 def test_references_of_an_op_alone_are_compared_in_its_outputs(office: Office, tmp_path: Path, factor: float) -> None:
-    said, op = [], Workload.of("op", {"op": "linear", "batch": 2, "tokens": 2, "width": 4})
+    said: list[str] = []
+    op = Workload.of("op", {"op": "linear", "batch": 2, "tokens": 2, "width": 4})
     office.factor["jax"] = factor
     made = References(job_of(op, tmp_path), ["torch", "jax"], [0], tmp_path / "workload", said.append)
     expected = load(made.save(), "torch")[2]
@@ -197,7 +193,7 @@ def test_references_of_an_op_alone_are_compared_in_its_outputs(office: Office, t
 def test_what_is_given_up_is_not_computed_by_others_nor_complained_of(
     office: Office, tiny: Workload, tmp_path: Path
 ) -> None:
-    said = []
+    said: list[str] = []
     made = References(job_of(tiny, tmp_path), ["torch", "jax"], [0], tmp_path / "workload", said.append)
     office.fails["torch"] = "the worker was killed"
     office.on_reference = made.close

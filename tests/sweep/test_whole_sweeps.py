@@ -53,7 +53,7 @@ def test_what_a_framework_cannot_do_is_no_fault(sweep: Sweep) -> None:
     assert sweep.outcomes() == {"by_hand": "ok", "unsupported": "unsupported"}
 
 
-def workers_of(process: subprocess.Popen, count: int) -> list[int]:
+def workers_of(process: subprocess.Popen[str], count: int) -> list[int]:
     eventually(lambda: len(children(process.pid)) == count, 120)
     return children(process.pid)
 

@@ -9,16 +9,17 @@ import numpy as np
 import pytest
 
 from harness.records.calibration import Calibration, Spread
+from harness.records.record import Record
 from tests.helpers.records import failed, judged, record, variant
 
 __all__ = ["failed", "judged", "record", "variant"]
 
 
 @pytest.fixture
-def measured(record: Callable[..., Any]) -> Callable[..., Any]:
+def measured(record: Callable[..., Record]) -> Callable[..., Record]:
     """A record of five trials of 192 pairs: forward 7 ms, backward 13 ms times `slower`, 1 % between processes."""
 
-    def make(seed: int, slower: float = 1.0, **changes: Any) -> Any:
+    def make(seed: int, slower: float = 1.0, **changes: Any) -> Record:
         generator = np.random.default_rng(seed)
         trials = []
         for _ in range(5):
@@ -32,7 +33,7 @@ def measured(record: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @pytest.fixture
-def sharp(measured: Callable[..., Any]) -> Calibration:
+def sharp(measured: Callable[..., Record]) -> Calibration:
     """A self-check of that program on a machine whose processes hardly differ."""
     checked = measured(1)
     sigma = dict.fromkeys(("ratio", "marginal", "inference", "forward", "backward", "gradient"), 0.002)

@@ -20,33 +20,33 @@ from harness.views.compare import compare, exit_code, lines, match
 QUIET = assumed("anywhere")
 
 
-def test_the_same_program_is_the_same(measured: Callable[..., Any], sharp: Calibration) -> None:
+def test_the_same_program_is_the_same(measured: Callable[..., Record], sharp: Calibration) -> None:
     verdicts = compare(measured(1), measured(2), sharp).quantities
     assert {judged.answer for judged in verdicts.values()} == {Answer.SAME}
 
 
 def test_a_slower_backward_is_found_in_backward_and_ratio_only(
-    measured: Callable[..., Any], sharp: Calibration
+    measured: Callable[..., Record], sharp: Calibration
 ) -> None:
     verdicts = compare(measured(1), measured(2, slower=1.05), sharp).quantities
     assert [verdicts[q].answer for q in ("forward", "backward", "ratio")] == [Answer.SAME, Answer.SLOWER, Answer.SLOWER]
     assert verdicts["backward"].change.centre == pytest.approx(1.05, abs=0.01)
 
 
-def test_a_faster_backward_is_found(measured: Callable[..., Any], sharp: Calibration) -> None:
+def test_a_faster_backward_is_found(measured: Callable[..., Record], sharp: Calibration) -> None:
     assert compare(measured(1, slower=1.05), measured(2), sharp).quantities["backward"].answer is Answer.FASTER
 
 
-def test_a_machine_of_unknown_noise_cannot_tell_two_percent(measured: Callable[..., Any]) -> None:
+def test_a_machine_of_unknown_noise_cannot_tell_two_percent(measured: Callable[..., Record]) -> None:
     assert compare(measured(1), measured(2, slower=1.02), QUIET).quantities["backward"].answer is Answer.CANNOT_TELL
 
 
-def test_exit_code_is_one_only_if_something_is_slower(measured: Callable[..., Any], sharp: Calibration) -> None:
+def test_exit_code_is_one_only_if_something_is_slower(measured: Callable[..., Record], sharp: Calibration) -> None:
     assert exit_code([compare(measured(1), measured(2, slower=1.05), sharp)]) == 1
     assert exit_code([compare(measured(1, slower=1.05), measured(2), sharp)]) == 0
 
 
-def test_lines_show_every_quantity_and_the_geometric_mean(measured: Callable[..., Any], sharp: Calibration) -> None:
+def test_lines_show_every_quantity_and_the_geometric_mean(measured: Callable[..., Record], sharp: Calibration) -> None:
     compared = compare(measured(1), measured(2, slower=1.05), sharp)
     shown = "\n".join(lines([compared, compared]))
     assert "slower" in shown
@@ -56,7 +56,7 @@ def test_lines_show_every_quantity_and_the_geometric_mean(measured: Callable[...
 
 
 def test_times_are_slower_or_faster_and_ratios_higher_or_lower(
-    measured: Callable[..., Any], sharp: Calibration
+    measured: Callable[..., Record], sharp: Calibration
 ) -> None:
     def words(slower_before: float, slower_after: float) -> list[list[str]]:
         a, b = measured(1, slower=slower_before), measured(2, slower=slower_after)
@@ -67,7 +67,7 @@ def test_times_are_slower_or_faster_and_ratios_higher_or_lower(
 
 
 def test_the_training_step_is_compared_where_both_sides_have_it(
-    measured: Callable[..., Any], sharp: Calibration
+    measured: Callable[..., Record], sharp: Calibration
 ) -> None:
     a, b = measured(1), measured(2)
     for made, slower in ((a, 1.0), (b, 1.1)):
@@ -80,10 +80,10 @@ def test_the_training_step_is_compared_where_both_sides_have_it(
     assert "gradient" not in compare(a, measured(3), sharp).quantities
 
 
-def test_the_memory_kept_is_told_where_it_differs(measured: Callable[..., Any], sharp: Calibration) -> None:
+def test_the_memory_kept_is_told_where_it_differs(measured: Callable[..., Record], sharp: Calibration) -> None:
     def told(before: float, after: float) -> list[str]:
-        sides = (measured(seed, metrics={"residual_mib": mib}) for seed, mib in ((1, before), (2, after)))
-        return [line for line in lines([compare(*sides, sharp)]) if "MiB" in line]
+        old, new = (measured(seed, metrics={"residual_mib": mib}) for seed, mib in ((1, before), (2, after)))
+        return [line for line in lines([compare(old, new, sharp)]) if "MiB" in line]
 
     assert told(17.0, 17.0) == []
     assert told(20.0, 16.0) == ["mlp torch eager  kept      less         -20.0% (20 to 16 MiB)"]
@@ -91,7 +91,7 @@ def test_the_memory_kept_is_told_where_it_differs(measured: Callable[..., Any], 
 
 
 def test_what_has_too_few_pairs_is_no_number_and_no_part_of_the_mean(
-    measured: Callable[..., Any], sharp: Calibration
+    measured: Callable[..., Record], sharp: Calibration
 ) -> None:
     few = measured(2)
     few.samples = [{"seconds": {name: times[:1] for name, times in few.samples[0]["seconds"].items()}}]
@@ -100,13 +100,13 @@ def test_what_has_too_few_pairs_is_no_number_and_no_part_of_the_mean(
     assert any("geometric mean" in line and line.endswith("over 1 cell") for line in shown)
 
 
-def test_nothing_in_common_is_said(measured: Callable[..., Any]) -> None:
+def test_nothing_in_common_is_said(measured: Callable[..., Record]) -> None:
     with pytest.raises(UserError, match="nothing to compare"):
         match([measured(1)], [measured(2, model="gpt2", cell="other")], force=False)
 
 
 def test_two_folders_as_a_user_compares_them(
-    measured: Callable[..., Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    measured: Callable[..., Record], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name, slower in (("before", 1.0), ("after", 1.10)):
         measured(3, slower=slower).write(tmp_path / "records" / "default" / name)
@@ -120,20 +120,20 @@ def test_two_folders_as_a_user_compares_them(
 
 
 def test_a_sweep_that_is_not_there_is_named_beside_those_that_are(
-    measured: Callable[..., Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    measured: Callable[..., Record], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     measured(3).write(tmp_path / "records" / "default" / "before")
     assert main(["before", "later", "--results", str(tmp_path)]) == 2
     assert "later: no records there; there are default/before" in capsys.readouterr().err
 
 
-def exact(record: Record, trials: int, **changes: Any) -> Any:
+def exact(record: Callable[..., Record], trials: list[float], **changes: Any) -> Record:
     """A record of pairs that agree: forward takes 7 ms, backward so many in each trial."""
     samples = [{"seconds": {"forward": [0.007] * 48, "backward": [1e-3 * ms] * 48}} for ms in trials]
     return record(samples=samples, **changes)
 
 
-def test_two_sweeps_have_the_spread_of_both_sides(record: Callable[..., Any]) -> None:
+def test_two_sweeps_have_the_spread_of_both_sides(record: Callable[..., Record]) -> None:
     """No process is in both, so the difference varies by sqrt(2) of one side; it weighs as the self-check."""
     a, b = exact(record, [13, 13]), exact(record, [14, 14])
     sigma = {"forward": 0.01, "backward": 0.02, "ratio": 0.005}
@@ -144,29 +144,29 @@ def test_two_sweeps_have_the_spread_of_both_sides(record: Callable[..., Any]) ->
         assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
 
 
-def test_the_errors_inside_processes_of_both_sides_count(measured: Callable[..., Any], sharp: Calibration) -> None:
+def test_the_errors_inside_processes_of_both_sides_count(measured: Callable[..., Record], sharp: Calibration) -> None:
     a, b = measured(1), measured(2)
-    errors = [within(np.log(record.samples[0]["seconds"]["forward"])).se for record in (a, b)]
+    one, other = (within(np.log(record.samples[0]["seconds"]["forward"])).se for record in (a, b))
     a.samples, b.samples = a.samples[:1], b.samples[:1]
     change = compare(a, b, sharp).quantities["forward"].change
-    half = moderated([0.0], [np.hypot(*errors)], SIGMA_DIFFERENCE_FLOOR, 19).half_width()  # more than is known here
+    half = moderated([0.0], [np.hypot(one, other)], SIGMA_DIFFERENCE_FLOOR, 19).half_width()  # more than is known here
     assert np.log(change.high / change.low) == pytest.approx(2 * half)
 
 
-def test_the_mean_over_cells_is_geometric(record: Callable[..., Any], sharp: Calibration) -> None:
+def test_the_mean_over_cells_is_geometric(record: Callable[..., Record], sharp: Calibration) -> None:
     found = [compare(exact(record, [10]), exact(record, [ms]), sharp) for ms in (10, 40)]
     (mean,) = [line for line in lines(found) if "mean" in line and "backward" in line]
     assert "+100.0% over 2 cells" in mean
 
 
-def test_only_what_was_measured_whole_is_compared(measured: Callable[..., Any]) -> None:
+def test_only_what_was_measured_whole_is_compared(measured: Callable[..., Record]) -> None:
     for unfinished in (measured(2, outcome="crashed"), measured(2, outcome="invalid")):
-        for pair in ([measured(1), unfinished], [unfinished, measured(1)]):
+        for before, after in ((measured(1), unfinished), (unfinished, measured(1))):
             with pytest.raises(UserError, match="nothing to compare"):
-                match(*([each] for each in pair), force=True)
+                match([before], [after], force=True)
 
 
-def test_cells_of_other_names_are_paired_only_where_there_is_one_on_each_side(measured: Callable[..., Any]) -> None:
+def test_cells_of_other_names_are_paired_only_where_there_is_one_on_each_side(measured: Callable[..., Record]) -> None:
     lone, many = measured(1, cell="before"), [measured(2, cell="after"), measured(3, cell="after, larger")]
     assert match([lone], many[:1], force=True) == [(lone, many[0])]
     for sides in (([lone], many), (many, [lone])):

@@ -9,6 +9,7 @@ import pytest
 
 from harness.errors import UserError
 from harness.records.calibration import Calibration, assumed
+from harness.records.record import Record
 from harness.views.compare import compare, compare_all, lines, match, remarks
 from tests.helpers.jobs import PLAIN
 
@@ -16,17 +17,19 @@ SIZES = {"batch": 32, "depth": 3, "width": 64, "inputs": 5}
 QUIET = assumed("anywhere")
 
 
-def test_cells_are_named_by_what_tells_their_workloads_apart(measured: Callable[..., Any], sharp: Calibration) -> None:
+def test_cells_are_named_by_what_tells_their_workloads_apart(
+    measured: Callable[..., Record], sharp: Calibration
+) -> None:
     pairs = []
     for depth in (2, 4):
-        sides = [measured(seed, cell=f"depth {depth}") for seed in (1, 2)]
-        for made in sides:
+        before, after = (measured(seed, cell=f"depth {depth}") for seed in (1, 2))
+        for made in (before, after):
             made.workload = made.workload | {"sizes": {"depth": depth}}
-        pairs.append(tuple(sides))
+        pairs.append((before, after))
     assert [cell.name for cell in compare_all(pairs, sharp)] == ["mlp depth=2 torch eager", "mlp depth=4 torch eager"]
 
 
-def test_what_cannot_be_told_is_followed_by_what_to_do(measured: Callable[..., Any], sharp: Calibration) -> None:
+def test_what_cannot_be_told_is_followed_by_what_to_do(measured: Callable[..., Record], sharp: Calibration) -> None:
     advice = "measure=standard"
     assert advice in lines([compare(measured(1), measured(2, slower=1.02), QUIET)])[-1]
     assert advice not in lines([compare(measured(1), measured(2), sharp)])[-1]
@@ -43,13 +46,13 @@ def test_what_cannot_be_told_is_followed_by_what_to_do(measured: Callable[..., A
     ],
 )
 def test_other_settings_versions_and_commits_are_named_and_compared(
-    measured: Callable[..., Any], changes: dict[str, dict[str, int | str]] | dict[str, dict[str, str]], named: str
+    measured: Callable[..., Record], changes: dict[str, dict[str, int | str]] | dict[str, dict[str, str]], named: str
 ) -> None:
     a, b = measured(1), measured(2, **changes)
     assert remarks(match([a], [b], force=False)) == [named]
 
 
-def test_a_version_that_the_framework_reports_too_is_named_once(measured: Callable[..., Any]) -> None:
+def test_a_version_that_the_framework_reports_too_is_named_once(measured: Callable[..., Record]) -> None:
     a, b = (measured(1, versions={"torch": v}, described={"torch": v}) for v in ("2.13", "2.14"))
     assert remarks([(a, b)]) == ["torch is 2.13 in A and 2.14 in B"]
 
@@ -67,7 +70,7 @@ def test_a_version_that_the_framework_reports_too_is_named_once(measured: Callab
     ],
 )
 def test_what_differs_is_refused_by_name_unless_forced(
-    measured: Callable[..., Any], changes: dict[str, Any], named: str
+    measured: Callable[..., Record], changes: dict[str, Any], named: str
 ) -> None:
     a, b = measured(1), measured(2, **changes)
     with pytest.raises(UserError, match=named):
@@ -76,7 +79,7 @@ def test_what_differs_is_refused_by_name_unless_forced(
     assert any(named in remark for remark in remarks([(a, b), (a, b)]))
 
 
-def test_another_environment_is_compared_and_named_once(measured: Callable[..., Any]) -> None:
+def test_another_environment_is_compared_and_named_once(measured: Callable[..., Record]) -> None:
     before = [measured(1, environment={}), measured(1, environment={"OMP_NUM_THREADS": "1"}, cell="other")]
     after = [measured(2, environment={"TF_X": "0"}), measured(2, environment={"OMP_NUM_THREADS": "1"}, cell="other")]
     pairs = match(before, after, force=False)
@@ -85,7 +88,7 @@ def test_another_environment_is_compared_and_named_once(measured: Callable[..., 
     assert remarks([(measured(1, environment=None), measured(2, environment=None))]) == []
 
 
-def test_other_sizes_are_refused_by_name(measured: Callable[..., Any]) -> None:
+def test_other_sizes_are_refused_by_name(measured: Callable[..., Record]) -> None:
     b = measured(2, cell="other")
     b.workload = b.workload | {"sizes": b.workload["sizes"] | {"depth": 8}}
     with pytest.raises(UserError, match=r"model\.depth is 3 in A and 8 in B"):
@@ -102,14 +105,14 @@ def test_other_sizes_are_refused_by_name(measured: Callable[..., Any]) -> None:
         ({"sizes": {"inputs": 5, "loop": "scan"}}, "model.loop is None in A and scan in B"),
     ],
 )
-def test_other_work_is_refused_by_name(measured: Callable[..., Any], changes: dict[str, Any], named: str) -> None:
+def test_other_work_is_refused_by_name(measured: Callable[..., Record], changes: dict[str, Any], named: str) -> None:
     b = measured(2, cell="other")
     b.workload = {**PLAIN.workload, "sizes": SIZES, **changes}
     with pytest.raises(UserError, match=named):
         match([measured(1, workload=PLAIN.workload | {"sizes": SIZES})], [b], force=False)
 
 
-def test_a_part_of_the_machine_that_one_side_does_not_know_may_differ(measured: Callable[..., Any]) -> None:
+def test_a_part_of_the_machine_that_one_side_does_not_know_may_differ(measured: Callable[..., Record]) -> None:
     a, b = measured(1), measured(2)
     for one, other in ((a, b), (b, a)):
         one.machine, other.machine = {"cpu": "Quick 3000"}, {"cpu": "Quick 3000", "kernels": "avx2"}

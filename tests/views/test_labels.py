@@ -11,24 +11,25 @@ import pytest
 
 from adapters.base import Choices
 from harness.job import Device, Variant
+from harness.records.record import Record
 from harness.views.labels import in_common, labels, shared_choices, variant_name
 from harness.workload.workload import Workload
 from tests.helpers.jobs import PLAIN, job_of
 
 
 @pytest.fixture
-def sized(record: Callable[..., Any]) -> Callable[..., Any]:
+def sized(record: Callable[..., Record]) -> Callable[..., Record]:
     """`sized(depth=2, model="mlp", precision="bf16")`: a record of such a workload."""
 
     def make(
         model: str = "mlp",
         precision: str = "fp32",
-        gradients: Any = "params",
+        gradients: str = "params",
         seed: int = 7,
         device: str = "cpu",
-        threads: Any = 2,
+        threads: int = 2,
         **sizes: Any,
-    ) -> Any:
+    ) -> Record:
         work = {"precision": precision, "gradients": gradients, "seed": seed}
         work["sizes"] = PLAIN.workload["sizes"] | sizes
         return record(model=model, workload=PLAIN.workload | work, device=device, threads=threads)
@@ -36,19 +37,19 @@ def sized(record: Callable[..., Any]) -> Callable[..., Any]:
     return make
 
 
-def test_workloads_are_named_by_the_sizes_that_differ(sized: Callable[..., Any]) -> None:
+def test_workloads_are_named_by_the_sizes_that_differ(sized: Callable[..., Record]) -> None:
     assert labels([sized(depth=2), sized(depth=4), sized(depth=2)]) == ["mlp depth=2", "mlp depth=4", "mlp depth=2"]
     assert labels([sized(depth=2, width=8), sized(depth=4)]) == ["mlp depth=2 width=8", "mlp depth=4 width=64"]
     assert labels([sized(inputs=5), sized()]) == ["mlp inputs=5", "mlp inputs=null"]
 
 
-def test_the_model_is_enough_where_it_is_all_that_differs(sized: Callable[..., Any]) -> None:
+def test_the_model_is_enough_where_it_is_all_that_differs(sized: Callable[..., Record]) -> None:
     assert labels([sized(), sized()]) == ["mlp", "mlp"]
     assert labels([sized(), sized("gpt2", tokens=64, depth=9)]) == ["mlp", "gpt2"]
     assert labels([]) == []
 
 
-def test_sizes_of_one_model_are_no_matter_of_the_other(sized: Callable[..., Any]) -> None:
+def test_sizes_of_one_model_are_no_matter_of_the_other(sized: Callable[..., Record]) -> None:
     workloads = [sized(depth=2), sized(depth=4), sized("gpt2", depth=4)]
     assert labels(workloads) == ["mlp depth=2", "mlp depth=4", "gpt2"]
     assert in_common(workloads) == [
@@ -68,13 +69,13 @@ def test_sizes_of_one_model_are_no_matter_of_the_other(sized: Callable[..., Any]
     ],
 )
 def test_settings_that_differ_anywhere_in_the_sweep_stand_in_every_row(
-    sized: Callable[..., Any], setting: str, values: tuple[int, int] | tuple[str, str]
+    sized: Callable[..., Record], setting: str, values: tuple[Any, Any]
 ) -> None:
     a, b = (sized(model, **{setting: value}) for model, value in zip(("mlp", "gpt2"), values, strict=True))
     assert labels([a, b]) == [f"mlp {setting}={values[0]}", f"gpt2 {setting}={values[1]}"]
 
 
-def test_what_all_share_is_said_once_and_unusual_gradients_with_it(sized: Callable[..., Any]) -> None:
+def test_what_all_share_is_said_once_and_unusual_gradients_with_it(sized: Callable[..., Record]) -> None:
     assert in_common([sized(depth=2), sized(depth=4)]) == ["mlp: batch=32, width=64, precision=fp32"]
     (line,) = in_common([sized(gradients="both", precision="bf16")])
     assert line == "mlp: batch=32, depth=3, width=64, precision=bf16, gradients=both"

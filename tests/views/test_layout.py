@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
+from harness.records.record import Record
 from harness.views.layout import Cell, Group, layout
 from harness.views.table import Table
 
 NAMES = ["variant", "forward ms", "ratio"]
 
 
-def shown(groups: Any, width: Any = 80, names: Any = NAMES) -> Any:
+def shown(groups: list[Group], width: int = 80, names: list[str] = NAMES) -> list[str]:
     return [line.text for line in layout(names, groups, width)]
 
 
-def row(*texts: Any) -> Any:
+def row(*texts: Cell | str) -> list[Cell]:
     return [text if isinstance(text, Cell) else Cell(text) for text in texts]
 
 
@@ -68,7 +68,7 @@ FULL = {"gradient_ms": 123.4, "update_ms": 1.234, "residual_mib": 123.4, "ratio_
 
 @pytest.mark.parametrize("width", [80, 100])
 def test_the_table_of_a_sweep_fits_a_hundred_columns_with_everything_in_it(
-    record: Callable[..., Any], width: int
+    record: Callable[..., Record], width: int
 ) -> None:
     long = {"attention": "unfused", "autodiff": "by_hand_recomputed", "residuals": "blocks", "optimizer": "adam"}
     made = [
@@ -80,13 +80,13 @@ def test_the_table_of_a_sweep_fits_a_hundred_columns_with_everything_in_it(
     assert max(len(line.text) for line in Table.of([*made, *made]).lines(width)) <= 100
 
 
-def test_a_plain_table_fits_eighty_columns(record: Callable[..., Any]) -> None:
+def test_a_plain_table_fits_eighty_columns(record: Callable[..., Record]) -> None:
     metrics = {"gradient_ms": 12.34, "residual_mib": 12.34}
     made = [record(metrics=metrics, execution=name, framework="tensorflow") for name in ("eager", "graph")]
     assert max(len(line.text) for line in Table.of(made).lines(80)) <= 80
 
 
-def test_rows_are_grouped_by_workload_or_stand_alone_with_its_name(record: Callable[..., Any]) -> None:
+def test_rows_are_grouped_by_workload_or_stand_alone_with_its_name(record: Callable[..., Record]) -> None:
     made = [record(execution=name) for name in ("a", "a", "b", "b")]
     for number in (1, 2):
         made[number].workload = made[number].workload | {"sizes": {"depth": 9}}

@@ -61,7 +61,7 @@ def runs(uri: str, study: str) -> Callable[..., Any]:
     return lambda kind: runs_of(uri, study, kind)
 
 
-def runs_of(uri: str, study: str, kind: str) -> list:
+def runs_of(uri: str, study: str, kind: str) -> list[Any]:
     client = MlflowClient(uri)
     experiment = client.get_experiment_by_name(study)
     return client.search_runs([experiment.experiment_id], f"tags.kind = '{kind}'")
@@ -85,7 +85,7 @@ def is_half(run: Any) -> bool:
 
 
 def test_a_record_becomes_one_finished_run_with_flat_metrics_params_and_tags(
-    tracker: Tracker, runs: Callable[..., Any], record: Callable[..., Any], tmp_path: Path
+    tracker: Tracker, runs: Callable[..., Any], record: Callable[..., Record], tmp_path: Path
 ) -> None:
     made = record(noise="a neighbour", environment={"OMP_NUM_THREADS": "1"})
     tracker.log(made, made.write(tmp_path))
@@ -135,7 +135,7 @@ def test_a_record_becomes_one_finished_run_with_flat_metrics_params_and_tags(
 
 
 def test_metric_names_are_flat_and_values_finite(
-    tracker: Tracker, runs: Callable[..., Any], record: Callable[..., Any], tmp_path: Path
+    tracker: Tracker, runs: Callable[..., Any], record: Callable[..., Record], tmp_path: Path
 ) -> None:
     tracker.log(record(), record().write(tmp_path))
     (run,) = runs("variant")
@@ -144,7 +144,7 @@ def test_metric_names_are_flat_and_values_finite(
 
 
 def test_the_runs_artifact_is_the_record(
-    tracker: Tracker, runs: Callable[..., Any], record: Callable[..., Any], tmp_path: Path, uri: str
+    tracker: Tracker, runs: Callable[..., Any], record: Callable[..., Record], tmp_path: Path, uri: str
 ) -> None:
     tracker.log(record(), record().write(tmp_path / "records"))
     (run,) = runs("variant")
@@ -156,7 +156,7 @@ def test_the_runs_artifact_is_the_record(
 
 
 def test_a_run_lies_at_the_time_of_its_record(
-    tracker: Tracker, runs: Callable[..., Any], record: Callable[..., Any], tmp_path: Path
+    tracker: Tracker, runs: Callable[..., Any], record: Callable[..., Record], tmp_path: Path
 ) -> None:
     tracker.log(record(created="2026-01-02T03:04:05.678+00:00"), record().write(tmp_path))
     assert runs("variant")[0].info.start_time == 1767323045678
@@ -164,7 +164,7 @@ def test_a_run_lies_at_the_time_of_its_record(
 
 @pytest.mark.parametrize("outcome", ["invalid", "unsupported", "oom", "timeout", "crashed", "error"])
 def test_a_failing_outcome_is_a_failed_run_with_its_reason(
-    tracker: Tracker, runs: Callable[..., Any], failed: Callable[..., Any], tmp_path: Path, outcome: str
+    tracker: Tracker, runs: Callable[..., Any], failed: Callable[..., Record], tmp_path: Path, outcome: str
 ) -> None:
     made = failed(outcome, "a reason")
     tracker.log(made, made.write(tmp_path))
@@ -175,7 +175,7 @@ def test_a_failing_outcome_is_a_failed_run_with_its_reason(
 
 
 def test_the_summary_run_shows_the_findings_and_is_replaced_by_the_next(
-    tracker: Tracker, runs: Callable[..., Any], record: Callable[..., Any]
+    tracker: Tracker, runs: Callable[..., Any], record: Callable[..., Record]
 ) -> None:
     tracker.summarise([record(), record(cell="other")])
     later = [record(cell="other"), record(ratio=(2.1, 2.2, 2.3))]
@@ -186,7 +186,7 @@ def test_the_summary_run_shows_the_findings_and_is_replaced_by_the_next(
 
 
 def test_another_command_of_the_same_sweep_leaves_the_findings_of_the_first(
-    tracker: Tracker, runs: Callable[..., Any], record: Callable[..., Any]
+    tracker: Tracker, runs: Callable[..., Any], record: Callable[..., Record]
 ) -> None:
     gpt2, mlp = record(model="gpt2", cell="gpt2"), record(cell="mlp")
     for measured in ([gpt2], [mlp], [gpt2, mlp], [mlp]):
@@ -196,7 +196,7 @@ def test_another_command_of_the_same_sweep_leaves_the_findings_of_the_first(
 
 
 def test_the_summary_of_a_claim_begins_with_its_verdicts(
-    tracker: Tracker, runs: Callable[..., Any], record: Callable[..., Any], judged: StudyVerdict
+    tracker: Tracker, runs: Callable[..., Any], record: Callable[..., Record], judged: StudyVerdict
 ) -> None:
     tracker.summarise([record()], judged)
     (run,) = runs("summary")
@@ -206,7 +206,7 @@ def test_the_summary_of_a_claim_begins_with_its_verdicts(
 
 
 def test_each_sweep_of_a_study_keeps_its_own_summary(
-    tracker: Tracker, runs: Callable[..., Any], record: Callable[..., Any]
+    tracker: Tracker, runs: Callable[..., Any], record: Callable[..., Record]
 ) -> None:
     for sweep in ("before", "after"):
         tracker.summarise([record(sweep=sweep)])
@@ -214,7 +214,7 @@ def test_each_sweep_of_a_study_keeps_its_own_summary(
 
 
 def test_the_findings_of_a_long_sweep_are_shown_whole(
-    tracker: Tracker, runs: Callable[..., Any], record: Callable[..., Any]
+    tracker: Tracker, runs: Callable[..., Any], record: Callable[..., Record]
 ) -> None:
     many = [record(execution=f"execution_{i}") for i in range(150)]
     tracker.summarise(many)
@@ -222,7 +222,7 @@ def test_the_findings_of_a_long_sweep_are_shown_whole(
 
 
 def test_a_second_tracker_finds_the_experiment_of_the_first(
-    tracker: Tracker, runs: Callable[..., Any], record: Callable[..., Any], uri: str, study: str, tmp_path: Path
+    tracker: Tracker, runs: Callable[..., Any], record: Callable[..., Record], uri: str, study: str, tmp_path: Path
 ) -> None:
     tracker.log(record(), record().write(tmp_path))
     Tracker(uri, study, tmp_path).log(record(), record().write(tmp_path))
@@ -232,7 +232,7 @@ def test_a_second_tracker_finds_the_experiment_of_the_first(
 def test_a_user_without_a_name_can_still_log(
     tracker: Tracker,
     runs: Callable[..., Any],
-    record: Callable[..., Any],
+    record: Callable[..., Record],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -257,7 +257,11 @@ def test_runs_whose_process_was_killed_are_made_whole_once(killed: tuple[str, Pa
 
 
 def test_half_a_run_is_removed_beside_a_whole_one_and_after_a_later_measurement(
-    tracker: Tracker, runs: Callable[..., Any], record: Callable[..., Any], tmp_path: Path, log_half: Callable[..., Any]
+    tracker: Tracker,
+    runs: Callable[..., Any],
+    record: Callable[..., Record],
+    tmp_path: Path,
+    log_half: Callable[..., Any],
 ) -> None:
     made = record(id="now")
     path = made.write(tmp_path / "main")
@@ -274,7 +278,7 @@ def test_half_a_run_is_removed_beside_a_whole_one_and_after_a_later_measurement(
 
 
 def test_a_failing_outcome_that_is_logged_is_not_logged_again(
-    tracker: Tracker, runs: Callable[..., Any], failed: Callable[..., Any], tmp_path: Path
+    tracker: Tracker, runs: Callable[..., Any], failed: Callable[..., Record], tmp_path: Path
 ) -> None:
     made = failed("crashed", "a reason")
     path = made.write(tmp_path / "main")
@@ -288,7 +292,7 @@ def test_a_failing_outcome_that_is_logged_is_not_logged_again(
 def test_half_a_run_that_somebody_else_logs_is_left_alone_and_is_no_record_yet(
     tracker: Tracker,
     runs: Callable[..., Any],
-    record: Callable[..., Any],
+    record: Callable[..., Record],
     tmp_path: Path,
     log_half: Callable[..., Any],
     uri: str,

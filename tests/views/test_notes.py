@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
+from harness.records.record import Record
 from harness.views.table import Table, remarks
 from harness.workload.workload import Workload
 
 
-def test_a_note_stands_once_whatever_the_phases_and_rows_that_it_concerns(record: Callable[..., Any]) -> None:
+def test_a_note_stands_once_whatever_the_phases_and_rows_that_it_concerns(record: Callable[..., Record]) -> None:
     again = "the kernel recomputes."
     made = [record(notes={"forward": again, "backward": again}, execution=name) for name in ("a", "b", "c")]
     made += [record(execution="d"), record(notes={"backward": "It is merged."}, execution="e", noise="a neighbour")]
@@ -29,7 +29,7 @@ def test_a_note_stands_once_whatever_the_phases_and_rows_that_it_concerns(record
     ]
 
 
-def test_an_op_whose_pass_is_slow_beside_its_others_is_marked(record: Callable[..., Any]) -> None:
+def test_an_op_whose_pass_is_slow_beside_its_others_is_marked(record: Callable[..., Record]) -> None:
     made = record(workload=Workload.of("op", {"op": "linear"}).as_dict(), model="linear")
     made.phases["backward"].ms, slow = 0.5, replace(made, execution="compile", phases=dict(made.phases))
     slow.phases["backward"] = replace(slow.phases["backward"], ms=0.1)
@@ -39,7 +39,7 @@ def test_an_op_whose_pass_is_slow_beside_its_others_is_marked(record: Callable[.
     )
 
 
-def test_there_are_marks_for_any_number_of_notes(record: Callable[..., Any]) -> None:
+def test_there_are_marks_for_any_number_of_notes(record: Callable[..., Record]) -> None:
     made = [record(notes={"backward": f"reason {number}"}) for number in range(12)]
     marks = [note.mark for note in Table.of(made).notes]
     assert marks[:6] == ["*", "†", "‡", "§", "¶", "**"] and len(set(marks)) == 12

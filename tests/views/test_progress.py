@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import threading
-from typing import Any, Never
 
 import pytest
 from rich.console import Console
@@ -28,17 +27,17 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def screen() -> Any:
+def screen() -> io.StringIO:
     return io.StringIO()
 
 
 @pytest.fixture
-def progress(screen: Any, clock: Clock) -> Progress:
+def progress(screen: io.StringIO, clock: Clock) -> Progress:
     """A progress line on a terminal of 80 columns."""
     return Progress(Console(file=screen, force_terminal=True, width=80, color_system=None), now=clock)
 
 
-def drawn(screen: Any) -> str:
+def drawn(screen: io.StringIO) -> str:
     """What was drawn since the last time, as text."""
     text = screen.getvalue()
     screen.seek(0)
@@ -46,7 +45,7 @@ def drawn(screen: Any) -> str:
     return text
 
 
-def test_it_says_what_runs_and_how_long_the_rest_takes(progress: Progress, screen: Any, clock: Clock) -> None:
+def test_it_says_what_runs_and_how_long_the_rest_takes(progress: Progress, screen: io.StringIO, clock: Clock) -> None:
     with progress.running(120):
         progress.show("preparing mlp depth=2 torch eager")
         line = drawn(screen)
@@ -59,7 +58,7 @@ def test_it_says_what_runs_and_how_long_the_rest_takes(progress: Progress, scree
 
 
 def test_it_is_drawn_at_most_once_a_second_unless_something_else_begins(
-    progress: Progress, screen: Any, clock: Clock
+    progress: Progress, screen: io.StringIO, clock: Clock
 ) -> None:
     with progress.running(120):
         progress.show("measuring a", 50)
@@ -81,21 +80,21 @@ def test_no_thread_draws_it_while_something_is_timed(progress: Progress) -> None
         assert threading.active_count() == before
 
 
-def test_a_line_longer_than_the_terminal_is_cut(progress: Progress, screen: Any) -> None:
+def test_a_line_longer_than_the_terminal_is_cut(progress: Progress, screen: io.StringIO) -> None:
     with progress.running(120):
         drawn(screen)
         progress.show("measuring " + "long " * 40, 50)
         assert max(map(len, drawn(screen).splitlines())) < 100
 
 
-def test_in_a_pipe_there_is_nothing_of_it(screen: Any, clock: Clock) -> None:
+def test_in_a_pipe_there_is_nothing_of_it(screen: io.StringIO, clock: Clock) -> None:
     progress = Progress(Console(file=screen), now=clock)
     with progress.running(120):
         progress.show("measuring a", 50)
     assert screen.getvalue() == ""
 
 
-def test_it_is_gone_at_the_end_and_what_was_printed_stays(progress: Progress, screen: Any) -> Never:
+def test_it_is_gone_at_the_end_and_what_was_printed_stays(progress: Progress, screen: io.StringIO) -> None:
     with pytest.raises(KeyboardInterrupt), progress.running(120):
         progress.show("measuring a", 50)
         raise KeyboardInterrupt

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -27,7 +26,7 @@ AGREE = "gradients agree with the float64 oracle, but for a relative error of 2.
 IN_COMMON = "mlp: batch=32, depth=3, width=64, precision=fp32"
 
 
-def test_a_row_holds_the_numbers_of_its_record(record: Callable[..., Any]) -> None:
+def test_a_row_holds_the_numbers_of_its_record(record: Callable[..., Record]) -> None:
     assert cells(record(ratio=(1.749, 1.8149, 1.8751))) == {
         "variant": "torch eager",
         "forward ms": "1.23",
@@ -45,13 +44,13 @@ def test_a_row_holds_the_numbers_of_its_record(record: Callable[..., Any]) -> No
     }
 
 
-def test_the_noise_floor_is_quoted_once(record: Callable[..., Any]) -> None:
+def test_the_noise_floor_is_quoted_once(record: Callable[..., Record]) -> None:
     records = [record(floor="noise floor: 2 %"), record(execution="compile", floor="noise floor: 2 %")]
     assert remarks(records) == [IN_COMMON, f"{AGREE} at most", "noise floor: 2 %"]
     assert "- noise floor: 2 %" in markdown(records)
 
 
-def test_a_failure_leaves_its_row_empty_and_says_why_in_a_remark(failed: Callable[..., Any]) -> None:
+def test_a_failure_leaves_its_row_empty_and_says_why_in_a_remark(failed: Callable[..., Record]) -> None:
     made = failed("oom", "out of memory (8 TiB)")
     found = cells(made)
     assert found["95 % interval"] == "oom"
@@ -60,20 +59,20 @@ def test_a_failure_leaves_its_row_empty_and_says_why_in_a_remark(failed: Callabl
     assert {found[name] for name in ("forward ms", "ratio", "matmuls F / B")} == {""}
 
 
-def test_a_reason_that_several_variants_share_stands_once(failed: Callable[..., Any]) -> None:
+def test_a_reason_that_several_variants_share_stands_once(failed: Callable[..., Record]) -> None:
     made = [failed("unsupported", "no compiler", execution=name) for name in ("a", "b", "c", "d", "e")]
     assert remarks(made[:1])[0] == "mlp torch a is unsupported: no compiler"
     assert remarks(made[:2])[0] == "mlp torch a and mlp torch b are unsupported: no compiler"
     assert remarks(made)[0] == "mlp torch a, mlp torch b, mlp torch c and 2 others are unsupported: no compiler"
 
 
-def test_a_record_with_too_few_pairs_has_a_ratio_and_no_interval(record: Callable[..., Any]) -> None:
+def test_a_record_with_too_few_pairs_has_a_ratio_and_no_interval(record: Callable[..., Record]) -> None:
     made = record()
     del made.metrics["ratio_low"], made.metrics["ratio_high"]
     assert (cells(made)["ratio"], cells(made)["95 % interval"]) == ("1.81", "too few pairs")
 
 
-def test_noise_and_differing_counts_are_marked_and_remarked(record: Callable[..., Any]) -> None:
+def test_noise_and_differing_counts_are_marked_and_remarked(record: Callable[..., Record]) -> None:
     made = record(noise="a neighbour", notes={"backward": "the kernel recomputes"}, metrics={"others_share": 0.5})
     assert cells(made)["variant"] == "torch eager†"
     assert cells(made)["matmuls F / B"] == "3 / 5*"
@@ -96,14 +95,14 @@ def test_noise_and_differing_counts_are_marked_and_remarked(record: Callable[...
     ],
 )
 def test_the_answer_counts_intervals_not_point_values(
-    record: Callable[..., Any], ratios: list[tuple[float, float, float]], found: str
+    record: Callable[..., Record], ratios: list[tuple[float, float, float]], found: str
 ) -> None:
     assert found in answer([record(ratio=ratio) for ratio in ratios])
 
 
 @pytest.mark.parametrize("bounds", [(2.0, 2.1, 2.2), (1.8, 1.9, 2.0)])
 def test_an_interval_that_touches_2_cannot_be_told_from_it(
-    record: Callable[..., Any], bounds: tuple[float, float, float]
+    record: Callable[..., Record], bounds: tuple[float, float, float]
 ) -> None:
     assert "which cannot be told from 2" in answer([record(ratio=bounds)])
     assert "0 lie below 2, 0 above, and 2 cannot be told" in answer([record(ratio=bounds), record(ratio=bounds)])
@@ -112,14 +111,14 @@ def test_an_interval_that_touches_2_cannot_be_told_from_it(
 WIDE = (0.38, 9.8, 253.0)
 
 
-def test_an_interval_that_tells_nothing_is_no_number(record: Callable[..., Any]) -> None:
+def test_an_interval_that_tells_nothing_is_no_number(record: Callable[..., Record]) -> None:
     made = cells(record(ratio=WIDE))
     assert (made["ratio"], made["95 % interval"]) == ("", "cannot tell")
     assert "cannot tell: the ends of the interval differ by more than a factor of 4" in remarks([record(ratio=WIDE)])
     assert cells(record(ratio=(1.0, 2.0, 4.0)))["95 % interval"] == "1.00 to 4.00"
 
 
-def test_what_has_no_telling_interval_is_named_in_the_answer_and_not_counted(record: Callable[..., Any]) -> None:
+def test_what_has_no_telling_interval_is_named_in_the_answer_and_not_counted(record: Callable[..., Record]) -> None:
     few = record(execution="few")
     del few.metrics["ratio_low"], few.metrics["ratio_high"]
     said = Table.of([record(ratio=BELOW), few, record(ratio=ABOVE), record(ratio=WIDE, execution="wide")]).answer
@@ -132,7 +131,7 @@ def test_what_has_no_telling_interval_is_named_in_the_answer_and_not_counted(rec
     assert answer([few, few]).startswith("Nothing was measured long enough")
 
 
-def test_the_answer_gives_the_range_of_ratios_the_flops_and_the_machine(record: Callable[..., Any]) -> None:
+def test_the_answer_gives_the_range_of_ratios_the_flops_and_the_machine(record: Callable[..., Record]) -> None:
     records = [record(ratio=ABOVE, metrics={"ratio_flops": 1.9, "ratio_flops_asked": 1.9}), record(ratio=BELOW)]
     said = answer(records)
     assert "By FLOPs it is 1.67 to 1.90 times;" in said
@@ -142,7 +141,7 @@ def test_the_answer_gives_the_range_of_ratios_the_flops_and_the_machine(record: 
     assert "it takes 1.80 times, which is below 2" in answer([records[1]])
 
 
-def test_flops_are_those_that_ran_with_those_asked_for_beside_them(record: Callable[..., Any]) -> None:
+def test_flops_are_those_that_ran_with_those_asked_for_beside_them(record: Callable[..., Record]) -> None:
     """Fused attention computes its scores again: five multiplies for the four that were asked."""
     fused = record(ratio=ABOVE, metrics={"ratio_flops": 2.5, "ratio_flops_asked": 2.0})
     assert cells(fused)["by FLOPs"] == "2.50 (2.00)"
@@ -151,7 +150,7 @@ def test_flops_are_those_that_ran_with_those_asked_for_beside_them(record: Calla
     assert "By FLOPs it is 1.67 to 2.50 times (1.67 to 2.00 as asked);" in answer([fused, record(ratio=BELOW)])
 
 
-def test_what_has_no_flops_has_no_ratio_of_them(record: Callable[..., Any]) -> None:
+def test_what_has_no_flops_has_no_ratio_of_them(record: Callable[..., Record]) -> None:
     made = record(ratio=BELOW)
     del made.metrics["ratio_flops"], made.metrics["ratio_flops_asked"]
     assert cells(made)["by FLOPs"] == ""
@@ -160,7 +159,7 @@ def test_what_has_no_flops_has_no_ratio_of_them(record: Callable[..., Any]) -> N
 
 
 def test_a_split_that_is_not_what_a_step_runs_is_marked_once_in_its_row_and_told_below(
-    record: Callable[..., Any],
+    record: Callable[..., Record],
 ) -> None:
     made = record(metrics=split(1.2, 1.3, 1.4))
     assert cells(made)["ratio"] == "1.81*"
@@ -172,7 +171,7 @@ def test_a_split_that_is_not_what_a_step_runs_is_marked_once_in_its_row_and_told
 
 
 def test_a_cell_whose_gpu_mostly_waits_is_marked_host_bound_and_says_what_the_gpu_takes(
-    record: Callable[..., Any],
+    record: Callable[..., Record],
 ) -> None:
     gap = {"launch_gap": 0.86, "ratio_device": 1.66}
     made, busy = record(metrics=gap), record(metrics=gap | {"launch_gap": 0.5})
@@ -185,20 +184,22 @@ def test_a_cell_whose_gpu_mostly_waits_is_marked_host_bound_and_says_what_the_gp
     )
 
 
-def test_on_a_gpu_the_answer_names_it(record: Callable[..., Any]) -> None:
+def test_on_a_gpu_the_answer_names_it(record: Callable[..., Record]) -> None:
     made = record(device="cuda", machine={"cpu": "Quick 3000", "gpus": ["Big 1"]})
     assert "measured on Big 1, it" in answer([made])
 
 
 @pytest.mark.parametrize("outcome", ["invalid", "unsupported", "oom", "timeout", "crashed", "error"])
-def test_only_what_was_measured_counts(record: Callable[..., Any], failed: Callable[..., Any], outcome: str) -> None:
+def test_only_what_was_measured_counts(
+    record: Callable[..., Record], failed: Callable[..., Record], outcome: str
+) -> None:
     failure = failed(outcome, "a reason")
     assert answer([failure, record(ratio=BELOW)]) == answer([record(ratio=BELOW)])
     assert answer([failure]) == answer([]) == "Nothing was measured, so there is no answer."
 
 
 def test_the_step_the_update_and_what_is_kept_are_there_where_they_were_measured(
-    record: Callable[..., Any], failed: Callable[..., Any]
+    record: Callable[..., Record], failed: Callable[..., Record]
 ) -> None:
     plain, step = record(), record(metrics={"gradient_ms": 3.456, "update_ms": 1234.5, "residual_mib": 0.75})
     added = ["step ms", "update ms", "kept MiB"]
@@ -210,7 +211,7 @@ def test_the_step_the_update_and_what_is_kept_are_there_where_they_were_measured
     assert "update:" not in " ".join(remarks([record(metrics={"gradient_ms": 3.456})]))
 
 
-def test_a_choice_of_all_variants_is_said_once_below(record: Callable[..., Any]) -> None:
+def test_a_choice_of_all_variants_is_said_once_below(record: Callable[..., Record]) -> None:
     made = [record(execution=name, choices=record().choices | {"optimizer": "adam"}) for name in ("a", "b")]
     table = Table.of(made)
     assert [table.row(number, ["variant"])[0].text for number in (0, 1)] == ["torch a", "torch b"]
@@ -220,7 +221,9 @@ def test_a_choice_of_all_variants_is_said_once_below(record: Callable[..., Any])
     assert not any("all variants" in line for line in table.remarks())
 
 
-def test_markdown_is_the_answer_a_table_and_the_remarks(record: Callable[..., Any], failed: Callable[..., Any]) -> None:
+def test_markdown_is_the_answer_a_table_and_the_remarks(
+    record: Callable[..., Record], failed: Callable[..., Record]
+) -> None:
     records = [record(noise="a neighbour"), failed("error", "a | b")]
     lines = markdown(records).splitlines()
     assert lines[0] == Table.of(records).answer

@@ -5,11 +5,11 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from rich.console import Console
 
+from harness.records.record import Record
 from harness.views.answer import answer
 from harness.views.table import Table
 from harness.views.terminal import Terminal
@@ -18,10 +18,10 @@ PATH = Path("a record.json")
 
 
 @pytest.fixture(params=[80, 200], ids=lambda width: f"width {width}")
-def shown(request: pytest.FixtureRequest) -> Callable[..., Any]:
+def shown(request: pytest.FixtureRequest) -> Callable[[Callable[[Terminal], object]], str]:
     """Runs an action on a terminal of that width and returns what it printed."""
 
-    def show(act: Any) -> str:
+    def show(act: Callable[[Terminal], object]) -> str:
         file = io.StringIO()
         act(Terminal(Console(file=file, width=request.param, highlight=False)))
         return file.getvalue()
@@ -30,7 +30,7 @@ def shown(request: pytest.FixtureRequest) -> Callable[..., Any]:
 
 
 def test_a_finished_variant_is_one_line_with_its_ratio_and_interval(
-    shown: Callable[..., Any], record: Callable[..., Any]
+    shown: Callable[[Callable[[Terminal], object]], str], record: Callable[..., Record]
 ) -> None:
     line = shown(lambda terminal: terminal.finished(record(), PATH, 30))
     assert line.count("\n") == 1
@@ -38,18 +38,22 @@ def test_a_finished_variant_is_one_line_with_its_ratio_and_interval(
         assert word in line
 
 
-def test_a_finished_line_says_that_it_is_noisy(shown: Callable[..., Any], record: Callable[..., Any]) -> None:
+def test_a_finished_line_says_that_it_is_noisy(
+    shown: Callable[[Callable[[Terminal], object]], str], record: Callable[..., Record]
+) -> None:
     line = shown(lambda terminal: terminal.finished(record(noise="a neighbour"), PATH, 0))
     assert line.endswith("[1.75 to 1.88]  noisy\n")
 
 
-def test_a_ratio_that_cannot_be_told_is_no_number(shown: Callable[..., Any], record: Callable[..., Any]) -> None:
+def test_a_ratio_that_cannot_be_told_is_no_number(
+    shown: Callable[[Callable[[Terminal], object]], str], record: Callable[..., Record]
+) -> None:
     line = shown(lambda terminal: terminal.finished(record(ratio=(0.38, 9.8, 253.0)), PATH, 0))
     assert line.endswith("ratio cannot tell\n") and "9.8" not in line
 
 
 def test_lines_have_the_names_that_were_planned_in_columns(
-    shown: Callable[..., Any], record: Callable[..., Any]
+    shown: Callable[[Callable[[Terminal], object]], str], record: Callable[..., Record]
 ) -> None:
     def act(terminal: Terminal) -> None:
         paths = Path("a.json"), Path("b.json")
@@ -66,7 +70,7 @@ def test_lines_have_the_names_that_were_planned_in_columns(
 
 
 def test_a_failed_variant_is_one_line_with_its_whole_reason(
-    shown: Callable[..., Any], failed: Callable[..., Any]
+    shown: Callable[[Callable[[Terminal], object]], str], failed: Callable[..., Record]
 ) -> None:
     reason = "no [bold]kernel[/nothing] for this shape, " + "really " * 40 + "none"
     line = shown(lambda terminal: terminal.finished(failed("unsupported", reason), PATH, 9))
@@ -75,7 +79,7 @@ def test_a_failed_variant_is_one_line_with_its_whole_reason(
 
 
 def test_the_table_holds_every_number_in_one_line_and_the_answer(
-    shown: Callable[..., Any], record: Callable[..., Any], failed: Callable[..., Any]
+    shown: Callable[[Callable[[Terminal], object]], str], record: Callable[..., Record], failed: Callable[..., Record]
 ) -> None:
     records = [record(), failed("error", "no [/red] op"), record(ratio=(2.1, 2.2, 2.3), notes={"backward": "fused"})]
     lines = shown(lambda terminal: terminal.table(records)).splitlines()
@@ -90,5 +94,5 @@ def test_the_table_holds_every_number_in_one_line_and_the_answer(
     assert lines[-1] == table.answer
 
 
-def test_a_table_of_nothing_says_so(shown: Callable[..., Any]) -> None:
+def test_a_table_of_nothing_says_so(shown: Callable[[Callable[[Terminal], object]], str]) -> None:
     assert shown(lambda terminal: terminal.table([])).splitlines()[-1] == answer([])

@@ -120,9 +120,7 @@ def test_forward_flops_are_close_to_what_xla_estimates(name: str, sizes: dict[st
     ],
     ids=str,
 )
-def test_forward_flops_of_the_adapters_ops_are_close_to_what_xla_estimates(
-    name: str, sizes: dict[str, int] | dict[str, Any]
-) -> None:
+def test_forward_flops_of_the_adapters_ops_are_close_to_what_xla_estimates(name: str, sizes: dict[str, Any]) -> None:
     graph = trace(build(name, sizes))
     estimated = lowered(graph, ops).cost_analysis()["flops"]
     assert cost(graph).forward.flops - flops_on_padding(graph) == pytest.approx(estimated, rel=CLOSE)

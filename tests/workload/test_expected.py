@@ -7,17 +7,17 @@ from typing import Any
 
 import pytest
 
-from harness.workload.cost import cost, phase_work
+from harness.workload.cost import Parts, cost, phase_work
 from harness.workload.expected import Departure, Departures, Expected, expected
 from harness.workload.models import build
-from harness.workload.trace import Graph, trace
+from harness.workload.trace import Call, Graph, trace
 
 DEPTH = 3
 GRAPH = trace(build("mlp", {"batch": 4, "depth": DEPTH, "width": 8}))
 ONE = 2 * 4 * 8 * 8  # FLOPs of any of its multiplies
 
 
-def twice(graph: Graph, call: Any, parts: Any) -> Any:
+def twice(graph: Graph, call: Call, parts: Parts) -> Parts:
     return replace(parts, backward=parts.backward + parts.backward)
 
 
@@ -27,7 +27,7 @@ TWICE = Departure("Each is computed twice.", twice)
 NONE = Departures()
 
 
-def wanted(departures: Any = NONE, **how: Any) -> Any:
+def wanted(departures: Departures = NONE, **how: Any) -> dict[str, tuple[int, int]]:
     return {phase: (e.least[0], e.most[0]) for phase, e in expected(GRAPH, departures, **how).items()}
 
 
@@ -36,7 +36,8 @@ def wanted(departures: Any = NONE, **how: Any) -> Any:
 def test_without_departures_it_is_what_is_asked(residuals: str, autodiff: str) -> None:
     asked = phase_work(GRAPH, residuals, autodiff)
     for phase, found in expected(GRAPH, Departures(), residuals, autodiff).items():
-        assert found == Expected(*[(asked[phase].matmuls, asked[phase].flops)] * 2)
+        work = asked[phase].matmuls, asked[phase].flops
+        assert found == Expected(least=work, most=work)
 
 
 def test_a_departure_changes_the_phases_that_run_it_and_says_so_there() -> None:

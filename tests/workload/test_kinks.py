@@ -22,17 +22,17 @@ MODELS = {
 }
 
 
-def drawn(graph: Graph) -> Any:
+def drawn(graph: Graph) -> dict[str, np.ndarray]:
     return {name: d.sample(0, name) for name, d in graph.draws.items()}
 
 
-def nearest(graph: Graph, arrays: dict[str, np.ndarray]) -> Any:
+def nearest(graph: Graph, arrays: dict[str, np.ndarray]) -> float:
     """How near any input of a rectifier is to a corner."""
     doubles = {name: a.astype(np.float64) if a.dtype.kind == "f" else a for name, a in arrays.items()}
     # Steps that cache a local gradient need no inputs; these keep them.
     _, steps = run_forward(primitives, graph, doubles, recompute=True)
     corners = ((step.inputs[0], corner) for step in steps for corner in CATALOGUE[step.call.op].corners)
-    return min(np.abs(inputs - corner).min() for inputs, corner in corners)
+    return float(min(np.abs(np.asarray(inputs) - corner).min() for inputs, corner in corners))
 
 
 @pytest.mark.parametrize("name", MODELS)

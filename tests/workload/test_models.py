@@ -53,7 +53,7 @@ def test_published_parameter_counts(name: str, given_sizes: dict[str, Any], coun
 
 
 @given(st.integers(1, 6), st.integers(1, 9), st.integers(1, 9), st.integers(1, 9))
-def test_mlp_parameters_by_formula(depth: Any, width: Any, inputs: Any, classes: Any) -> None:
+def test_mlp_parameters_by_formula(depth: int, width: int, inputs: int, classes: int) -> None:
     widths = [inputs, *[width] * (depth - 1), classes]
     expected = sum(a * b + b for a, b in pairwise(widths))
     given_sizes = {"batch": 2, "depth": depth, "width": width, "inputs": inputs, "classes": classes}
@@ -122,7 +122,7 @@ def test_gpt2_multiplies_6_times_a_block_and_once_for_the_logits() -> None:
     assert (table.forward.matmuls, table.backward.matmuls) == (6 * 3 + 1, 2 * (6 * 3 + 1))
 
 
-REFUSED = (
+REFUSED: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("perceptron", {}, "model.name='perceptron'"),
     ("", {}, "model.name=''"),
     ("mlp", {"layers": 3}, "model.layers"),

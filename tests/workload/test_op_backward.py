@@ -19,20 +19,20 @@ def parts_of(output: Any) -> Any:
     return output if isinstance(output, tuple) else (output,)
 
 
-def rule(case: Any, arrays: dict[str, np.ndarray], upstream: Any, wants: Any) -> Any:
+def rule(case: Case, arrays: list[np.ndarray], upstream: list[np.ndarray], wants: list[bool]) -> Any:
     op = CATALOGUE[case.op]
     output, local = op.forward(primitives, *arrays, **case.attrs)
     grad = tuple(upstream) if isinstance(output, tuple) else upstream[0]
     return op.backward(primitives, grad, local(), tuple(arrays), wants, **case.attrs)
 
 
-def upstream_of(case: Any) -> Any:
+def upstream_of(case: Case) -> list[np.ndarray]:
     """A different random gradient for each output element, so that no error can cancel."""
     generator = np.random.default_rng(1)
     return [generator.standard_normal(spec.shape) for spec in case.outputs]
 
 
-def central_differences(case: Any, arrays: dict[str, np.ndarray], upstream: Any, position: Any) -> Any:
+def central_differences(case: Case, arrays: list[np.ndarray], upstream: list[np.ndarray], position: int) -> np.ndarray:
     def projected() -> Any:
         output, _ = CATALOGUE[case.op].forward(primitives, *arrays, **case.attrs)
         return sum((part * g).sum() for part, g in zip(parts_of(output), upstream, strict=True))
@@ -84,6 +84,7 @@ def test_of_equal_values_in_a_pool_the_first_gets_the_gradient() -> None:
     op = CATALOGUE["max_pool"]
     y, local = op.forward(primitives, x, size=2, stride=2)
     (dx,) = op.backward(primitives, np.ones_like(y), local(), (x,), [True], size=2, stride=2)
+    assert dx is not None
     np.testing.assert_array_equal(dx.ravel(), [1, 0, 0, 0])
 
 

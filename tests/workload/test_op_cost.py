@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
 from harness.workload import draw, primitives
-from harness.workload.ops import CATALOGUE, Spec
+from harness.workload.ops import CATALOGUE, Cost, Spec
 from tests.helpers.op_cases import CASES, Case, case
 
 
@@ -17,11 +18,11 @@ class Token:
 
     products = 0
 
-    def __mul__(self, other: Any) -> Any:
+    def __mul__(self, other: object) -> Token:
         Token.products += 1
         return self
 
-    def __add__(self, other: Any) -> Any:
+    def __add__(self, other: object) -> Token:
         return self
 
     __rmul__, __radd__ = __mul__, __add__
@@ -37,7 +38,7 @@ class Tally:
         found = getattr(primitives, name)
         return self._counted(found) if name == "matmul" or name.startswith("conv2d") else found
 
-    def _counted(self, function: Any) -> Any:
+    def _counted(self, function: Callable[..., Any]) -> Callable[..., Any]:
         def call(a: Any, b: Any, *rest: Any) -> Any:
             Token.products = 0
             function(*(np.full(x.shape, Token(), object) for x in (a, b)), *rest)
@@ -48,11 +49,11 @@ class Tally:
         return call
 
 
-def price(case: Any) -> Any:
+def price(case: Case) -> Cost:
     return CATALOGUE[case.op].cost(case.specs, case.outputs, **case.attrs)
 
 
-def counted_backward(case: Any, wants: Any) -> Any:
+def counted_backward(case: Case, wants: list[bool]) -> Tally:
     op, arrays = CATALOGUE[case.op], tuple(case.arrays())
     output, local = op.forward(primitives, *arrays, **case.attrs)
     upstream = tuple(map(np.ones_like, output)) if isinstance(output, tuple) else np.ones_like(output)
@@ -118,7 +119,7 @@ def test_a_local_gradient_alone_takes_the_multiplies_that_its_values_depend_on(c
     """A multiply whose result the local gradient does not hold could be left out: numbers are spoilt where it does."""
     op, cost = CATALOGUE[case.op], price(case)
     needed = cost.forward if cost.local is None else cost.local
-    expected, local = [], op.forward(primitives, *case.arrays(), **case.attrs)[1]()
+    local = op.forward(primitives, *case.arrays(), **case.attrs)[1]()
     matmuls = flops = 0
     for number in range(cost.forward.matmuls):
         spoilt = Spoilt(number)
@@ -132,7 +133,7 @@ def test_a_local_gradient_alone_takes_the_multiplies_that_its_values_depend_on(c
 class Spoilt:
     """NumPy's primitives, but for one multiply that is off; it notes that one's FLOPs."""
 
-    def __init__(self, which: Any) -> None:
+    def __init__(self, which: int) -> None:
         self.left, self.flops = which, 0
 
     def __getattr__(self, name: str) -> Any:

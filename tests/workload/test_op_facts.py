@@ -15,7 +15,7 @@ BIASED = [case for case in CASES if CATALOGUE[case.op].bias_position in range(le
 SCALARS = [op for op in CATALOGUE if CATALOGUE[op].elementwise]
 
 
-def forward(case: Any, arrays: dict[str, np.ndarray]) -> Any:
+def forward(case: Case, arrays: list[np.ndarray]) -> Any:
     return CATALOGUE[case.op].forward(primitives, *arrays, **case.attrs)
 
 
@@ -36,9 +36,10 @@ def test_weights_are_arguments_that_can_be_learnt(op: str) -> None:
 
 @pytest.mark.parametrize("case", BIASED, ids=str)
 def test_a_bias_moves_its_channel_by_as_much_as_it_moves(case: Case) -> None:
-    arrays = case.arrays()
+    arrays, position = case.arrays(), CATALOGUE[case.op].bias_position
+    assert position is not None
     before, _ = forward(case, arrays)
-    arrays[CATALOGUE[case.op].bias_position][0] += 0.5
+    arrays[position][0] += 0.5
     after, _ = forward(case, arrays)
     moved = np.zeros_like(before)
     moved[..., 0] = 0.5

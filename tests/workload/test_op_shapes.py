@@ -11,11 +11,11 @@ from harness.workload.ops import CATALOGUE, Spec, WorkloadError
 from tests.helpers.op_cases import CASES, TIES, Case
 
 
-def spec(*shape: Any) -> Any:
+def spec(*shape: int) -> Spec:
     return Spec(shape)
 
 
-def ids(*shape: Any) -> Any:
+def ids(*shape: int) -> Spec:
     return Spec(shape, "int")
 
 
@@ -26,16 +26,16 @@ def test_shape_rule_is_the_shape_that_the_maths_gives(case: Case) -> None:
     assert [part.shape for part in parts] == [spec.shape for spec in case.outputs]
 
 
-def mask(*shape: Any) -> Any:
+def mask(*shape: int) -> Spec:
     return Spec(shape, "bool")
 
 
-def table(*shape: Any) -> Any:
+def table(*shape: int) -> Spec:
     return Spec(shape, "constant")
 
 
 X = spec(2, 6, 5, 4)
-REFUSED = (
+REFUSED: tuple[tuple[str, tuple[Spec, ...], dict[str, Any], str], ...] = (
     ("linear", (spec(3, 4), spec(5, 2)), {}, "(5, 2)"),
     ("linear", (spec(3, 4), spec(4, 2, 1)), {}, "(4, 2, 1)"),
     ("linear", (spec(3, 4), spec(4, 2), spec(4)), {}, "bias"),

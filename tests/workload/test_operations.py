@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ SCALAR_NODES = [
 ]
 
 
-def counted(case: Any, wanted: Any = None) -> Any:
+def counted(case: Case, wanted: Sequence[int] | None = None) -> tuple[int, int]:
     wants = [i in (case.floats if wanted is None else wanted) for i in range(len(case.specs))]
     found = count(case.op, case.specs, wants, **case.attrs)
     return found.forward, found.backward
@@ -84,7 +85,7 @@ def test_every_op_can_be_counted_and_moving_values_is_free(one: Case) -> None:
     assert (forward + backward == 0) == (one.op in moving | {"first_token", "tied_linear"} or only_multiplies(one))
 
 
-def only_multiplies(one: Any) -> Any:
+def only_multiplies(one: Case) -> bool:
     return one.op in ("linear", "conv2d", "conv_transpose2d") and len(one.specs) == 2
 
 

@@ -18,7 +18,7 @@ from harness.workload.workload import Workload
 from tests.workload.conftest import TINY
 
 
-def doubles(workload: Any) -> Any:
+def doubles(workload: Workload) -> dict[str, np.ndarray]:
     return {name: a.astype(np.float64) if a.dtype.kind == "f" else a for name, a in workload.sample().items()}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from harness.workload.models import sizes
 from harness.workload.ops import WorkloadError
 from harness.workload.oracle import reference
 from harness.workload.workload import Workload, load, save
@@ -86,7 +86,7 @@ def test_loaded_arrays_cannot_be_written_by_accident(mlp: Workload, tmp_path: Pa
 
 
 def test_the_id_is_stable_and_fit_for_a_file_name(tiny: Workload) -> None:
-    again = Workload.of(tiny.name, dataclasses.asdict(tiny.model) if tiny.name != "mlp" else SIZES)
+    again = Workload.of(tiny.name, sizes(tiny.model) if tiny.name != "mlp" else SIZES)
     assert again.id == tiny.id
     assert re.fullmatch(rf"{tiny.name}-[0-9a-f]{{8}}", tiny.id)
 

@@ -179,7 +179,7 @@ class Program:
         if self.execution == "nan":
             self.gradients["w1"][0, 0] = np.nan
         elif self.execution == "off":
-            self.gradients["w1"] *= 1.01
+            self.gradients["w1"][...] *= 1.01
 
     def take(self, phase: str, value: Any) -> Any:
         """The value, after the time of the phase, or at once but ready only then."""

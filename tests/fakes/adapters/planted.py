@@ -32,7 +32,7 @@ class Clock:
         self.now = 0.0
         self.random = random.Random(0)
 
-    def read(self) -> Any:
+    def read(self) -> float:
         self.now += 1e-7
         return self.now
 
@@ -47,7 +47,7 @@ class Adapter:
     executions = ()
 
     def __init__(self, device: str, threads: Any, precision: str) -> None:
-        clock.perf_counter = CLOCK.read
+        clock.perf_counter = CLOCK.read  # type: ignore[attr-defined]  # the name under which it imports its clock
 
     def describe(self) -> Any:
         return {"planted": "1.0"}

@@ -13,8 +13,8 @@ from typing import Any
 NVML_CLOCK_SM, NVML_TEMPERATURE_GPU = 1, 0
 
 _looks = 0
-energy_mj = []  # what the counter of energy shows in each reading
-asked = []  # by which index or UUID a GPU was asked for
+energy_mj: list[int] = []  # what the counter of energy shows in each reading
+asked: list[int | str] = []  # by which index or UUID a GPU was asked for
 
 
 class NVMLError(Exception):

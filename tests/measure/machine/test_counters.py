@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,7 +18,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @pytest.fixture
-def kernel(tmp_path: Path) -> Callable[..., Any]:
+def kernel(tmp_path: Path) -> Callable[[dict[str, str]], Path]:
     """`kernel(path=content)` writes files of a file system that shows what a kernel on metal shows."""
 
     def write(files: dict[str, str]) -> Path:
@@ -44,11 +43,13 @@ def kernel(tmp_path: Path) -> Callable[..., Any]:
     return write
 
 
-def test_everything_that_a_kernel_shows_is_seen(kernel: Callable[..., Any]) -> None:
+def test_everything_that_a_kernel_shows_is_seen(kernel: Callable[[dict[str, str]], Path]) -> None:
     assert look(kernel({})) == {"load": 1.5, "steal_s": 3.0, "cpu_mhz": 2500, "cpu_celsius": 63.5, "throttles": 7}
 
 
-def test_counters_count_from_the_start_of_a_visit_and_gauges_are_those_of_its_end(kernel: Callable[..., Any]) -> None:
+def test_counters_count_from_the_start_of_a_visit_and_gauges_are_those_of_its_end(
+    kernel: Callable[[dict[str, str]], Path],
+) -> None:
     before = look(kernel({}))
     later = {
         "proc/stat": f"cpu  1 2 3 4 5 6 7 {4 * TICKS} 0 0\n",
@@ -59,12 +60,12 @@ def test_counters_count_from_the_start_of_a_visit_and_gauges_are_those_of_its_en
     assert seen == {"load": [1.5], "steal_s": [1.0], "cpu_mhz": [2500], "cpu_celsius": [90.0], "throttles": [2]}
 
 
-def test_a_sensor_that_refuses_is_absent(kernel: Callable[..., Any]) -> None:
+def test_a_sensor_that_refuses_is_absent(kernel: Callable[[dict[str, str]], Path]) -> None:
     root = kernel({"sys/class/thermal/thermal_zone0/temp": "", "sys/class/thermal/thermal_zone1/temp": "?"})
     assert "cpu_celsius" not in look(root)
 
 
-def test_a_virtual_machine_shows_its_clock_elsewhere(kernel: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_virtual_machine_shows_its_clock_elsewhere(kernel: Callable[[dict[str, str]], Path], tmp_path: Path) -> None:
     root = kernel({})
     for path in root.glob("sys/devices/system/cpu/*/cpufreq/*"):
         path.unlink()

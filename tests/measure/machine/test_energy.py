@@ -7,7 +7,6 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import pytest
 
@@ -19,6 +18,7 @@ from tests.measure.machine.test_gpu import FAKE
 @pytest.fixture
 def driver(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     spec = importlib.util.spec_from_file_location("fake_pynvml", FAKE)
+    assert spec is not None and spec.loader is not None
     library = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(library)
     for module in (gpu, energy):
@@ -31,7 +31,7 @@ def test_a_gpus_counter_is_that_of_the_gpu_that_is_measured_on(
     driver: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
-    driver.energy_mj = [5_000_000, 5_001_500]
+    monkeypatch.setattr(driver, "energy_mj", [5_000_000, 5_001_500])
     counter = counter_of("cuda")
     assert counter.name == "the whole GPU, by NVML"
     assert counter.spent(counter.read(), counter.read()) == pytest.approx(1.5)
@@ -55,10 +55,10 @@ def test_a_cpu_without_a_counter_has_its_reason(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def packages(tmp_path: Path) -> tuple[Path, Callable[..., Any]]:
+def packages(tmp_path: Path) -> tuple[Path, Callable[..., None]]:
     """Two packages of a CPU, and the cores of one, which its package counts too: the folder, and how to set them."""
 
-    def set_to(*microjoules: Any) -> None:
+    def set_to(*microjoules: int) -> None:
         for name, value in zip(("intel-rapl:0", "intel-rapl:1", "intel-rapl:0:0"), microjoules, strict=True):
             folder = tmp_path / "sys/class/powercap" / name
             folder.mkdir(parents=True, exist_ok=True)
@@ -68,7 +68,7 @@ def packages(tmp_path: Path) -> tuple[Path, Callable[..., Any]]:
     return tmp_path, set_to
 
 
-def test_a_cpus_counter_is_that_of_all_packages_and_may_start_again(packages: tuple[Path, Callable[..., Any]]) -> None:
+def test_a_cpus_counter_is_that_of_all_packages_and_may_start_again(packages: tuple[Path, Callable[..., None]]) -> None:
     root, set_to = packages
     set_to(1_000_000, 9_500_000, 77)
     counter = counter_of("cpu", root)
@@ -78,7 +78,7 @@ def test_a_cpus_counter_is_that_of_all_packages_and_may_start_again(packages: tu
 
 
 def test_a_cpus_counter_that_only_an_administrator_may_read_has_its_reason(
-    packages: tuple[Path, Callable[..., Any]],
+    packages: tuple[Path, Callable[..., None]],
 ) -> None:
     root, set_to = packages
     set_to(1, 2, 3)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import importlib.util
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 import pytest
 
@@ -19,11 +19,12 @@ FAKE = Path(__file__).parents[2] / "fakes" / "nvml" / "pynvml.py"
 
 
 @pytest.fixture
-def driver(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+def driver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., ModuleType]]:
     """`driver(*looks)`: a driver that shows these, one after the other; returns the library that is asked."""
 
-    def make(*looks: Any) -> Any:
+    def make(*looks: list[int | None]) -> ModuleType:
         spec = importlib.util.spec_from_file_location("fake_pynvml", FAKE)
+        assert spec is not None and spec.loader is not None
         library = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(library)
         monkeypatch.setattr(gpu, "pynvml", library)
@@ -36,12 +37,12 @@ def driver(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     gpus.cache_clear()
 
 
-def test_gpus_are_named_with_their_driver(driver: Callable[..., Any]) -> None:
+def test_gpus_are_named_with_their_driver(driver: Callable[..., ModuleType]) -> None:
     driver([1980, 41, 0])
     assert gpus() == ["Fake GPU, 600.00"]
 
 
-def test_without_a_driver_there_are_none_and_nothing_is_seen(driver: Callable[..., Any]) -> None:
+def test_without_a_driver_there_are_none_and_nothing_is_seen(driver: Callable[..., ModuleType]) -> None:
     driver()
     assert gpus() == []
     with GpuWatch() as watch:
@@ -51,7 +52,7 @@ def test_without_a_driver_there_are_none_and_nothing_is_seen(driver: Callable[..
 
 @pytest.mark.parametrize(("visible", "asked"), [("3,1", 3), ("", 0), ("GPU-8f2c", "GPU-8f2c")])
 def test_the_gpu_that_is_measured_on_is_watched_until_the_end_and_not_longer(
-    driver: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, visible: str, asked: int | str
+    driver: Callable[..., ModuleType], monkeypatch: pytest.MonkeyPatch, visible: str, asked: int | str
 ) -> None:
     library = driver([1980, 41, 0, 120500], [1200, 88, 0x44], [None, 89, None])
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
@@ -69,7 +70,7 @@ def test_the_gpu_that_is_measured_on_is_watched_until_the_end_and_not_longer(
 
 
 def test_a_visit_has_the_readings_that_were_made_during_it_and_one_at_its_end(
-    driver: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    driver: Callable[..., ModuleType], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     driver([1980, 41, 0], [1200, 42, 0], [1300, 43, 0])
     monkeypatch.setattr(gpu, "EVERY_S", 3600)

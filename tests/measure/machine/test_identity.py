@@ -16,12 +16,14 @@ GENOA = MILAN | {"flags": f"{MILAN['flags']} avx512f avx512bw avx512vl avx512dq 
 SAPPHIRE = GENOA | {"flags": f"{GENOA['flags']} avx_vnni avx512_fp16 amx_bf16 amx_tile amx_int8"}
 GRAVITON = {"CPU implementer": "0x41", "CPU part": "0xd40", "Features": "fp asimd crc32 sve bf16 i8mm"}
 
+Description = Callable[[dict[str, str]], dict[str, Any]]  # of a machine, by what its CPU is known by
+
 
 @pytest.fixture
-def on(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+def on(monkeypatch: pytest.MonkeyPatch) -> Description:
     """`on(cpu)`: how the machine is described with that CPU in it."""
 
-    def described(known: Any) -> Any:
+    def described(known: dict[str, str]) -> dict[str, Any]:
         monkeypatch.setattr(cpu, "described", lambda: known)
         return describe()
 
@@ -34,7 +36,9 @@ def test_this_cpu_is_described() -> None:
     assert set(described["instructions"].split()) <= cpu.instructions()
 
 
-def test_instructions_and_model_make_another_machine_and_stepping_none(on: Callable[..., Any]) -> None:
+def test_instructions_and_model_make_another_machine_and_stepping_none(
+    on: Description,
+) -> None:
     identities = [identity(on(known)) for known in (MILAN, GENOA, MILAN | {"model": "17"}, GRAVITON)]
     assert len(set(identities)) == 4
     assert identity(on(MILAN | {"stepping": "2"})) == identities[0]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import enum
 import os
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,9 +23,9 @@ class cuptiError(Exception):
     pass
 
 
-_enabled = set()
-_callbacks = []
-_buffer = []
+_enabled: set[int] = set()
+_callbacks: list[Callable[[list[SimpleNamespace]], None]] = []
+_buffer: list[SimpleNamespace] = []
 
 
 def _may_fail(name: str) -> None:
