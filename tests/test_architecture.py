@@ -23,9 +23,10 @@ FLOORS = (
     ("job",),
     ("measure",),
     ("records",),
-    ("claims",),
+    ("claims", "published"),
     ("config", "views"),
     ("explain",),
+    ("report",),
     ("sweep",),
     ("commands", "gpu_check", "plugins", "selfcheck", "__main__"),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -49,9 +50,10 @@ class Place:
         """The group in words: how many, of what, from when, and their range with the median."""
         ratios, years = self.ratios, sorted({entry.source.year for entry in self.group})
         when = f"{years[0]} to {years[-1]}" if len(years) > 1 else str(years[0])
+        low, _, high = statistics.quantiles(ratios, n=4, method="inclusive")
         return (
-            f"{len(ratios)} published ratios of a {self.family} ({self.like}, {when}): "
-            f"{ratios[0]:.2f} to {ratios[-1]:.2f}, median {statistics.median(ratios):.2f}"
+            f"{len(ratios)} published ratios of this family ({self.family}, {self.like}, {when}) are "
+            f"{ratios[0]:.2f} to {ratios[-1]:.2f}, half of them {low:.2f} to {high:.2f}"
         )
 
 
@@ -76,3 +78,18 @@ def _most_similar(
     if len(on_device) >= FEWEST:
         return on_device, _SHOWN[device]
     return tuple(entries), "any device"
+
+
+def sentences(records: Sequence[Record]) -> list[str]:
+    """Say of each family how its ratios lie among the published ones; nothing if none were published."""
+    by_group: dict[str, list[Place]] = {}
+    for record in records:
+        if found := place(record):
+            by_group.setdefault(found.among, []).append(found)
+    return [f"{among}; here {_counted(places)}." for among, places in by_group.items()]
+
+
+def _counted(places: Sequence[Place]) -> str:
+    """`2 are within, 1 is below all`."""
+    counts = Counter(found.word for found in places)
+    return ", ".join(f"{count} {'is' if count == 1 else 'are'} {word}" for word, count in counts.most_common())

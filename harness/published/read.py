@@ -75,7 +75,11 @@ def published(family: str) -> tuple[Published, ...]:
         Published(
             family,
             sources()[row["source"]],
-            *(row[name] for name in ("model", "device", "hardware", "library", "precision")),
+            row["model"],
+            row["device"],
+            row["hardware"],
+            row["library"],
+            row["precision"],
             float(row["forward_ms"]),
             float(row["backward_ms"]),
         )
