@@ -21,7 +21,7 @@ from ..views.terminal import TERMINAL
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Print table, answer, likely kernel problems, published ratios, and verdicts if the study has a claim. Returns the exit code."""
+    """Print table, answer, likely kernel problems, published ratios, and verdicts on a claim. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="make show", description="Print the findings of a sweep again.")
     parser.add_argument("sweep", nargs="?", default="", help="study/sweep, a study, or a sweep; default: the latest")
     parser.add_argument("--results", type=Path, default=Path("results"))

@@ -41,9 +41,11 @@ class Place:
 
     @property
     def word(self) -> str:
-        """`below all` or `above all` if the whole interval is, else `within`."""
+        """`within`, `below all` or `above all`; `cannot tell` for a ratio outside whose interval is not."""
         least, *_, most = self.ratios
-        return "below all" if self.high < least else "above all" if self.low > most else "within"
+        if 0 < self.below < len(self.group):
+            return "within"
+        return "below all" if self.high < least else "above all" if self.low > most else "cannot tell"
 
     @property
     def among(self) -> str:
@@ -92,4 +94,6 @@ def sentences(records: Sequence[Record]) -> list[str]:
 def _counted(places: Sequence[Place]) -> str:
     """`2 are within, 1 is below all`."""
     counts = Counter(found.word for found in places)
-    return ", ".join(f"{count} {'is' if count == 1 else 'are'} {word}" for word, count in counts.most_common())
+    untold = counts.pop("cannot tell", 0)
+    said = [f"{count} {'is' if count == 1 else 'are'} {word}" for word, count in counts.most_common()]
+    return ", ".join([*said, *([f"{untold} cannot be told"] if untold else [])])

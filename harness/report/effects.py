@@ -52,7 +52,7 @@ class Effect:
 
 def section(findings: Findings) -> Section | None:
     """Compare every record that departs in one choice with the one that does not."""
-    effects = _effects(findings)
+    effects = sorted(_effects(findings), key=lambda effect: not effect.told)
     if not effects:
         return None
     groups: dict[str, list[Row]] = {}
@@ -122,9 +122,10 @@ def _said(findings: Findings, effect: Effect) -> str:
     said = (
         f"{record.model} {record.framework} {record.execution}, {effect.choice}: {_percent(effect.times.centre)} time"
     )
+    ends = "no interval"
     if not math.isnan(effect.times.low):
-        said += f" ({_percent(effect.times.low)} to {_percent(effect.times.high)}"
-        said += ")" if effect.told else ", so nobody can tell)"
+        ends = f"{_percent(effect.times.low)} to {_percent(effect.times.high)}"
+    said += f" ({ends}{'' if effect.told else ', so nobody can tell'})"
     return said + ("" if effect.memory is None else f", {_percent(effect.memory)} memory") + "."
 
 

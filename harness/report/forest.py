@@ -11,7 +11,7 @@ from .style import NEUTRAL, layout, logarithmic
 
 _ROW, _TALL_ROW = 30, 38  # pixels; tall ones have two lines of text at the right
 _WRAP = 20  # characters of a label; longer ones take several lines
-_HEADING = 46  # characters of a heading
+_HEADING = 32  # characters of a line of a heading
 _DECADES = 8.0  # above this quotient of the largest and the smallest number, the axis is logarithmic
 
 
@@ -60,8 +60,9 @@ def forest(groups: Mapping[str, Sequence[Row]], axis: str, line: float, right: i
     y = 0.0
     for heading, rows in groups.items():
         if heading:
-            headings.append((y, heading))
-            y -= 1
+            lines_of_heading = textwrap.wrap(heading, _HEADING, break_on_hyphens=False)
+            headings.append((y, "<br>".join(lines_of_heading)))
+            y -= 0.4 + 0.6 * len(lines_of_heading)
         for row in rows:
             lines = len(wrapped(row.label).split("<br>"))
             y -= (lines - 1) * 0.3
@@ -114,10 +115,9 @@ def forest(groups: Mapping[str, Sequence[Row]], axis: str, line: float, right: i
             hoverinfo="text",
         )
     for at, heading in headings:
-        short = heading if len(heading) <= _HEADING else f"{heading[: _HEADING - 1]}…"
         figure.add_annotation(
-            {"text": f"<b>{short}</b>", "x": 0, "xref": "paper", "xanchor": "left", "y": at}
-            | {"yanchor": "middle", "showarrow": False}
+            {"text": f"<b>{heading}</b>", "x": 0, "xref": "paper", "xanchor": "left", "y": at + 0.45}
+            | {"yanchor": "top", "align": "left", "showarrow": False}
         )
     for at, row in placed:
         figure.add_annotation(

@@ -35,14 +35,16 @@ class Figure:
     Attributes:
         title: what is plotted, in a few words.
         grid: the numbers.
-        plot: a plotly figure; None for a table alone, which is then open.
+        plot: a plotly figure; None for a table alone.
         reading: how to read the plot, in a sentence.
+        unfolded: whether the table is shown without being asked for.
     """
 
     title: str
     grid: Grid
     plot: Any = None
     reading: str = ""
+    unfolded: bool = False
 
 
 @dataclass(frozen=True)

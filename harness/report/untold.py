@@ -15,10 +15,10 @@ def section(findings: Findings) -> Section:
     figures = []
     if findings.untold:
         rows = [[findings.full_name(i), ratio(records[i]) or "", interval(records[i])] for i in findings.untold]
-        figures.append(Figure("Measured, but not told", Grid(["cell", "ratio", "why"], rows)))
+        figures.append(Figure("Measured, but not told", Grid(["cell", "ratio", "why"], rows), unfolded=True))
     if findings.failed:
         rows = [[findings.full_name(i), records[i].outcome, records[i].reason] for i in findings.failed]
-        figures.append(Figure("Not measured", Grid(["cell", "outcome", "reason"], rows)))
+        figures.append(Figure("Not measured", Grid(["cell", "outcome", "reason"], rows), unfolded=True))
     if noisy:
         rows = [[findings.full_name(i), records[i].noise] for i in noisy]
         figures.append(Figure("Disturbed while measured", Grid(["cell", "by what"], rows)))

@@ -21,7 +21,6 @@ from ..views.mlflow import Tracker
 from ..views.terminal import Terminal
 from .provenance import versions
 
-
 MOST_REPORTED = 500  # records of a sweep whose page is written at its end; for more it would take longer than 2 s
 
 
