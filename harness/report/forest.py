@@ -12,6 +12,7 @@ from .style import NEUTRAL, layout, logarithmic
 _ROW, _TALL_ROW = 30, 38  # pixels; tall ones have two lines of text at the right
 _WRAP = 20  # characters of a label; longer ones take several lines
 _HEADING = 32  # characters of a line of a heading
+_DOTTED = {"line": {"color": NEUTRAL, "dash": "dot"}}
 _DECADES = 8.0  # above this quotient of the largest and the smallest number, the axis is logarithmic
 
 
@@ -72,20 +73,8 @@ def forest(groups: Mapping[str, Sequence[Row]], axis: str, line: float, right: i
     scale, bounds = _scale(ends)
     height = _TALL_ROW if any("<br>" in row.text for _, row in placed) else _ROW
     figure = go.Figure(layout=layout(int(height * -y) + 58))
-    for at, row in placed:
-        low, high = row.band
-        if low is not None or high is not None:
-            figure.add_shape(
-                type="rect",
-                x0=max(bounds[0], low if low is not None else bounds[0]),
-                x1=min(bounds[1], high if high is not None else bounds[1]),
-                y0=at - 0.32,
-                y1=at + 0.32,
-                fillcolor=NEUTRAL,
-                opacity=0.22,
-                line_width=0,
-            )
-    figure.add_shape(type="line", x0=line, x1=line, yref="paper", y0=0, y1=1, line={"color": NEUTRAL, "dash": "dot"})
+    shapes = [_box(at, row, bounds) for at, row in placed if row.band != (None, None)]
+    shapes.append({"type": "line", "x0": line, "x1": line, "yref": "paper", "y0": 0, "y1": 1} | _DOTTED)
     for colour in dict.fromkeys(row.colour for _, row in placed):
         of_colour = [(at, row) for at, row in placed if row.colour == colour]
         figure.add_scatter(
@@ -114,17 +103,15 @@ def forest(groups: Mapping[str, Sequence[Row]], axis: str, line: float, right: i
             hovertext=[f"{row.label}: {row.expected:.2f} by FLOPs" for _, row in expected],
             hoverinfo="text",
         )
-    for at, heading in headings:
-        figure.add_annotation(
-            {"text": f"<b>{heading}</b>", "x": 0, "xref": "paper", "xanchor": "left", "y": at + 0.45}
-            | {"yanchor": "top", "align": "left", "showarrow": False}
-        )
-    for at, row in placed:
-        figure.add_annotation(
-            {"text": row.text, "x": 1, "xref": "paper", "xanchor": "left", "xshift": 6, "y": at, "align": "left"}
-            | {"yanchor": "middle", "showarrow": False, "font": {"size": 12}}
-        )
+    texts = [{"text": f"<b>{heading}</b>", "x": 0, "y": at + 0.45, "yanchor": "top"} for at, heading in headings]
+    texts += [
+        {"text": row.text, "x": 1, "xshift": 6, "y": at, "yanchor": "middle", "font": {"size": 12}}
+        for at, row in placed
+    ]
+    beside = {"xref": "paper", "xanchor": "left", "align": "left", "showarrow": False}
     figure.update_layout(
+        shapes=shapes,
+        annotations=[text | beside for text in texts],
         margin={"l": 10, "r": right + 8, "t": 8, "b": 46},
         xaxis={"title": {"text": axis}, "fixedrange": True, "zeroline": False} | scale,
         yaxis={
@@ -138,6 +125,14 @@ def forest(groups: Mapping[str, Sequence[Row]], axis: str, line: float, right: i
         },
     )
     return figure
+
+
+def _box(at: float, row: Row, bounds: tuple[float, float]) -> dict[str, Any]:
+    """The band of a row, which ends with the axis where it has no end."""
+    low, high = row.band
+    ends = max(bounds[0], bounds[0] if low is None else low), min(bounds[1], bounds[1] if high is None else high)
+    sides = {"x0": ends[0], "x1": ends[1], "y0": at - 0.32, "y1": at + 0.32}
+    return {"type": "rect", "fillcolor": NEUTRAL, "opacity": 0.22, "line": {"width": 0}} | sides
 
 
 def wrapped(label: str) -> str:
