@@ -8,7 +8,7 @@ from typing import Any
 
 from .findings import Findings
 from .lines import MOST, Line, axes, lines, medians, value
-from .section import Figure, Grid, Section, short
+from .section import MOST_LISTED, Figure, Grid, Section, short
 from .steps import memory_mib, step_ms
 from .style import NEUTRAL, layout, legend, logarithmic
 
@@ -115,11 +115,13 @@ def _add(figure: Any, line: Line) -> None:
 
 def _grid(findings: Findings, axis: str, numbers: Sequence[int]) -> Grid:
     rows = []
-    for i in sorted(numbers, key=lambda i: (findings.variants[i], value(findings.records[i], axis) or 0.0)):
+    for i in sorted(
+        numbers[:MOST_LISTED], key=lambda i: (findings.variants[i], value(findings.records[i], axis) or 0.0)
+    ):
         record = findings.records[i]
         m, step, memory = record.metrics, step_ms(record), memory_mib(record)
         ratios = [f"{m[name]:.2f}" if i in findings.told_set else "" for name in ("ratio", "ratio_low", "ratio_high")]
         others = ["" if number is None else short(number) for number in (step, memory)]
         place = value(record, axis)
         rows.append([findings.full_name(i), "" if place is None else f"{place:g}", *ratios, *others])
-    return Grid(["cell", axis, "ratio", "low", "high", "step ms", "MiB"], rows)
+    return Grid(["cell", axis, "ratio", "low", "high", "step ms", "MiB"], rows, len(numbers))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ..views.plural import plural
 from .findings import Findings
-from .section import Figure, Grid, Section
+from .section import MOST_LISTED, Figure, Grid, Section
 from .style import NEUTRAL, colour, layout, legend, symbol
 
 _READING = (
@@ -93,7 +93,7 @@ def _figure(findings: Findings, counted: Sequence[int]) -> Figure:
 
 def _grid(findings: Findings, counted: Sequence[int]) -> Grid:
     rows = []
-    for i in counted:
+    for i in counted[:MOST_LISTED]:
         m, phases = findings.records[i].metrics, findings.records[i].phases
         multiplies = [phases[name].matmuls for name in ("forward", "backward")]
         rows.append(
@@ -107,4 +107,4 @@ def _grid(findings: Findings, counted: Sequence[int]) -> Grid:
         )
     columns = ["workload", "variant", "measured", "low", "high", "by FLOPs", "measured / FLOPs"]
     rates = ["multiplies forward", "multiplies backward", "GFLOP/s forward", "GFLOP/s backward"]
-    return Grid([*columns, *rates], rows)
+    return Grid([*columns, *rates], rows, len(counted))

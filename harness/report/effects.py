@@ -14,7 +14,7 @@ from ..records.record import Record
 from ..views.labels import Facts, written
 from .findings import Findings
 from .forest import Row, forest
-from .section import MOST_ROWS, Figure, Grid, Section
+from .section import MOST_LISTED, MOST_ROWS, Figure, Grid, Section
 from .steps import memory_mib, relative, step_ms
 from .style import colour, symbol
 
@@ -135,7 +135,7 @@ def _row(findings: Findings, effect: Effect) -> Row:
     text = f"{_percent(times.centre)} time"
     text += "" if effect.memory is None else f"<br>{_percent(effect.memory)} MiB"
     name = f"{record.framework} {record.execution}"
-    label = name if len({r.model for r in findings.records}) == 1 else f"{record.model} {name}"
+    label = name if findings.workloads[effect.number] == record.model else f"{findings.workloads[effect.number]} {name}"
     return Row(
         label,
         times.centre,
@@ -150,7 +150,7 @@ def _row(findings: Findings, effect: Effect) -> Row:
 
 def _grid(findings: Findings, effects: Sequence[Effect]) -> Grid:
     rows = []
-    for effect in effects:
+    for effect in effects[:MOST_LISTED]:
         after, before = findings.records[effect.number], findings.records[effect.base]
         ends = [effect.times.low, effect.times.high]
         interval = "" if any(map(math.isnan, ends)) else " to ".join(map(_percent, ends))
@@ -160,4 +160,4 @@ def _grid(findings: Findings, effects: Sequence[Effect]) -> Grid:
             [effect.choice, findings.full_name(effect.base), _percent(effect.times.centre), interval, memory, *ratios]
         )
     columns = ["choice", "compared with", "step time", "95 % interval", "memory", "ratio without", "ratio with"]
-    return Grid(columns, rows)
+    return Grid(columns, rows, len(effects))

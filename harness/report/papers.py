@@ -46,6 +46,7 @@ def markdown_of(findings: Findings, sections: Sequence[Section]) -> str:
 
 
 def _table(grid: Grid) -> list[str]:
-    rows = [" | ".join(cell.replace("|", "/") for cell in row) for row in (grid.columns, *grid.rows)]
+    rows = [" | ".join(cell.replace("|", "/") for cell in row) for row in (grid.columns, *grid.listed)]
     lines = [f"| {row} |" for row in rows]
-    return [lines[0], f"|{'---|' * len(grid.columns)}", *lines[1:]]
+    rest = ["", f"{grid.left_out} more rows are left out; report.csv has every cell."] if grid.left_out else []
+    return [lines[0], f"|{'---|' * len(grid.columns)}", *lines[1:], *rest]

@@ -9,7 +9,7 @@ from ..views.plural import plural
 from ..views.table import by_flops, interval
 from .findings import Findings
 from .forest import Row, forest
-from .section import MOST_ROWS, Figure, Grid, Section
+from .section import MOST_LISTED, MOST_ROWS, Figure, Grid, Section
 from .spread import spread
 from .style import colour, symbol
 
@@ -104,7 +104,7 @@ def _grid(findings: Findings, told: Sequence[int]) -> Grid:
     table = findings.table
     columns = [name for name in table.columns if name != "variant"]
     rows = []
-    for i in told:
+    for i in told[:MOST_LISTED]:
         cells = [f"{cell.text}{cell.marks}" for cell in table.row(i, ["variant", *columns])]
         rows.append([findings.workloads[i], *cells])
-    return Grid(["workload", "variant", *columns], rows)
+    return Grid(["workload", "variant", *columns], rows, len(told))

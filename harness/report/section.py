@@ -12,10 +12,14 @@ MOST_LISTED = 300  # rows of a table on the page; the CSV beside it has all
 
 @dataclass(frozen=True)
 class Grid:
-    """A table as text. The first column has labels, the others numbers or words."""
+    """A table as text. The first column has labels, the others numbers or words.
+
+    `total` is how many rows it would have, if it was made of the first of them only.
+    """
 
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
+    total: int = 0
 
     @property
     def listed(self) -> Sequence[Sequence[str]]:
@@ -25,7 +29,7 @@ class Grid:
     @property
     def left_out(self) -> int:
         """The number of rows that it does not show."""
-        return max(0, len(self.rows) - MOST_LISTED)
+        return max(self.total, len(self.rows)) - len(self.listed)
 
 
 @dataclass(frozen=True)

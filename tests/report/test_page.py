@@ -16,6 +16,7 @@ from harness.records.calibration import assumed
 from harness.records.record import Record, write_json
 from harness.report.findings import Findings
 from harness.report.page import html, sections_of, write
+from harness.report.papers import markdown_of
 from harness.report.section import MOST_LISTED, Section
 
 
@@ -149,3 +150,4 @@ def test_a_large_sweep_shows_spreads_and_the_head_of_its_tables(made: list[Recor
     assert len(ratios.grid.listed) == MOST_LISTED and ratios.grid.left_out == 7 * 60 - MOST_LISTED
     page = html(findings, sections_of(findings))
     assert len(page) < 4_000_000 and f"{7 * 60 - MOST_LISTED} more rows" in page
+    assert len(markdown_of(findings, sections_of(findings)).splitlines()) < 10 * MOST_LISTED
