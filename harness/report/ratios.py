@@ -17,7 +17,7 @@ _READING = (
     "A mark is the measured ratio, its line the 95 % interval; an upright stroke is the ratio by FLOPs; the dotted "
     "line is 2. A pass whose line does not reach 2 surely takes less, or more, than twice as long."
 )
-_NOTE = 900  # characters of a note on the page
+_NOTE = 420  # characters of a note on the page
 
 
 def section(findings: Findings) -> Section | None:
@@ -26,8 +26,15 @@ def section(findings: Findings) -> Section | None:
     if not told:
         return None
     figure = _each(findings, told) if len(told) <= MOST_ROWS else _spreads(findings, told)
-    notes = [text if len(text) <= _NOTE else f"{text[:_NOTE]}…" for text in map(str, findings.table.notes)]
+    notes = [_shortened(str(note)) for note in findings.table.notes]
     return Section("ratio", "Backward over forward", _says(findings, told), [figure], notes)
+
+
+def _shortened(note: str) -> str:
+    """Cut a note that goes through many cells; the terminal has all of it."""
+    if len(note) <= _NOTE:
+        return note
+    return f"{note[:_NOTE].rpartition(';')[0] or note[:_NOTE]}; and so on (make show names all)"
 
 
 def _says(findings: Findings, told: Sequence[int]) -> list[str]:
