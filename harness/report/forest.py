@@ -100,7 +100,7 @@ def forest(groups: Mapping[str, Sequence[Row]], axis: str, line: float, right: i
             y=[at for at, _ in expected],
             mode="markers",
             marker={"symbol": "line-ns", "size": 17, "line": {"width": 2.5, "color": NEUTRAL}},
-            hovertext=[f"{row.label}: {row.expected:.2f} by FLOPs" for _, row in expected],
+            hovertext=[f"{row.label}: {row.expected:.3g} expected" for _, row in expected],
             hoverinfo="text",
         )
     texts = [{"text": f"<b>{heading}</b>", "x": 0, "y": at + 0.45, "yanchor": "top"} for at, heading in headings]

@@ -13,7 +13,7 @@ from .style import NEUTRAL
 
 _COLOURS = {Ruling.HOLDS: "#159e78", Ruling.FAILS: "#d6453d", Ruling.CANNOT_TELL: NEUTRAL}
 _READING = (
-    "The grey band is what a prediction allows, a mark what was found, with its 95 % interval if it was timed. Green "
+    "The grey band, or upright stroke, is what a prediction allows, a mark what was found, with its 95 % interval if it was timed. Green "
     "holds, red fails, grey cannot be told."
 )
 
@@ -43,7 +43,8 @@ def _row(finding: Finding) -> Row:
     colour = _COLOURS[finding.ruling or Ruling.CANNOT_TELL]
     label = " ".join([finding.variant, *at])
     hover = f"{finding}<br>predicted: {text.band(finding.band)}<br>{finding.ruling}"
-    return Row(label, centre, low, high, f"{centre:.3g}", colour, hover=hover, band=finding.band)
+    exact = finding.band[0] if finding.band[0] == finding.band[1] else None
+    return Row(label, centre, low, high, f"{centre:.3g}", colour, hover=hover, expected=exact, band=finding.band)
 
 
 def _line(study: StudyVerdict) -> float:
