@@ -13,8 +13,8 @@ from .style import NEUTRAL
 
 _COLOURS = {Ruling.HOLDS: "#159e78", Ruling.FAILS: "#d6453d", Ruling.CANNOT_TELL: NEUTRAL}
 _READING = (
-    "The grey band, or upright stroke, is what a prediction allows, a mark what was found, with its 95 % interval if it was timed. Green "
-    "holds, red fails, grey cannot be told."
+    "The grey band, or upright stroke, is what a prediction allows, a mark what was found, with its 95 % interval if "
+    "it was timed. Green holds, red fails, grey cannot be told."
 )
 
 
