@@ -8,7 +8,7 @@ BIN   := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-gpu sweep explain show ui track selfcheck compare test test-fast lint format bench parity audit gpu-check clean
+.PHONY: help setup setup-gpu sweep explain show report ui track selfcheck compare test test-fast lint format bench parity audit gpu-check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ explain: $(READY) ## say why a ratio is what it is, op by op: make explain ARGS=
 
 show: $(READY) ## print the findings of the latest sweep again, or of another: make show SWEEP=study/sweep
 	@$(BIN)/python -m harness.commands.show $(SWEEP)
+
+report: $(READY) ## write the page of the latest sweep again, or of another: make report SWEEP=study/sweep
+	@$(BIN)/python -m harness.commands.report $(SWEEP)
 
 ui: $(READY) ## serve MLflow on 127.0.0.1 and print links to the results: make ui PORT=5000
 	@$(BIN)/python -m harness.commands.ui $(PORT)

@@ -24,9 +24,10 @@ FLOORS = (
     ("job",),
     ("measure",),
     ("records",),
-    ("claims",),
+    ("claims", "published"),
     ("config", "views"),
     ("explain",),
+    ("report",),
     ("sweep",),
     ("commands", "gpu_check", "plugins", "selfcheck", "__main__"),
 )

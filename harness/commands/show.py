@@ -14,13 +14,14 @@ from pathlib import Path
 from ..claims.verdicts import verdict_on
 from ..errors import UserError
 from ..explain.flagged import problems
-from ..records.record import Record, read, records
-from ..views.find import latest_folder
+from ..published.place import sentences
+from ..records.record import read, records
+from ..views.find import in_order, latest_folder
 from ..views.terminal import TERMINAL
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Print table, answer, likely kernel problems, and verdicts if the study has a claim. Returns the exit code."""
+    """Print table, answer, likely kernel problems, published ratios, and verdicts on a claim. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="make show", description="Print the findings of a sweep again.")
     parser.add_argument("sweep", nargs="?", default="", help="study/sweep, a study, or a sweep; default: the latest")
     parser.add_argument("--results", type=Path, default=Path("results"))
@@ -34,21 +35,13 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     ended = max(record.created for record in measured)[:16].replace("T", " ")
     TERMINAL.say(f"{folder.parent.name}/{folder.name}, measured until {ended} UTC")
-    ordered = _in_order(measured)
+    ordered = in_order(measured)
     TERMINAL.table(ordered)
-    for problem in problems(folder, ordered):
-        TERMINAL.say(problem)
+    for text in (*problems(folder, ordered), *sentences(ordered)):
+        TERMINAL.say(text)
     if verdict:
         TERMINAL.verdicts(verdict)
     return 0
-
-
-def _in_order(measured: Sequence[Record]) -> list[Record]:
-    """Sort records: workloads as they were measured, and the variants of each by name."""
-    first: dict[str, str] = {}
-    for record in sorted(measured, key=lambda record: record.created):
-        first.setdefault(str(record.workload), record.created)
-    return sorted(measured, key=lambda record: (first[str(record.workload)], record.cell))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ COLUMNS = (
 BYTES = {"fp32": 4, "tf32": 4, "bf16": 2, "bf16_mixed": 2}  # of an element, as multiplies read it
 LEAST_SHARE = 0.01  # of the measured passes: a problem below it is none
 
-_SAYS = {
+SAYS = {
     "flops": "FLOPs",
     "mix": "mix of rates",
     "forward": "forward",
@@ -39,7 +39,7 @@ def line(explained: Explained, variant: Variant) -> str:
 
 def _name(factor: Factor, variant: Variant) -> str:
     rest = "unexplained" if variant.execution in ("eager", "by_hand") else "fusion"
-    return _SAYS.get(factor.name, rest)
+    return SAYS.get(factor.name, rest)
 
 
 def _signed(factor: Factor) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..claims.claim import Claim
 from ..claims.judge import judge_study
-from ..claims.verdicts import write
+from ..claims.verdicts import StudyVerdict, write
 from ..errors import first_line
 from ..explain.flagged import problems
 from ..job import Job, Variant
@@ -20,6 +20,8 @@ from ..records.record import Record
 from ..views.mlflow import Tracker
 from ..views.terminal import Terminal
 from .provenance import versions
+
+MOST_REPORTED = 500  # records of a sweep whose page is written at its end; for more it would take longer than 2 s
 
 
 class Publisher:
@@ -80,12 +82,35 @@ def publish_summary(
         verdict = judge_study(claim, records, missing, calibrated)
         write(job.folder, verdict)
         terminal.verdicts(verdict)
+    _report(job, records, missing, verdict, terminal)
     try:
         if records and (tracker := connect(job)):
             tracker.catch_up(job.folder)
             tracker.summarise(records, verdict)
     except Exception as error:  # as in `publish`
         terminal.say(f"MLflow did not take the summary ({first_line(error)}); the records are in {job.folder}")
+
+
+def _report(
+    job: Job, records: Sequence[Record], missing: Sequence[str], verdict: StudyVerdict | None, terminal: Terminal
+) -> None:
+    """Write the page of a sweep and say where it is. Nothing that goes wrong with it is worth ending a sweep for."""
+    if not records:
+        return
+    if len(records) > MOST_REPORTED:
+        terminal.say(
+            f"report: make report SWEEP={job.study}/{job.sweep} writes it; it takes a while for {len(records)}"
+        )
+        return
+    try:
+        from ..report.findings import Findings
+        from ..report.page import write as write_page
+
+        known = calibration.load(job.results, identity(describe()))
+        page = write_page(Findings.of(job.folder, records, known, verdict, missing))
+        terminal.say(f"report: {page}")
+    except Exception as error:  # a page is a view; the records are kept
+        terminal.say(f"the report was not written ({first_line(error)}); the records are in {job.folder}")
 
 
 def connect(job: Job) -> Tracker | None:

@@ -59,11 +59,15 @@ def _left_out(names: Sequence[str]) -> str:
 
 def _where(records: Sequence[Record]) -> str:
     """Name the processors, as a rule one."""
-    places = [
-        r.machine["gpus"][0] if r.device == "cuda" else f"{r.machine['cpu']} with {plural(r.threads, 'thread')}"
-        for r in records
-    ]
-    return " and ".join(dict.fromkeys(places))
+    return " and ".join(dict.fromkeys(map(place, records)))
+
+
+def place(record: Record) -> str:
+    """Name the processor that a record was measured on: a GPU, or a CPU with its threads."""
+    machine = record.machine
+    return (
+        machine["gpus"][0] if record.device == "cuda" else f"{machine['cpu']} with {plural(record.threads, 'thread')}"
+    )
 
 
 def _by_flops(measured: Sequence[Record]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import UserError
@@ -51,6 +52,14 @@ def latest_folder(name: str, results: Path) -> Path:
 def sweep_folders(results: Path) -> list[Path]:
     """List the folders that hold the records of a sweep."""
     return [folder for folder in sorted(results.glob("records/*/*")) if any(records(folder))]
+
+
+def in_order(measured: Sequence[Record]) -> list[Record]:
+    """Sort records: workloads as they were measured, and the variants of each by name."""
+    first: dict[str, str] = {}
+    for record in sorted(measured, key=lambda record: record.created):
+        first.setdefault(str(record.workload), record.created)
+    return sorted(measured, key=lambda record: (first[str(record.workload)], record.cell))
 
 
 def _from_mlflow(experiment: str, results: Path) -> list[Record]:

@@ -158,7 +158,7 @@ class Table:
         wide = any(interval(record) == _UNTOLD for record in self.records)
         return [
             *map(str, self.notes),
-            *self._failures(),
+            *self.failures(),
             *in_common(self.records),
             "all variants: " + ", ".join(written(self.shared)) if self.shared else "",
             f"{_UNTOLD}: the ends of the interval differ by more than a factor of {TELLS_NOTHING:g}" if wide else "",
@@ -167,7 +167,7 @@ class Table:
             *dict.fromkeys(record.floor for record in self.records),
         ]
 
-    def _failures(self) -> list[str]:
+    def failures(self) -> list[str]:
         """Write a line for each reason why variants have no numbers."""
         by_reason: dict[tuple[str, str], list[str]] = {}
         for name, record in zip(self.names, self.records, strict=True):

@@ -184,3 +184,22 @@ def test_a_summary_that_mlflow_does_not_take_is_said(
     monkeypatch.setattr(publish, "connect", lambda job: Away())
     publish_summary(job, None, [record()], [], terminal)
     assert f"MLflow did not take the summary (the server is away); the records are in {job.folder}" in screen.getvalue()
+
+
+def test_a_sweep_ends_with_the_path_of_its_page(
+    job: Job, terminal: Terminal, screen: io.StringIO, record: Callable[..., Record]
+) -> None:
+    record().write(job.folder)
+    publish_summary(replace(job, tracking=Tracking(None)), None, [record()], [], terminal)
+    assert f"report: {job.folder / 'report.html'}" in screen.getvalue()
+    assert "1.81" in (job.folder / "report.html").read_text()
+
+
+def test_a_page_that_cannot_be_written_ends_no_sweep(
+    job: Job, terminal: Terminal, screen: io.StringIO, record: Callable[..., Record]
+) -> None:
+    (job.folder / "report.html").mkdir(parents=True)
+    publish_summary(replace(job, tracking=Tracking(None)), None, [record()], [], terminal)
+    assert (
+        f"the report was not written ([Errno 21] Is a directory: '{job.folder / 'report.html'}')" in screen.getvalue()
+    )
