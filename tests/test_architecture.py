@@ -24,7 +24,7 @@ FLOORS = (
     ("measure",),
     ("records",),
     ("claims",),
-    ("config", "views"),
+    ("cluster", "config", "views"),
     ("explain",),
     ("sweep",),
     ("commands", "gpu_check", "plugins", "selfcheck", "__main__"),

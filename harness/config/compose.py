@@ -41,7 +41,7 @@ def job_from(config: DictConfig) -> Job:
 
 
 def requested(
-    overrides: Overrides, compose: Callable[[Overrides], DictConfig], parser: OverridesParser
+    overrides: Overrides, compose: Callable[[Overrides], DictConfig], parser: OverridesParser, here: bool = True
 ) -> Iterator[Requested]:
     """Expand a command into the jobs that it requests, in order.
 
@@ -49,6 +49,7 @@ def requested(
         overrides: as the user typed them.
         compose: composes the config of overrides that have no swept values.
         parser: Hydra's parser of overrides.
+        here: whether the jobs run on this machine.
 
     Raises:
         UserError: a job is not valid; Hydra raises its own exceptions for overrides and configs.
@@ -56,17 +57,17 @@ def requested(
     for single in combinations(overrides, parser):
         study = _study_of(single)
         config = _composed(single, compose)
-        job = job_of(config)  # this checks the whole config, including its `jobs`
+        job = job_of(config, here)  # this checks the whole config, including its `jobs`
         if not config["jobs"]:
             yield Requested(single, study, job, _claim(config))
         for line in config["jobs"]:
             merged = _merged(line, single)
             if _study_of(merged) != study:  # that study has lines of its own
-                yield from requested(merged, compose, parser)
+                yield from requested(merged, compose, parser, here)
                 continue
             for combination in combinations(merged, parser):
                 config = _composed(combination, compose)
-                yield Requested(combination, study, job_of(config), _claim(config))
+                yield Requested(combination, study, job_of(config, here), _claim(config))
 
 
 def _composed(overrides: Overrides, compose: Callable[[Overrides], DictConfig]) -> dict[str, Any]:

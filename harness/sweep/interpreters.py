@@ -25,6 +25,11 @@ def interpreter(job: Job, framework: str) -> str:
     return job.frameworks[framework].interpreters.get(job.device.name) or sys.executable
 
 
+def is_here(job: Job, framework: str) -> bool:
+    """Return True if the Python that runs a framework is on this machine."""
+    return shutil.which(interpreter(job, framework)) is not None
+
+
 def lacking(job: Job, framework: str) -> str:
     """Say why a framework cannot be measured on the job's device, and what to do; empty if it is installed."""
     return _lacking(framework, interpreter(job, framework), job.device.name)

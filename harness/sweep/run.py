@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from ..claims import text as claim_text
@@ -84,12 +85,18 @@ def _measure(job: Job, todo: Mapping[Variant, str], described: dict[str, Any], t
                 )
 
 
-def sum_up(sweep: Sweep, terminal: Terminal) -> int:
-    """Show the summary of a finished sweep. Returns its exit code: 0 if every cell is ok or unsupported, else 1."""
+def sum_up(sweep: Sweep, terminal: Terminal, lost: Mapping[str, str] = MappingProxyType({})) -> int:
+    """Show the summary of a finished sweep. Returns its exit code: 0 if every cell is ok or unsupported, else 1.
+
+    `lost` has a sentence for each cell whose job ended without measuring it.
+    """
     job = sweep.jobs[0]
     records, missing = [], []
     for cell in sweep.cells:
         path = job.folder / f"{cell}.json"
+        if cell in lost:
+            missing.append(lost[cell])
+            continue
         try:
             records.append(read(path))
         except UserError as error:
