@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import hashlib
 import importlib.util
+import io
 import itertools
 import re
 import shutil
@@ -83,8 +85,9 @@ class _Submitit:
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         """Prepare; nothing is submitted. `settings` are the resolved values of `hydra.launcher`."""
+        ours = {key: value for key, value in settings.items() if key not in _OTHER and value is not None}
+        self.parameters = {k if k in _COMMON else f"{self.name}_{k}": value for k, value in ours.items()}
         self._folder = str(settings["submitit_folder"])
-        self._settings = {key: value for key, value in settings.items() if key not in _OTHER and value is not None}
         self._logs: dict[str, Path] = {}
         self._submitted: list[Any] = []
 
@@ -93,14 +96,13 @@ class _Submitit:
         import submitit  # takes a while, and only a cluster needs it
         from submitit.core.utils import FailedJobError
 
-        parameters = {k if k in _COMMON else f"{self.name}_{k}": value for k, value in self._settings.items()}
         jobs = []
         for name, group in itertools.groupby(tasks, key=lambda task: task.name):
             of_sweep = list(group)
             columns = zip(*[(task.folder, task.device, task.overrides) for task in of_sweep], strict=True)
             try:
                 executor = submitit.AutoExecutor(folder=self._folder, cluster=self.name)
-                executor.update_parameters(name=name, stderr_to_stdout=True, **parameters)
+                executor.update_parameters(name=name, stderr_to_stdout=True, **self.parameters)
                 jobs += executor.map_array(node.measure, *columns)
             except (FailedJobError, NameError, TypeError, ValueError) as error:
                 lines = [line.strip() for line in str(error).splitlines() if line.strip()]
@@ -158,7 +160,7 @@ class Slurm(_Submitit):
 
     def submit(self, tasks: Sequence[Task]) -> list[str]:
         """As its base does."""
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):  # what sbatch says is in the error
             warnings.simplefilter("ignore")
             return super().submit(tasks)
 
@@ -178,12 +180,10 @@ class Slurm(_Submitit):
         asked = ["scontrol", "--oneliner", "show", "job", job]
         told = subprocess.run(asked, capture_output=True, text=True, check=False).stdout
         state, nodes = (re.search(rf" {key}=(\S+)", told) for key in ("JobState", "NodeList"))
-        if not (state and nodes):
-            return super().end(job)
-        if nodes[1] == "(null)":
-            return End(f"{state[1]} before it began")
         logged = super().end(job)
-        return replace(logged, how=f"{state[1]} on {nodes[1]}, {logged.how}")
+        if state and nodes and nodes[1] != "(null)":
+            return replace(logged, how=f"{state[1]} on {nodes[1]}; {logged.how}")
+        return End("it was cancelled before it began") if logged.blind else logged
 
 
 def queue_of(settings: Mapping[str, Any]) -> Queue | None:

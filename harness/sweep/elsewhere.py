@@ -68,6 +68,7 @@ def measure_elsewhere(
     ]
     before = {path: _version(path) for r in submitted for path in map(r.job.path, todo_by_job[id(r.job)])}
     lost: dict[str, str] = {}
+    terminal.later_s.clear()  # jobs run beside each other
     blind: list[str] = []
 
     def ended(index: int, number: str) -> None:

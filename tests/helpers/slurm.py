@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.helpers.processes import eventually
 
-PROGRAMS = {"munged": "munge", "mungekey": "munge", "slurmctld": "slurm-wlm", "slurmd": "slurm-wlm", "sbatch": "slurm-wlm"}
+PACKAGES = {"munge": ("munged", "mungekey"), "slurm-wlm": ("slurmctld", "slurmd", "sbatch")}  # Debian's
 
 _CONFIG = """
 ClusterName=twofold
@@ -50,7 +50,8 @@ def lacking() -> str:
     """Say why there can be no SLURM here; empty if there can."""
     if os.getuid():
         return "a SLURM of its own needs root"
-    packages = {package for program, package in PROGRAMS.items() if shutil.which(program, path=_path()) is None}
+    programs = {program: package for package, of_it in PACKAGES.items() for program in of_it}
+    packages = {package for program, package in programs.items() if shutil.which(program, path=_path()) is None}
     return f"not installed: apt-get install {' '.join(sorted(packages))}" if packages else ""
 
 
@@ -61,12 +62,14 @@ class Slurm:
 
     def __init__(self, folder: Path):
         self.folder = folder
+        self.hidden = folder / "hidden"  # what is in it no node sees
         self.environment = os.environ | {"SLURM_CONF": str(folder / "slurm.conf"), "PATH": _path()}
         self._daemons: list[subprocess.Popen[bytes]] = []
 
-    def start(self, hidden: Path | None = None) -> None:
-        """Start all daemons, and wait until the nodes are idle. `hidden` is a folder that no node sees."""
+    def start(self) -> None:
+        """Start all daemons, and wait until the nodes are idle."""
         (self.folder / "state").mkdir(parents=True)
+        self.hidden.mkdir()
         ports = _free_ports(1 + len(self.NODES))
         nodes = [
             f"NodeName={name} NodeHostname={platform.node()} NodeAddr=127.0.0.1 Port={port} CPUs=1 State=UNKNOWN"
@@ -84,11 +87,8 @@ class Slurm:
         eventually(Path(f"{munge}.socket").exists)
         self._start("slurmctld", "-D")
         for name in self.NODES:
-            slurmd = ["slurmd", "-D", "-N", name]
-            if hidden:
-                hide = 'mount -t tmpfs none "$0" && exec "$@"'
-                slurmd = ["unshare", "--mount", "sh", "-c", hide, str(hidden), *slurmd]
-            self._start(*slurmd)
+            hide = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none "$0" && exec "$@"', str(self.hidden)]
+            self._start(*hide, "slurmd", "-D", "-N", name)
         eventually(lambda: self.ask("sinfo", "--noheader", "--format=%T %D").split() == ["idle", str(len(self.NODES))])
 
     def ask(self, *command: str) -> str:
