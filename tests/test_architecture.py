@@ -109,7 +109,15 @@ def importers(package, folder="harness"):
 
 
 def test_only_the_entry_points_know_hydra():
-    names = ("__main__", "config.compose", "errors", "gpu_check.__main__", "selfcheck.processes", "sweep.sweeper")
+    names = (
+        "__main__",
+        "config.compose",
+        "config.composer",
+        "errors",
+        "gpu_check.__main__",
+        "selfcheck.processes",
+        "sweep.sweeper",
+    )
     entry_points = {f"harness.{name}" for name in names}
     assert importers("hydra") | importers("omegaconf") <= entry_points
     assert not importers("hydra", "adapters")

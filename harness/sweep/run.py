@@ -20,7 +20,7 @@ from ..measure.machine.resources import cpus
 from ..measure.protocol import Failure, Outcome
 from ..measure.trial import Conditions, Launch, Measured, run_trial
 from ..paths import cache_folder, temporary_folder
-from ..records.record import read
+from ..records.record import read, read_head
 from ..views.plural import plural
 from ..views.terminal import Terminal
 from .interpreters import interpreter, lacking
@@ -98,7 +98,7 @@ def sum_up(sweep: Sweep, terminal: Terminal, lost: Mapping[str, str] = MappingPr
             missing.append(lost[cell])
             continue
         try:
-            records.append(read(path))
+            records.append(read(path) if sweep.claim else read_head(path))  # only a claim asks for samples
         except UserError as error:
             missing.append(str(error) if path.exists() else f"{cell} was planned and has no record")
     publish_summary(job, sweep.claim, records, missing, terminal)

@@ -93,7 +93,7 @@ def test_what_an_earlier_command_has_in_the_queue_is_awaited_and_not_submitted_a
     first = sweep.start(*command, fake="sleepy")
     begun(sweep)
     first.kill()
-    first.communicate()
+    first.wait()
     code, printed = sweep.run(*command, fake="sleepy")
     assert code == 0, printed
     assert "jobs of an earlier command are still in the queue" in printed
