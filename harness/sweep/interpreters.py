@@ -27,7 +27,7 @@ def interpreter(job: Job, framework: str) -> str:
 
 def is_here(job: Job, framework: str) -> bool:
     """Return True if the Python that runs a framework is on this machine."""
-    return shutil.which(interpreter(job, framework)) is not None
+    return _exists(interpreter(job, framework))
 
 
 def lacking(job: Job, framework: str) -> str:
@@ -46,6 +46,11 @@ def framework_version(framework: str, python: str) -> str | None:
         [python, "-c", _ASK_VERSION.format(framework)], capture_output=True, text=True, timeout=60, check=False
     )
     return completed.stdout.strip() if completed.returncode == 0 else None
+
+
+@cache
+def _exists(python: str) -> bool:
+    return shutil.which(python) is not None
 
 
 @cache

@@ -1,7 +1,8 @@
 """How far the planning goes: 100,000 cells over 500 nodes that fail and are preempted, in simulation.
 
-`python -m tests.bench.cluster [CELLS]`, in processor seconds, which do not depend on what else runs here. Commands, plans, submission and gathering are the harness's own; the queue is a
-simulated one, whose jobs write records without measuring anything. The same command comes again until nothing is left.
+`python -m tests.bench.cluster [CELLS]` counts processor seconds, whatever else runs here. Commands, plans, submission
+and gathering are the harness's own; the queue is a simulated one, whose jobs write records without measuring anything.
+The same command comes again until nothing is left.
 """
 
 from __future__ import annotations
