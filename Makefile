@@ -3,6 +3,7 @@ PYTHON ?= python3
 STUDY  ?= default
 ARGS   ?=
 PORT   ?= 5000
+CLUSTER ?=
 
 BIN   := .venv/bin
 READY := .venv/.ready
@@ -36,8 +37,8 @@ setup-gpu: $(READY) ## create one CUDA environment per framework (they cannot sh
 	    --disable-pip-version-check "$$package" "$$(grep '^numpy==' requirements.lock)" || exit 1; \
 	done
 
-sweep: $(READY) ## measure a study, or resume it: make sweep STUDY=default ARGS="key=value redo=all ..."
-	@$(BIN)/python -m harness -m study=$(STUDY) $(ARGS)
+sweep: $(READY) ## measure a study, or resume it: make sweep STUDY=default ARGS="key=value redo=all ..." [CLUSTER=slurm]
+	@$(BIN)/python -m harness -m study=$(STUDY) $(if $(CLUSTER),hydra/launcher=submitit_$(CLUSTER)) $(ARGS)
 
 explain: $(READY) ## say why a ratio is what it is, op by op: make explain ARGS="model=resnet18"
 	@$(BIN)/python -m harness explain=true $(ARGS)

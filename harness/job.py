@@ -34,7 +34,10 @@ class Variant:
 
 @dataclass(frozen=True)
 class Device:
-    """The device to run on: `cpu` or `cuda`, number of threads, and handling of freed memory (see `conf/device/`)."""
+    """The device to run on: `cpu` or `cuda`, number of threads, and handling of freed memory (see `conf/device/`).
+
+    Zero threads stand for every CPU of a cluster's node, where a sweep is planned that runs there.
+    """
 
     name: str
     threads: int

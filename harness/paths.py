@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import platform
 import shutil
 import tempfile
 from pathlib import Path
@@ -25,10 +26,18 @@ def temporary_folder() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="twofold-", suffix=f".{os.getpid()}")
 
 
+def draft(path: Path) -> Path:
+    """Name the file that is written before it replaces `path`; no other process, on any machine, writes that one."""
+    return path.with_name(f".{path.name}.{platform.node()}.{os.getpid()}")
+
+
 def remove_leftovers(results: Path, records: Path) -> None:
-    """Delete temporary folders, half-written records and half-made databases whose process is no longer running."""
+    """Delete temporary folders, half-written records and half-made databases whose process is no longer running.
+
+    The records' folder may be shared: what processes on other machines are writing stays.
+    """
     temporary = Path(tempfile.gettempdir()).glob("twofold-*.*")
-    for path in (*temporary, *results.glob(".mlflow-*.*"), *records.glob(".*.json.*")):
+    for path in (*temporary, *results.glob(".mlflow-*.*"), *records.glob(f".*.json.{platform.node()}.*")):
         owner = path.suffix[1:]
         if owner.isdigit() and not Path(f"/proc/{owner}").exists():
             shutil.rmtree(path, ignore_errors=True)

@@ -25,7 +25,7 @@ FLOORS = (
     ("measure",),
     ("records",),
     ("claims", "published"),
-    ("config", "views"),
+    ("cluster", "config", "views"),
     ("explain",),
     ("report",),
     ("sweep",),
@@ -111,7 +111,15 @@ def importers(package: str, folder: str = "harness") -> set[str]:
 
 
 def test_only_the_entry_points_know_hydra() -> None:
-    names = ("__main__", "config.compose", "errors", "gpu_check.__main__", "selfcheck.processes", "sweep.sweeper")
+    names = (
+        "__main__",
+        "config.compose",
+        "config.composer",
+        "errors",
+        "gpu_check.__main__",
+        "selfcheck.processes",
+        "sweep.sweeper",
+    )
     entry_points = {f"harness.{name}" for name in names}
     assert importers("hydra") | importers("omegaconf") <= entry_points
     assert not importers("hydra", "adapters")

@@ -12,18 +12,17 @@ from itertools import product
 from typing import Any, NamedTuple
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.errors import ConfigCompositionException
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf import DictConfig
 
 from ..claims.claim import Claim
 from ..errors import UserError
 from ..job import Job
 from .claim import claim_of
+from .composer import Composer, Overrides, resolved
 from .job import job_of
 from .unknown_key import no_such_key
-
-Overrides = tuple[str, ...]
 
 
 class Requested(NamedTuple):
@@ -37,11 +36,11 @@ class Requested(NamedTuple):
 
 def job_from(config: DictConfig) -> Job:
     """Build the checked job of a composed config. Raises UserError."""
-    return job_of(_plain(config))
+    return job_of(resolved(config)[0])
 
 
 def requested(
-    overrides: Overrides, compose: Callable[[Overrides], DictConfig], parser: OverridesParser
+    overrides: Overrides, compose: Callable[[Overrides], DictConfig], parser: OverridesParser, here: bool = True
 ) -> Iterator[Requested]:
     """Expand a command into the jobs that it requests, in order.
 
@@ -49,32 +48,38 @@ def requested(
         overrides: as the user typed them.
         compose: composes the config of overrides that have no swept values.
         parser: Hydra's parser of overrides.
+        here: whether the jobs run on this machine.
 
     Raises:
         UserError: a job is not valid; Hydra raises its own exceptions for overrides and configs.
     """
-    for single in combinations(overrides, parser):
+    yield from _requested(overrides, Composer(compose, parser), here)
+
+
+def _requested(overrides: Overrides, composer: Composer, here: bool) -> Iterator[Requested]:
+    """Expand a command into the jobs that it requests, as `requested` does."""
+    for single in _combinations(overrides, composer.parse):
         study = _study_of(single)
-        config = _composed(single, compose)
-        job = job_of(config)  # this checks the whole config, including its `jobs`
+        config = _composed(single, composer)
+        job = job_of(config, here)  # this checks the whole config, including its `jobs`
         if not config["jobs"]:
             yield Requested(single, study, job, _claim(config))
         for line in config["jobs"]:
             merged = _merged(line, single)
             if _study_of(merged) != study:  # that study has lines of its own
-                yield from requested(merged, compose, parser)
+                yield from _requested(merged, composer, here)
                 continue
-            for combination in combinations(merged, parser):
-                config = _composed(combination, compose)
-                yield Requested(combination, study, job_of(config), _claim(config))
+            for combination in _combinations(merged, composer.parse):
+                config = _composed(combination, composer)
+                yield Requested(combination, study, job_of(config, here), _claim(config))
 
 
-def _composed(overrides: Overrides, compose: Callable[[Overrides], DictConfig]) -> dict[str, Any]:
+def _composed(overrides: Overrides, composer: Composer) -> dict[str, Any]:
     """Compose plain values. Raises UserError for a key that does not exist, where Hydra advises to append it."""
     try:
-        return _plain(compose(overrides))
+        return composer.plain(overrides)
     except ConfigCompositionException as error:
-        raise mistaken_key(error, overrides, compose) from error
+        raise mistaken_key(error, overrides, composer.compose) from error
 
 
 def mistaken_key(error: Exception, overrides: Overrides, compose: Callable[[Overrides], DictConfig]) -> Exception:
@@ -84,13 +89,22 @@ def mistaken_key(error: Exception, overrides: Overrides, compose: Callable[[Over
     if unknown is None or not typed:
         return error
     others = tuple(override for override in overrides if override not in typed)
-    return UserError(no_such_key(typed[0], unknown[1], _composed(others, compose)))
+    try:
+        config, _ = resolved(compose(others))
+    except ConfigCompositionException as another:
+        return mistaken_key(another, others, compose)
+    return UserError(no_such_key(typed[0], unknown[1], config))
 
 
 def combinations(overrides: Sequence[str], parser: OverridesParser) -> list[Overrides]:
     """List every combination of the swept values, the last varying fastest. Raises UserError for a numeric interval."""
+    return _combinations(overrides, lambda override: parser.parse_overrides([override])[0])
+
+
+def _combinations(overrides: Sequence[str], parse: Callable[[str], Override]) -> list[Overrides]:
+    """List combinations, as `combinations` does."""
     choices: dict[str, list[str]] = {}
-    for override in parser.parse_overrides(list(overrides)):
+    for override in map(parse, overrides):
         key = override.get_key_element()
         if not override.is_sweep_override():
             choices[key] = [str(override.input_line)]
@@ -124,15 +138,3 @@ def _key(override: str) -> str:
 def _claim(config: dict[str, Any]) -> Claim | None:
     """Build the claim of a config's study; None if it has none. Raises UserError."""
     return None if config["claim"] is None else claim_of(config["claim"])
-
-
-def _plain(config: DictConfig) -> dict[str, Any]:
-    """Resolve the config, without the part that is Hydra's own, into plain values. Raises UserError."""
-    try:
-        ours = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
-        plain = OmegaConf.to_container(ours, resolve=True, throw_on_missing=True)
-    except OmegaConfBaseException as error:
-        why = str(error).splitlines()[0]
-        raise UserError(f"{error.full_key}: the configuration does not resolve ({why})") from error
-    assert isinstance(plain, dict)
-    return {str(key): value for key, value in plain.items()}

@@ -10,15 +10,23 @@ from ..workload.workload import Workload
 from . import schema
 
 
-def present(requested: schema.Device, workload: Workload) -> Device:
-    """Decide the device's name and number of threads. Raises UserError if this machine lacks what is requested."""
+def present(requested: schema.Device, workload: Workload, here: bool) -> Device:
+    """Decide the device's name and number of threads. Raises UserError if this machine lacks what is requested.
+
+    If the job is to run on another machine (not `here`), that one checks what it has. The number of threads is then 0
+    unless it is requested.
+    """
     name = requested.name
+    if name == "auto" and not here:
+        raise UserError("device=auto: what a cluster's nodes have is not known here; choose device=cpu or device=cuda")
     if name == "auto":
         name = "cuda" if gpus() else "cpu"
-    if name == "cuda" and not gpus():
+    if name == "cuda" and here and not gpus():
         raise UserError("device=cuda: no NVIDIA GPU answers here (its driver lists none); choose device=cpu")
     if name == "cpu" and workload.precision == "tf32":
         raise UserError("precision=tf32: TF32 needs a GPU with tensor cores; choose precision=fp32 or device=cuda")
+    if not here:
+        return Device(name, requested.threads or 0, requested.memory)
     _check_memory(workload)
     cpu_count = len(cpus())
     threads = requested.threads or cpu_count

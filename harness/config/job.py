@@ -18,15 +18,18 @@ from .schema import Config
 from .validate import file_name, listed, one_of, validated
 
 
-def job_of(config: Mapping[str, Any]) -> Job:
-    """Build the job that the plain values of a resolved config describe. Raises UserError for the first invalid one."""
+def job_of(config: Mapping[str, Any], here: bool = True) -> Job:
+    """Build the job that the plain values of a resolved config describe. Raises UserError for the first invalid one.
+
+    `here` tells that it runs on this machine, which must have what it needs.
+    """
     settings = validated(Config, config)
     workload = _workload(settings)
     return Job(
         study=settings.study.name,
         sweep=settings.sweep,
         workload=workload,
-        device=present(settings.device, workload),
+        device=present(settings.device, workload, here),
         variants=_variants(settings.variants, settings.frameworks, _choices(settings.choices)),
         measure=settings.measure,
         tracking=settings.tracking,

@@ -14,8 +14,10 @@ from adapters.base import Choices
 
 from ..errors import UserError
 from ..job import Variant
+from ..paths import draft
 from .metrics import SCHEMA
 
+MACHINE = "machine.json"  # is beside the records of a sweep that ran on a cluster: the kind of its nodes
 VERDICTS = "verdicts.json"  # is beside the records of a study that has a claim
 EXPLAINED = ".explain.json"  # ends the name of the file beside a record that says why its ratio is what it is
 _HEAD_BYTES = 2**17  # more than the largest record without its samples
@@ -124,21 +126,21 @@ _FIELDS = {entry.name for entry in fields(Record)}
 
 def write_json(path: Path, data: dict[str, Any]) -> None:
     """Replace the file atomically: readers see either the old content or the new. Raises UserError if it cannot."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    written = draft(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with draft.open("w") as file:
+        with written.open("w") as file:
             file.write(json.dumps(data, allow_nan=False))
             file.flush()
             os.fsync(file.fileno())
-        draft.replace(path)
+        written.replace(path)
     except OSError as error:
         raise UserError(
             f"{path}: cannot be written ({error.strerror}); free some space or choose results=FOLDER"
         ) from error
     finally:
         with contextlib.suppress(OSError):  # it was renamed, or never created
-            draft.unlink()
+            written.unlink()
 
 
 class NewerSchema(UserError):
@@ -195,4 +197,4 @@ def _unreadable(path: Path, error: OSError) -> UserError:
 def records(folder: Path) -> Iterator[Path]:
     """List the record files in the folder of a sweep, in order of their names."""
     paths = (path for path in sorted(folder.glob("*.json")) if not path.name.endswith(EXPLAINED))
-    return (path for path in paths if path.name != VERDICTS and path.name[0] != ".")
+    return (path for path in paths if path.name not in (MACHINE, VERDICTS) and path.name[0] != ".")

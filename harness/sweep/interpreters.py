@@ -25,6 +25,11 @@ def interpreter(job: Job, framework: str) -> str:
     return job.frameworks[framework].interpreters.get(job.device.name) or sys.executable
 
 
+def is_here(job: Job, framework: str) -> bool:
+    """Return True if the Python that runs a framework is on this machine."""
+    return _exists(interpreter(job, framework))
+
+
 def lacking(job: Job, framework: str) -> str:
     """Say why a framework cannot be measured on the job's device, and what to do; empty if it is installed."""
     return _lacking(framework, interpreter(job, framework), job.device.name)
@@ -41,6 +46,11 @@ def framework_version(framework: str, python: str) -> str | None:
         [python, "-c", _ASK_VERSION.format(framework)], capture_output=True, text=True, timeout=60, check=False
     )
     return completed.stdout.strip() if completed.returncode == 0 else None
+
+
+@cache
+def _exists(python: str) -> bool:
+    return shutil.which(python) is not None
 
 
 @cache

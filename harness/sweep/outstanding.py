@@ -16,12 +16,13 @@ from .provenance import versions
 SUCCESSES = ("ok", "unsupported")  # outcomes that redo=failed leaves alone
 
 
-def outstanding(job: Job, machine: Mapping[str, Any]) -> dict[Variant, str]:
+def outstanding(job: Job, machine: Mapping[str, Any], here: bool = True) -> dict[Variant, str]:
     """List the variants of a job that are still to be measured.
 
     Args:
         job: the job.
-        machine: this machine, as `describe` returns it.
+        machine: the one that measures, as `describe` returns it; empty if it is not known.
+        here: whether it is this one. What another one's own environment adds is not known.
 
     Returns:
         The variants, each mapped to why its earlier record is discarded ("" if there is none).
@@ -36,7 +37,7 @@ def outstanding(job: Job, machine: Mapping[str, Any]) -> dict[Variant, str]:
             reasons[variant] = ""
             continue
         try:
-            why = _why_again(job, variant, read_head(path), machine)
+            why = _why_again(job, variant, read_head(path), machine, here)
         except NewerSchema:
             raise
         except UserError as error:
@@ -46,7 +47,7 @@ def outstanding(job: Job, machine: Mapping[str, Any]) -> dict[Variant, str]:
     return reasons
 
 
-def _why_again(job: Job, variant: Variant, record: Record, machine: Mapping[str, Any]) -> str:
+def _why_again(job: Job, variant: Variant, record: Record, machine: Mapping[str, Any], here: bool) -> str:
     """Say why a record no longer applies to its variant; empty if it does, or if the framework is not installed now."""
     if lacking(job, variant.framework):
         return ""
@@ -56,7 +57,7 @@ def _why_again(job: Job, variant: Variant, record: Record, machine: Mapping[str,
         return f"it was {record.outcome}, and redo=failed"
     if job.redo == "noisy" and record.noise:
         return "of redo=noisy"
-    device = {"threads": job.device.threads, "memory": job.device.memory}
+    device = {"threads": job.device.threads or record.threads, "memory": job.device.memory}
     recorded = _dependencies(
         record.measure, {"threads": record.threads, "memory": record.memory}, record.machine, record.versions
     )
@@ -64,7 +65,9 @@ def _why_again(job: Job, variant: Variant, record: Record, machine: Mapping[str,
     changes = [
         (key, recorded.get(key, "not known"), value) for key, value in current.items() if recorded.get(key) != value
     ]
-    changes += environment.differences(record.environment, environment.that_matters())
+    that_matters = environment.that_matters()
+    differing = environment.differences(record.environment, that_matters)
+    changes += [change for change in differing if here or change[0] in that_matters]
     return "; ".join(f"{key} was {before} and is {after}" for key, before, after in changes)
 
 

@@ -13,18 +13,24 @@ from pathlib import Path
 
 from ..errors import UserError
 from ..job import Job
-from .interpreters import lacking
+from .interpreters import is_here, lacking
 
 _ANSWER_WITHIN_S = 5
 
 
-def check(jobs: Sequence[Job]) -> list[str]:
-    """Check that the jobs can be measured on this machine.
+def check(jobs: Sequence[Job], here: bool = True) -> list[str]:
+    """Check that the jobs can be measured, on this machine or, if not `here`, on a cluster's nodes.
+
+    An interpreter that is not here may be there, and is left to them.
 
     Returns a sentence for each framework that is not installed; its cells will be `unsupported`. Raises UserError if no
     framework is installed, the results folder cannot be written, or MLflow does not answer.
     """
-    absences = [lacking(job, variant.framework) for job in jobs for variant in job.variants]
+    absences = [
+        lacking(job, variant.framework) if here or is_here(job, variant.framework) else ""
+        for job in jobs
+        for variant in job.variants
+    ]
     sentences = list(dict.fromkeys(filter(None, absences)))
     if all(absences):
         raise UserError("; ".join(sentences))

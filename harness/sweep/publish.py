@@ -78,7 +78,8 @@ def publish_summary(
         terminal.say(f"missing: {why}")
     verdict = None
     if claim:
-        calibrated = calibration.load(job.results, identity(describe()))
+        machine = records[0].machine if records else describe()  # a cluster's nodes measured, perhaps
+        calibrated = calibration.load(job.results, identity(machine))
         verdict = judge_study(claim, records, missing, calibrated)
         write(job.folder, verdict)
         terminal.verdicts(verdict)

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from ..claims import text as claim_text
@@ -19,7 +20,7 @@ from ..measure.machine.resources import cpus
 from ..measure.protocol import Failure, Outcome
 from ..measure.trial import Conditions, Launch, Measured, run_trial
 from ..paths import cache_folder, temporary_folder
-from ..records.record import read
+from ..records.record import read, read_head
 from ..views.plural import plural
 from ..views.terminal import Terminal
 from .interpreters import interpreter, lacking
@@ -84,14 +85,20 @@ def _measure(job: Job, todo: Mapping[Variant, str], described: dict[str, Any], t
                 )
 
 
-def sum_up(sweep: Sweep, terminal: Terminal) -> int:
-    """Show the summary of a finished sweep. Returns its exit code: 0 if every cell is ok or unsupported, else 1."""
+def sum_up(sweep: Sweep, terminal: Terminal, lost: Mapping[str, str] = MappingProxyType({})) -> int:
+    """Show the summary of a finished sweep. Returns its exit code: 0 if every cell is ok or unsupported, else 1.
+
+    `lost` has a sentence for each cell whose job ended without measuring it.
+    """
     job = sweep.jobs[0]
     records, missing = [], []
     for cell in sweep.cells:
         path = job.folder / f"{cell}.json"
+        if cell in lost:
+            missing.append(lost[cell])
+            continue
         try:
-            records.append(read(path))
+            records.append(read(path) if sweep.claim else read_head(path))  # only a claim asks for samples
         except UserError as error:
             missing.append(str(error) if path.exists() else f"{cell} was planned and has no record")
     publish_summary(job, sweep.claim, records, missing, terminal)

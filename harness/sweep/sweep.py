@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from ..claims.claim import Claim
+from ..cluster.node import agreed_machine
 from ..config.compose import Requested
 from ..errors import UserError
 from ..job import Job, Variant
@@ -25,13 +27,17 @@ from .outstanding import outstanding
 
 @dataclass(frozen=True)
 class Sweep:
-    """The jobs of one sweep, in order, and the claim of their study. All records are in one folder."""
+    """The jobs of one sweep, in order, and the claim of their study. All records are in one folder.
+
+    `here` tells that this machine measures them, not the nodes of a cluster.
+    """
 
     jobs: tuple[Job, ...]
     claim: Claim | None = None
+    here: bool = True
 
     @classmethod
-    def of(cls, jobs: Sequence[Job], claim: Claim | None = None) -> Sweep:
+    def of(cls, jobs: Sequence[Job], claim: Claim | None = None, here: bool = True) -> Sweep:
         """Make a sweep of jobs. Raises UserError if they do not belong to one sweep, or share a cell."""
         first = jobs[0]
         for job in jobs:
@@ -40,7 +46,7 @@ class Sweep:
                     "study.name, claim, sweep, results, tracking and redo cannot be swept; "
                     "they belong to the sweep itself"
                 )
-        sweep = cls(tuple(jobs), claim)
+        sweep = cls(tuple(jobs), claim, here)
         if duplicates := sorted(cell for cell, count in Counter(sweep.cells).items() if count > 1):
             raise UserError(
                 f"{duplicates[0]} would be measured twice in one sweep; the swept values give the same work"
@@ -70,8 +76,13 @@ class Sweep:
 
         Read this only while holding the device lock. Raises UserError for a record by a newer version of the program.
         """
-        described = describe()
-        return [outstanding(job, described) for job in self.jobs]
+        described = self.machine
+        return [outstanding(job, described, self.here) for job in self.jobs]
+
+    @property
+    def machine(self) -> dict[str, Any]:
+        """The machine that measures, as `describe` returns it; empty if that is a cluster's and none has begun."""
+        return describe() if self.here else agreed_machine(self.folder)
 
     @cached_property
     def earlier(self) -> dict[str, list[Record]]:
@@ -121,7 +132,7 @@ class Sweep:
         return lines
 
 
-def sweeps_of(requests: Sequence[Requested]) -> list[Sweep]:
+def sweeps_of(requests: Sequence[Requested], here: bool = True) -> list[Sweep]:
     """Make one sweep for each study requested. Raises UserError if two would write to the same folder."""
     by_study: dict[str, list[Requested]] = {}
     for request in requests:
@@ -131,7 +142,7 @@ def sweeps_of(requests: Sequence[Requested]) -> list[Sweep]:
         claim = of_study[0].claim
         if any(request.claim != claim for request in of_study):
             raise UserError("claim cannot be swept; it belongs to the study itself")
-        sweeps.append(Sweep.of([request.job for request in of_study], claim))
+        sweeps.append(Sweep.of([request.job for request in of_study], claim, here))
     for folder, count in Counter(sweep.folder for sweep in sweeps).items():
         if count > 1:
             raise UserError(f"study.name: {count} studies would write to {folder}; leave it out, or start one study")

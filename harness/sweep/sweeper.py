@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -11,12 +11,15 @@ from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
-from ..config.compose import Overrides, Requested, requested
+from ..cluster.queue import queue_of
+from ..config.compose import Requested, requested
+from ..config.composer import Overrides
 from ..views.plural import duration
 from ..views.terminal import TERMINAL
 from . import preflight
+from .elsewhere import measure_elsewhere, sole_use
 from .lock import device_lock
 from .run import digest, sum_up
 from .sweep import Sweep, announce, forecast_of, sweeps_of
@@ -31,22 +34,33 @@ class StudySweeper(Sweeper):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self.config, self.loader = config, hydra_context.config_loader
+        settings = OmegaConf.to_container(config.hydra.launcher, resolve=True)
+        assert isinstance(settings, dict)
+        self.queue = queue_of({str(key): value for key, value in settings.items()})
         self.launcher: Launcher = Plugins.instance().instantiate_launcher(hydra_context, task_function, config)
 
     def sweep(self, arguments: list[str]) -> None:
         """Measure the outstanding variants of everything that the command requests."""
-        requests = list(requested(tuple(arguments), self._compose, OverridesParser.create(config_loader=self.loader)))
-        sweeps = sweeps_of(requests)
-        for absence in preflight.check([request.job for request in requests]):
+        parser = OverridesParser.create(config_loader=self.loader)
+        elsewhere = self.queue is not None
+        requests = list(requested(tuple(arguments), self._compose, parser, here=not elsewhere))
+        sweeps = sweeps_of(requests, here=not elsewhere)
+        for absence in preflight.check([request.job for request in requests], here=not elsewhere):
             TERMINAL.say(f"{absence} (its cells are unsupported; what was measured of it before is kept)")
         # With another launcher, each job locks the device that it runs on.
         here = self.config.hydra.launcher._target_ == _HERE
-        with device_lock(requests[0].job.device.name, TERMINAL.say) if here else nullcontext():
+        lock = device_lock(requests[0].job.device.name, TERMINAL.say) if here else nullcontext()
+        lost: Mapping[str, str] = {}
+        with sole_use(self.queue, sweeps, TERMINAL.say) if self.queue else lock:
             announce(sweeps, TERMINAL)
             start = time.monotonic()
-            with TERMINAL.progress.running(forecast_of(sweeps).seconds):
-                self._launch(sweeps, requests, here)
-            code = self._sum_up(sweeps, time.monotonic() - start)
+            if self.queue:
+                folder = str(self.config.hydra.sweep.dir)
+                lost = measure_elsewhere(self.queue, sweeps, requests, folder, TERMINAL)
+            else:
+                with TERMINAL.progress.running(forecast_of(sweeps).seconds):
+                    self._launch(sweeps, requests, here)
+            code = self._sum_up(sweeps, time.monotonic() - start, lost)
         if code:
             raise SystemExit(code)
 
@@ -67,11 +81,11 @@ class StudySweeper(Sweeper):
             for finished in self.launcher.launch(batch, initial_job_idx=number):
                 _ = finished.return_value  # raises the job's exception
 
-    def _sum_up(self, sweeps: Sequence[Sweep], seconds: float) -> int:
+    def _sum_up(self, sweeps: Sequence[Sweep], seconds: float, lost: Mapping[str, str]) -> int:
         """Show the summary of every sweep. Returns the exit code."""
-        if (planned := forecast_of(sweeps)).seconds:
+        if not self.queue and (planned := forecast_of(sweeps)).seconds:
             TERMINAL.say(f"took {duration(seconds)}; planned were about {duration(planned.seconds)}")
-        code = max(sum_up(sweep, TERMINAL) for sweep in sweeps)
+        code = max(sum_up(sweep, TERMINAL, lost) for sweep in sweeps)
         for line in digest(sweeps):
             TERMINAL.say(line)
         return code

@@ -55,6 +55,10 @@ class Sweep:
         found = [read(path) for path in records(self.results / "records" / study / "main")]
         return {f"{record.model} {record.variant}": record for record in found}
 
+    def of_cells(self, study: str = "adhoc") -> dict[str, Record]:
+        """Records by cell, for sweeps of several workloads of a model."""
+        return {record.cell: record for record in map(read, records(self.results / "records" / study / "main"))}
+
     def outcomes(self) -> dict[str, str]:
         return {record.execution: record.outcome for record in self.records().values()}
 

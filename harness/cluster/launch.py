@@ -1,0 +1,54 @@
+"""Submits tasks batch by batch, and tells of each one whose job has left the queue, for whatever reason."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+from .queue import Queue, Task
+
+OFTEN_S, SELDOM_S = 1.0, 10.0  # between two questions to the queue: at first, and when it has taken minutes
+
+
+def await_earlier(queue: Queue, names: Iterable[str], say: Callable[[str], None]) -> None:
+    """Wait until no job of an earlier command with these names is left; what it measures is not submitted again."""
+    names = list(names)
+    start = time.monotonic()
+    said = False
+    while jobs := queue.jobs(names):
+        if not said:
+            say(
+                f"jobs of an earlier command are still in the queue ({len(jobs)}); waiting for their end, Ctrl-C gives "
+                f"up, scancel --name={','.join(names)} ends them"
+            )
+            said = True
+        _sleep(start)
+
+
+def launch(tasks: Sequence[Task], queue: Queue, ended: Callable[[int, str], None]) -> None:
+    """Submit all tasks and return when the last of their jobs has left the queue.
+
+    Args:
+        tasks: what is to be measured.
+        queue: where.
+        ended: called with the index of a task and its job when that job has left the queue.
+
+    Raises:
+        UserError: the queue refuses them.
+    """
+    names = sorted({task.name for task in tasks})
+    submitted, running, start = 0, dict[str, int](), time.monotonic()
+    while submitted < len(tasks) or running:
+        if submitted < len(tasks) and len(running) < queue.batch:
+            batch = tasks[submitted : submitted + queue.batch]
+            running |= {job: submitted + number for number, job in enumerate(queue.submit(batch))}
+            submitted += len(batch)
+        else:
+            _sleep(start)
+        for job in sorted(running.keys() - queue.jobs(names)):
+            ended(running.pop(job), job)
+
+
+def _sleep(start: float) -> None:
+    """Wait before the next question to the queue, the longer the more time has passed since `start`."""
+    time.sleep(min(SELDOM_S, OFTEN_S + (time.monotonic() - start) / 60))
