@@ -17,7 +17,8 @@ from ..measure.trial import Measured
 from ..records import calibration
 from ..records.build import record_of
 from ..records.record import Record
-from ..views.mlflow import Tracker
+from ..views.mlflow.pages import USUAL_PORT, Page, lines_of, local_server
+from ..views.mlflow.tracker import Tracker
 from ..views.terminal import Terminal
 from .provenance import versions
 
@@ -57,7 +58,7 @@ class Publisher:
         self.terminal.finished(record, path, left_s)
         try:
             if tracker := self.tracker.result():
-                tracker.log(record, path)
+                tracker.log(record, path, self.terminal.name(path))
         except Exception as error:  # MLflow passes on whatever its database, its server and its files raise
             self.terminal.say(f"MLflow did not take this run ({first_line(error)}); its record is {path}")
 
@@ -83,9 +84,20 @@ def publish_summary(
     try:
         if records and (tracker := connect(job)):
             tracker.catch_up(job.folder)
-            tracker.summarise(records, verdict)
+            page = tracker.summarise(records, verdict, job.folder)
+            terminal.say("")
+            for line in _links(job, page):
+                terminal.say(line)
     except Exception as error:  # as in `publish`
         terminal.say(f"MLflow did not take the summary ({first_line(error)}); the records are in {job.folder}")
+
+
+def _links(job: Job, page: Page) -> list[str]:
+    """Write the links to a sweep's pages in MLflow, in a line each."""
+    uri = job.tracking.uri or ""
+    if uri.startswith("http"):
+        return ["MLflow:", *lines_of([page], uri)]
+    return ["MLflow, while `make ui` runs:", *lines_of([page], local_server(USUAL_PORT))]
 
 
 def connect(job: Job) -> Tracker | None:

@@ -55,7 +55,8 @@ def sweep_folders(results: Path) -> list[Path]:
 
 def _from_mlflow(experiment: str, results: Path) -> list[Record]:
     """Records that were logged as artifacts, newest of each cell first; `experiment` may be `NAME@URI`."""
-    from .mlflow import download_records, local_uri
+    from .mlflow.client import local_uri
+    from .mlflow.download import download_records
 
     name, _, uri = experiment.partition("@")
     with tempfile.TemporaryDirectory(prefix="twofold-") as folder:

@@ -13,7 +13,9 @@ from mlflow import MlflowClient
 
 from harness import paths
 from harness.claims import text
-from harness.views.mlflow import Tracker, download_records, metrics_of
+from harness.views.mlflow.download import download_records
+from harness.views.mlflow.run import metrics_of
+from harness.views.mlflow.tracker import Tracker
 from harness.views.table import markdown
 from tests.helpers.jobs import PLAIN
 from tests.helpers.killed_loggers import LOGGING, MAKING, kill_loggers
