@@ -48,7 +48,7 @@ class FlakyTracker:
     def __init__(self):
         self.logged = []
 
-    def log(self, record, path: Path) -> None:
+    def log(self, record, path: Path, name: str) -> None:
         if self.logged:
             raise ConnectionError("the server is away\nand a page of advice")
         self.logged.append(record)
@@ -164,7 +164,7 @@ def test_a_summary_that_mlflow_does_not_take_is_said(job, terminal, screen, reco
         def catch_up(self, folder: Path) -> int:
             return 0
 
-        def summarise(self, records, judged) -> None:
+        def summarise(self, records, judged, folder) -> None:
             raise ConnectionError("the server is away")
 
     monkeypatch.setattr(publish, "connect", lambda job: Away())

@@ -11,11 +11,14 @@ from ..answer import headline, is_told
 from ..table import Table, markdown
 from .pages import Page
 
-_READING = """How to read it: `ratio` is the time of backward over that of forward, `ratio_low` to `ratio_high` its 95 %
-interval, and `ratio_flops` what counting multiplies predicts. `gradient_ms` is a training step without its update,
-`residual_mib` what forward keeps for backward. `answer/...` are the same numbers, without ratios that cannot be told.
-A run is one variant of one workload, its artifact is the whole record, and `harness/records/metrics.py` defines every
-number. Below the charts of a sweep stand all other numbers, folded."""
+# In one line: MLflow breaks lines where its Markdown does.
+_READING = (
+    "How to read it: `ratio` is the time of backward over that of forward, `ratio_low` to `ratio_high` its 95 % "
+    "interval, and `ratio_flops` what counting multiplies predicts. `gradient_ms` is a training step without its "
+    "update, `residual_mib` what forward keeps for backward. `answer/...` are the same numbers, without ratios that "
+    "cannot be told. A run is one variant of one workload, its artifact is the whole record, and "
+    "`harness/records/metrics.py` defines every number. Below the charts of a sweep stand all other numbers, folded."
+)
 
 
 def findings(records: Sequence[Record], study: StudyVerdict | None) -> str:
