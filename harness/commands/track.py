@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from ..claims.verdicts import verdict_on
-from ..errors import UserError, first_line
+from ..errors import UserError, first_line, masked
 from ..records.record import read, records
 from ..views.mlflow.client import local_uri
 from ..views.mlflow.tracker import Tracker
@@ -32,7 +32,7 @@ def main(uri: str, results: Path) -> int:
         return 2
     except Exception as error:  # MLflow raises what its database, its server and its files raise
         print(
-            f"twofold: {uri}: MLflow did not take the records ({first_line(error)}); they are kept, try again",
+            f"twofold: {masked(uri)}: MLflow did not take the records ({first_line(error)}); they are kept, try again",
             file=sys.stderr,
         )
         return 2

@@ -17,6 +17,7 @@ from ..measure.trial import Measured
 from ..records import calibration
 from ..records.build import record_of
 from ..records.record import Record
+from ..views.mlflow.credentials import plain
 from ..views.mlflow.pages import USUAL_PORT, Page, lines_of, local_server
 from ..views.mlflow.tracker import Tracker
 from ..views.terminal import Terminal
@@ -96,7 +97,7 @@ def _links(job: Job, page: Page) -> list[str]:
     """Write the links to a sweep's pages in MLflow, in a line each."""
     uri = job.tracking.uri or ""
     if uri.startswith("http"):
-        return ["MLflow:", *lines_of([page], uri)]
+        return ["MLflow:", *lines_of([page], plain(uri).rstrip("/"))]
     return ["MLflow, while `make ui` runs:", *lines_of([page], local_server(USUAL_PORT))]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from ..errors import UserError
+from ..errors import UserError, first_line, masked
 from ..records.record import Record, read, records
 
 
@@ -63,7 +63,7 @@ def _from_mlflow(experiment: str, results: Path) -> list[Record]:
         try:
             paths = download_records(uri or local_uri(results), name, Path(folder))
         except Exception as error:  # MLflow raises what its database, its server and its files raise
-            raise UserError(f"mlflow:{experiment}: cannot be read ({error})") from error
+            raise UserError(f"mlflow:{masked(experiment)}: cannot be read ({first_line(error)})") from error
         if not paths:
-            raise UserError(f"mlflow:{experiment}: no such experiment, or no records in it")
+            raise UserError(f"mlflow:{masked(experiment)}: no such experiment, or no records in it")
         return [read(path) for path in paths]

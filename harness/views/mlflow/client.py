@@ -8,6 +8,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from .credentials import use_credentials
+
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
@@ -31,7 +33,7 @@ def open_client(uri: str) -> MlflowClient:
     logging.getLogger("mlflow").setLevel(logging.WARNING)  # otherwise it announces every table it creates
     if uri.startswith(_LOCAL):
         _make_database(Path(uri.removeprefix(_LOCAL).partition("?")[0]))
-    return MlflowClient(uri)
+    return MlflowClient(use_credentials(uri) if uri.startswith("http") else uri)
 
 
 def _make_database(path: Path) -> None:

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlparse
 
 from ...claims.verdicts import StudyVerdict
 from ...records.record import Record, read_head, records
@@ -40,12 +39,21 @@ class Tracker:
     def __init__(self, uri: str, study: str, results: Path) -> None:
         self.client: MlflowClient = open_client(uri)
         stored = self.client.get_experiment_by_name(study)
-        if stored:
-            self.experiment = stored.experiment_id
-        else:
-            # A database keeps no files; a server has its own place for them.
-            local = None if urlparse(uri).scheme.startswith("http") else (results / "artifacts").resolve().as_uri()
-            self.experiment = self.client.create_experiment(study, artifact_location=local)
+        # A database keeps no files; a server has its own place for them.
+        local = None if uri.startswith("http") else (results / "artifacts").resolve().as_uri()
+        self.experiment: str = stored.experiment_id if stored else self._create(study, local)
+
+    def _create(self, study: str, artifacts: str | None) -> str:
+        """Create the experiment, unless another process has created it meanwhile. Returns its id."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return str(self.client.create_experiment(study, artifact_location=artifacts))
+        except MlflowException:
+            created = self.client.get_experiment_by_name(study)
+            if not created:
+                raise
+            return str(created.experiment_id)
 
     def log(self, record: Record, path: Path, name: str = "") -> None:
         """Log one record as one run: sizes as params and metrics, numbers as metrics, versions and machine as tags.
