@@ -32,14 +32,15 @@ class MlflowServer:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        store = ["--backend-store-uri", self.database, "--artifacts-destination", str(self.folder)]
-        serve = ["server", "--host", "127.0.0.1", "--port", str(self.port), "--workers", "1", *store]
+        serve = ["server", "--host", "127.0.0.1", "--port", str(self.port), "--workers", "1"]
+        serve += ["--artifacts-destination", str(self.folder)]
+        no_jobs = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "mlflow", *serve],
             start_new_session=True,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            env=os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+            env=os.environ | no_jobs | {"MLFLOW_BACKEND_STORE_URI": self.database},
         )
         eventually(self.answers, _PATIENCE_S)
 

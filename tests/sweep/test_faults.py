@@ -6,11 +6,8 @@ import os
 import random
 import resource
 import socket
-import subprocess
-import sys
 import threading
 import time
-import urllib.request
 from functools import partial
 from pathlib import Path
 

@@ -6,7 +6,7 @@ import os
 from urllib.parse import unquote, urlsplit
 
 USERNAME, PASSWORD, TOKEN = (f"MLFLOW_TRACKING_{what}" for what in ("USERNAME", "PASSWORD", "TOKEN"))
-_GIVEN = {name: os.environ.get(name) for name in (USERNAME, PASSWORD)}
+_replaced: dict[str, str | None] = {}  # what the user's environment had before the latest address with a password
 
 
 def credentials_of(uri: str) -> tuple[str, str] | None:
@@ -24,14 +24,16 @@ def plain(uri: str) -> str:
 def use_credentials(uri: str) -> str:
     """Hand the credentials of a server's address to MLflow, which reads the environment. Returns the plain address.
 
-    So no message of MLflow's can hold them, and it finds them for artifacts too. For a server whose address has none,
-    the environment is again as the user gave it.
+    So no message of MLflow's can hold them, and it finds them for artifacts too. They are for this address alone: the
+    next one finds the environment as the user gave it.
     """
-    given = credentials_of(uri)
-    values = dict(zip((USERNAME, PASSWORD), given, strict=True)) if given else _GIVEN
-    for name, value in values.items():
+    for name, value in _replaced.items():
         if value is None:
             os.environ.pop(name, None)
         else:
             os.environ[name] = value
+    _replaced.clear()
+    for name, value in zip((USERNAME, PASSWORD), credentials_of(uri) or (), strict=False):
+        _replaced[name] = os.environ.get(name)
+        os.environ[name] = value
     return plain(uri)
