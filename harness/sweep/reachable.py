@@ -89,8 +89,8 @@ def _check_database(uri: str, shown: str) -> None:
         engine.dispose()
     except ImportError as error:
         raise UserError(
-            f"tracking.uri={shown}: {sys.executable} has no driver for it ({error}); install psycopg2-binary for "
-            "PostgreSQL, or choose tracking=local or tracking=off"
+            f"tracking.uri={shown}: {sys.executable} has no driver for it ({error}); for PostgreSQL, install "
+            "psycopg2-binary and write postgresql+psycopg2://, or choose tracking=local or tracking=off"
         ) from error
     except (sqlalchemy.exc.SQLAlchemyError, ValueError) as error:
         raise UserError(

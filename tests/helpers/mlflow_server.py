@@ -42,7 +42,8 @@ class MlflowServer:
             stderr=subprocess.DEVNULL,
             env=os.environ | no_jobs | {"MLFLOW_BACKEND_STORE_URI": self.database},
         )
-        eventually(self.answers, _PATIENCE_S)
+        eventually(lambda: self.process.poll() is not None or self.answers(), _PATIENCE_S)
+        assert self.process.poll() is None, "it ended instead of serving"
 
     def answers(self) -> bool:
         """Return True if it is healthy."""

@@ -71,7 +71,7 @@ print(sum(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in childr
 def database() -> Iterator[str]:
     """The address of a real PostgreSQL, with user and password."""
     with postgres() as port:
-        yield f"postgresql://{USER}:{quote(PASSWORD, safe='')}@127.0.0.1:{port}/postgres"
+        yield f"postgresql+psycopg2://{USER}:{quote(PASSWORD, safe='')}@127.0.0.1:{port}/postgres"
 
 
 @pytest.fixture(scope="module")
@@ -172,9 +172,7 @@ def test_credentials_of_the_environment_are_taken_and_wrong_ones_refused_in_a_se
     door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     uri = f"http://{door.address}"
-    with pytest.raises(
-        UserError, match=r"refuses the request .* set MLFLOW_TRACKING_USERNAME and MLFLOW_T"
-    ):
+    with pytest.raises(UserError, match=r"refuses the request .* set MLFLOW_TRACKING_USERNAME and MLFLOW_T"):
         check_tracking(uri)
     monkeypatch.setenv(credentials.USERNAME, USER)
     monkeypatch.setenv(credentials.PASSWORD, "wrong")
@@ -188,7 +186,10 @@ def test_credentials_of_the_environment_are_taken_and_wrong_ones_refused_in_a_se
 def test_a_database_is_tried_before_anything_is_measured(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match="MLFLOW_TRACKING_URI, and choose tracking=server"):
         check_tracking(database)
-    wrong, nowhere = database.replace(quote(PASSWORD, safe=""), "wrong"), f"postgresql://u:p@127.0.0.1:{free_port()}/x"
+    wrong, nowhere = (
+        database.replace(quote(PASSWORD, safe=""), "wrong"),
+        f"postgresql+psycopg2://u:p@127.0.0.1:{free_port()}/x",
+    )
     for uri, why in ((wrong, "password authentication failed"), (nowhere, "Connection refused"), (database, "")):
         monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
         if not why:
