@@ -111,7 +111,8 @@ def no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def start_writers(uri: str, study: str, folder: Path) -> subprocess.Popen[str]:
     command = [sys.executable, "-c", _WRITERS, uri, study, str(folder)]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    patient = os.environ | {"MLFLOW_HTTP_REQUEST_TIMEOUT": "120"}  # eight at once on a machine with much else to do
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env=patient)
 
 
 def runs_of(uri: str, study: str) -> list[Run]:

@@ -13,8 +13,10 @@ from .credentials import use_credentials
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-# Set before MLflow is imported: no thread that phones home, no minutes of retries on a server that has gone away.
+# Set before MLflow is imported: no thread that phones home, no line on the terminal for each run, no minutes of retries
+# on a server that has gone away.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
 
