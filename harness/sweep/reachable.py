@@ -58,6 +58,7 @@ def _check_server(uri: str, shown: str) -> None:
     try:
         urllib.request.urlopen(asked, timeout=_ANSWER_WITHIN_S).close()
     except urllib.error.HTTPError as error:
+        error.close()
         if error.code in (401, 403):
             raise UserError(
                 f"tracking.uri={shown}: MLflow refuses the request ({error.code} {error.reason}); set {USERNAME} and "

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -82,11 +83,11 @@ class _Doorman(BaseHTTPRequestHandler):
         if self.path != "/health" and self.headers.get("Authorization") != self.server.expected:
             self.send_error(401)
             return
-        behind = http.client.HTTPConnection("127.0.0.1", self.server.behind.port, timeout=60)
         headers = {name: value for name, value in self.headers.items() if name not in ("Authorization", "Host")}
-        behind.request(self.command, self.path, body, headers)
-        answer = behind.getresponse()
-        content = answer.read()
+        with closing(http.client.HTTPConnection("127.0.0.1", self.server.behind.port, timeout=60)) as behind:
+            behind.request(self.command, self.path, body, headers)
+            answer = behind.getresponse()
+            content = answer.read()
         self.send_response(answer.status)
         self.send_header("Content-Type", answer.getheader("Content-Type") or "application/json")
         self.send_header("Content-Length", str(len(content)))
