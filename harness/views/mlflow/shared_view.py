@@ -40,10 +40,10 @@ class SharedView:
     runs: Sequence[Mapping[str, float]]
     axes: Sequence[str] = ()
 
-    def tag(self, now_ms: int) -> str:
+    def tag(self, when_ms: int) -> str:
         """The value of the experiment's tag: at most 20,000 characters, of which MLflow reads the state compressed."""
         state = base64.b64encode(zlib.compress(json.dumps(self._state()).encode())).decode()
-        said = {"name": self.name, "createdAt": now_ms, "updatedAt": now_ms, "state": f"deflate;{state}"}
+        said = {"name": self.name, "createdAt": when_ms, "updatedAt": when_ms, "state": f"deflate;{state}"}
         return json.dumps(said)
 
     def _state(self) -> dict[str, Any]:

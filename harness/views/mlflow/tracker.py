@@ -5,7 +5,6 @@ from __future__ import annotations
 import getpass
 import hashlib
 import os
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -150,7 +149,7 @@ class Tracker:
             chosen = f"attributes.run_id IN ({', '.join(map(repr, listed))})"
         metrics = [logged_metrics(record) for record in records]
         view = SharedView(name, headline(records), chosen, metrics, swept_sizes(records))
-        self.client.set_experiment_tag(self.experiment, f"{TAG}{key}", view.tag(int(time.time() * 1000)))
+        self.client.set_experiment_tag(self.experiment, f"{TAG}{key}", view.tag(_milliseconds(records[-1])))
 
     def _describe(self, records: Sequence[Record], study: StudyVerdict | None) -> None:
         """Say in the experiment's description what was found last, and where the findings of its sweeps are."""
