@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import sys
 import traceback
 from pathlib import Path
@@ -37,8 +38,13 @@ def explanation(error: Exception) -> str | None:
 
 def first_line(error: Exception) -> str:
     """Return the first line of a library's error message, or the exception's type if it has no message."""
-    lines = str(error).splitlines()
+    lines = masked(str(error)).splitlines()
     return lines[0][:200] if lines else type(error).__name__
+
+
+def masked(text: str) -> str:
+    """Leave the user and password out of every address in a text: `http://user:password@host` becomes `http://host`."""
+    return re.sub(r"://[^/\s]\S*@", "://", text)
 
 
 def report(error: Exception) -> int:

@@ -6,9 +6,10 @@ import sys
 from pathlib import Path
 
 from ..claims.verdicts import verdict_on
-from ..errors import UserError, first_line
+from ..errors import UserError, first_line, masked
 from ..records.record import read, records
-from ..views.mlflow import Tracker, local_uri
+from ..views.mlflow.client import local_uri
+from ..views.mlflow.tracker import Tracker
 from ..views.plural import plural
 
 
@@ -24,14 +25,14 @@ def main(uri: str, results: Path) -> int:
             found = [read(path) for path in records(folder)]
             tracker = Tracker(uri, folder.parent.name, results)
             late = tracker.catch_up(folder)
-            tracker.summarise(found, verdict_on(found, folder))
+            tracker.summarise(found, verdict_on(found, folder), folder)
             print(f"{folder.parent.name}/{folder.name}: {plural(late, 'run')} logged")
     except UserError as error:
         print(f"twofold: {error}", file=sys.stderr)
         return 2
     except Exception as error:  # MLflow raises what its database, its server and its files raise
         print(
-            f"twofold: {uri}: MLflow did not take the records ({first_line(error)}); they are kept, try again",
+            f"twofold: {masked(uri)}: MLflow did not take the records ({first_line(error)}); they are kept, try again",
             file=sys.stderr,
         )
         return 2

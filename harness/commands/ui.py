@@ -11,10 +11,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..views.mlflow import Tracker, local_uri
+from ..views.mlflow.client import local_uri
+from ..views.mlflow.pages import NAME, lines_of, local_server, studies
 
-# Without this, MLflow opens the pages of its assistant for language models; the charts are in the other view.
-_VIEW = "workflowType=machine_learning"
+_QUIET = "--log-level warning"  # a line for each request would bury the links
 
 
 def main(port: int, results: Path) -> None:
@@ -25,15 +25,16 @@ def main(port: int, results: Path) -> None:
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", port)) == 0:
             sys.exit(f"twofold: port {port} of 127.0.0.1 is taken; choose another, such as make ui PORT={port + 1}")
-    uri = local_uri(results)
-    for study, experiment, summary in Tracker.contents(uri):
-        print(f"{study}: http://127.0.0.1:{port}/#/experiments/{experiment}/runs?{_VIEW}&compareRunsMode=CHART")
-        if summary:
-            print(f"  findings: http://127.0.0.1:{port}/#/experiments/{experiment}/runs/{summary}?{_VIEW}")
+    uri, server = local_uri(results), local_server(port)
+    for study in studies(uri):
+        print("\n".join([study.name, *lines_of(study.pages, server)]))
+        print(f"  every run, not arranged\n    {study.plain_link(local_server(port, '127.0.0.1'))}")
     print("Ctrl-C stops it", flush=True)
     os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"  # otherwise it starts fifteen processes (2.3 GB)
-    serve = ["-m", "mlflow", "ui", "--backend-store-uri", uri, "--host", "127.0.0.1", "--port", str(port)]
-    os.execv(sys.executable, [sys.executable, *serve, "--workers", "1"])
+    hosts = ["--allowed-hosts", f"localhost:{port},127.0.0.1:{port},{NAME}:{port}", "--cors-allowed-origins", server]
+    serve = ["-m", "mlflow", "ui", "--backend-store-uri", uri, "--registry-store-uri", uri, "--host", "127.0.0.1"]
+    serve += ["--port", str(port), "--workers", "1", "--uvicorn-opts", _QUIET, *hosts]
+    os.execv(sys.executable, [sys.executable, *serve])
 
 
 def command_line(arguments: Sequence[str]) -> None:

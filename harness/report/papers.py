@@ -7,7 +7,7 @@ import io
 from collections.abc import Sequence
 
 from ..records.record import Record
-from ..views.mlflow import metrics_of
+from ..views.mlflow.run import metrics_of
 from .findings import Findings
 from .section import Grid, Section
 

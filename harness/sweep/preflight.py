@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import http.client
-import importlib.util
-import sys
 import tempfile
-import urllib.error
-import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import UserError
 from ..job import Job
 from .interpreters import is_here, lacking
-
-_ANSWER_WITHIN_S = 5
+from .reachable import check_tracking
 
 
 def check(jobs: Sequence[Job], here: bool = True) -> list[str]:
@@ -37,7 +31,7 @@ def check(jobs: Sequence[Job], here: bool = True) -> list[str]:
     for folder in {job.results for job in jobs}:
         _check_writable(folder)
     for uri in {job.tracking.uri for job in jobs}:
-        _check_tracking(uri)
+        check_tracking(uri)
     return sentences
 
 
@@ -49,23 +43,3 @@ def _check_writable(folder: Path) -> None:
             pass
     except OSError as error:
         raise UserError(f"results={folder}: cannot be written ({error.strerror}); choose another folder") from error
-
-
-def _check_tracking(uri: str | None) -> None:
-    """Raise UserError unless MLflow is installed and its server, if there is one, answers."""
-    if uri is None:
-        return
-    if importlib.util.find_spec("mlflow") is None:
-        raise UserError(
-            f"tracking.uri={uri}: MLflow is not installed for {sys.executable}; install mlflow, or choose tracking=off"
-        )
-    if not uri.startswith("http"):
-        return
-    try:
-        urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=_ANSWER_WITHIN_S).close()
-    except (OSError, ValueError, http.client.HTTPException) as error:
-        why = error.reason if isinstance(error, urllib.error.URLError) else error
-        raise UserError(
-            f"tracking.uri={uri}: MLflow does not answer there ({' '.join(str(why).split())}); "
-            "start it, or choose tracking=local or tracking=off"
-        ) from error

@@ -17,7 +17,9 @@ from ..measure.trial import Measured
 from ..records import calibration
 from ..records.build import record_of
 from ..records.record import Record
-from ..views.mlflow import Tracker
+from ..views.mlflow.credentials import plain
+from ..views.mlflow.pages import USUAL_PORT, Page, lines_of, local_server
+from ..views.mlflow.tracker import Tracker
 from ..views.terminal import Terminal
 from .provenance import versions
 
@@ -59,7 +61,7 @@ class Publisher:
         self.terminal.finished(record, path, left_s)
         try:
             if tracker := self.tracker.result():
-                tracker.log(record, path)
+                tracker.log(record, path, self.terminal.name(path))
         except Exception as error:  # MLflow passes on whatever its database, its server and its files raise
             self.terminal.say(f"MLflow did not take this run ({first_line(error)}); its record is {path}")
 
@@ -87,7 +89,10 @@ def publish_summary(
     try:
         if records and (tracker := connect(job)):
             tracker.catch_up(job.folder)
-            tracker.summarise(records, verdict)
+            page = tracker.summarise(records, verdict, job.folder)
+            terminal.say("")
+            for line in _links(job, page):
+                terminal.say(line)
     except Exception as error:  # as in `publish`
         terminal.say(f"MLflow did not take the summary ({first_line(error)}); the records are in {job.folder}")
 
@@ -107,11 +112,19 @@ def _report(
         from ..report.findings import Findings
         from ..report.page import write as write_page
 
-        known = calibration.load(job.results, identity(describe()))
-        page = write_page(Findings.of(job.folder, records, known, verdict, missing))
+        calibrated = calibration.load(job.results, identity(records[0].machine))
+        page = write_page(Findings.of(job.folder, records, calibrated, verdict, missing))
         terminal.say(f"report: {page}")
     except Exception as error:  # a page is a view; the records are kept
         terminal.say(f"the report was not written ({first_line(error)}); the records are in {job.folder}")
+
+
+def _links(job: Job, page: Page) -> list[str]:
+    """Write the links to a sweep's pages in MLflow, in a line each."""
+    uri = job.tracking.uri or ""
+    if uri.startswith("http"):
+        return ["MLflow:", *lines_of([page], plain(uri).rstrip("/"))]
+    return ["MLflow, while `make ui` runs:", *lines_of([page], local_server(USUAL_PORT))]
 
 
 def connect(job: Job) -> Tracker | None:

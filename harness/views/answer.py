@@ -36,6 +36,16 @@ def answer(records: Sequence[Record], names: Sequence[str] = ()) -> str:
     )
 
 
+def headline(records: Sequence[Record]) -> str:
+    """Say the answer as a title does: `1.18 to 2.33 times, by FLOPs 1.83 to 2.00`."""
+    told = [record for record in records if record.outcome == "ok" and is_told(record)]
+    if not told:
+        return "cannot be told"
+    counted = _between(told, "ratio_flops")
+    by_flops = f", by FLOPs {counted}" if counted else ""
+    return f"{_between(told, 'ratio')} times{by_flops}"
+
+
 def _takes(told: Sequence[Record]) -> str:
     """Say how many times as long backward takes, and on which side of 2 that is."""
     lows, highs = [r.metrics["ratio_low"] for r in told], [r.metrics["ratio_high"] for r in told]

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..errors import UserError
+from ..errors import UserError, first_line, masked
 from ..records.record import Record, read, records
 
 
@@ -64,14 +64,15 @@ def in_order(measured: Sequence[Record]) -> list[Record]:
 
 def _from_mlflow(experiment: str, results: Path) -> list[Record]:
     """Records that were logged as artifacts, newest of each cell first; `experiment` may be `NAME@URI`."""
-    from .mlflow import download_records, local_uri
+    from .mlflow.client import local_uri
+    from .mlflow.download import download_records
 
     name, _, uri = experiment.partition("@")
     with tempfile.TemporaryDirectory(prefix="twofold-") as folder:
         try:
             paths = download_records(uri or local_uri(results), name, Path(folder))
         except Exception as error:  # MLflow raises what its database, its server and its files raise
-            raise UserError(f"mlflow:{experiment}: cannot be read ({error})") from error
+            raise UserError(f"mlflow:{masked(experiment)}: cannot be read ({first_line(error)})") from error
         if not paths:
-            raise UserError(f"mlflow:{experiment}: no such experiment, or no records in it")
+            raise UserError(f"mlflow:{masked(experiment)}: no such experiment, or no records in it")
         return [read(path) for path in paths]

@@ -200,4 +200,5 @@ def markdown(records: Sequence[Record]) -> str:
     rows = [[Cell(label), *table.row(number, columns)] for number, label in enumerate(table.workloads)]
     lines = [f"| {' | '.join(['workload', *columns])} |", f"|{'---|' * (len(columns) + 1)}"]
     lines += [f"| {' | '.join((cell.text + cell.marks).replace('|', '/') for cell in row)} |" for row in rows]
-    return "\n".join([table.answer, "", *lines, "", *(f"- {remark}" for remark in table.remarks() if remark)])
+    bullets = ["- " + remark.replace("*", r"\*") for remark in table.remarks() if remark]
+    return "\n".join([table.answer, "", *lines, "", *bullets])

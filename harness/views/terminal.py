@@ -40,6 +40,10 @@ class Terminal:
         workload, own = (max((len(name[i]) for name in names.values()), default=0) for i in (0, 1))
         self.names |= {path: f"{name[0]:<{workload}}  {name[1]:<{own}}" for path, name in names.items()}
 
+    def name(self, path: Path) -> str:
+        """What the variant with this record file is called, with its workload; empty if it was not planned."""
+        return " ".join(self.names.get(path, "").split())
+
     def starting(self, paths: Sequence[Path], where: str) -> None:
         """Print the line of a job that starts, with the record files of its variants."""
         workload = self.workloads.get(paths[0], paths[0].stem)
@@ -50,7 +54,7 @@ class Terminal:
 
         `left_s` is what remains of its job; None leaves the estimate as it is.
         """
-        name = " ".join(self.names.get(path, path.stem).split())
+        name = self.name(path) or path.stem
         self.progress.show(f"{what} {name}", None if left_s is None else left_s + self.later_s.get(path, 0.0))
 
     def finished(self, record: Record, path: Path, left_s: float) -> None:

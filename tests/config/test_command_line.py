@@ -16,7 +16,7 @@ import pytest
 from adapters.base import CHOICES, EXTRA_PHASES, PHASES
 from harness.records.metrics import METRICS
 from harness.records.record import read
-from harness.views.mlflow import metrics_of
+from harness.views.mlflow.run import metrics_of
 from tests.config.conftest import ROOT, TypeIn
 
 

@@ -23,7 +23,7 @@ from mlflow import MlflowClient
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 from harness.records.record import read, records
-from harness.views.mlflow import Tracker
+from harness.views.mlflow.tracker import Tracker
 
 def die(*_, **__):
     os.kill(os.getpid(), 9)

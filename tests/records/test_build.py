@@ -21,7 +21,7 @@ from harness.records.build import NOT_CHECKED, record_of
 from harness.records.calibration import ASSUMED_RATIO, Calibration, Spread, assumed
 from harness.records.metrics import METRICS
 from harness.records.record import Record
-from harness.views.mlflow import metrics_of
+from harness.views.mlflow.run import metrics_of
 from harness.workload.cost import cost
 from harness.workload.workload import Workload
 from tests.helpers.jobs import EAGER, job_of

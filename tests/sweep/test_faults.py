@@ -6,11 +6,8 @@ import os
 import random
 import resource
 import socket
-import subprocess
-import sys
 import threading
 import time
-import urllib.request
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -20,6 +17,7 @@ from mlflow import MlflowClient
 
 from harness.records.record import read, records
 from tests.helpers.forked_sweeps import ForkedSweeps
+from tests.helpers.mlflow_server import MlflowServer
 from tests.helpers.processes import children, eventually, gone
 from tests.helpers.sweeps import TINY, Sweep
 
@@ -184,47 +182,15 @@ def test_a_disk_that_is_full_ends_in_one_sentence_and_keeps_what_there_is(sweep:
     assert finished(sweep.results) == known
 
 
-class Server:
-    """A real MLflow on a free port, that can be stopped and started again."""
-
-    def __init__(self, folder: Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port = probe.getsockname()[1]
-        self.uri, self.folder = f"http://127.0.0.1:{self.port}", folder
-
-    def start(self) -> None:
-        store = ["--backend-store-uri", f"sqlite:///{self.folder}/m.db", "--artifacts-destination", str(self.folder)]
-        serve = ["server", "--host", "127.0.0.1", "--port", str(self.port), "--workers", "1", *store]
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "mlflow", *serve],
-            start_new_session=True,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env=os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
-        )
-        eventually(self.answers)
-
-    def answers(self) -> bool:
-        try:
-            urllib.request.urlopen(f"{self.uri}/health", timeout=5).close()
-        except OSError:
-            return False
-        return True
-
-    def stop(self) -> None:
-        os.killpg(self.process.pid, 9)
-        self.process.wait()
-
-
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    made = Server(tmp_path)
+def server(tmp_path: Path) -> Iterator[MlflowServer]:
+    made = MlflowServer(tmp_path)
     made.start()
     yield made
     made.stop()
 
 
-def test_what_an_mlflow_missed_while_it_was_away_it_gets_from_the_next_run(sweep: Sweep, server: Server) -> None:
+def test_what_an_mlflow_missed_while_it_was_away_it_gets_from_the_next_run(sweep: Sweep, server: MlflowServer) -> None:
     command = ["tracking=server", f"tracking.uri={server.uri}", *TINY[1:3], *BRIEF, "model.width=4,8,16"]
     process = sweep.start(*command, fake="a,b")
     eventually(lambda: sweep.runs("adhoc", "variant", server.uri))

@@ -50,7 +50,7 @@ class FlakyTracker:
     def __init__(self) -> None:
         self.logged: list[Record] = []
 
-    def log(self, record: Record, path: Path) -> None:
+    def log(self, record: Record, path: Path, name: str) -> None:
         if self.logged:
             raise ConnectionError("the server is away\nand a page of advice")
         self.logged.append(record)
@@ -178,7 +178,7 @@ def test_a_summary_that_mlflow_does_not_take_is_said(
         def catch_up(self, folder: Path) -> int:
             return 0
 
-        def summarise(self, records: Any, judged: Any) -> None:
+        def summarise(self, records: Any, judged: Any, folder: Path) -> None:
             raise ConnectionError("the server is away")
 
     monkeypatch.setattr(publish, "connect", lambda job: Away())

@@ -30,7 +30,9 @@ def test_a_sweep_measures_records_logs_and_answers(sweep: Sweep) -> None:
         assert m["ratio_low"] <= m["ratio"] <= m["ratio_high"]
         assert (record.phases["forward"].matmuls, record.phases["backward"].matmuls) == (2, 3)
         assert f"{m['ratio']:.2f}" in printed
-    assert "Is the backward pass twice the forward?" in printed.splitlines()[-1]
+    answer, _, links = printed.rstrip().rpartition("MLflow, while `make ui` runs:\n")
+    assert "Is the backward pass twice the forward?" in answer.rstrip().splitlines()[-1]
+    assert [line.split()[0] for line in links.splitlines()] == ["main:", "charts", "table", "findings"]
     assert "Traceback" not in printed and "missing" not in printed
     logged = {run.data.tags["record"]: run for run in sweep.runs("adhoc", "variant")}
     assert logged.keys() == {record.id for record in found}
