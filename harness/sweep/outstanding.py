@@ -48,7 +48,7 @@ def outstanding(job: Job, machine: Mapping[str, Any]) -> dict[Variant, str]:
 
 def _why_again(job: Job, variant: Variant, record: Record, machine: Mapping[str, Any]) -> str:
     """Say why a record no longer applies to its variant; empty if it does, or if the framework is not installed now."""
-    if lacking(job, variant.framework):
+    if lacking(job, variant.framework, variant.environment):
         return ""
     if job.redo == "all":
         return "of redo=all"
@@ -64,7 +64,8 @@ def _why_again(job: Job, variant: Variant, record: Record, machine: Mapping[str,
     changes = [
         (key, recorded.get(key, "not known"), value) for key, value in current.items() if recorded.get(key) != value
     ]
-    changes += environment.differences(record.environment, environment.that_matters())
+    variables = environment.that_matters() | dict(variant.environment.variables)
+    changes += environment.differences(record.environment, variables)
     return "; ".join(f"{key} was {before} and is {after}" for key, before, after in changes)
 
 

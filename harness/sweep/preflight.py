@@ -22,11 +22,14 @@ def check(jobs: Sequence[Job]) -> list[str]:
     """Check that the jobs can be measured on this machine.
 
     Returns a sentence for each framework that is not installed; its cells will be `unsupported`. Raises UserError if no
-    framework is installed, the results folder cannot be written, or MLflow does not answer.
+    framework is installed, or not for an interpreter that was named to be compared with another, the results folder
+    cannot be written, or MLflow does not answer.
     """
-    absences = [lacking(job, variant.framework) for job in jobs for variant in job.variants]
-    sentences = list(dict.fromkeys(filter(None, absences)))
-    if all(absences):
+    absences = {(v, job.device.name): lacking(job, v.framework, v.environment) for job in jobs for v in job.variants}
+    sentences = list(dict.fromkeys(filter(None, absences.values())))
+    if amiss := next((why for (variant, _), why in absences.items() if why and variant.environment.interpreter), ""):
+        raise UserError(amiss)
+    if all(absences.values()):
         raise UserError("; ".join(sentences))
     for folder in {job.results for job in jobs}:
         _check_writable(folder)

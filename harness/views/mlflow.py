@@ -68,6 +68,7 @@ class Tracker:
             "device": record.device,
             "threads": record.threads,
             "memory": record.memory,
+            "environment": record.environment_name,
             "framework": record.framework,
             "execution": record.execution,
             "gradients": record.workload["gradients"],
