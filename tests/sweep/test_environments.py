@@ -1,0 +1,99 @@
+"""Two environments in one sweep: what is launched, what a record says, what is measured again, and what is refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from harness.errors import UserError
+from harness.job import Device, Environment
+from harness.measure.machine.description import describe
+from harness.measure.trial import environment
+from harness.records.record import read, records
+from harness.sweep import preflight
+from harness.sweep.outstanding import outstanding
+from harness.sweep.run import conditions, launch
+from harness.views.environments import environments
+from harness.views.table import remarks, variant
+from tests.helpers.jobs import EAGER, finished, job_of
+from tests.helpers.sweeps import TINY
+
+PLAIN = replace(EAGER, environment=Environment("plain"))
+OFF = replace(EAGER, environment=Environment("off", None, (("TF_X", "0"),)))
+
+
+@pytest.fixture
+def job(tiny, tmp_path):
+    return job_of(tiny, tmp_path, variants=(PLAIN, OFF), device=Device("cpu", 1, "kept"))
+
+
+def test_a_worker_gets_the_variables_and_a_compile_cache_of_its_environment(job):
+    plain, off = (environment(launch(job, v), conditions(job)) for v in (PLAIN, OFF))
+    assert "TF_X" not in plain and off["TF_X"] == "0"
+    assert plain["TWOFOLD_CACHE_DIR"] != off["TWOFOLD_CACHE_DIR"]
+    assert plain["MALLOC_MMAP_MAX_"] == off["MALLOC_MMAP_MAX_"] == "0"
+
+
+def test_a_change_of_an_environment_measures_its_cells_again(job, record):
+    for made in (PLAIN, OFF):
+        kept = finished(job, made, record())
+        kept.environment = kept.environment | dict(made.environment.variables)
+        kept.write(job.folder)
+    assert outstanding(job, describe()) == {}
+    other = replace(OFF, environment=replace(OFF.environment, variables=(("TF_X", "1"),)))
+    assert outstanding(replace(job, variants=(PLAIN, other)), describe()) == {other: "because TF_X was 0 and is 1"}
+
+
+def test_an_interpreter_of_another_path_is_another_build(job, fake_python, record):
+    import sys
+
+    here = replace(EAGER, environment=Environment("here", sys.executable))
+    finished(job, here, record()).write(job.folder)
+    assert outstanding(replace(job, variants=(here,)), describe()) == {}
+    link = job.results / "python"
+    link.symlink_to(sys.executable)
+    moved = replace(here, environment=Environment("here", str(link)))
+    (why,) = outstanding(replace(job, variants=(moved,)), describe()).values()
+    assert why in ("", f"because interpreter was {sys.executable} and is {link}")
+
+
+def test_an_interpreter_without_the_framework_is_refused_before_anything_is_measured(job, fake_python):
+    for python, said in (
+        ("/nowhere/python", "torch: its interpreter /nowhere/python is not there; set environments.old.interpreter to"),
+        (
+            fake_python,
+            f"torch is not installed for {fake_python}; set environments.old.interpreter to a Python that has",
+        ),
+    ):
+        old = replace(EAGER, environment=Environment("old", python))
+        with pytest.raises(UserError) as refused:
+            preflight.check([replace(job, variants=(EAGER, old))])
+        assert str(refused.value).startswith(said)
+
+
+def test_tables_tell_environments_apart_and_say_what_they_are(record):
+    made = [
+        record(environment_name="plain", environment={"TF_Y": "1"}, versions={"torch": "2.13"}),
+        record(environment_name="off", environment={"TF_Y": "1", "TF_X": "0"}, versions={"torch": "2.12"}),
+    ]
+    assert [variant(each) for each in made] == ["torch eager @plain", "torch eager @off"]
+    assert environments(made) == ["@plain: torch 2.13", "@off: TF_X=0, torch 2.12"]
+    assert "@off: TF_X=0, torch 2.12" in remarks(made)
+    assert environments([record()]) == []
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_sweep_measures_environments_in_the_same_rounds(sweep):
+    code, printed = sweep.run("variants=numpy", *TINY, "environments={a:{},b:{NPY_DISABLE_CPU_FEATURES:AVX512F}}")
+    assert code == 0, printed
+    found = {record.environment_name: record for record in map(read, records(sweep.results / "records/adhoc/main"))}
+    assert found.keys() == {"a", "b"}
+    assert found["a"].rounds == found["b"].rounds != ""
+    assert found["b"].environment["NPY_DISABLE_CPU_FEATURES"] == "AVX512F"
+    assert "numpy by_hand @a" in printed and "@b: NPY_DISABLE_CPU_FEATURES=AVX512F" in printed
+    named = {run.data.params["environment"] for run in sweep.runs("adhoc", "variant")}
+    assert named == {"a", "b"}
+    code, printed = sweep.run("variants=numpy", *TINY, "environments={a:{},b:{NPY_DISABLE_CPU_FEATURES:AVX512F}}")
+    assert code == 0 and "2 of 2 variants already measured" in printed
