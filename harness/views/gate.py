@@ -110,7 +110,8 @@ def junit(cells: Sequence[CellComparison], title: str, remarks: Sequence[str]) -
 def write(path: Path, text: str, key: str) -> None:
     """Write a report to a file, and its folder if that is missing. Raises UserError, naming the key, if it cannot."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.parent.exists():
+            path.parent.mkdir(parents=True)
         path.write_text(text)
     except OSError as error:
         raise UserError(f"{key}={path}: cannot be written ({error.strerror}); choose another file") from error

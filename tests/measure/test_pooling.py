@@ -17,7 +17,7 @@ def cells(sigmas, trials=3, inside=0.01, seed=5):
 
 
 def test_the_spread_is_recovered_without_the_error_inside_processes():
-    sigma, df = pooled_spread(*cells([0.02] * 400), floor=0.003)
+    sigma, df = pooled_spread(*cells([0.02] * 400, trials=5), floor=0.003)
     assert sigma == pytest.approx(0.02, rel=0.1)
     assert 8 < df <= MOST_DF
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -45,26 +48,27 @@ def test_a_change_of_an_environment_measures_its_cells_again(job, record):
     assert outstanding(replace(job, variants=(PLAIN, other)), describe()) == {other: "because TF_X was 0 and is 1"}
 
 
-def test_an_interpreter_of_another_path_is_another_build(job, fake_python, record):
-    import sys
+def python_at(path: Path, options: str = "") -> str:
+    """An executable that is this Python, with some options."""
+    path.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {options} "$@"\n')
+    path.chmod(0o755)
+    return str(path)
 
-    here = replace(EAGER, environment=Environment("here", sys.executable))
+
+def test_an_interpreter_of_another_path_is_another_build(job, record, tmp_path):
+    here = replace(EAGER, environment=Environment("here", python_at(tmp_path / "one")))
     finished(job, here, record()).write(job.folder)
     assert outstanding(replace(job, variants=(here,)), describe()) == {}
-    link = job.results / "python"
-    link.symlink_to(sys.executable)
-    moved = replace(here, environment=Environment("here", str(link)))
+    moved = replace(here, environment=Environment("here", python_at(tmp_path / "other")))
     (why,) = outstanding(replace(job, variants=(moved,)), describe()).values()
-    assert why in ("", f"because interpreter was {sys.executable} and is {link}")
+    assert why == f"because interpreter was {tmp_path}/one and is {tmp_path}/other"
 
 
-def test_an_interpreter_without_the_framework_is_refused_before_anything_is_measured(job, fake_python):
+def test_an_interpreter_without_the_framework_is_refused_before_anything_is_measured(job, tmp_path):
+    bare = python_at(tmp_path / "bare", "-I -S")
     for python, said in (
-        ("/nowhere/python", "torch: its interpreter /nowhere/python is not there; set environments.old.interpreter to"),
-        (
-            fake_python,
-            f"torch is not installed for {fake_python}; set environments.old.interpreter to a Python that has",
-        ),
+        ("/nowhere/python", "torch: its interpreter /nowhere/python is not there; set environments.old.interpreter"),
+        (bare, f"torch is not installed for {bare}; set environments.old.interpreter to a Python that has torch"),
     ):
         old = replace(EAGER, environment=Environment("old", python))
         with pytest.raises(UserError) as refused:

@@ -57,15 +57,24 @@ def test_markdown_shows_what_changed_and_folds_away_what_is_the_same(three):
     assert "- torch is 1 in A and 2 in B" in shown and "!: disturbed" in folded
 
 
-def test_what_stands_out_only_by_itself_has_a_mark_that_is_explained(measured, sharp):
-    pairs = [(measured(i, cell=str(i)), measured(i + 50, slower=1.0, cell=str(i))) for i in range(3)]
+def test_what_stands_out_only_by_itself_has_a_mark_that_is_explained(record):
+    def exact(backward_s, cell):
+        seconds = {"forward": [0.007] * 48, "backward": [backward_s] * 48}
+        return record(samples=[{"seconds": seconds}] * 2, cell=cell)
+
+    pairs = [(exact(0.013, name), exact(0.013 * factor, name)) for name, factor in (("a", 1.03), ("b", 1), ("c", 1))]
     sigma = dict.fromkeys(("forward", "backward", "ratio"), 0.012)
-    wide = Calibration("m", "2026", pairs[0][0].workload, 2, {pairs[0][0].variant: Spread(sigma, 20, 19)}, "")
-    pairs[0] = (pairs[0][0], measured(50, slower=1.022, cell="0"))
-    shown = lines(compare_all(pairs, wide))
-    assert any(line.endswith("]*") for line in shown)
+    a = pairs[0][0]
+    checked = Calibration("m", "2026", a.workload, a.threads, {a.variant: Spread(sigma, 20, 19)}, "")
+    shown = lines(compare_all(pairs, checked))
+    assert [line.split()[3:6] for line in shown if line.endswith("]*")] == [
+        ["backward", "cannot", "tell"],
+        ["ratio", "cannot", "tell"],
+    ]
     assert any(line.startswith("*: by itself") for line in shown)
     assert any("(Holm, over 9 comparisons)" in line for line in shown)
+    alone = lines(compare_all(pairs[:1], checked))
+    assert any("slower" in line and "backward" in line for line in alone)
 
 
 @pytest.fixture
