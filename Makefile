@@ -36,7 +36,7 @@ setup-gpu: $(READY) ## create one CUDA environment per framework (they cannot sh
 	    --disable-pip-version-check "$$package" "$$(grep '^numpy==' requirements.lock)" || exit 1; \
 	done
 
-setup-release: $(READY) ## create .venv-NAME to compare with another: make setup-release NAME=before PACKAGES="jax==0.9.2"
+setup-release: ## create .venv-NAME to compare with another: make setup-release NAME=before PACKAGES="jax==0.9.2"
 	@$(PYTHON) -m venv ".venv-$(or $(NAME),$(error twofold: name the environment, as in NAME=before))" && \
 	  ".venv-$(NAME)/bin/python" -m pip install --quiet --disable-pip-version-check \
 	  $(or $(PACKAGES),$(error twofold: say what to install, as in PACKAGES="jax==0.9.2"))
