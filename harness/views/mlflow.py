@@ -68,11 +68,11 @@ class Tracker:
             "device": record.device,
             "threads": record.threads,
             "memory": record.memory,
-            "environment": record.environment_name,
             "framework": record.framework,
             "execution": record.execution,
             "gradients": record.workload["gradients"],
             **record.choices,
+            **({"environment": record.environment_name} if record.environment_name else {}),
         }
         numbers = {k: v for k, v in sizes.items() if isinstance(v, (int, float))} | metrics_of(record)
         tags = {
