@@ -9,10 +9,10 @@ BIN   := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-gpu sweep explain show report ui track selfcheck compare test test-fast lint format bench parity audit gpu-check clean
+.PHONY: help setup setup-gpu setup-release sweep explain show report ui track selfcheck compare test test-fast lint format bench parity audit gpu-check clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY) ## create .venv with pinned versions (the other targets do so if it is missing)
 
@@ -37,6 +37,11 @@ setup-gpu: $(READY) ## create one CUDA environment per framework (they cannot sh
 	    --disable-pip-version-check "$$package" "$$(grep '^numpy==' requirements.lock)" || exit 1; \
 	done
 
+setup-release: ## create .venv-NAME to compare with another: make setup-release NAME=before PACKAGES="jax==0.9.2"
+	@$(PYTHON) -m venv ".venv-$(or $(NAME),$(error twofold: name the environment, as in NAME=before))" && \
+	  ".venv-$(NAME)/bin/python" -m pip install --quiet --disable-pip-version-check \
+	  $(or $(PACKAGES),$(error twofold: say what to install, as in PACKAGES="jax==0.9.2"))
+
 sweep: $(READY) ## measure a study, or resume it: make sweep STUDY=default ARGS="key=value redo=all ..." [CLUSTER=slurm]
 	@$(BIN)/python -m harness -m study=$(STUDY) $(if $(CLUSTER),hydra/launcher=submitit_$(CLUSTER)) $(ARGS)
 
@@ -58,8 +63,9 @@ track: $(READY) ## log the records that MLflow lacks: make track URI=http://host
 selfcheck: $(READY) ## check the instrument against known truth and store this machine's noise (8 minutes)
 	@$(BIN)/python -m harness.selfcheck
 
-compare: $(READY) ## say what is faster or slower in B than in A: make compare A=default/before B=default/after [FORCE=1]
-	@$(BIN)/python -m harness.commands.compare "$(A)" "$(B)" $(if $(FORCE),--force)
+compare: $(READY) ## say what is faster or slower in B than in A: make compare A=default/before B=default/after [FORCE=1] [JUNIT=file] [MARKDOWN=file]
+	@$(BIN)/python -m harness.commands.compare "$(A)" "$(B)" $(if $(FORCE),--force) \
+	  $(if $(JUNIT),--junit "$(JUNIT)") $(if $(MARKDOWN),--markdown "$(MARKDOWN)")
 
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup
 WHOLE_FRAMEWORKS := $(addprefix --ignore=tests/,adapters audit bench identity parity)

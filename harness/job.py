@@ -20,16 +20,38 @@ Positive = Annotated[float, Field(strict=True, gt=0, lt=1e9)]
 
 
 @dataclass(frozen=True)
+class Environment:
+    """What a variant's process runs in, under a name of its own, so that two can be measured side by side.
+
+    `interpreter` is the Python to run (None: the framework's own), such as one with another release of the framework.
+    `variables` are set besides those of this process. Without a name it is what every process runs in.
+    """
+
+    name: str = ""
+    interpreter: str | None = None
+    variables: tuple[tuple[str, str], ...] = ()
+
+
+UNNAMED = Environment()
+
+
+@dataclass(frozen=True)
 class Variant:
-    """One way to run a workload: a framework, one of its executions, and implementation choices."""
+    """One way to run a workload: a framework, one of its executions, implementation choices, and an environment."""
 
     framework: str
     execution: str
     choices: Choices = DEFAULT
+    environment: Environment = UNNAMED
 
     def __str__(self) -> str:
         departing = "".join(f"-{name}={value}" for name, value in self.choices.departing.items())
-        return f"{self.framework}-{self.execution}{departing}"
+        return f"{self.framework}-{self.execution}{departing}{in_environment(self.environment.name)}"
+
+
+def in_environment(name: str) -> str:
+    """Write the name of an environment as it ends the name of a variant, a cell or a sweep; empty if it has none."""
+    return f"@{name}" if name else ""
 
 
 @dataclass(frozen=True)

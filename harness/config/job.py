@@ -10,10 +10,11 @@ from typing import Any
 from adapters.base import CHOICES, Choices
 
 from ..errors import UserError
-from ..job import Framework, Job, Variant
+from ..job import Environment, Framework, Job, Variant
 from ..workload.ops import WorkloadError
 from ..workload.workload import Workload
 from .device import present
+from .environments import environments_of
 from .schema import Config
 from .validate import file_name, listed, one_of, validated
 
@@ -30,7 +31,12 @@ def job_of(config: Mapping[str, Any], here: bool = True) -> Job:
         sweep=settings.sweep,
         workload=workload,
         device=present(settings.device, workload, here),
-        variants=_variants(settings.variants, settings.frameworks, _choices(settings.choices)),
+        variants=_variants(
+            settings.variants,
+            settings.frameworks,
+            _choices(settings.choices),
+            environments_of(settings.environments or {}),
+        ),
         measure=settings.measure,
         tracking=settings.tracking,
         frameworks=settings.frameworks,
@@ -65,9 +71,15 @@ def _choices(chosen: Mapping[str, Any]) -> list[Choices]:
 
 
 def _variants(
-    chosen: Mapping[str, Any], frameworks: Mapping[str, Framework], choices: Sequence[Choices]
+    chosen: Mapping[str, Any],
+    frameworks: Mapping[str, Framework],
+    choices: Sequence[Choices],
+    environments: Sequence[Environment],
 ) -> tuple[Variant, ...]:
-    """List the chosen executions of each framework, with each combination of choices. Raises UserError."""
+    """List the chosen executions of each framework, with each combination of choices, in each environment.
+
+    Raises UserError.
+    """
     variants: list[Variant] = []
     for framework, executions in chosen.items():
         one_of("variants", framework, tuple(frameworks))
@@ -77,7 +89,7 @@ def _variants(
             one_of(f"variants.{framework}", execution, frameworks[framework].executions)
             for name in (framework, execution):
                 _check_file_name(f"variants.{framework}", name)
-            variants += [Variant(framework, execution, choice) for choice in choices]
+            variants += [Variant(framework, execution, *each) for each in product(choices, environments)]
     if not variants:
         raise UserError("variants: nothing to measure; choose at least one, such as variants=all")
     if len(set(variants)) < len(variants):

@@ -59,6 +59,7 @@ class Config:
     gradients: Literal["params", "inputs", "both"]
     choices: dict[str, Any]
     variants: dict[str, Any]
+    environments: dict[str, Any] | None
     measure: Measure
     tracking: Tracking
     frameworks: dict[str, Framework]

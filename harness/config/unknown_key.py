@@ -20,6 +20,8 @@ def no_such_key(typed: str, key: str, config: Mapping[str, Any]) -> str:
     if key == "framework":
         options = sorted(path.stem for path in (ROOT / "conf" / "variants").glob("*.yaml"))
         return f"{typed}: a framework is chosen by its variants; choose variants= one of {', '.join(options)}"
+    if (own := _holder(f"{key}.", config))[0] == key:  # a mapping was typed
+        return f"{typed}: has an entry that {key} has not; there are {', '.join(own[1])}"
     holder, siblings = _holder(key, config)
     of_model = f" of {config['model'].get('name')}" if holder == "model" else ""
     meant = _meant(key, siblings, config)

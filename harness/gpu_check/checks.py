@@ -53,7 +53,7 @@ def clocks(clock: DeviceClock) -> list[Finding]:
 
 def check_variant(job: Job, variant: Variant, folder: Path, end: float = math.inf) -> list[Finding]:
     """All checks of one variant in a worker of its own; at `end`, a time of the monotonic clock, they are given up."""
-    if absent := lacking(job, variant.framework):
+    if absent := lacking(job, variant.framework, variant.environment):
         return [Finding("unsupported", True, absent)]
     if end <= time.monotonic():
         return [Finding("not checked", True, "its time is over")]

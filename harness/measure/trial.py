@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..job import Device, Measure
+from ..job import UNNAMED, Device, Environment, Measure
 from .clock import Samples
 from .device import DeviceNumbers, ask_device
 from .machine.gpu import GpuWatch
@@ -21,13 +21,14 @@ from .worker import MALLOC, Worker
 
 @dataclass(frozen=True)
 class Launch:
-    """Everything needed to start the worker of one variant: its program, its interpreter and its log."""
+    """Everything needed to start the worker of one variant: its program, its interpreter and environment, its log."""
 
     framework: str
     execution: str
     choices: dict[str, Any]
     interpreter: str
     log: Path
+    environment: Environment = UNNAMED
 
 
 @dataclass(frozen=True)
@@ -123,10 +124,16 @@ def run_trial(
 
 
 def environment(launch: Launch, conditions: Conditions) -> dict[str, str]:
-    """The environment variables of a variant's worker, besides those of this process."""
+    """The environment variables of a variant's worker, besides those of this process.
+
+    Each named environment has a compile cache of its own: not every variable is part of a compiled program's key.
+    """
+    name = launch.environment.name
+    cache = conditions.cache / f"environment-{name}" if name else conditions.cache
     return {
+        **dict(launch.environment.variables),
         **MALLOC[conditions.device.memory],
-        "TWOFOLD_CACHE_DIR": str(conditions.cache.resolve()),
+        "TWOFOLD_CACHE_DIR": str(cache.resolve()),
         "TWOFOLD_KERNELS": launch.choices.get("kernels", "native"),  # TensorFlow reads it when imported
         "TWOFOLD_DETERMINISTIC": str(launch.choices.get("deterministic", False)),  # and torch this
     }

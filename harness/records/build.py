@@ -35,6 +35,7 @@ def record_of(
     calibration: Calibration,
     versions: dict[str, str],
     remeasured: str = "",
+    rounds: str = "",
 ) -> Record:
     """Build the record of one variant of a job, with every number that is available.
 
@@ -46,6 +47,7 @@ def record_of(
         calibration: how far processes differ on this machine.
         versions: digests of the work and the code, and the framework's version.
         remeasured: why an earlier record was discarded; empty if there was none.
+        rounds: shared by all variants that are measured in the same rounds.
     """
     graph = job.workload.graph
     record = Record(
@@ -69,7 +71,9 @@ def record_of(
         reference=measured.reference,
         described=measured.described | (device.described(measured.device) if measured.device else {}),
         machine=machine,
-        environment=that_matters(),
+        environment=that_matters() | dict(variant.environment.variables),
+        environment_name=variant.environment.name,
+        rounds=rounds,
         harness={"version": __version__, "commit": commit()},
         measure=asdict(job.measure),
         versions=versions,

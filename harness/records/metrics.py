@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-SCHEMA = 5  # raise it when a field is added or changes its meaning; a reader refuses any newer schema
+SCHEMA = 6  # raise it when a field is added or changes its meaning; a reader refuses any newer schema
 
 
 class Quantity(NamedTuple):
@@ -158,6 +158,8 @@ FIELDS: dict[str, str] = {
     " where a device's own numbers are from, or why there are none.",
     "machine": "Processor, its vector instructions, cores, memory, kernel, GPUs.",
     "environment": "The environment variables that change kernels, as they were set.",
+    "environment_name": "The name of the environment that it ran in, empty where none was named.",
+    "rounds": "Shared by the cells that were measured in the same rounds, interleaved.",
     "harness": "Version and commit of this program.",
     "measure": "The measuring settings.",
     "versions": "Digests of the traced work and of the code that executes it, and the framework's installed version.",

@@ -13,7 +13,7 @@ from typing import Any
 from adapters.base import Choices
 
 from ..errors import UserError
-from ..job import Variant
+from ..job import Environment, Variant
 from ..paths import draft
 from .metrics import SCHEMA
 
@@ -97,6 +97,8 @@ class Record:
     described: dict[str, str] = field(default_factory=dict)
     machine: dict[str, Any] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
+    environment_name: str = ""
+    rounds: str = ""
     harness: dict[str, str] = field(default_factory=dict)
     measure: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
@@ -107,7 +109,13 @@ class Record:
     @property
     def variant(self) -> str:
         """The variant's name, as in its cell."""
-        return str(Variant(self.framework, self.execution, Choices(**self.choices)))
+        return str(self.named_variant)
+
+    @property
+    def named_variant(self) -> Variant:
+        """The variant, with its environment by name only."""
+        environment = Environment(self.environment_name)
+        return Variant(self.framework, self.execution, Choices(**self.choices), environment)
 
     @property
     def notes(self) -> dict[str, str]:
@@ -178,6 +186,8 @@ def _record(path: Path, content: bytes) -> Record:
         raise UserError(f"{path}: not a record of this program; move it elsewhere")
     if data["schema"] > SCHEMA:
         raise NewerSchema(f"{path}: schema {data['schema']} is newer than this program's {SCHEMA}; update the program")
+    if data["schema"] == SCHEMA - 1:  # had neither, as a record of today has where no environments were named
+        data = {**data, "schema": SCHEMA, "environment_name": "", "rounds": ""}
     if data["schema"] < SCHEMA:
         raise UserError(f"{path}: schema {data['schema']} is of an older version of this program; measure it again")
     if data.keys() != _FIELDS:

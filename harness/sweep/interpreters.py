@@ -7,7 +7,7 @@ import subprocess
 import sys
 from functools import cache
 
-from ..job import Job
+from ..job import UNNAMED, Environment, Job
 
 _ASK_VERSION = """
 import importlib.metadata, importlib.util
@@ -20,19 +20,20 @@ except importlib.metadata.PackageNotFoundError:
 """
 
 
-def interpreter(job: Job, framework: str) -> str:
-    """Return the Python that runs a framework on the job's device."""
-    return job.frameworks[framework].interpreters.get(job.device.name) or sys.executable
+def interpreter(job: Job, framework: str, environment: Environment = UNNAMED) -> str:
+    """Return the Python that runs a framework on the job's device: the environment's, or the framework's own."""
+    return environment.interpreter or job.frameworks[framework].interpreters.get(job.device.name) or sys.executable
 
 
-def is_here(job: Job, framework: str) -> bool:
+def is_here(job: Job, framework: str, environment: Environment = UNNAMED) -> bool:
     """Return True if the Python that runs a framework is on this machine."""
-    return _exists(interpreter(job, framework))
+    return _exists(interpreter(job, framework, environment))
 
 
-def lacking(job: Job, framework: str) -> str:
+def lacking(job: Job, framework: str, environment: Environment = UNNAMED) -> str:
     """Say why a framework cannot be measured on the job's device, and what to do; empty if it is installed."""
-    return _lacking(framework, interpreter(job, framework), job.device.name)
+    own = environment.name if environment.interpreter else ""
+    return _lacking(framework, interpreter(job, framework, environment), job.device.name, own)
 
 
 @cache
@@ -54,15 +55,20 @@ def _exists(python: str) -> bool:
 
 
 @cache
-def _lacking(framework: str, python: str, device: str) -> str:
+def _lacking(framework: str, python: str, device: str, environment: str) -> str:
+    """Say why a framework cannot run; `environment` is the named one whose interpreter it is, or empty."""
     remedy = f"set frameworks.{framework}.interpreters.{device}"
+    if environment:
+        remedy = f"set environments.{environment}.interpreter to a Python that has {framework}"
     if shutil.which(python) is None:
-        remedy = "run make setup-gpu" if device == "cuda" else remedy
+        remedy = "run make setup-gpu" if device == "cuda" and not environment else remedy
         return f"{framework}: its interpreter {python} is not there; {remedy}"
     try:
         version = framework_version(framework, python)
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"{framework}: its interpreter {python} does not run ({error}); {remedy}"
+    if version is None and environment:
+        return f"{framework} is not installed for {python}; {remedy}, or leave it out with 'variants.{framework}=[]'"
     if version is None:
         return (
             f"{framework} is not installed for {python}; run make setup, or leave it out with 'variants.{framework}=[]'"

@@ -49,7 +49,7 @@ def outstanding(job: Job, machine: Mapping[str, Any], here: bool = True) -> dict
 
 def _why_again(job: Job, variant: Variant, record: Record, machine: Mapping[str, Any], here: bool) -> str:
     """Say why a record no longer applies to its variant; empty if it does, or if the framework is not installed now."""
-    if lacking(job, variant.framework):
+    if lacking(job, variant.framework, variant.environment):
         return ""
     if job.redo == "all":
         return "of redo=all"
@@ -65,9 +65,9 @@ def _why_again(job: Job, variant: Variant, record: Record, machine: Mapping[str,
     changes = [
         (key, recorded.get(key, "not known"), value) for key, value in current.items() if recorded.get(key) != value
     ]
-    that_matters = environment.that_matters()
-    differing = environment.differences(record.environment, that_matters)
-    changes += [change for change in differing if here or change[0] in that_matters]
+    variables = environment.that_matters() | dict(variant.environment.variables)
+    differing = environment.differences(record.environment, variables)
+    changes += [change for change in differing if here or change[0] in variables]
     return "; ".join(f"{key} was {before} and is {after}" for key, before, after in changes)
 
 

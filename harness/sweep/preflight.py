@@ -18,15 +18,19 @@ def check(jobs: Sequence[Job], here: bool = True) -> list[str]:
     An interpreter that is not here may be there, and is left to them.
 
     Returns a sentence for each framework that is not installed; its cells will be `unsupported`. Raises UserError if no
-    framework is installed, the results folder cannot be written, or MLflow does not answer.
+    framework is installed, or not for an interpreter that was named to be compared with another, the results folder
+    cannot be written, or MLflow does not answer.
     """
-    absences = [
-        lacking(job, variant.framework) if here or is_here(job, variant.framework) else ""
+    absences = {
+        (variant, job.device.name): lacking(job, variant.framework, variant.environment)
         for job in jobs
         for variant in job.variants
-    ]
-    sentences = list(dict.fromkeys(filter(None, absences)))
-    if all(absences):
+        if here or is_here(job, variant.framework, variant.environment)
+    }
+    sentences = list(dict.fromkeys(filter(None, absences.values())))
+    if amiss := next((why for (variant, _), why in absences.items() if why and variant.environment.interpreter), ""):
+        raise UserError(amiss)
+    if absences and all(absences.values()):
         raise UserError("; ".join(sentences))
     for folder in {job.results for job in jobs}:
         _check_writable(folder)

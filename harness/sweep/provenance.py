@@ -21,11 +21,16 @@ _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def versions(job: Job, variant: Variant) -> dict[str, str]:
-    """Compute the digests of a variant's work and code, and look up its framework's version without importing it."""
-    name = variant.framework
-    version = None if lacking(job, name) else framework_version(name, interpreter(job, name))
+    """Compute the digests of a variant's work and code, and look up its framework's version without importing it.
+
+    An interpreter of its own stands beside them: two builds may call themselves by one version.
+    """
+    name, environment = variant.framework, variant.environment
+    absent = lacking(job, name, environment)
+    version = None if absent else framework_version(name, interpreter(job, name, environment))
+    own = {"interpreter": environment.interpreter} if environment.interpreter else {}
     code = code_digest(name, frozenset(job.frameworks))
-    return {"work": job.workload.digest, "code": code, name: version or "not installed"}
+    return {"work": job.workload.digest, "code": code, name: version or "not installed", **own}
 
 
 @cache

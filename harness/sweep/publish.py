@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
@@ -52,11 +53,14 @@ class Publisher:
         self.machine = described
         self.todo = todo
         self.calibration = calibration.load(job.results, identity(described))
+        self.rounds = uuid.uuid4().hex
 
     def publish(self, variant: Variant, measured: Measured, left_s: float) -> None:
         """Write the record of a variant, then show it. `left_s`: seconds that the other variants may still take."""
         depends_on = versions(self.job, variant)
-        record = record_of(self.job, variant, measured, self.machine, self.calibration, depends_on, self.todo[variant])
+        record = record_of(
+            self.job, variant, measured, self.machine, self.calibration, depends_on, self.todo[variant], self.rounds
+        )
         path = record.write(self.job.folder)
         self.terminal.finished(record, path, left_s)
         try:

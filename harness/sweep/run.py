@@ -115,7 +115,7 @@ def digest(sweeps: Sequence[Sweep]) -> list[str]:
 
 def _absence(job: Job, variant: Variant) -> Failure | None:
     """Return the failure of a variant whose framework is not installed; None if it is installed."""
-    why = lacking(job, variant.framework)
+    why = lacking(job, variant.framework, variant.environment)
     return Failure(Outcome.UNSUPPORTED, why) if why else None
 
 
@@ -128,8 +128,8 @@ def _references(job: Job, measured: Mapping[Variant, Measured], folder: Path, te
 def launch(job: Job, variant: Variant) -> Launch:
     """Describe how to start the worker of a variant."""
     log = job.results / "logs" / job.study / job.sweep / f"{job.cell(variant)}.log"
-    python = interpreter(job, variant.framework)
-    return Launch(variant.framework, variant.execution, variant.choices.departing, python, log)
+    python = interpreter(job, variant.framework, variant.environment)
+    return Launch(variant.framework, variant.execution, variant.choices.departing, python, log, variant.environment)
 
 
 def conditions(job: Job) -> Conditions:

@@ -99,7 +99,10 @@ class Sweep:
     def forecasts(self) -> list[Forecast]:
         """The forecast of each job."""
         return [
-            forecast(job, {v: self.earlier.get(job.cell(v), []) for v in todo if not lacking(job, v.framework)})
+            forecast(
+                job,
+                {v: self.earlier.get(job.cell(v), []) for v in todo if not lacking(job, v.framework, v.environment)},
+            )
             for job, todo in zip(self.jobs, self.outstanding, strict=True)
         ]
 
@@ -107,7 +110,7 @@ class Sweep:
     def _absent(self) -> int:
         """The number of outstanding cells whose framework is not installed."""
         todo = zip(self.jobs, self.outstanding, strict=True)
-        return sum(bool(lacking(job, variant.framework)) for job, variants in todo for variant in variants)
+        return sum(bool(lacking(job, v.framework, v.environment)) for job, variants in todo for v in variants)
 
     @property
     def forecast(self) -> Forecast:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ..errors import UserError, first_line, masked
+from ..job import in_environment
 from ..records.record import Record, read, records
 
 
@@ -18,6 +20,28 @@ def open_sweep(name: str, results: Path) -> list[Record]:
     if name.startswith("mlflow:"):
         return _from_mlflow(name.removeprefix("mlflow:"), results)
     return [read(path) for path in records(sweep_folder(name, results))]
+
+
+def open_side(name: str, results: Path) -> list[Record]:
+    """Read the records of one side of a comparison.
+
+    `name` is one that `open_sweep` takes, or `sweep@environment`: the records of one environment, which then are named
+    as if they had been measured without, so that they match those of another. Raises UserError as `sweep_folder` does,
+    or if there is no such environment.
+    """
+    sweep, separator, environment = name.rpartition("@")
+    if not separator or name.startswith("mlflow:") or Path(name).exists():
+        return open_sweep(name, results)
+    measured = open_sweep(sweep, results)
+    of_environment = [
+        replace(record, cell=record.cell.removesuffix(in_environment(environment)), environment_name="")
+        for record in measured
+        if record.environment_name == environment
+    ]
+    if not of_environment:
+        names = sorted({record.environment_name for record in measured} - {""})
+        raise UserError(f"{name}: no environment {environment} in {sweep}; there are {', '.join(names) or 'none'}")
+    return of_environment
 
 
 def sweep_folder(name: str, results: Path) -> Path:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..job import Job, Variant
+from ..job import Job, Variant, in_environment
 from ..records.record import Record
 
 
@@ -71,9 +71,10 @@ def shared_choices(variants: Sequence[Variant]) -> dict[str, Any]:
 
 
 def variant_name(variant: Variant, shared: Collection[str] = ()) -> str:
-    """Name a variant: `torch eager residuals=all`. Those choices that all variants share are left out."""
+    """Name a variant: `torch eager residuals=all @plain`, in the environment plain. Shared choices are left out."""
     own = {name: value for name, value in variant.choices.departing.items() if name not in shared}
-    return " ".join([variant.framework, variant.execution, *written(own)])
+    where = [in_environment(variant.environment.name)] if variant.environment.name else []
+    return " ".join([variant.framework, variant.execution, *written(own), *where])
 
 
 def _differing_sizes(facts: Sequence[Facts]) -> dict[str, list[str]]:

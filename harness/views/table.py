@@ -6,11 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from adapters.base import Choices
-
-from ..job import Variant
 from ..records.record import Record
 from .answer import TELLS_NOTHING, answer, is_told
+from .environments import environments
 from .labels import in_common, labels, shared_choices, variant_name, written
 from .layout import Cell, Group, Line, layout
 from .notes import Note, notes
@@ -29,11 +27,7 @@ _LEGEND = {
 
 def variant(record: Record) -> str:
     """The framework and execution, followed by the choices that depart from the defaults."""
-    return variant_name(_variant(record))
-
-
-def _variant(record: Record) -> Variant:
-    return Variant(record.framework, record.execution, Choices(**record.choices))
+    return variant_name(record.named_variant)
 
 
 def interval(record: Record) -> str:
@@ -116,8 +110,8 @@ class Table:
         first = {label: row for row, label in reversed(list(enumerate(workloads)))}
         order = sorted(range(len(records)), key=lambda row: first[workloads[row]])
         records, workloads = [records[row] for row in order], [workloads[row] for row in order]
-        shared = shared_choices([_variant(record) for record in records])
-        variants = [variant_name(_variant(record), shared) for record in records]
+        shared = shared_choices([record.named_variant for record in records])
+        variants = [variant_name(record.named_variant, shared) for record in records]
         names = list(map(_joined, workloads, variants))
         return cls(records, workloads, variants, notes(records, names), shared)
 
@@ -161,6 +155,7 @@ class Table:
             *self.failures(),
             *in_common(self.records),
             "all variants: " + ", ".join(written(self.shared)) if self.shared else "",
+            *environments(self.records),
             f"{_UNTOLD}: the ends of the interval differ by more than a factor of {TELLS_NOTHING:g}" if wide else "",
             "; ".join(said for name, said in _LEGEND.items() if name in self.columns),
             f"{agreement} {max(errors):.1e}{' at most' if len(errors) > 1 else ''}" if errors else "",

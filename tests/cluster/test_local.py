@@ -15,7 +15,7 @@ from harness.errors import UserError
 from tests.helpers.sweeps import TINY, Sweep
 
 LOCALLY = ["hydra/launcher=submitit_local", *TINY[:4], "measure.budget_s=0.2", "measure.warm_s=0.05", "variants=numpy"]
-SETTINGS = {
+SETTINGS: dict[str, Any] = {
     **dict.fromkeys(("gres", "gpus_per_node", "gpus_per_task")),
     "submitit_folder": "/nowhere",
     "additional_parameters": {},

@@ -115,13 +115,20 @@ def edited(record: Callable[[], Record], **changes: Any) -> str:
     return json.dumps(asdict(record()) | changes)
 
 
+def test_a_record_from_before_environments_is_one_without_a_name(record: Callable[..., Record], tmp_path: Path) -> None:
+    old = json.loads(edited(record, schema=SCHEMA - 1))
+    del old["environment_name"], old["rounds"]
+    (tmp_path / "cell.json").write_text(json.dumps(old))
+    assert read(tmp_path / "cell.json") == record()
+
+
 BROKEN: dict[str, tuple[Callable[[Callable[[], Record]], str | bytes], str]] = {
     "empty": (lambda r: "", "not a whole JSON file.*delete it"),
     "truncated": (lambda r: edited(r)[:-50], "not a whole JSON file.*delete it"),
     "not text": (lambda r: b"\xff\xfe\x00", "not a whole JSON file.*delete it"),
     "a list": (lambda r: "[1, 2]", "not a record of this program"),
     "foreign": (lambda r: '{"benchmark": "other"}', "not a record of this program"),
-    "older": (lambda r: edited(r, schema=SCHEMA - 1), rf"schema {SCHEMA - 1} is of an older version"),
+    "older": (lambda r: edited(r, schema=SCHEMA - 2), rf"schema {SCHEMA - 2} is of an older version"),
     "phases of another kind": (lambda r: edited(r, phases={"forward": {"colour": 1}}), "phases have other fields"),
     "phases that are none": (lambda r: edited(r, phases=[1]), "phases have other fields"),
     "newer": (lambda r: edited(r, schema=SCHEMA + 1), rf"schema {SCHEMA + 1} is newer than this program's {SCHEMA}"),

@@ -15,7 +15,8 @@ from harness.measure.comparison import SIGMA_DIFFERENCE_FLOOR, Answer
 from harness.measure.stats import moderated, within
 from harness.records.calibration import Calibration, Spread, assumed
 from harness.records.record import Record
-from harness.views.compare import compare, exit_code, lines, match
+from harness.views.compare import compare, exit_code, lines
+from harness.views.matching import match
 
 QUIET = assumed("anywhere")
 

@@ -10,7 +10,8 @@ import pytest
 from harness.errors import UserError
 from harness.records.calibration import Calibration, assumed
 from harness.records.record import Record
-from harness.views.compare import compare, compare_all, lines, match, remarks
+from harness.views.compare import compare, compare_all, lines
+from harness.views.matching import match, remarks
 from tests.helpers.jobs import PLAIN
 
 SIZES = {"batch": 32, "depth": 3, "width": 64, "inputs": 5}

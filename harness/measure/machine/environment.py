@@ -30,10 +30,13 @@ def that_matters(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     return {
         name: value
         for name, value in sorted(environment.items())
-        if name.startswith(_PREFIXES)
-        and not name.startswith(_IGNORED_PREFIXES)
-        and not _SECRET.search(f"{name}={value}")
+        if name.startswith(_PREFIXES) and not name.startswith(_IGNORED_PREFIXES) and not may_be_secret(name, value)
     }
+
+
+def may_be_secret(name: str, value: str) -> bool:
+    """Return True if a variable may hold a secret, or an address with a user in it."""
+    return bool(_SECRET.search(f"{name}={value}"))
 
 
 def differences(a: dict[str, str] | None, b: dict[str, str] | None) -> list[tuple[str, str, str]]:

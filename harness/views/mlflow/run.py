@@ -37,6 +37,7 @@ def params_of(record: Record) -> dict[str, str]:
         "execution": record.execution,
         "gradients": record.workload["gradients"],
         **record.choices,
+        **({"environment": record.environment_name} if record.environment_name else {}),
     }
     return {name: str(value) for name, value in params.items()}
 

@@ -1,0 +1,159 @@
+"""Compares many cells at once, so that the same code rarely raises any alarm, however many cells there are.
+
+"slower" and "faster" are corrected for all quantities of all cells by Holm (1979): the chance that any of these words
+is wrong is at most 5 % for the whole comparison, whatever depends on what. The estimate must also be a difference of
+2 % or more. "same" is judged one by one, as in `comparison.py`; it raises no alarm.
+
+How far processes differ is estimated from the trials of all cells of a framework (`pooling.py`), or taken as known
+beforehand if these are few. Two sweeps also differ by what the machine does in between, which the trials of neither
+show. So unless B was measured in the same rounds as A:
+
+- times vary at least as much as is known beforehand, however well trials agree (ratios do not depend on the machine);
+- a difference must also stand out from what the cells have in common, their median. It counts up to 10 %: what does
+  more to a whole sweep is no machine whose cells pass as undisturbed;
+- if even the quietest quarter of the cells scatter by more than their errors allow, all errors are widened by as much
+  (genomic control, Devlin and Roeder 1999, at a quartile that changes in up to half of the cells hardly move).
+
+The last two need 10 cells.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ndtri, stdtr
+
+from .comparison import SIGMA_DIFFERENCE_FLOOR, Answer, Comparison
+from .pooling import pooled_spread
+from .stats import Array, Estimate, moderated
+
+ALARMS = 0.05  # chance that a comparison of the same code has any alarm
+MARGIN = 0.02  # relative difference below which nothing is an alarm, and which still counts as the same
+MOST_SHARED = 0.10  # the most by which the machine may change all times between two sweeps
+LEAST_CELLS = 10  # with fewer, what they have in common cannot be told from what is asked
+_QUARTILE, _OF_HALF_NORMAL = 0.25, 0.3186  # the lower quartile of |z|
+
+
+@dataclass(frozen=True)
+class Difference:
+    """ln B - ln A of one quantity of one cell.
+
+    Attributes:
+        quantity: what is compared, such as forward.
+        family: what has a like spread from process to process: the framework.
+        centres: one value a trial [P].
+        ses: their standard errors inside the processes [P].
+        sigma: standard deviation from trial to trial, as known beforehand.
+        df: its weight in degrees of freedom.
+        of_time: it is one of times, which depend on what the machine does meanwhile.
+        in_same_rounds: B was measured in turn with A.
+        disturbed: one side was; nothing is told of it.
+    """
+
+    quantity: str
+    family: str
+    centres: Sequence[float]
+    ses: Sequence[float]
+    sigma: float
+    df: float
+    of_time: bool = True
+    in_same_rounds: bool = False
+    disturbed: bool = False
+
+
+def compared_together(differences: Sequence[Difference], margin: float = MARGIN) -> list[Comparison]:
+    """Judge all differences of a comparison at once, each with the 95 % interval that it has by itself."""
+    estimates = _estimates(differences)
+    adjusted = holm(_p_values(differences, estimates))
+    return [
+        Comparison(_answer(difference, estimate, p, margin), estimate.interval(0.95, "one comparison by itself"))
+        for difference, estimate, p in zip(differences, estimates, adjusted, strict=True)
+    ]
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """Adjust p-values by Holm's step-down method: one below a level keeps the chance of any false one below it."""
+    order = np.argsort(p, kind="stable")
+    stepped = np.maximum.accumulate(np.asarray(p, float)[order] * np.arange(len(p), 0, -1))
+    adjusted = np.empty(len(p))
+    adjusted[order] = np.minimum(stepped, 1.0)
+    return [float(value) for value in adjusted]
+
+
+def common_change(differences: Sequence[Difference], quantity: str) -> float:
+    """Return the median of ln B - ln A over cells, which may be the machine's; nan if there are fewer than 10."""
+    means = [float(np.mean(d.centres)) for d in differences if d.quantity == quantity and not d.disturbed]
+    return float(np.median(means)) if len(means) >= LEAST_CELLS else math.nan
+
+
+def _estimates(differences: Sequence[Difference]) -> list[Estimate]:
+    """Estimate each difference with the spread of its family's trials, or the one known beforehand if these are few."""
+    families = defaultdict(list)
+    for difference in differences:
+        families[difference.family, difference.quantity, difference.in_same_rounds].append(difference)
+    spreads = {
+        key: pooled_spread([d.centres for d in family], [d.ses for d in family], SIGMA_DIFFERENCE_FLOOR)
+        for key, family in families.items()
+    }
+    estimates = []
+    for d in differences:
+        beforehand = max(d.sigma, SIGMA_DIFFERENCE_FLOOR)
+        sigma, df = spreads[d.family, d.quantity, d.in_same_rounds] or (beforehand, d.df)
+        if d.of_time and not d.in_same_rounds:
+            sigma = max(sigma, beforehand)
+        estimates.append(moderated(d.centres, d.ses, sigma, df))
+    return estimates
+
+
+def _p_values(differences: Sequence[Difference], estimates: Sequence[Estimate]) -> list[float]:
+    """Return the chance of so large a difference where there is none: 1 for what is disturbed or has no error."""
+    p = np.ones(len(differences))
+    apart: dict[str, list[int]] = defaultdict(list)
+    for i, difference in enumerate(differences):
+        if difference.disturbed or math.isnan(estimates[i].se):
+            continue
+        if difference.in_same_rounds:
+            p[i] = _two_sided(estimates[i].centre, estimates[i])
+        else:
+            apart[difference.quantity].append(i)
+    for quantity, rows in apart.items():
+        of_all = common_change(differences, quantity)
+        if math.isnan(of_all):
+            for i in rows:
+                p[i] = _two_sided(estimates[i].centre, estimates[i])
+            continue
+        shared = min(max(of_all, -math.log1p(MOST_SHARED)), math.log1p(MOST_SHARED))
+        width = max(1.0, min(_scatter([estimates[i] for i in rows], about) for about in (0.0, of_all)))
+        for i in rows:
+            own, relative = estimates[i].centre, estimates[i].centre - shared
+            if own * relative > 0:
+                p[i] = _two_sided(min(own, relative, key=abs), estimates[i], width)
+    return [float(value) for value in p]
+
+
+def _scatter(estimates: Sequence[Estimate], about: float) -> float:
+    """Return how much further than their errors allow the quietest quarter of cells is from a value, as a factor."""
+    t: Array = np.array([-abs(e.centre - about) / e.se for e in estimates])
+    z = -ndtri(np.maximum(stdtr([e.df for e in estimates], t), 1e-300))
+    return float(np.quantile(z, _QUARTILE)) / _OF_HALF_NORMAL
+
+
+def _two_sided(centre: float, estimate: Estimate, width: float = 1.0) -> float:
+    """Return the two-sided p-value of a centre by Student's t, with its standard error widened by a factor."""
+    return float(2 * stdtr(estimate.df, -abs(centre) / (width * estimate.se)))
+
+
+def _answer(difference: Difference, estimate: Estimate, adjusted: float, margin: float) -> Answer:
+    """Say what a difference is, given its p-value as adjusted for all others."""
+    limit = math.log1p(margin)
+    if difference.disturbed:
+        return Answer.CANNOT_TELL
+    if len(difference.centres) > 1 and abs(estimate.centre) + estimate.half_width(0.90) < limit:
+        return Answer.SAME
+    if adjusted <= ALARMS and abs(estimate.centre) >= limit:
+        return Answer.SLOWER if estimate.centre > 0 else Answer.FASTER
+    return Answer.CANNOT_TELL
