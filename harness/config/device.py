@@ -6,11 +6,11 @@ from ..errors import UserError
 from ..job import Device
 from ..measure.machine.gpu import gpus
 from ..measure.machine.resources import cpus, memory_bytes
-from ..workload.workload import Workload
+from ..workload.work import Work
 from . import schema
 
 
-def present(requested: schema.Device, workload: Workload) -> Device:
+def present(requested: schema.Device, workload: Work) -> Device:
     """Decide the device's name and number of threads. Raises UserError if this machine lacks what is requested."""
     name = requested.name
     if name == "auto":
@@ -27,8 +27,10 @@ def present(requested: schema.Device, workload: Workload) -> Device:
     return Device(name, threads, requested.memory)
 
 
-def _check_memory(workload: Workload) -> None:
+def _check_memory(workload: Work) -> None:
     """Raise UserError if the machine cannot hold every value of the trace in float64, as the oracle does."""
+    if workload.graph is None:  # nobody knows how large a user's own model is until it is built
+        return
     needed_bytes = 8 * sum(spec.size for spec in workload.graph.specs)
     available_bytes = memory_bytes()
     if needed_bytes > available_bytes:
