@@ -27,7 +27,7 @@ FLOORS = (
     ("config", "views"),
     ("explain",),
     ("sweep",),
-    ("commands", "gpu_check", "plugins", "selfcheck", "__main__"),
+    ("commands", "gpu_check", "notebook", "plugins", "selfcheck", "__main__"),
 )
 
 
@@ -109,7 +109,8 @@ def importers(package, folder="harness"):
 
 
 def test_only_the_entry_points_know_hydra():
-    names = ("__main__", "config.compose", "errors", "gpu_check.__main__", "selfcheck.processes", "sweep.sweeper")
+    names = ("__main__", "config.compose", "errors", "gpu_check.__main__", "notebook", "selfcheck.processes")
+    names = (*names, "sweep.sweeper")
     entry_points = {f"harness.{name}" for name in names}
     assert importers("hydra") | importers("omegaconf") <= entry_points
     assert not importers("hydra", "adapters")

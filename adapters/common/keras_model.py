@@ -50,7 +50,6 @@ def float64() -> Iterator[None]:
     """Build in float64 what is built meanwhile."""
     import keras
 
-    keras.utils.clear_session()
     keras.config.set_floatx("float64")
     keras.config.set_dtype_policy("float64")
     try:

@@ -34,11 +34,12 @@ class OwnModelError(Exception):
 
 
 class Built(NamedTuple):
-    """What a factory returned."""
+    """What a factory returned, and what is to be said of it, by phase."""
 
     parameters: Any
     batch: Any
     loss: Callable[[Any, Any], Any]
+    notes: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,10 @@ class OwnModel:
         random.seed(self.workload.seed)
         np.random.seed(self.workload.seed % 2**32)
         if self.uses_keras:
-            importlib.import_module("keras").utils.set_random_seed(self.workload.seed % 2**32)
+            utils = importlib.import_module("keras").utils
+            utils.clear_session()  # names of layers begin anew, and are the same in every build
+            utils.set_random_seed(self.workload.seed % 2**32)
+        before = threading.enumerate()
         with self.running(str(self)):
             returned = factory(**self.workload.arguments)
         if not isinstance(returned, tuple) or len(returned) != 3 or not callable(returned[2]):
@@ -82,7 +86,9 @@ class OwnModel:
                 f"{self} returned {_described(returned)}; it must return (parameters, batch, loss), "
                 "with loss(parameters, batch) a scalar"
             )
-        return Built(*returned)
+        started = ", ".join(thread.name for thread in threading.enumerate() if thread not in before)
+        notes = {"inference": f"{self} leaves threads running ({started}), which disturb all phases"} if started else {}
+        return Built(*returned, notes)
 
     @property
     def truth(self) -> Truth:
@@ -109,12 +115,6 @@ class OwnModel:
             if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
                 raise
             raise OwnModelError(f"{what} raises {_said(error)}") from error
-
-
-def threads_note() -> str:
-    """Say that the model's code left threads running; empty if it did not."""
-    others = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
-    return f"the model's code runs threads of its own ({', '.join(others[:3])}), in the time of both" if others else ""
 
 
 def _said(error: BaseException) -> str:

@@ -26,6 +26,7 @@ class Parts:
     sources: Arrays
     rest: Arrays
     loss: Callable[[Arrays, Arrays], Array]
+    notes: dict[str, str]
 
     @property
     def drawn(self) -> str:
@@ -101,7 +102,7 @@ def _of_pytree(model: OwnModel) -> Parts:
         batch = [arrays.get(f"batch.{i}", leaf) for i, leaf in enumerate(leaves)]
         return built.loss(jax.tree.unflatten(structure, given), jax.tree.unflatten(batch_structure, batch))
 
-    return Parts(sources, rest, loss)
+    return Parts(sources, rest, loss, built.notes)
 
 
 def _of_keras(model: OwnModel) -> Parts:
@@ -123,7 +124,7 @@ def _of_keras(model: OwnModel) -> Parts:
         with keras.StatelessScope(state_mapping=mapping):
             return built.loss(built.parameters, batch)
 
-    return Parts({name: variable.value for name, variable in trained.items()}, rest, loss)
+    return Parts({name: variable.value for name, variable in trained.items()}, rest, loss, built.notes)
 
 
 def _is_array(leaf: Any) -> bool:

@@ -14,7 +14,7 @@ from harness.workload.own_truth import Truth, truth_of
 
 from ..common import keras_model
 from ..common.own_checks import Answer, check_repeats, check_scalar, check_types
-from ..common.own_model import OwnModel, OwnModelError, threads_note
+from ..common.own_model import OwnModel, OwnModelError
 from .own import Parts, parts_of
 
 SOURCE = f"jax {jax.__version__}, float64"
@@ -27,13 +27,11 @@ def own_truth(model: OwnModel, device: jax.Device) -> Truth:
     # Drawn in the user's own setting, for another one draws other numbers.
     jax.config.update("jax_enable_x64", False)
     parts = parts_of(model, device)
-    drawn, notes = parts.drawn, dict[str, str]()
+    drawn, notes = parts.drawn, dict(parts.notes)
     with model.running(f"{model}: its loss"):
         _check_traced(model, parts, notes)
         first, second = _answer(parts), _answer(parts)
     check_repeats(str(model), first, second)
-    if threads := threads_note():
-        notes["inference"] = threads
     with jax.enable_x64(True), model.running(f"{model}: in float64, in which it is checked, its loss"):
         if model.uses_keras:
             with keras_model.float64():

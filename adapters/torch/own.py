@@ -51,7 +51,7 @@ def parts_of(model: OwnModel, device: torch.device) -> Parts:
     """Build the model with torch's seed set, on the device. Raises OwnModelError."""
     torch.manual_seed(model.workload.seed)
     built = keras_model.build(model) if model.uses_keras else model.build()
-    notes: dict[str, str] = {}
+    notes = dict(built.notes)
     batch = pytree.tree_map(lambda leaf: _placed(leaf, device, notes), built.batch)
     parameters = _on(device, model, built)
     if model.uses_keras:

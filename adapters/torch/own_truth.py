@@ -14,7 +14,7 @@ from harness.workload.own_truth import Truth, truth_of
 
 from ..common import keras_model
 from ..common.own_checks import Answer, check_repeats, check_scalar, check_types
-from ..common.own_model import OwnModel, OwnModelError, threads_note
+from ..common.own_model import OwnModel, OwnModelError
 from .counting import multiplies
 from .own import Parts, parts_of
 
@@ -49,8 +49,6 @@ def own_truth(model: OwnModel, device: torch.device) -> Truth:
     check_repeats(str(model), first, second)
     if unused:
         notes["backward"] = f"{_some(unused)} no gradient: the loss does not depend on it"
-    if threads := threads_note():
-        notes["inference"] = threads
     parts = keras_in_float64(model, device) if model.uses_keras else _widened(parts)
     with model.running(f"{model}: in float64, in which it is checked, its loss"):
         exact, _ = _answer(model, parts)
