@@ -93,7 +93,7 @@ class Own(Subject):
     def load(self, adapter: OwnAdapter, execution: str, choices: Choices) -> Program:
         if refusal := read_refusal(self._folder, self._framework):
             raise Failure(Outcome(refusal[0]), refusal[1])
-        self._truth = read_truth(self._folder, self._framework)
+        self._truth, self._adapter = read_truth(self._folder, self._framework), adapter
         try:
             return adapter.load_own(self._model, execution, choices)
         except OwnModelError as error:
@@ -104,7 +104,14 @@ class Own(Subject):
         return self._truth.reference.source
 
     def verify(self, program: Program, choices: Choices) -> Verified:
-        verified = verify(program, self._workload, self._truth.reference, choices.optimizer, choices.deterministic)
+        try:
+            verified = verify(program, self._workload, self._truth.reference, choices.optimizer, choices.deterministic)
+        except Failure:
+            raise
+        except Exception as error:
+            if refusal := self._adapter.refusal(error):
+                raise Failure(Outcome.UNSUPPORTED, str(refusal)) from error
+            raise
         return replace(verified, parameters=self._truth.parameters)
 
     def count(self, adapter: OwnAdapter, program: Program, execution: str, choices: Choices) -> dict[str, Counted]:
