@@ -10,7 +10,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from .config.compose import requested
+from .config.compose import as_typed, requested
 from .errors import UserError
 from .paths import ROOT
 from .records.record import Record, read
@@ -55,7 +55,7 @@ def measure(*overrides: str, **settings: Any) -> Findings:
     Raises:
         UserError: something cannot be measured as it is asked for; Hydra's own exceptions for what cannot be parsed.
     """
-    asked = (*(f"{key}={value}" for key, value in settings.items()), *overrides)
+    asked = (*(f"{key}={value}" for key, value in settings.items()), *map(as_typed, overrides))
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())

@@ -25,15 +25,9 @@ from .arithmetic import TorchArithmetic
 from .eager import Eager
 from .manual import Manual
 from .own_truth import own_truth
+from .refusals import refusal
 from .toolchain import require_compiler
 from .update import Update
-
-# What an exception of torch's says where it lacks a kernel, and what that means.
-_REFUSALS = {
-    "No available kernel": "the chosen attention kernel does not take these arrays on this device; choose native",
-    "not have a deterministic implementation": "an op of this model has no deterministic kernel on this device",
-    "skipping cudagraphs": "this program cannot be recorded as a CUDA graph; choose mode=native",
-}
 
 
 class Adapter(CommonAdapter):
@@ -159,16 +153,7 @@ class Adapter(CommonAdapter):
         torch.backends.mkldnn.enabled = kernels != "plain"
 
     def refusal(self, error: Exception) -> Unsupported | None:
-        """Compiled, what torch says comes inside of a compiler's exception."""
-        if isinstance(error, torch._dynamo.exc.TorchDynamoException):
-            from .own_compiled import refusal
-
-            if of_compiler := refusal(error):
-                return of_compiler
-        for says, why in _REFUSALS.items():
-            if says in str(error):
-                return Unsupported(f"torch: {why}")
-        return None
+        return refusal(error)
 
     def departures(self, execution: str, choices: Choices) -> Departures:
         dtype = torch.bfloat16 if self._precision.startswith("bf16") else torch.float32

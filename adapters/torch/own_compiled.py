@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
-
 from ..base import Executed, Unsupported
 from . import modes
 from .counting import total
@@ -45,16 +43,3 @@ class OwnCompiled(Own):
             "backward": backward,
             "gradient": total(forward, backward),
         }
-
-
-def refusal(error: Exception) -> Unsupported | None:
-    """What torch.compile's own exceptions say of a user's code."""
-    if isinstance(error, torch._dynamo.exc.FailOnRecompileLimitHit):
-        return Unsupported(
-            "torch: torch.compile would compile the loss again in a second call, for something that it depends on has "
-            "changed (a counter, a Python number, a shape)"
-        )
-    if isinstance(error, torch._dynamo.exc.Unsupported):
-        says = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
-        return Unsupported(f"torch: torch.compile cannot make one graph of the loss ({says[:200].rstrip('.')})")
-    return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from ..measure.protocol import Outcome
 from ..workload.own import OwnWorkload, write_own
 from ..workload.own_truth import difference, read_truth, write_refusal
@@ -13,6 +15,8 @@ class OwnReferences(References):
 
     A framework whose model cannot be run, or is another than that of the first framework, is refused in its folder.
     """
+
+    _most_s = math.inf  # nobody else knows the answer, so it may take as long as any other
 
     def _save(self) -> None:
         workload = self._job.workload

@@ -7,11 +7,13 @@ import sys
 
 import pytest
 
+from harness.config.compose import as_typed
 from harness.config.job import job_of
 from harness.errors import UserError
 from harness.views.labels import labels
 from harness.workload.ops import WorkloadError
 from harness.workload.own import OwnWorkload, read_own, write_own
+from tests.helpers.typed import planned
 
 FACTORY = "pkg.mine:build"
 
@@ -89,6 +91,12 @@ def test_frameworks_without_a_function_are_left_out(plain, sizes, frameworks):
     job = job_of(plain | {"model": {"name": "own", **sizes}})
     assert {variant.framework for variant in job.variants} == frameworks
     assert labels([job]) == ["mine:build"]
+
+
+def test_arguments_are_typed_like_any_size_and_can_be_swept(hydra_is_there):
+    (sweep,) = planned("model=own", f"model.torch={FACTORY}", as_typed("model.arguments.width=8,16"), "device=cpu")
+    assert [job.workload.as_dict()["sizes"]["arguments.width"] for job in sweep.jobs] == [8, 16]
+    assert labels(sweep.jobs) == ["mine:build arguments.width=8", "mine:build arguments.width=16"]
 
 
 def test_with_none_left_it_is_a_mistake(plain):

@@ -10,7 +10,14 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 def build(batch: int = 2, tokens: int = 64, width: int = 128, layers: int = 2) -> Any:
     config = GPT2Config(
-        vocab_size=1000, n_positions=tokens, n_embd=width, n_layer=layers, n_head=width // 64, use_cache=False
+        vocab_size=1000,
+        bos_token_id=0,
+        eos_token_id=0,
+        n_positions=tokens,
+        n_embd=width,
+        n_layer=layers,
+        n_head=width // 64,
+        use_cache=False,
     )
     model = GPT2LMHeadModel(config).eval()  # without dropout, which would give another loss in every call
     ids = torch.randint(config.vocab_size, (batch, tokens))

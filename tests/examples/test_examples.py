@@ -9,8 +9,6 @@ from tests.helpers.own import measured, run, session, written
 
 pytestmark = pytest.mark.slow
 
-MULTIPLIES = ("inference", "forward", "backward", "gradient")
-
 
 @pytest.fixture(autouse=True)
 def _here(monkeypatch):
