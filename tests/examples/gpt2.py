@@ -18,9 +18,9 @@ def build(batch: int = 2, tokens: int = 64, width: int = 128, layers: int = 2) -
         n_layer=layers,
         n_head=width // 64,
         use_cache=False,
-        loss_type="ForCausalLM",  # else it is warned of in the first call, which torch.compile cannot take
     )
     model = GPT2LMHeadModel(config).eval()  # without dropout, which would give another loss in every call
+    model.loss_type = "ForCausalLM"  # else the first call warns, which torch.compile cannot take
     ids = torch.randint(config.vocab_size, (batch, tokens))
 
     def loss(model: Any, ids: torch.Tensor) -> torch.Tensor:

@@ -29,7 +29,8 @@ def test_flax(tmp_path):
     assert (counts["forward"]["matmuls"], counts["backward"]["matmuls"]) == (3, 5)
 
 
-def test_keras_on_three_backends_has_one_loss(tmp_path):
+def test_keras_on_tensorflow(tmp_path):
+    """Keras has one backend a process; the other two are measured beside it by a sweep."""
     written(tmp_path, {"keras": "keras_network:build"})
     session("tensorflow", "fp64").reference(str(tmp_path), draw=True)
     for execution in ("eager", "graph", "xla"):
