@@ -73,7 +73,9 @@ def _watched(model: OwnModel, parts: Parts, notes: dict[str, str]) -> tuple[Answ
         gradients = dict(zip(parts.wanted, _grad(loss, parts), strict=True))
     check_types(str(model), forward.types, backward.types)
     if forward.reads:
-        read = "forward waits for a number from the device (.item(), float(), if): on a GPU, in every call"
+        read = (
+            "run op by op, forward waits for a number from the device (.item(), float(), if): on a GPU, in every call"
+        )
         notes["forward"] = "; ".join(filter(None, [notes.get("forward"), read]))
     return _exported(loss, gradients), [name for name, gradient in gradients.items() if gradient is None]
 

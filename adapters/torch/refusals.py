@@ -25,7 +25,7 @@ def refusal(error: Exception) -> Unsupported | None:
     for says, why in _REFUSALS.items():
         if says in str(error):
             return Unsupported(f"torch: {why}")
-    if dynamo and isinstance(error, dynamo.Unsupported):
+    if dynamo and isinstance(error, (dynamo.Unsupported, dynamo.UserError)):
         says = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
         return Unsupported(f"torch: torch.compile cannot make one graph of the loss ({says[:200].rstrip('.')})")
     return None
