@@ -13,7 +13,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import ConfigCompositionException
 from omegaconf import DictConfig
 
-from .config.compose import combinations, job_from, mistaken_key
+from .config.compose import as_typed, combinations, job_from, mistaken_key
 from .errors import report
 from .paths import ROOT
 from .sweep.lock import device_lock
@@ -45,6 +45,7 @@ def command_line() -> None:
     """Run `main`, and report however it ends in one sentence and an exit code (see README.md)."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # so that Hydra raises errors instead of printing them and exiting
     signal.signal(signal.SIGINT, _interrupt)
+    sys.argv[1:] = map(as_typed, sys.argv[1:])
     sys.path.append(str(ROOT / "harness" / "plugins"))  # where Hydra finds the sweeper
     try:
         main()

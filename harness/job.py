@@ -11,6 +11,8 @@ from pydantic import ConfigDict, Field
 
 from adapters.base import DEFAULT, Choices
 
+from .errors import UserError
+from .workload.work import Work
 from .workload.workload import Workload
 
 # Constraints on fields that come from a config; pydantic checks them where the config is read (`harness/config/`).
@@ -107,7 +109,7 @@ class Job:
 
     study: str
     sweep: str
-    workload: Workload
+    workload: Work
     device: Device
     variants: tuple[Variant, ...]
     measure: Measure
@@ -121,6 +123,13 @@ class Job:
     def folder(self) -> Path:
         """The folder that holds this sweep's records."""
         return self.results / "records" / self.study / self.sweep
+
+    @property
+    def traced(self) -> Workload:
+        """The workload, where it is one of the catalogue. Raises UserError for a user's own model."""
+        if not isinstance(self.workload, Workload):
+            raise UserError(f"model={self.workload.name}: this needs a model of the catalogue, such as model=mlp")
+        return self.workload
 
     def cell(self, variant: Variant) -> str:
         """Name one variant of the workload on the device: a valid file name, and the same in every sweep."""

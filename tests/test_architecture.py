@@ -29,7 +29,7 @@ FLOORS = (
     ("explain",),
     ("report",),
     ("sweep",),
-    ("commands", "gpu_check", "plugins", "selfcheck", "__main__"),
+    ("commands", "gpu_check", "notebook", "plugins", "selfcheck", "__main__"),
 )
 
 
@@ -117,6 +117,7 @@ def test_only_the_entry_points_know_hydra() -> None:
         "config.composer",
         "errors",
         "gpu_check.__main__",
+        "notebook",
         "selfcheck.processes",
         "sweep.sweeper",
     )

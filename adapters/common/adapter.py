@@ -9,14 +9,17 @@ from typing import Any, ClassVar
 import numpy as np
 
 from harness.workload.arithmetic import Arithmetic
+from harness.workload.own_truth import Truth
 from harness.workload.trace import Graph
 
-from ..base import DEFAULT, NO_DIRECTIONS, PHASES, Adapter, Choices, Program, Unsupported
+from ..base import DEFAULT, NO_DIRECTIONS, PHASES, Choices, Program, Unsupported
+from ..own import OwnAdapter
+from .own_model import OwnModel
 from .program import PAIR, Extended, Part, Update
-from .refusals import check_choices
+from .refusals import check_choices, check_execution, check_own_choices
 
 
-class CommonAdapter(Adapter):
+class CommonAdapter(OwnAdapter):
     """An adapter whose framework fills in the methods that begin with an underscore.
 
     `name` is what a config and a refusal call the framework; `lacks` are the choices that it does not have at all.
@@ -36,8 +39,7 @@ class CommonAdapter(Adapter):
         choices: Choices = DEFAULT,
         directions: Mapping[str, np.ndarray] = NO_DIRECTIONS,
     ) -> Program:
-        if execution not in self.executions:
-            raise Unsupported(f"{self.name}: no execution {execution!r}; it has {', '.join(self.executions)}")
+        check_execution(self.name, execution, self.executions)
         check_choices(graph, choices, self._precision)
         choices.refuse(self.name, *self.lacks)
         self._prepare(graph, execution, choices)
@@ -53,8 +55,29 @@ class CommonAdapter(Adapter):
         update = None if choices.optimizer == "none" else self._update(choices.optimizer, core, execution)
         return Extended(core, sides, update) if sides or update else core
 
+    def load_own(self, model: OwnModel, execution: str, choices: Choices = DEFAULT) -> Program:
+        check_execution(self.name, execution, self.executions)
+        check_own_choices(choices, self._precision)
+        choices.refuse(self.name, *self.lacks)
+        self._settle(execution, choices)
+        core = self._own_program(model, execution, choices)
+        update = None if choices.optimizer == "none" else self._update(choices.optimizer, core, execution)
+        return Extended(core, {}, update) if update else core
+
+    def own_truth(self, model: OwnModel) -> Truth:
+        """A framework that runs a user's own model is its own reference."""
+        raise Unsupported(f"{self.name}: it runs no models of your own")
+
+    def _own_program(self, model: OwnModel, execution: str, choices: Choices) -> Program:
+        """A core program of a user's own model, of PHASES."""
+        raise Unsupported(f"{self.name}: it runs no models of your own")
+
+    def _settle(self, execution: str, choices: Choices) -> None:
+        """Put in force what is chosen for the whole process, whatever the model. Raises Unsupported."""
+
     def _prepare(self, graph: Graph, execution: str, choices: Choices) -> None:
-        """Put in force what is chosen for the whole process. Raises Unsupported for what the framework cannot do."""
+        """`_settle`, and raise Unsupported for what the framework cannot do with this model."""
+        self._settle(execution, choices)
 
     def _place(self, arrays: Mapping[str, np.ndarray], narrow: Container[str]) -> Mapping[str, Any]:
         """The arrays as the framework's programs take them; those named in `narrow` in bf16, whatever the others are.

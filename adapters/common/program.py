@@ -26,21 +26,14 @@ class Part:
     directions: Mapping[str, Any] = field(default_factory=dict)
 
 
-class Core(Program):
-    """A program of PHASES, with a tangent where its framework writes one."""
+class Plain(Program):
+    """A program of PHASES and no others."""
 
-    def __init__(self, part: Part) -> None:
-        self.phases = part.phases
-        self._graph = part.graph
-        self._arrays = part.arrays
-        self._directions = part.directions
+    phases = PHASES
 
     def gradient(self) -> tuple[Any, Mapping[str, Any]]:
         kept = self.forward()
         return kept[0], self.backward(kept)
-
-    def parameters(self) -> Mapping[str, Any]:
-        return {name: self._arrays[name] for name in self._graph.params if name in self._graph.sources}
 
     def spoil(self, result: Any, /) -> None:
         """Do nothing: each call returns new arrays."""
@@ -62,6 +55,19 @@ class Core(Program):
 
     def backward_params(self, kept: tuple[Any, Any], /) -> Mapping[str, Any]:
         raise _absent("backward_params")
+
+
+class Core(Plain):
+    """A program of the catalogue, with a tangent where its framework writes one."""
+
+    def __init__(self, part: Part) -> None:
+        self.phases = part.phases
+        self._graph = part.graph
+        self._arrays = part.arrays
+        self._directions = part.directions
+
+    def parameters(self) -> Mapping[str, Any]:
+        return {name: self._arrays[name] for name in self._graph.params if name in self._graph.sources}
 
 
 def _absent(phase: str) -> RuntimeError:

@@ -18,6 +18,23 @@ def check_device(framework: str, device: str, precision: str, beside: tuple[str,
         raise Unsupported(f"{framework}: tf32 is a mode of NVIDIA's tensor cores; a CPU has none")
 
 
+def check_execution(framework: str, execution: str, executions: tuple[str, ...]) -> None:
+    """Raise Unsupported unless a framework has the execution."""
+    if execution not in executions:
+        raise Unsupported(f"{framework}: no execution {execution!r}; it has {', '.join(executions)}")
+
+
+def check_own_choices(choices: Choices, precision: str) -> None:
+    """Raise Unsupported for a choice that a user's own code has made already."""
+    if precision == "fp64":
+        raise Unsupported("fp64 is the precision of references alone; choose precision=fp32")
+    for name in ("residuals", "autodiff", "layout", "attention", "tangent"):
+        if name in choices.departing:
+            raise Unsupported(
+                f"{name}={choices.departing[name]} is not applied to a model of your own: its own code decides that"
+            )
+
+
 def check_choices(graph: Graph, choices: Choices, precision: str) -> None:
     """Raise Unsupported unless the choices make sense together, and for this model and precision."""
     ops = {call.op for call in graph.calls}

@@ -15,16 +15,19 @@ import jaxlib.version
 import numpy as np
 
 from harness.workload.expected import Departures
+from harness.workload.own_truth import Truth
 from harness.workload.trace import Graph
 
 from ..base import Choices, Program, Unsupported
 from ..common.adapter import CommonAdapter
+from ..common.own_model import OwnModel
 from ..common.program import Part
 from ..common.refusals import check_device
-from . import cudnn_attention, departures
+from . import cudnn_attention, departures, own
 from .arithmetic import JaxArithmetic, allow_float64
 from .compiled import Compiled
 from .executable import Executable
+from .own_truth import own_truth
 from .update import Update
 
 if cache := os.environ.get("TWOFOLD_CACHE_DIR"):
@@ -88,6 +91,9 @@ class Adapter(CommonAdapter):
         self._check_attention(choices)
         if choices.layout == "nchw":
             raise Unsupported("jax: its images are NHWC here, and XLA lays them out in memory; choose layout=native")
+        super()._prepare(graph, execution, choices)
+
+    def _settle(self, execution: str, choices: Choices) -> None:
         if choices.kernels != "native":
             raise Unsupported("jax: it has no kernels but XLA's; choose kernels=native")
         if choices.fusion != "native" and self._device.platform != "cpu":
@@ -120,6 +126,12 @@ class Adapter(CommonAdapter):
 
     def _program(self, part: Part, execution: str, choices: Choices) -> Program:
         return Compiled(part, choices, self._precision == "bf16_mixed", self._executable)
+
+    def _own_program(self, model: OwnModel, execution: str, choices: Choices) -> Program:
+        return own.Own(own.same_parts(model, self._device), self._executable)
+
+    def own_truth(self, model: OwnModel) -> Truth:
+        return own_truth(model, self._device)
 
     def _update(self, optimizer: str, core: Program, execution: str) -> Update:
         return Update(optimizer, core, self._executable)

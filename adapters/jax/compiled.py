@@ -13,36 +13,25 @@ from jax import Array
 
 from ..base import Choices, Executed
 from ..common import hlo
-from ..common.program import Core, Part
+from ..common.program import Core, Part, Plain
 from . import cudnn_attention, ops
 from .autodiff import reverse
 from .departures import FUSED
 from .executable import Executable
 from .manual import by_hand
+from .split import Arrays, Rule
 
 
-class Compiled(Core):
-    """`part` has its arrays on the device; `executable` makes a phase of a function."""
+class Jitted(Plain):
+    """A program for each phase of a rule."""
 
-    def __init__(self, part: Part, choices: Choices, mixed: bool, executable: Callable[..., Executable]) -> None:
-        super().__init__(part)
-        catalogue = SimpleNamespace(
-            **vars(ops) | ({"attention": cudnn_attention.attention} if choices.attention in FUSED else {})
-        )
-        rule = (
-            reverse(part.graph, catalogue, choices.residuals, mixed)
-            if choices.autodiff == "reverse"
-            else by_hand(part.graph, choices.autodiff, mixed)
-        )
-        sources = {name: part.arrays[name] for name in part.graph.sources}
-        self._arguments = sources, {name: array for name, array in part.arrays.items() if name not in sources}
+    def _compile(self, rule: Rule, sources: Arrays, rest: Arrays, executable: Callable[..., Executable]) -> None:
+        """Make a phase of each function of the rule; they are called with `sources` and `rest`."""
+        self._arguments = sources, rest
         self._inference = executable(rule.loss)
         self._forward = executable(rule.split.forward)
         self._backward = executable(rule.split.backward)
         self._gradient = executable(rule.gradient)
-        self._tangent = executable(
-            lambda sources, rest, along: jax.jvp(lambda wanted: rule.loss(wanted, rest), (sources,), (along,))
-        )
 
     def inference(self) -> Array:
         return self._inference(*self._arguments)
@@ -56,9 +45,6 @@ class Compiled(Core):
     def gradient(self) -> tuple[Array, dict[str, Array]]:
         return self._gradient(*self._arguments)
 
-    def tangent(self) -> tuple[Array, Array]:
-        return self._tangent(*self._arguments, self._directions)
-
     def export(self, gradients: Mapping[str, Any]) -> dict[str, np.ndarray]:
         return {name: np.asarray(gradient, np.float32) for name, gradient in gradients.items()}
 
@@ -68,3 +54,27 @@ class Compiled(Core):
     def executed(self) -> dict[str, Executed]:
         phases: dict[str, Executable] = {name: getattr(self, f"_{name}") for name in self.phases}
         return {name: replace(hlo.executed(phase.hlo()), seen=phase.seen_flops()) for name, phase in phases.items()}
+
+
+class Compiled(Jitted, Core):
+    """`part` has its arrays on the device; `executable` makes a phase of a function."""
+
+    def __init__(self, part: Part, choices: Choices, mixed: bool, executable: Callable[..., Executable]) -> None:
+        super().__init__(part)
+        catalogue = SimpleNamespace(
+            **vars(ops) | ({"attention": cudnn_attention.attention} if choices.attention in FUSED else {})
+        )
+        rule = (
+            reverse(part.graph, catalogue, choices.residuals, mixed)
+            if choices.autodiff == "reverse"
+            else by_hand(part.graph, choices.autodiff, mixed)
+        )
+        sources = {name: part.arrays[name] for name in part.graph.sources}
+        rest = {name: array for name, array in part.arrays.items() if name not in sources}
+        self._compile(rule, sources, rest, executable)
+        self._tangent = executable(
+            lambda sources, rest, along: jax.jvp(lambda wanted: rule.loss(wanted, rest), (sources,), (along,))
+        )
+
+    def tangent(self) -> tuple[Array, Array]:
+        return self._tangent(*self._arguments, self._directions)

@@ -12,18 +12,21 @@ from tensorflow.python.util import _pywrap_util_port
 
 from harness.workload.expected import Departures
 from harness.workload.ops import CATALOGUE
+from harness.workload.own_truth import Truth
 from harness.workload.trace import Graph
 
 from ..base import Choices, Program, Unsupported
 from ..common import cpu
 from ..common.adapter import CommonAdapter
+from ..common.own_model import OwnModel
 from ..common.program import Part
 from ..common.refusals import check_device
-from . import departures
+from . import departures, own
 from .autodiff import Reverse
 from .compiled import Compiled
 from .eager import Eager
 from .manual import ByHand
+from .own_truth import own_truth
 from .update import Update
 
 
@@ -35,7 +38,7 @@ class Adapter(CommonAdapter):
     executions: ClassVar[tuple[str, ...]] = ("eager", "graph", "xla")
 
     def __init__(self, device: str, threads: int, precision: str) -> None:
-        check_device("tensorflow", device, precision)
+        check_device("tensorflow", device, precision, beside=("fp64",))
         super().__init__(precision)
         self._gpu = _choose_device(device)
         _set_threads(threads)
@@ -62,9 +65,12 @@ class Adapter(CommonAdapter):
             described |= {name: str(build.get(f"{name}_version", "")) for name in ("cuda", "cudnn")}
         return described
 
-    def _prepare(self, graph: Graph, execution: str, choices: Choices) -> None:
+    def _settle(self, execution: str, choices: Choices) -> None:
         self._check_kernels(choices.kernels, execution)
         self._use_determinism(choices.deterministic, execution)
+
+    def _prepare(self, graph: Graph, execution: str, choices: Choices) -> None:
+        super()._prepare(graph, execution, choices)
         if choices.attention not in ("native", "unfused"):
             raise Unsupported("tensorflow: it has no fused attention kernel; choose attention=native")
         if choices.layout == "nchw":
@@ -83,6 +89,13 @@ class Adapter(CommonAdapter):
         else:
             rule = ByHand(part.graph, choices.autodiff, mixed)
         return Eager(part, rule, mixed) if execution == "eager" else Compiled(part, rule, mixed, jit=execution == "xla")
+
+    def _own_program(self, model: OwnModel, execution: str, choices: Choices) -> Program:
+        parts = own.same_parts(model)
+        return own.OwnEager(parts) if execution == "eager" else own.OwnTraced(parts, jit=execution == "xla")
+
+    def own_truth(self, model: OwnModel) -> Truth:
+        return own_truth(model)
 
     def _update(self, optimizer: str, core: Program, execution: str) -> Update:
         return Update(optimizer, core, execution)

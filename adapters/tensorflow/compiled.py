@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any
@@ -12,27 +12,25 @@ import tensorflow as tf
 
 from ..base import Executed
 from ..common import hlo
-from ..common.program import Core, Part
+from ..common.program import Core, Part, Plain
 from .autodiff import Rule, forward_mode
 from .counting import count_graph
 from .executable import Executable
 from .split import Split, split
 
 
-class Compiled(Core):
+class Traced(Plain):
     """Parameters and inputs are variables that every phase captures: quicker to pass than arguments, never folded."""
 
-    def __init__(self, part: Part, rule: Rule, mixed: bool, jit: bool) -> None:
-        self._variables = _variables(part.arrays)
-        super().__init__(replace(part, arrays=self._variables, directions=_variables(part.directions)))
+    def _trace(
+        self, variables: Mapping[str, tf.Variable], rule: Rule, names: Iterable[str], outputs: int, jit: bool
+    ) -> None:
+        """Make the phases of a rule; `names` are those with a gradient, `outputs` how many stand for a loss, or 0."""
+        self._variables = variables
         self._rule = rule
-        self._mixed = mixed
         self._jit = jit
-        self._names = tuple(part.graph.sources)
-        self._outputs = len(part.graph.cotangents)
-
-    def parameters(self) -> dict[str, tf.Tensor]:
-        return _read(super().parameters())
+        self._names = tuple(names)
+        self._outputs = outputs
 
     def inference(self) -> Any:
         return self._cut(self._inference())[0]
@@ -47,10 +45,6 @@ class Compiled(Core):
     def gradient(self) -> tuple[Any, dict[str, tf.Tensor]]:
         result, gradients = self._cut(self._gradient())
         return result, dict(zip(self._names, gradients, strict=True))
-
-    def tangent(self) -> tuple[Any, Any]:
-        result, derivative = self._cut(self._tangent())
-        return result, self._cut(derivative)[0]
 
     def _cut(self, returned: list[tf.Tensor]) -> tuple[Any, list[tf.Tensor]]:
         """The loss, or the tuple of outputs, with which a flat list begins, and the rest of it."""
@@ -105,6 +99,26 @@ class Compiled(Core):
 
         return Executable(body, self._split.residuals, self._jit)
 
+    def _read(self) -> dict[str, tf.Tensor]:
+        return _read(self._variables)
+
+
+class Compiled(Traced, Core):
+    """A workload of the catalogue."""
+
+    def __init__(self, part: Part, rule: Rule, mixed: bool, jit: bool) -> None:
+        variables = variables_of(part.arrays)
+        super().__init__(replace(part, arrays=variables, directions=variables_of(part.directions)))
+        self._trace(variables, rule, part.graph.sources, len(part.graph.cotangents), jit)
+        self._mixed = mixed
+
+    def parameters(self) -> dict[str, tf.Tensor]:
+        return _read(super().parameters())
+
+    def tangent(self) -> tuple[Any, Any]:
+        result, derivative = self._cut(self._tangent())
+        return result, self._cut(derivative)[0]
+
     @cached_property
     def _tangent(self) -> Executable:
         def body() -> list[tf.Tensor]:
@@ -113,16 +127,13 @@ class Compiled(Core):
 
         return Executable(body, (), self._jit)
 
-    def _read(self) -> dict[str, tf.Tensor]:
-        return _read(self._variables)
-
 
 def _flat(result: Any) -> list[tf.Tensor]:
     """A loss, or all outputs, as a list."""
     return list(result) if isinstance(result, tuple) else [result]
 
 
-def _variables(values: Mapping[str, tf.Tensor]) -> dict[str, tf.Variable]:
+def variables_of(values: Mapping[str, tf.Tensor]) -> dict[str, tf.Variable]:
     return {name: tf.Variable(value, trainable=False) for name, value in values.items()}
 
 

@@ -42,6 +42,11 @@ def observed_ops(observe: Observer) -> Iterator[None]:
         op_callbacks.remove_op_callback(callback)
 
 
+def multiplies(kind: str) -> bool:
+    """Whether an op of that type is one of the multiplies that are counted."""
+    return _MULTIPLY.search(kind) is not None
+
+
 def count_eager(phase: Callable[[], Any]) -> Executed:
     """The multiplies that `phase` dispatches."""
     flops: list[int] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,17 +10,43 @@ import numpy as np
 import tensorflow as tf
 
 from ..base import AFTER, Executed
-from ..common.program import Core, Part
+from ..common.program import Core, Part, Plain
 from .autodiff import Rule, forward_mode
 from .counting import count_eager, observed_ops
 from .residuals import Survivors
 
 
-class Eager(Core):
+class OpByOp(Plain):
+    """What is the same in all programs that run op by op; `_owned` are the tensors that are there before forward."""
+
+    _owned: Sequence[tf.Tensor]
+
+    def export(self, gradients: Mapping[str, tf.Tensor]) -> dict[str, np.ndarray]:
+        return {name: tf.convert_to_tensor(gradient).numpy().astype(np.float32) for name, gradient in gradients.items()}
+
+    def residual_bytes(self, kept: Any) -> int:
+        """A tape does not show what it holds, so a second forward is watched for the results that outlive it."""
+        survivors = Survivors(self._owned)
+        with observed_ops(survivors.observe):
+            result, held = self.forward()
+        size = survivors.bytes(apart_from=result if isinstance(result, tuple) else (result,))
+        del held
+        return size
+
+    def executed(self) -> dict[str, Executed]:
+        counted = {}
+        for phase in self.phases:
+            given = [getattr(self, AFTER[phase])()] if phase in AFTER else []
+            counted[phase] = count_eager(partial(getattr(self, phase), *given))
+        return counted
+
+
+class Eager(OpByOp, Core):
     """Parameters are plain tensors, watched: to read a variable would be one more op for each use."""
 
     def __init__(self, part: Part, rule: Rule, mixed: bool) -> None:
         super().__init__(part)
+        self._owned = list(self._arrays.values())
         self._rule = rule
         self._forward_mode = forward_mode(part.graph, mixed)
         self._names = tuple(part.graph.sources)
@@ -36,22 +62,3 @@ class Eager(Core):
 
     def tangent(self) -> tuple[Any, Any]:
         return self._forward_mode(self._arrays, self._directions)
-
-    def export(self, gradients: Mapping[str, tf.Tensor]) -> dict[str, np.ndarray]:
-        return {name: gradient.numpy().astype(np.float32) for name, gradient in gradients.items()}
-
-    def residual_bytes(self, kept: Any) -> int:
-        """A tape does not show what it holds, so a second forward is watched for the results that outlive it."""
-        survivors = Survivors(list(self._arrays.values()))
-        with observed_ops(survivors.observe):
-            result, held = self.forward()
-        size = survivors.bytes(apart_from=result if isinstance(result, tuple) else (result,))
-        del held
-        return size
-
-    def executed(self) -> dict[str, Executed]:
-        counted = {}
-        for phase in self.phases:
-            given = [getattr(self, AFTER[phase])()] if phase in AFTER else []
-            counted[phase] = count_eager(partial(getattr(self, phase), *given))
-        return counted

@@ -11,6 +11,7 @@ import tensorflow as tf
 from .counting import VIEWS
 
 _OWNED = 0
+_READS = ("ReadVariableOp",)  # results are the variable's own memory
 
 
 class Survivors:
@@ -24,7 +25,7 @@ class Survivors:
 
     def observe(self, kind: str, attributes: Any, inputs: Sequence[Any], results: Sequence[Any]) -> None:
         for result in results:
-            buffer = self._buffer(inputs[0]) if kind in VIEWS else None
+            buffer = self._buffer(inputs[0]) if kind in VIEWS else _OWNED if kind in _READS else None
             if buffer is None:
                 buffer = len(self._sizes)
                 self._sizes.append(result.dtype.size * result.shape.num_elements())

@@ -11,26 +11,23 @@ from typing import Any, ClassVar
 import torch
 
 from harness.workload.expected import Departures
+from harness.workload.own_truth import Truth
 from harness.workload.trace import Graph
 
 from ..base import Choices, Program, Unsupported
 from ..common import cpu
 from ..common.adapter import CommonAdapter
+from ..common.own_model import OwnModel
 from ..common.program import Part
 from ..common.refusals import check_device
-from . import attention, departures, determinism, modes, ops
+from . import attention, departures, determinism, modes, ops, own
 from .arithmetic import TorchArithmetic
 from .eager import Eager
 from .manual import Manual
+from .own_truth import own_truth
+from .refusals import refusal
 from .toolchain import require_compiler
 from .update import Update
-
-# What an exception of torch's says where it lacks a kernel, and what that means.
-_REFUSALS = {
-    "No available kernel": "the chosen attention kernel does not take these arrays on this device; choose native",
-    "not have a deterministic implementation": "an op of this model has no deterministic kernel on this device",
-    "skipping cudagraphs": "this program cannot be recorded as a CUDA graph; choose mode=native",
-}
 
 
 class Adapter(CommonAdapter):
@@ -80,11 +77,16 @@ class Adapter(CommonAdapter):
             }
         return facts
 
-    def _prepare(self, graph: Graph, execution: str, choices: Choices) -> None:
+    def _settle(self, execution: str, choices: Choices) -> None:
         self._use_onednn(choices.kernels)
         attention.use(choices.attention, self._device)
         determinism.use(choices.deterministic, self._device)
         _check_mode(choices.mode, execution, self._device)
+        if execution == "compile" and self._device.type == "cpu":
+            require_compiler()
+
+    def _prepare(self, graph: Graph, execution: str, choices: Choices) -> None:
+        super()._prepare(graph, execution, choices)
         ops_used = {call.op for call in graph.calls}
         if choices.tangent and choices.attention not in ("unfused", "math") and "attention" in ops_used:
             raise Unsupported("torch: its fused attention has no forward mode; choose attention=unfused")
@@ -94,10 +96,9 @@ class Adapter(CommonAdapter):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", DeprecationWarning)  # what its first call imports still uses torch.jit
                 torch.func.jvp(torch.relu, (torch.zeros(1),), (torch.zeros(1),))
-        if execution == "compile" and self._device.type == "cpu":
-            require_compiler()
-            if choices.autodiff == "reverse" and choices.kernels != "plain":
-                _check_compiled_lstm(graph)
+        by_onednn = self._device.type == "cpu" and choices.kernels != "plain"
+        if execution == "compile" and by_onednn and choices.autodiff == "reverse":
+            _check_compiled_lstm(graph)
 
     def _program(self, part: Part, execution: str, choices: Choices) -> Program:
         """Each program has its own copies of the arrays, for only what it differentiates may record a gradient."""
@@ -123,6 +124,18 @@ class Adapter(CommonAdapter):
             return Eager(*arguments)
         return (replayed.Replayed if records else compiled.Compiled)(*arguments, choices.mode)
 
+    def _own_program(self, model: OwnModel, execution: str, choices: Choices) -> Program:
+        parts = own.same_parts(model, self._device)
+        if execution == "eager":
+            return own.Own(parts)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # the compiler still uses torch.jit
+            from .own_compiled import OwnCompiled  # seconds that eager need not wait for
+        return OwnCompiled(parts, choices.mode)
+
+    def own_truth(self, model: OwnModel) -> Truth:
+        return own_truth(model, self._device)
+
     def _update(self, optimizer: str, core: Program, execution: str) -> Update:
         return Update(optimizer, core)
 
@@ -140,11 +153,7 @@ class Adapter(CommonAdapter):
         torch.backends.mkldnn.enabled = kernels != "plain"
 
     def refusal(self, error: Exception) -> Unsupported | None:
-        """Compiled, what torch says comes inside of a compiler's exception."""
-        for says, why in _REFUSALS.items():
-            if says in str(error):
-                return Unsupported(f"torch: {why}")
-        return None
+        return refusal(error)
 
     def departures(self, execution: str, choices: Choices) -> Departures:
         dtype = torch.bfloat16 if self._precision.startswith("bf16") else torch.float32

@@ -79,6 +79,11 @@ def _packet(op: Any) -> Any:
     return getattr(op, "overloadpacket", op)
 
 
+def multiplies(op: Any) -> bool:
+    """Whether an op is one of the multiplies that are counted."""
+    return _packet(op) in _COUNTS
+
+
 class Tally:
     """A running count. Raises ValueError for a multiply that it does not know, rather than skip it."""
 

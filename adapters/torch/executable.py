@@ -42,13 +42,26 @@ class Inductor:
         return compile_fx_inner(module, example_inputs, **options)
 
 
-def compile_once(function: Any, backend: Inductor) -> Callable[..., Any]:
-    """The function, compiled at its first call."""
+Guards = Callable[[Sequence[Any]], list[bool]]
+
+# Tensors, grad mode, threads. Guards on the interpreter's list of steps, which a model written by hand would not
+# have, are left out: the list never changes, and checking it would bill the harness's loop to torch.
+_GUARDS = {"TENSOR_MATCH", "GRAD_MODE", "GLOBAL_STATE", "DETERMINISTIC_ALGORITHMS", "TORCH_FUNCTION_STATE", "SHAPE_ENV"}
+
+
+def _guards_worth_checking(guards: Sequence[Any]) -> list[bool]:
+    return [guard.guard_type in _GUARDS for guard in guards]
+
+
+def compile_once(
+    function: Any, backend: Inductor, guards: Guards | None = _guards_worth_checking
+) -> Callable[..., Any]:
+    """The function, compiled at its first call; `guards` says which of torch's guards it checks in each, None all."""
     # torch keeps compiled code, and counts recompilations, by code object, which copies of a closure share.
     fresh = FunctionType(
         function.__code__.replace(), function.__globals__, function.__name__, None, function.__closure__
     )
-    options = {"guard_filter_fn": _guards_worth_checking}
+    options = {"guard_filter_fn": guards} if guards else None
     return torch.compile(fresh, fullgraph=True, dynamic=False, backend=backend, options=options, **_ONCE)
 
 
@@ -61,12 +74,3 @@ def _once() -> dict[str, Any]:
 
 
 _ONCE = _once()
-
-
-# Tensors, grad mode, threads. Guards on the interpreter's list of steps, which a model written by hand would not
-# have, are left out: the list never changes, and checking it would bill the harness's loop to torch.
-_GUARDS = {"TENSOR_MATCH", "GRAD_MODE", "GLOBAL_STATE", "DETERMINISTIC_ALGORITHMS", "TORCH_FUNCTION_STATE", "SHAPE_ENV"}
-
-
-def _guards_worth_checking(guards: Sequence[Any]) -> list[bool]:
-    return [guard.guard_type in _GUARDS for guard in guards]

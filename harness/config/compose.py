@@ -34,6 +34,11 @@ class Requested(NamedTuple):
     claim: Claim | None
 
 
+def as_typed(override: str) -> str:
+    """An override as Hydra takes it. The arguments of a user's own model are keys that no config can have."""
+    return f"++{override}" if override.startswith("model.arguments.") else override
+
+
 def job_from(config: DictConfig) -> Job:
     """Build the checked job of a composed config. Raises UserError."""
     return job_of(resolved(config)[0])
@@ -117,7 +122,7 @@ def _combinations(overrides: Sequence[str], parse: Callable[[str], Override]) ->
 
 def _merged(line: str, overrides: Overrides) -> Overrides:
     """Merge a study's line with the user's overrides, which take precedence."""
-    by_key = {_key(override): override for override in line.split()}
+    by_key = {_key(override): as_typed(override) for override in line.split()}
     starts_a_study = "study" in by_key
     for override in overrides:
         if not (starts_a_study and _key(override) in ("study", "jobs")):

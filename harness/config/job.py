@@ -11,7 +11,10 @@ from adapters.base import CHOICES, Choices
 
 from ..errors import UserError
 from ..job import Environment, Framework, Job, Variant
+from ..workload import own
 from ..workload.ops import WorkloadError
+from ..workload.own import OwnWorkload
+from ..workload.work import Work
 from ..workload.workload import Workload
 from .device import present
 from .environments import environments_of
@@ -31,11 +34,14 @@ def job_of(config: Mapping[str, Any], here: bool = True) -> Job:
         sweep=settings.sweep,
         workload=workload,
         device=present(settings.device, workload, here),
-        variants=_variants(
-            settings.variants,
-            settings.frameworks,
-            _choices(settings.choices),
-            environments_of(settings.environments or {}),
+        variants=_able(
+            workload,
+            _variants(
+                settings.variants,
+                settings.frameworks,
+                _choices(settings.choices),
+                environments_of(settings.environments or {}),
+            ),
         ),
         measure=settings.measure,
         tracking=settings.tracking,
@@ -46,16 +52,30 @@ def job_of(config: Mapping[str, Any], here: bool = True) -> Job:
     )
 
 
-def _workload(settings: Config) -> Workload:
+def _workload(settings: Config) -> Work:
     """Build the workload of the chosen model. Raises UserError if its sizes are not valid."""
     name = str(settings.model.get("name"))
     sizes = {str(key): value for key, value in settings.model.items() if key != "name"}
+    rest: dict[str, Any] = {
+        "precision": settings.precision.name,
+        "seed": settings.seed,
+        "gradients": settings.gradients,
+    }
     try:
-        return Workload.of(
-            name, sizes, precision=settings.precision.name, seed=settings.seed, gradients=settings.gradients
-        )
+        return OwnWorkload.of(sizes, **rest) if name == own.NAME else Workload.of(name, sizes, **rest)
     except WorkloadError as error:
         raise UserError(f"model={name}: {error}") from error
+
+
+def _able(workload: Work, variants: tuple[Variant, ...]) -> tuple[Variant, ...]:
+    """Leave out the frameworks that have no function to build a user's own model. Raises UserError if none has."""
+    if not isinstance(workload, OwnWorkload):
+        return variants
+    able = tuple(variant for variant in variants if workload.factory(variant.framework))
+    if not able:
+        given = listed([f"model.{library}" for library in workload.factories])
+        raise UserError(f"variants: none of them can run {given}; choose others, such as variants=all")
+    return able
 
 
 def _choices(chosen: Mapping[str, Any]) -> list[Choices]:

@@ -45,10 +45,13 @@ def explain_job(
     variants = [variant for variant in job.variants if _is_ok(job.path(variant))]
     if not variants:
         return
-    parts = distinct_parts(job.workload)
+    if job.workload.graph is None:
+        say(f"\n{job.workload.label}: not explained; the ops of a model of your own are not replayed yet")
+        return
+    parts = distinct_parts(job.traced)
     with temporary_folder() as temporary:
         root = Path(temporary)
-        whole = save(job.workload, root / "whole", solve=False)
+        whole = save(job.traced, root / "whole", solve=False)
         folders = {part: save(part.workload, root / f"part{i}", solve=False) for i, part in enumerate(parts)}
         chains = {
             depth: save(replace(chain, precision=job.workload.precision), root / f"chain{depth}", solve=False)

@@ -96,7 +96,7 @@ def check(contact: Contact, part: str, most_s: float) -> bool:
     jobs = [_composed(contact, f"model={model} {part} study.name=gpu_check") for model in MODELS]
     for job in {job.workload.id: job for job in jobs}.values():  # the user may have chosen the model
         with tempfile.TemporaryDirectory(prefix="twofold-") as temporary:
-            folder = save(job.workload, Path(temporary) / "workload")
+            folder = save(job.traced, Path(temporary) / "workload")
             for variant in job.variants:
                 if end - time.monotonic() < LEAST_S:
                     contact.say("== no time left for the other checks of this part")

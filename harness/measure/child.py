@@ -49,29 +49,28 @@ class Session:
 
     def reference(self, folder: str, draw: bool) -> dict[str, Any]:
         from adapters.base import Unsupported
-        from harness.workload.workload import compute_reference
+
+        from .subject import subject_of
 
         try:
-            arithmetic = self.adapter.arithmetic()
+            subject_of(Path(folder), self.framework).write_reference(self.adapter, draw)
         except Unsupported as error:
             raise Failure(Outcome.UNSUPPORTED, str(error)) from error
-        compute_reference(Path(folder), self.framework, arithmetic, draw)
         return {}
 
     def load(
         self, folder: str, execution: str, choices: dict[str, Any] | None = None, phases: list[str] | None = None
     ) -> dict[str, Any]:
         from adapters.base import Choices, Unsupported
-        from harness.workload.workload import load
 
         from .clock import first_calls
+        from .subject import subject_of
 
-        self.workload, arrays, self.expected = load(Path(folder), self.framework)
+        self.subject = subject_of(Path(folder), self.framework)
         self.choices = Choices(**(choices or {}))
         self.execution = execution
-        directions = self.workload.directions() if self.choices.tangent else {}
         try:
-            self.program = self.adapter.load(self.workload.graph, arrays, execution, self.choices, directions)
+            self.program = self.subject.load(self.adapter, execution, self.choices)
             if phases:
                 self.program.phases = tuple(phase for phase in self.program.phases if phase in phases)
             first_call_s = first_calls(self.adapter, self.program)
@@ -83,19 +82,13 @@ class Session:
                 raise
             raise Failure(Outcome.UNSUPPORTED, str(refusal)) from error
         cpus = ",".join(map(str, sorted(os.sched_getaffinity(0))))
-        return asdict(Loaded(first_call_s, self.adapter.describe() | {"cpus": cpus}, self.expected.source))
+        return asdict(Loaded(first_call_s, self.adapter.describe() | {"cpus": cpus}, self.subject.source))
 
     def verify(self) -> dict[str, Any]:
-        from .verify import verify
-
-        chosen = self.choices.optimizer, self.choices.deterministic
-        return asdict(verify(self.program, self.workload, self.expected, *chosen))
+        return asdict(self.subject.verify(self.program, self.choices))
 
     def count(self) -> dict[str, Any]:
-        from .counted import counted
-
-        departures = self.adapter.departures(self.execution, self.choices)
-        phases = counted(self.program, self.workload.graph, departures, self.choices)
+        phases = self.subject.count(self.adapter, self.program, self.execution, self.choices)
         return {phase: asdict(count) for phase, count in phases.items()}
 
     def peak_memory(self) -> dict[str, Any]:
@@ -173,13 +166,16 @@ def _end_with_parent(parent: int) -> None:
 def main() -> None:
     """Serve the parent until it closes the pipe.
 
-    Answers go to a private copy of stdout, so that whatever a framework prints goes to the log on stderr instead.
+    Requests come by a private copy of stdin, and answers go to one of stdout: what a framework, or a user's own model,
+    prints goes to the log on stderr instead, and what it reads is empty.
     """
     _end_with_parent(int(sys.argv[1]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    answers = os.fdopen(os.dup(1), "wb")
+    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    with Path(os.devnull).open("rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
     os.dup2(2, 1)
-    serve(Session(), sys.stdin.buffer, answers)
+    serve(Session(), requests, answers)
 
 
 if __name__ == "__main__":

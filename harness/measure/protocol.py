@@ -59,12 +59,16 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Verified:
-    """The loss, the relative errors of loss and gradients (norm-wise) against the oracle, and the size of residuals."""
+    """The loss, the relative errors of loss and gradients (norm-wise) against the oracle, and the size of residuals.
+
+    `parameters` is the number of trained values of a user's own model; None where the trace tells it.
+    """
 
     loss: float
     loss_error: float
     gradient_errors: dict[str, float]
     residual_bytes: int
+    parameters: int | None = None
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,6 @@ def record_of(
         remeasured: why an earlier record was discarded; empty if there was none.
         rounds: shared by all variants that are measured in the same rounds.
     """
-    graph = job.workload.graph
     record = Record(
         id=uuid.uuid4().hex,
         created=datetime.now(UTC).isoformat(timespec="milliseconds"),
@@ -65,8 +64,8 @@ def record_of(
         execution=variant.execution,
         choices=asdict(variant.choices),
         outcome=Outcome.OK,
-        phases=_phases(measured, cost(graph)),
-        metrics={"parameters": graph.parameter_count},
+        phases=_phases(measured, cost(job.workload.graph) if job.workload.graph else None),
+        metrics={"parameters": job.workload.graph.parameter_count} if job.workload.graph else {},
         stop=measured.stops,
         reference=measured.reference,
         described=measured.described | (device.described(measured.device) if measured.device else {}),
@@ -110,10 +109,11 @@ def commit() -> str:
     return completed.stdout.strip() or "unknown"
 
 
-def _phases(measured: Measured, requested: CostTable) -> dict[str, Phase]:
-    """Build the phases with everything but their times: first calls, and counts executed and requested."""
+def _phases(measured: Measured, requested: CostTable | None) -> dict[str, Phase]:
+    """Build the phases with everything but their times: first calls, and counts executed and, by a trace, requested."""
     phases = {name: Phase() for name in ("forward", "backward", *measured.first_call_s, *measured.counted)}
-    for name, total in (("forward", requested.forward), ("backward", requested.backward)):
+    asked = [("forward", requested.forward), ("backward", requested.backward)] if requested else []
+    for name, total in asked:
         phases[name].asked_matmuls, phases[name].asked_flops = total.matmuls, total.flops
     for name, seconds in measured.first_call_s.items():
         phases[name].first_s = seconds
@@ -130,6 +130,8 @@ def _verified(measured: Measured, verified: Verified) -> dict[str, float]:
         "set_up_s": measured.set_up_s,
         "residual_mib": verified.residual_bytes / 2**20,
     }
+    if verified.parameters is not None:
+        metrics["parameters"] = verified.parameters
     gradient = measured.counted.get("gradient")
     if gradient and gradient.flops and gradient.seen is not None:
         metrics["counter_coverage"] = gradient.seen / gradient.flops

@@ -21,6 +21,11 @@ def differs(record: Record) -> bool:
     return low > max(HIGH, 1 + overhead) or high < min(LOW, 1 - overhead)
 
 
+def below_its_part(record: Record) -> bool:
+    """Return True if gradient takes less time than inference, though it contains it, by the whole 95 % interval."""
+    return record.metrics.get("ratio_marginal_high", 0.0) < 0
+
+
 def remark(record: Record) -> str:
     """Say in one sentence by how much they differ, and why if that is known."""
     metrics = record.metrics

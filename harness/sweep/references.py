@@ -45,6 +45,8 @@ def referees(frameworks: Iterable[str], installed: Sequence[str]) -> list[str]:
 class References:
     """Writes the arrays of a job's workload and the references of its variants, once, in any thread."""
 
+    _most_s = MOST_S
+
     def __init__(
         self, job: Job, frameworks: Iterable[str], cpus: Sequence[int], folder: Path, say: Callable[[str], None]
     ) -> None:
@@ -67,15 +69,18 @@ class References:
     def save(self) -> Path:
         """Write arrays and references. Returns their folder. Raises UserError if they cannot be written."""
         try:
-            work = cost(self._job.workload.graph)
-            large = work.forward.flops + work.backward.flops >= LEAST_FLOPS[self._job.device.name]
-            if not (large and self._by_frameworks()) and not self._closed:
-                save(self._job.workload, self._folder)
+            self._save()
         except OSError as error:
             raise UserError(
                 f"{self._folder}: arrays cannot be written ({error.strerror}); set TMPDIR elsewhere"
             ) from error
         return self._folder
+
+    def _save(self) -> None:
+        work = cost(self._job.traced.graph)
+        large = work.forward.flops + work.backward.flops >= LEAST_FLOPS[self._job.device.name]
+        if not (large and self._by_frameworks()) and not self._closed:
+            save(self._job.traced, self._folder)
 
     def close(self) -> None:
         """Give up what is being computed in a framework."""
@@ -86,7 +91,7 @@ class References:
 
     def _by_frameworks(self) -> bool:
         """Have frameworks compute the references. Returns False if NumPy has to."""
-        write_description(self._job.workload, self._folder)
+        write_description(self._job.traced, self._folder)
         installed = [name for name in REFEREES if name in self._job.frameworks and not lacking(self._job, name)]
         wanted = referees(self._frameworks, installed)
         others = [name for name in installed if name not in wanted]
@@ -100,11 +105,18 @@ class References:
         return bool(computed) and self._agree(computed)
 
     def _compute(self, name: str, draw: bool) -> list[str]:
+        """Have one framework compute its reference. Returns the name, or nothing if it failed."""
+        failure = self._failure(name, draw)
+        if failure and not self._closed:
+            self._say(f"{self._job.workload.id}: no reference by {name}: {failure.reason}")
+        return [] if failure or self._closed else [name]
+
+    def _failure(self, name: str, draw: bool) -> Failure | None:
         """Have one framework compute its reference in a process of its own, which is over afterwards, and its memory
-        free. Returns the name, or nothing if it failed.
+        free. Returns why it failed, if it did.
         """
         job = self._job
-        deadline_s = min(MOST_S, job.measure.deadline_s)
+        deadline_s = min(self._most_s, job.measure.deadline_s)
         log = job.results / "logs" / job.study / job.sweep / f"{job.workload.id}.{job.device.name}.reference-{name}.log"
         environment = {**MALLOC["kept"], "TWOFOLD_CACHE_DIR": str(cache_folder(job.results).resolve())}
         try:
@@ -116,17 +128,15 @@ class References:
                     worker.open(deadline_s, framework=name, device=job.device.name, threads=threads, precision="fp64")
                     worker.reference(deadline_s, self._folder, draw)
         except Failure as failure:
-            if not self._closed:
-                self._say(f"{job.workload.id}: no reference by {name}: {failure.reason}")
-            return []
+            return failure
         finally:
             with self._lock:
                 self._worker = None
-        return [] if self._closed else [name]
+        return None
 
     def _agree(self, names: Sequence[str]) -> bool:
         """Return True if the references are the same, up to the rounding of float64."""
-        first, *others = (read_reference(self._folder, name, self._job.workload.graph) for name in names)
+        first, *others = (read_reference(self._folder, name, self._job.traced.graph) for name in names)
         for other in others:
             result = other.outputs or other.loss
             worst = np.max([first.loss_error(result), *first.gradient_errors(other.gradients).values()])

@@ -25,6 +25,7 @@ from ..views.plural import plural
 from ..views.terminal import Terminal
 from .interpreters import interpreter, lacking
 from .outstanding import SUCCESSES, outstanding
+from .own_references import OwnReferences
 from .publish import Publisher, connect, publish_summary
 from .references import References
 from .sweep import Sweep
@@ -122,7 +123,8 @@ def _absence(job: Job, variant: Variant) -> Failure | None:
 def _references(job: Job, measured: Mapping[Variant, Measured], folder: Path, terminal: Terminal) -> References:
     """Prepare the references of the variants that can be measured."""
     frameworks = [variant.framework for variant, result in measured.items() if not result.failure]
-    return References(job, frameworks, _cpus(job), folder, terminal.say)
+    kind = References if job.workload.graph else OwnReferences
+    return kind(job, frameworks, _cpus(job), folder, terminal.say)
 
 
 def launch(job: Job, variant: Variant) -> Launch:

@@ -91,6 +91,14 @@ _KINDS = (
         split.remark,
     ),
     _Kind(
+        "ratio",
+        lambda record: "impossible" if split.below_its_part(record) else "",
+        lambda records: (
+            "below what is possible: loss and gradients in one call take less time than inference, which is a part of "
+            "them; is something kept from call to call?"
+        ),
+    ),
+    _Kind(
         "variant",
         lambda record: "host-bound" if device.host_bound(record) else "",
         lambda records: "host-bound: the GPU waits for the host most of the time",

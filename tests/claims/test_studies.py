@@ -79,12 +79,14 @@ def traced(record: Callable[..., Record]) -> Callable[[Sweep], list[Record]]:
     def make(plan: Sweep) -> list[Record]:
         found = []
         for job in plan.jobs:
+            graph = job.workload.graph
+            assert graph is not None
             for variant in job.variants:
                 choices = variant.choices
-                work = phase_work(job.workload.graph, choices.residuals, choices.autodiff)
+                work = phase_work(graph, choices.residuals, choices.autodiff)
                 counts = {f"executed_{phase}_matmuls": float(w.matmuls) for phase, w in work.items()}
                 counts |= {f"executed_{phase}_flops": float(w.flops) for phase, w in work.items()}
-                counts["parameters"] = float(job.workload.graph.parameter_count)
+                counts["parameters"] = float(graph.parameter_count)
                 made = record(framework=variant.framework, execution=variant.execution, metrics=counts)
                 made = replace(made, choices=asdict(choices), workload=job.workload.as_dict())
                 made.samples = [{"seconds": {phase: [1.0] for phase in measured(job, choices)}}]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given
+from hypothesis import HealthCheck, assume, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from omegaconf import DictConfig
@@ -16,6 +16,8 @@ from harness.config import device
 from harness.config.compose import job_from
 from harness.job import Job
 from harness.workload.ops import CATALOGUE
+from harness.workload.own import NAME as OWN
+from harness.workload.own import PRECISIONS
 from tests.helpers.typed import planned
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -36,9 +38,10 @@ def with_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def settings_of(composed: Callable[..., DictConfig], chosen: dict[str, Any]) -> Job:
-    """TF32 asks for a GPU, and no study names a precision."""
+    """TF32 asks for a GPU, no study names a precision, and a model of one's own needs a function that builds it."""
     on_gpu = {"device": "cuda"} if chosen.get("precision") == "tf32" else {}
-    return job_from(composed(*(f"{group}={option}" for group, option in (chosen | on_gpu).items())))
+    built = ["model.keras=package.module:build"] if chosen.get("model") == OWN else []
+    return job_from(composed(*(f"{group}={option}" for group, option in (chosen | on_gpu).items()), *built))
 
 
 def test_the_defaults_are_a_job(composed: Callable[..., DictConfig]) -> None:
@@ -66,6 +69,8 @@ def test_the_atlas_has_every_op_of_the_catalogue_in_every_execution(composed: Ca
 @hypothesis_settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(chosen=st.fixed_dictionaries({g: st.sampled_from(o) for g, o in GROUPS.items() if g != "study"}))
 def test_options_of_different_groups_go_together(composed: Callable[..., DictConfig], chosen: dict[str, str]) -> None:
+    own_code_decides = chosen["model"] == OWN and chosen["precision"] not in PRECISIONS
+    assume(not own_code_decides and not (chosen["model"] == OWN and chosen["variants"] == "numpy"))
     job = settings_of(composed, chosen)
     assert job.measure.name == chosen["measure"]
     assert job.workload.precision == chosen["precision"]

@@ -74,6 +74,7 @@ def test_a_part_is_what_its_command_measures(model: str) -> None:
             assert (python, dash, harness) == (".venv/bin/python", "-m", "harness")
             job = job_from(compose("config", overrides=overrides))
             ours, theirs = part.workload.graph, job.workload.graph
+            assert theirs is not None
             assert (ours.calls, ours.specs, ours.draws) == (theirs.calls, theirs.specs, theirs.draws)
             assert ours.sources == theirs.sources
             (asked,) = job.variants

@@ -12,7 +12,7 @@ from harness.measure.machine.description import describe
 from harness.measure.machine.environment import that_matters
 from harness.records.record import Phase, Record
 from harness.sweep.provenance import versions
-from harness.workload.workload import Workload
+from harness.workload.work import Work
 
 PLAIN = Record(
     id="0123",
@@ -64,7 +64,7 @@ PLAIN = Record(
 EAGER, COMPILE, JIT = Variant("torch", "eager"), Variant("torch", "compile"), Variant("jax", "jit")
 
 
-def job_of(workload: Workload, results: Path, **changes: Any) -> Job:
+def job_of(workload: Work, results: Path, **changes: Any) -> Job:
     """On two threads, in torch eager and compile."""
     job = Job(
         study="study",

@@ -30,3 +30,7 @@ def test_what_multiplies_nothing_has_no_ratio() -> None:
 def test_a_rate_is_of_what_ran() -> None:
     assert Phase(ms=2.0, flops=5_000_000, asked_flops=4_000_000).gflops == 2.5
     assert Phase(flops=5_000_000).gflops is None
+
+
+def test_without_a_trace_the_ratio_is_of_what_ran_alone() -> None:
+    assert ratios({"forward": Phase(flops=6), "backward": Phase(flops=11)}) == {"ratio_flops": 11 / 6}

@@ -170,6 +170,20 @@ def test_a_split_that_is_not_what_a_step_runs_is_marked_once_in_its_row_and_told
     )
 
 
+def test_a_gradient_that_takes_less_time_than_its_own_part_is_called_impossible(record: Callable[..., Record]) -> None:
+    made = record(metrics={"ratio_marginal": -0.5, "ratio_marginal_low": -0.6, "ratio_marginal_high": -0.4})
+    assert cells(made)["ratio"] == "1.81*"
+    assert remarks([record(), made])[0].startswith("* below what is possible: loss and gradients in one call take less")
+
+
+def test_a_model_of_ones_own_agrees_with_itself(record: Callable[..., Record]) -> None:
+    sizes = {"torch": "mine:build", "arguments.width": 8}
+    own = {"name": "own", "sizes": sizes, "precision": "fp32", "seed": 0, "gradients": "params"}
+    lines = remarks([record(model="mine:build", workload=own)])
+    assert "mine:build: arguments.width=8, precision=fp32" in lines
+    assert any("gradients agree with the same program in float64" in line for line in lines)
+
+
 def test_a_cell_whose_gpu_mostly_waits_is_marked_host_bound_and_says_what_the_gpu_takes(
     record: Callable[..., Record],
 ) -> None:

@@ -1,0 +1,146 @@
+"""Builds a user's own model: imports its module, calls its factory, and says in one sentence what is wrong with it."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import random
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from harness.workload.own import OwnWorkload
+from harness.workload.own_truth import Truth, read_truth
+
+_OURS = Path(__file__).parents[2]
+
+
+class OwnModelError(Exception):
+    """A user's own model cannot be measured. The message is one sentence.
+
+    `wrong` tells a model that runs, but not as it should, from one that does not run.
+    """
+
+    def __init__(self, sentence: str, wrong: bool = False) -> None:
+        super().__init__(sentence)
+        self.wrong = wrong
+
+
+class Built(NamedTuple):
+    """What a factory returned, and what is to be said of it, by phase."""
+
+    parameters: Any
+    batch: Any
+    loss: Callable[[Any, Any], Any]
+    notes: dict[str, str]
+
+
+@dataclass(frozen=True)
+class OwnModel:
+    """A user's own model for one framework. `folder` is that of the workload, in which Keras's weights are shared."""
+
+    workload: OwnWorkload
+    framework: str
+    folder: Path
+
+    def __str__(self) -> str:
+        return str(self.workload.factory(self.framework))
+
+    @property
+    def uses_keras(self) -> bool:
+        """Whether it is Keras's."""
+        return self.workload.uses_keras(self.framework)
+
+    def build(self) -> Built:
+        """Import the module and call the factory, with the seed set. Raises OwnModelError."""
+        module, _, name = str(self).partition(":")
+        if self.uses_keras:
+            os.environ["KERAS_BACKEND"] = self.framework  # before anything imports Keras
+        sys.path[:0] = [folder for folder in self.workload.path if folder not in sys.path[: len(self.workload.path)]]
+        try:
+            factory = getattr(importlib.import_module(module), name, None)
+        except (Exception, SystemExit) as error:
+            raise OwnModelError(f"{self}: {module} cannot be imported ({_said(error)})") from error
+        if factory is None:
+            raise OwnModelError(f"{self}: {module} has no {name!r}; write package.module:function")
+        if not callable(factory):
+            raise OwnModelError(f"{self}: {name} is {_kind(factory)}; it must be a function that returns the model")
+        random.seed(self.workload.seed)
+        np.random.seed(self.workload.seed % 2**32)
+        if self.uses_keras:
+            utils = importlib.import_module("keras").utils
+            utils.clear_session()  # names of layers begin anew, and are the same in every build
+            utils.set_random_seed(self.workload.seed % 2**32)
+        before = threading.enumerate()
+        with self.running(str(self)):
+            returned = factory(**self.workload.arguments)
+        if not isinstance(returned, tuple) or len(returned) != 3 or not callable(returned[2]):
+            raise OwnModelError(
+                f"{self} returned {_described(returned)}; it must return (parameters, batch, loss), "
+                "with loss(parameters, batch) a scalar"
+            )
+        started = ", ".join(thread.name for thread in threading.enumerate() if thread not in before)
+        notes = {"inference": f"{self} leaves threads running ({started}), which disturb all phases"} if started else {}
+        return Built(*returned, notes)
+
+    @property
+    def truth(self) -> Truth:
+        """What it is compared with, once that was computed."""
+        return read_truth(self.folder, self.framework)
+
+    def check_drawn(self, drawn: str) -> None:
+        """Require that this build has the same weights and batch as the one that was computed in float64."""
+        if drawn != self.truth.drawn:
+            raise OwnModelError(
+                f"{self} returns other weights or another batch each time, although the seeds are set; draw them from "
+                "generators with a fixed seed",
+                wrong=True,
+            )
+
+    @contextlib.contextmanager
+    def running(self, what: str) -> Iterator[None]:
+        """Turn an exception of the user's own code into an OwnModelError that says where it was raised."""
+        try:
+            yield
+        except OwnModelError:
+            raise
+        except (Exception, SystemExit) as error:
+            if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
+                raise
+            raise OwnModelError(f"{what} raises {_said(error)}") from error
+
+
+def _said(error: BaseException) -> str:
+    """An exception's type and message, and the last place in the user's code from which it came."""
+    lines = str(error).strip().splitlines()
+    says = f"{type(error).__name__}: {lines[0][:200].rstrip('.')}" if lines else type(error).__name__
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not _is_ours(frame.filename)]
+    own = [frame for frame in frames if "-packages" not in frame.filename and not frame.filename.startswith("<")]
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{says}; {_short(error.filename)}, line {error.lineno}"
+    own = [frame for frame in own if not frame.filename.startswith(str(Path(os.__file__).parent))] or own
+    return f"{says}; {_short(own[-1].filename)}, line {own[-1].lineno}" if own else says
+
+
+def _is_ours(file: str) -> bool:
+    return Path(file).is_relative_to(_OURS / "adapters") or Path(file).is_relative_to(_OURS / "harness")
+
+
+def _short(file: str) -> str:
+    """The last two parts of a path."""
+    return "/".join(Path(file).parts[-2:])
+
+
+def _kind(value: Any) -> str:
+    return f"a {type(value).__name__}" if value is not None else "None"
+
+
+def _described(value: Any) -> str:
+    return f"a tuple of {', '.join(map(_kind, value))}" if isinstance(value, tuple) else _kind(value)

@@ -1,0 +1,135 @@
+"""A user's own jax or Keras model under `jax.jit`: each phase is one program of its arrays."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from ..common import keras_model
+from ..common.own_model import OwnModel, OwnModelError
+from .compiled import Jitted
+from .executable import Executable
+from .split import Arrays, Rule, Split
+
+
+@dataclass
+class Parts:
+    """A built model: the arrays that have a gradient, all others by name, and its loss as a function of both."""
+
+    sources: Arrays
+    rest: Arrays
+    loss: Callable[[Arrays, Arrays], Array]
+    notes: dict[str, str]
+
+    @property
+    def drawn(self) -> str:
+        """A digest of all arrays."""
+        digest = hashlib.sha256()
+        for array in jax.tree.leaves((self.sources, self.rest)):
+            digest.update(np.asarray(array).tobytes())
+        return digest.hexdigest()[:16]
+
+    def only(self, names: list[str]) -> Parts:
+        """The same, with those sources alone."""
+        others = {name: array for name, array in self.sources.items() if name not in names}
+        return replace(self, sources={name: self.sources[name] for name in names}, rest=self.rest | others)
+
+
+def parts_of(model: OwnModel, device: jax.Device) -> Parts:
+    """Build the model, on the device. Raises OwnModelError."""
+    with jax.default_device(device):
+        parts = _of_keras(model) if model.uses_keras else _of_pytree(model)
+    if not parts.sources:
+        raise OwnModelError(
+            f"{model}: no parameter is an array of floating-point numbers, so there is no backward pass", wrong=True
+        )
+    placed = jax.device_put((parts.sources, parts.rest), device)
+    return replace(parts, sources=placed[0], rest=placed[1])
+
+
+def same_parts(model: OwnModel, device: jax.Device) -> Parts:
+    """Build the model as it was built for its truth."""
+    parts = parts_of(model, device)
+    model.check_drawn(parts.drawn)
+    return parts.only(list(model.truth.reference.gradients))
+
+
+class Own(Jitted):
+    """Sources and all other arrays are arguments, which no compiler folds."""
+
+    def __init__(self, parts: Parts, executable: Callable[..., Executable]) -> None:
+        self._compile(rule(parts), parts.sources, parts.rest, executable)
+
+    def parameters(self) -> Arrays:
+        return self._arguments[0]
+
+
+def rule(parts: Parts) -> Rule:
+    """By `jax.vjp`, as for the catalogue."""
+    dtype = jax.eval_shape(parts.loss, parts.sources, parts.rest).dtype
+
+    def run(sources: Arrays, rest: Arrays) -> tuple[Any, Any]:
+        return jax.vjp(lambda wanted: parts.loss(wanted, rest), sources)
+
+    def pull(vjp: Any) -> Arrays:
+        (gradients,) = vjp(jnp.ones((), dtype))
+        return gradients
+
+    return Rule(parts.loss, Split(run, pull), jax.value_and_grad(parts.loss))
+
+
+def _of_pytree(model: OwnModel) -> Parts:
+    """Leaves that are no arrays (names of activations, functions) stay as they are."""
+    built = model.build()
+    named, structure = jax.tree_util.tree_flatten_with_path(built.parameters)
+    leaves, batch_structure = jax.tree.flatten(built.batch)
+    names = [jax.tree_util.keystr(path, simple=True, separator=".") or "parameters" for path, _ in named]
+    parameters = dict(zip(names, (leaf for _, leaf in named), strict=True))
+    sources = {name: jnp.asarray(leaf) for name, leaf in parameters.items() if _is_trained(leaf)}
+    rest = {name: jnp.asarray(leaf) for name, leaf in parameters.items() if name not in sources and _is_array(leaf)}
+    rest |= {f"batch.{i}": jnp.asarray(leaf) for i, leaf in enumerate(leaves) if _is_array(leaf)}
+
+    def loss(sources: Arrays, rest: Arrays) -> Array:
+        arrays = {**rest, **sources}
+        given = [arrays.get(name, leaf) for name, leaf in parameters.items()]
+        batch = [arrays.get(f"batch.{i}", leaf) for i, leaf in enumerate(leaves)]
+        return built.loss(jax.tree.unflatten(structure, given), jax.tree.unflatten(batch_structure, batch))
+
+    return Parts(sources, rest, loss, built.notes)
+
+
+def _of_keras(model: OwnModel) -> Parts:
+    """Its variables are mapped to arrays while the loss is traced; what it assigns to others of them is dropped."""
+    built = keras_model.build(model)
+    import keras
+
+    trained = keras_model.trained(built.parameters)
+    others = [v for v in built.parameters.variables if all(v is not one for one in trained.values())]
+    leaves = keras.tree.flatten(built.batch)
+    rest = {f"variable.{i}": variable.value for i, variable in enumerate(others)}
+    rest |= {f"batch.{i}": leaf for i, leaf in enumerate(leaves)}
+
+    def loss(sources: Arrays, rest: Arrays) -> Array:
+        arrays = {**rest, **sources}
+        mapping = [(variable, arrays[name]) for name, variable in trained.items()]
+        mapping += [(variable, arrays[f"variable.{i}"]) for i, variable in enumerate(others)]
+        batch = keras.tree.pack_sequence_as(built.batch, [arrays[f"batch.{i}"] for i in range(len(leaves))])
+        with keras.StatelessScope(state_mapping=mapping):
+            return built.loss(built.parameters, batch)
+
+    return Parts({name: variable.value for name, variable in trained.items()}, rest, loss, built.notes)
+
+
+def _is_array(leaf: Any) -> bool:
+    return isinstance(leaf, Array | np.ndarray | np.generic)
+
+
+def _is_trained(leaf: Any) -> bool:
+    return _is_array(leaf) and jnp.issubdtype(leaf.dtype, jnp.floating)

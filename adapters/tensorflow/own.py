@@ -1,0 +1,134 @@
+"""A user's own Keras model on TensorFlow: op by op, as traced functions, and the same compiled by XLA."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import tensorflow as tf
+
+from ..common import keras_model
+from ..common.own_model import Built, OwnModel, OwnModelError
+from .compiled import Traced, variables_of
+from .eager import OpByOp
+
+Values = Mapping[str, tf.Tensor]
+
+
+@dataclass
+class Parts:
+    """A built model, and its variables that have a gradient, by name."""
+
+    built: Built
+    wanted: dict[str, Any]
+
+    @property
+    def batch(self) -> list[tf.Tensor]:
+        """The batch's tensors, in order."""
+        return tf.nest.flatten(self.built.batch)
+
+    @property
+    def others(self) -> list[Any]:
+        """The variables that have no gradient: statistics, seeds, what is frozen or unused."""
+        return [v for v in self.built.parameters.variables if all(v is not one for one in self.wanted.values())]
+
+    @property
+    def drawn(self) -> str:
+        """A digest of the variables that have a gradient, and of the batch."""
+        digest = hashlib.sha256()
+        for tensor in (*(variable.value for variable in self.wanted.values()), *self.batch):
+            digest.update(tensor.numpy().tobytes())
+        return digest.hexdigest()[:16]
+
+    def loss(self) -> tf.Tensor:
+        """Of the model's own variables."""
+        return self.built.loss(self.built.parameters, self.built.batch)
+
+
+def parts_of(model: OwnModel) -> Parts:
+    """Build the model, which must be Keras's. Raises OwnModelError."""
+    built = keras_model.build(model)
+    wanted = keras_model.trained(built.parameters)
+    if not wanted:
+        raise OwnModelError(f"{model}: no variable is trainable, so there is no backward pass", wrong=True)
+    return Parts(built, wanted)
+
+
+def same_parts(model: OwnModel) -> Parts:
+    """Build the model as it was built for its truth, with those variables wanted that have a gradient there."""
+    parts = parts_of(model)
+    model.check_drawn(parts.drawn)
+    return replace(parts, wanted={name: parts.wanted[name] for name in model.truth.reference.gradients})
+
+
+class OwnEager(OpByOp):
+    """By a tape around the loss, as Keras's own guide writes a training loop."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._owned = parts.batch
+        self._names = tuple(parts.wanted)
+        self._sources = [variable.value for variable in parts.wanted.values()]
+
+    def inference(self) -> tf.Tensor:
+        return self._parts.loss()
+
+    def forward(self) -> tuple[tf.Tensor, Any]:
+        with tf.GradientTape() as tape:
+            loss = self._parts.loss()
+        return loss, (tape, loss)
+
+    def backward(self, kept: tuple[tf.Tensor, Any]) -> dict[str, tf.Tensor]:
+        tape, loss = kept[1]
+        return dict(zip(self._names, tape.gradient(loss, self._sources), strict=True))
+
+    def parameters(self) -> dict[str, tf.Tensor]:
+        return {name: tf.convert_to_tensor(variable) for name, variable in zip(self._names, self._sources, strict=True)}
+
+
+class OwnTraced(Traced):
+    """As the catalogue's: parameters and batch are variables that each phase captures.
+
+    What the model assigns to its other variables, such as a batch norm's statistics, is dropped.
+    """
+
+    def __init__(self, parts: Parts, jit: bool) -> None:
+        values = {name: variable.value for name, variable in parts.wanted.items()}
+        values |= {f"variable.{i}": variable.value for i, variable in enumerate(parts.others)}
+        values |= {f"batch.{i}": tensor for i, tensor in enumerate(parts.batch)}
+        names = list(parts.wanted)
+        self._trace(variables_of(values), _Rule(parts), names, 0, jit)
+
+    def parameters(self) -> dict[str, tf.Tensor]:
+        return {name: self._variables[name].read_value() for name in self._names}
+
+
+class _Rule:
+    """By a gradient tape, with the model's variables mapped to tensors."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._others = parts.others
+
+    def infer(self, values: Values) -> tf.Tensor:
+        import keras
+
+        mapping = [(variable, values[name]) for name, variable in self._parts.wanted.items()]
+        mapping += [(variable, values[f"variable.{i}"]) for i, variable in enumerate(self._others)]
+        built = self._parts.built
+        leaves = [values[f"batch.{i}"] for i in range(len(self._parts.batch))]
+        with keras.StatelessScope(state_mapping=mapping):
+            return built.loss(built.parameters, tf.nest.pack_sequence_as(built.batch, leaves))
+
+    def run(self, values: Values) -> tuple[tf.Tensor, Any]:
+        sources = [values[name] for name in self._parts.wanted]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(sources)
+            loss = self.infer(values)
+        return loss, (tape, loss, sources)
+
+    def pull(self, kept: Any) -> list[tf.Tensor]:
+        tape, loss, sources = kept
+        return [tf.convert_to_tensor(gradient) for gradient in tape.gradient(loss, sources)]

@@ -1,0 +1,139 @@
+"""A user's own torch model, run op by op as a training loop would run it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils import _pytree as pytree
+
+from ..base import Executed
+from ..common import keras_model
+from ..common.own_model import Built, OwnModel, OwnModelError
+from ..common.program import Plain
+from .counting import count_phases
+from .residuals import residual_bytes
+
+
+@dataclass
+class Parts:
+    """A built model on its device: what its loss is called with, and the parameters that have a gradient, by name."""
+
+    parameters: Any
+    batch: Any
+    loss: Callable[[Any, Any], Any]
+    wanted: dict[str, Tensor]
+    notes: dict[str, str]
+
+    @property
+    def given(self) -> list[Tensor]:
+        """Every tensor that is there before forward: parameters, buffers and the batch."""
+        own = self.parameters
+        held = [*own.parameters(), *own.buffers()] if isinstance(own, nn.Module) else list(own.values())
+        return [*held, *(leaf for leaf in pytree.tree_leaves(self.batch) if isinstance(leaf, Tensor))]
+
+    @property
+    def drawn(self) -> str:
+        """A digest of the parameters that have a gradient, and of the batch."""
+        digest = hashlib.sha256()
+        for tensor in (*self.wanted.values(), *pytree.tree_leaves(self.batch)):
+            if isinstance(tensor, Tensor):
+                digest.update(tensor.detach().to("cpu").reshape(-1).view(torch.uint8).numpy().tobytes())
+        return digest.hexdigest()[:16]
+
+
+def parts_of(model: OwnModel, device: torch.device) -> Parts:
+    """Build the model with torch's seed set, on the device. Raises OwnModelError."""
+    torch.manual_seed(model.workload.seed)
+    built = keras_model.build(model) if model.uses_keras else model.build()
+    notes = dict(built.notes)
+    batch = pytree.tree_map(lambda leaf: _placed(leaf, device, notes), built.batch)
+    parameters = _on(device, model, built)
+    if model.uses_keras:
+        wanted = {name: variable.value for name, variable in keras_model.trained(parameters).items()}
+    elif isinstance(parameters, nn.Module):
+        wanted = dict(parameters.named_parameters())
+    else:
+        wanted = parameters
+    wanted = {name: tensor for name, tensor in wanted.items() if tensor.requires_grad}
+    if not wanted:
+        raise OwnModelError(
+            f"{model}: no parameter requires a gradient, so there is no backward pass; call requires_grad_() on those "
+            "that are trained",
+            wrong=True,
+        )
+    return Parts(parameters, batch, built.loss, wanted, notes)
+
+
+def same_parts(model: OwnModel, device: torch.device) -> Parts:
+    """Build the model as it was built for its truth, with those parameters wanted that have a gradient there."""
+    parts = parts_of(model, device)
+    model.check_drawn(parts.drawn)
+    return replace(parts, wanted={name: parts.wanted[name] for name in model.truth.reference.gradients})
+
+
+def _on(device: torch.device, model: OwnModel, built: Built) -> Any:
+    """The parameters on the device. Raises OwnModelError if they are neither a module nor a mapping of tensors."""
+    parameters = built.parameters
+    if isinstance(parameters, nn.Module):
+        return parameters.to(device)
+    if isinstance(parameters, Mapping) and all(isinstance(value, Tensor) for value in parameters.values()):
+        return {
+            str(name): value.detach().to(device).requires_grad_(value.requires_grad)
+            for name, value in parameters.items()
+        }
+    raise OwnModelError(
+        f"{model}: its parameters are a {type(parameters).__name__}; in torch they must be an nn.Module, or a dict of "
+        "tensors"
+    )
+
+
+def _placed(leaf: Any, device: torch.device, notes: dict[str, str]) -> Any:
+    """A leaf of the batch on the device, without the gradient that it may require."""
+    if isinstance(leaf, Tensor) and leaf.requires_grad:
+        notes["forward"] = (
+            "an input of the batch requires a gradient; it is measured without, else a training loop's backward would "
+            "multiply for the first layer's input too, and that layer would look like all others"
+        )
+        leaf = leaf.detach()
+    return leaf.to(device) if hasattr(leaf, "to") else leaf
+
+
+class Own(Plain):
+    """`forward` returns the loss, and the same loss with its autograd graph."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._parameters, self._batch = parts.parameters, parts.batch
+        self._infer: Callable[[Any, Any], Any] = parts.loss
+        self._loss: Callable[[Any, Any], Any] = parts.loss
+        self._names, self._wanted = tuple(parts.wanted), tuple(parts.wanted.values())
+
+    def inference(self) -> Tensor:
+        with torch.no_grad():
+            return self._infer(self._parameters, self._batch)
+
+    def forward(self) -> tuple[Tensor, Tensor]:
+        loss = self._loss(self._parameters, self._batch)
+        return loss.detach(), loss
+
+    def backward(self, kept: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
+        # Not Tensor.backward, which would also add to .grad.
+        return dict(zip(self._names, torch.autograd.grad(kept[1], self._wanted), strict=True))
+
+    def parameters(self) -> dict[str, Tensor]:
+        return dict(zip(self._names, self._wanted, strict=True))
+
+    def export(self, gradients: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
+        return {name: g.detach().to("cpu", torch.float32).numpy() for name, g in gradients.items()}
+
+    def residual_bytes(self, kept: tuple[Tensor, Tensor]) -> int:
+        return residual_bytes(kept[1], self._parts.given)
+
+    def executed(self) -> dict[str, Executed]:
+        return count_phases(self)

@@ -1,0 +1,54 @@
+"""What everything that measures needs to know of a workload: one of the catalogue, or a user's own model."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+
+from .trace import Graph
+
+
+class Work(Protocol):
+    """What is computed. `graph` is None for a user's own model: nobody has its trace."""
+
+    @property
+    def name(self) -> str:
+        """As a config calls the model."""
+
+    @property
+    def precision(self) -> str:
+        """Of multiplies."""
+
+    @property
+    def seed(self) -> int:
+        """Of weights and inputs."""
+
+    @property
+    def gradients(self) -> str:
+        """Those asked for: params, inputs or both."""
+
+    @property
+    def graph(self) -> Graph | None:
+        """The trace, if there is one."""
+
+    @property
+    def label(self) -> str:
+        """What a table calls the model."""
+
+    @property
+    def id(self) -> str:
+        """Short, stable and readable; part of a file name."""
+
+    @property
+    def digest(self) -> str:
+        """Changes when the work does although its settings do not."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready: name, precision, seed, gradients, and the sizes by the names that a user types."""
+
+    def cotangents(self) -> dict[str, np.ndarray]:
+        """The gradient that arrives at each output of work without a loss, by name."""
+
+    def directions(self) -> dict[str, np.ndarray]:
+        """One direction for a tangent, by source."""

@@ -1,0 +1,39 @@
+"""Models that this project did not write, each from its reference to its counts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.helpers import own
+from tests.helpers.own import measured, run, session, written
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(autouse=True)
+def _here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(own, "MODELS", own.MODELS.parent / "examples")
+
+
+@pytest.mark.parametrize("execution", ["eager", "compile"])
+@pytest.mark.parametrize("factory", ["gpt2:build", "plain:build"])
+def test_torch(tmp_path: Path, factory: str, execution: str) -> None:
+    told = run(tmp_path, "torch", factory, execution)
+    counts = told.counted
+    assert counts["gradient"]["flops"] == counts["forward"]["flops"] + counts["backward"]["flops"]
+    assert max(told.verified["gradient_errors"].values()) < 1e-4
+
+
+def test_flax(tmp_path: Path) -> None:
+    counts = run(tmp_path, "jax", "flax_module:build", "jit").counted
+    assert (counts["forward"]["matmuls"], counts["backward"]["matmuls"]) == (3, 5)
+
+
+def test_keras_on_tensorflow(tmp_path: Path) -> None:
+    """Keras has one backend a process; the other two are measured beside it by a sweep."""
+    written(tmp_path, {"keras": "keras_network:build"})
+    session("tensorflow", "fp64").reference(str(tmp_path), draw=True)
+    for execution in ("eager", "graph", "xla"):
+        assert measured(tmp_path, "tensorflow", execution).counted["backward"]["flops"]

@@ -1,0 +1,170 @@
+"""Torch models with one fault each, as a user might write them; `honest` has none."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import mse_loss
+
+Built = tuple[Any, Any, Callable[[Any, Any], Any]]
+
+
+def honest(width: int = 8, depth: int = 2) -> Built:
+    layers = [layer for _ in range(depth) for layer in (nn.Linear(width, width), nn.ReLU())]
+    return nn.Sequential(*layers), _batch(width), _loss
+
+
+def _batch(width: int = 8) -> tuple[Tensor, Tensor]:
+    return torch.randn(4, width), torch.randn(4, width)
+
+
+def _loss(model: Any, batch: Any) -> Tensor:
+    return mse_loss(model(batch[0]), batch[1])
+
+
+def of_tensors() -> Built:
+    weights = {"w": torch.randn(8, 8, requires_grad=True), "b": torch.zeros(8, requires_grad=True)}
+    return weights, _batch(), lambda p, b: mse_loss(b[0] @ p["w"] + p["b"], b[1])
+
+
+def frozen() -> Built:
+    return honest()[0].requires_grad_(False), _batch(), _loss
+
+
+def one_unused() -> Built:
+    model = nn.ModuleDict({"used": nn.Linear(8, 8), "spare": nn.Linear(8, 8, bias=False)})
+    return model, _batch(), lambda m, b: mse_loss(m["used"](b[0]), b[1])
+
+
+def own_weights() -> Built:
+    model = honest()[0]
+    return nn.Linear(8, 8), _batch(), lambda _, b: mse_loss(model(b[0]), b[1])
+
+
+def input_with_gradient() -> Built:
+    x, y = _batch()
+    return honest()[0], (x.requires_grad_(), y), _loss
+
+
+def no_scalar() -> Built:
+    return honest()[0], _batch(), lambda m, b: mse_loss(m(b[0]), b[1], reduction="none")
+
+
+def no_tensor() -> Built:
+    return honest()[0], _batch(), lambda m, b: _loss(m, b).item()
+
+
+def dropout() -> Built:
+    return nn.Sequential(nn.Linear(8, 8), nn.Dropout(0.5)), _batch(), _loss
+
+
+def reads_a_number() -> Built:
+    def loss(model: Any, batch: Any) -> Tensor:
+        value = _loss(model, batch)
+        return value * 2 if value.item() > 1e9 else value
+
+    return honest()[0], _batch(), loss
+
+
+class _Counts(nn.Module):
+    """Keeps a Python number that changes in every call, and adds nothing of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(8, 8)
+        self.calls = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        return self.layer(x) + 0.0 * self.calls
+
+
+def recompiles() -> Built:
+    return _Counts(), _batch(), _loss
+
+
+class _WideBackward(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, w: Tensor) -> Tensor:
+        ctx.save_for_backward(x, w)
+        return x @ w
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:
+        x, w = (saved.double() for saved in ctx.saved_tensors)
+        return (gradients[0].double() @ w.T).float(), (x.T @ gradients[0].double()).float()
+
+
+def float64_backward() -> Built:
+    weights = {"w": torch.randn(8, 8, requires_grad=True)}
+    return weights, _batch(), lambda p, b: mse_loss(_WideBackward.apply(b[0], p["w"]), b[1])
+
+
+def half_detached() -> Built:
+    model = nn.ModuleList([nn.Linear(8, 8) for _ in range(3)])
+    return model, _batch(), lambda m, b: mse_loss(m[2](m[1](m[0](b[0])).detach()), b[1])
+
+
+def nan() -> Built:
+    return honest()[0], _batch(), lambda m, b: _loss(m, b) * float("nan")
+
+
+def fixed_type() -> Built:
+    class Fixed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(8, 8)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.layer(x.float())
+
+    return Fixed(), _batch(), _loss
+
+
+def unseeded() -> Built:
+    generator = torch.Generator()
+    generator.seed()
+    return honest()[0], (torch.randn(4, 8, generator=generator), torch.randn(4, 8)), _loss
+
+
+def raises(width: int = 8) -> Built:
+    if width < 100:
+        raise ValueError(f"width must be at least 100, not {width}")
+    return honest(width)
+
+
+def returns_a_model() -> nn.Module:
+    return honest()[0]
+
+
+def wants_a_gpu() -> Built:
+    return honest()[0].to("cuda"), _batch(), _loss
+
+
+def prints() -> Built:
+    print("built")
+    print("an answer?", file=sys.__stdout__)
+    return honest()
+
+
+def reads_input() -> Built:
+    input("how wide? ")
+    return honest()
+
+
+def starts_a_thread() -> Built:
+    threading.Thread(target=time.sleep, args=(600,), daemon=True, name="loader").start()
+    return honest()
+
+
+def quits() -> Built:
+    sys.exit(3)
+
+
+not_a_function = 3
