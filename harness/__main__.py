@@ -13,7 +13,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import ConfigCompositionException
 from omegaconf import DictConfig
 
-from .config.compose import as_typed, combinations, job_from, mistaken_key
+from .config.expand import as_typed, combinations, job_from, mistaken_key
 from .errors import report
 from .paths import ROOT
 from .sweep.lock import device_lock

@@ -10,7 +10,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from .config.compose import as_typed, requested
+from .config.expand import as_typed, requested
 from .errors import UserError
 from .paths import ROOT
 from .records.record import Record, read

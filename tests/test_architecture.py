@@ -43,7 +43,7 @@ def loaded_by(program: str) -> set[str]:
 COMPOSE = """
 from pathlib import Path
 from hydra import compose, initialize_config_dir
-from harness.config.compose import job_from
+from harness.config.expand import job_from
 from harness.errors import UserError
 conf = Path("conf").resolve()
 with initialize_config_dir(str(conf), version_base="1.3"):
@@ -113,8 +113,8 @@ def importers(package: str, folder: str = "harness") -> set[str]:
 def test_only_the_entry_points_know_hydra() -> None:
     names = (
         "__main__",
+        "config.expand",
         "config.compose",
-        "config.composer",
         "errors",
         "gpu_check.__main__",
         "notebook",

@@ -21,7 +21,7 @@ from threading import Event, Timer
 
 from hydra import compose, initialize_config_dir
 
-from ..config.compose import job_from
+from ..config.expand import job_from
 from ..errors import explanation
 from ..job import Job
 from ..measure.machine.description import describe

@@ -13,8 +13,8 @@ from pathlib import Path
 from ..cluster.launch import await_earlier, launch
 from ..cluster.node import forget_machine
 from ..cluster.queue import Queue, Task, queue_name
-from ..config.compose import Requested
-from ..config.composer import Overrides
+from ..config.compose import Overrides
+from ..config.expand import Requested
 from ..errors import UserError
 from ..job import Variant
 from ..records.record import read_head

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..claims.claim import Claim
 from ..cluster.node import agreed_machine
-from ..config.compose import Requested
+from ..config.expand import Requested
 from ..errors import UserError
 from ..job import Job, Variant
 from ..measure.machine.description import describe

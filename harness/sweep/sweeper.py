@@ -14,8 +14,8 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from ..cluster.queue import queue_of
-from ..config.compose import Requested, requested
-from ..config.composer import Overrides
+from ..config.compose import Overrides
+from ..config.expand import Requested, requested
 from ..views.plural import duration
 from ..views.terminal import TERMINAL
 from . import preflight

@@ -29,7 +29,7 @@ from rich.console import Console
 from harness.cluster import launch
 from harness.cluster.node import agree
 from harness.cluster.queue import End, Task
-from harness.config.compose import Requested, requested
+from harness.config.expand import Requested, requested
 from harness.job import Job, Variant
 from harness.measure.machine.description import describe
 from harness.paths import ROOT

@@ -1,66 +1,86 @@
-"""A study's `jobs`: lines that are swept as if they were typed, and studies that start others."""
+"""Configs composed together are those that Hydra composes one by one, and its mistakes stay its own."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
+from hydra import compose
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from omegaconf import DictConfig
 
-from harness.errors import UserError
-from tests.helpers.typed import asked, planned
-
-TINY = ("variants=numpy", "device=cpu")
+from harness.config.compose import Composer, Overrides, resolved
 
 pytestmark = pytest.mark.usefixtures("hydra_is_there")
 
 
-def started(*overrides: str) -> dict[str, list[dict[str, Any]]]:
-    """By study, the sizes and choices of each job."""
-    found: dict[str, list[dict[str, Any]]] = {}
-    for one in asked(*overrides, *TINY):
-        found.setdefault(one.study, []).append(one.job.workload.as_dict())
-    return found
+class Counted:
+    """Composes, and counts how often."""
+
+    def __init__(self) -> None:
+        self.times = 0
+
+    def __call__(self, overrides: Overrides) -> DictConfig:
+        self.times += 1
+        return compose("config", overrides=list(overrides))
 
 
-def sizes(jobs: list[dict[str, Any]], name: str) -> list[Any]:
-    return [job["sizes"][name] for job in jobs]
+@pytest.fixture
+def counted() -> Counted:
+    return Counted()
 
 
-def test_without_lines_a_job_is_itself() -> None:
-    (jobs,) = started("model.depth=3").values()
-    assert sizes(jobs, "depth") == [3]
+@pytest.fixture
+def composer(counted: Counted) -> Composer:
+    return Composer(counted, OverridesParser.create(config_loader=GlobalHydra.instance().config_loader()))
 
 
-def test_each_line_is_swept() -> None:
-    (jobs,) = started("jobs=['model.depth=1,2','model.depth=3 gradients=both,params']").values()
-    assert sizes(jobs, "depth") == [1, 2, 3, 3]
-    assert [job["gradients"] for job in jobs] == ["params", "params", "both", "params"]
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ("seed=3", "model.depth=5", "device.threads=1", "explain=true"),
+        ("model=gpt2", "model.layers=2", "measure.budget_s=0.5", "measure=standard"),
+        ("study=smoke", "model.batch=7", "study.name=mine"),
+        ("choices.residuals=[store,blocks]", "choices.tangent=true", "jobs=['model.depth=1']"),
+        ("results='/tmp/a folder'", "seed=1"),
+        ("results=/tmp/a", "tracking.uri=null"),
+        ("sweep='a: b'", "gradients=both", "device.threads=null"),
+        ("+frameworks.fake.executions=[a]", "+variants.fake=[a]", "seed=2", "variants.torch=[]"),
+        ("~choices.tangent", "seed=2"),
+        ("claim={text: a}", "seed=2"),
+        ("tracking.uri=${results}/b", "results=c"),
+    ],
+)
+def test_what_is_put_in_its_place_is_what_hydra_composes(composer: Composer, overrides: Overrides) -> None:
+    expected, _ = resolved(compose("config", overrides=list(overrides)))
+    assert composer.plain(overrides) == expected
+    assert composer.plain(overrides) == expected, "the second time, too"
 
 
-def test_what_the_user_gives_stands_instead_of_a_lines() -> None:
-    (jobs,) = started("jobs=['model.depth=1,2 model.width=8,16']", "model.depth=5").values()
-    assert list(zip(sizes(jobs, "depth"), sizes(jobs, "width"), strict=True)) == [(5, 8), (5, 16)]
+def test_hydra_composes_once_for_all_values_and_once_for_each_group(composer: Composer, counted: Counted) -> None:
+    for depth in range(1, 30):
+        assert composer.plain((f"model.depth={depth}", "seed=1"))["model"]["depth"] == depth
+    assert counted.times == 1
+    for model in ("mlp", "gpt2"):
+        for seed in range(30):
+            config = composer.plain((f"model={model}", f"seed={seed}"))
+            assert (config["model"]["name"], config["seed"]) == (model, seed)
+    assert counted.times == 3
 
 
-def test_a_study_is_a_sweep_of_its_own_with_its_lines() -> None:
-    found = started("jobs=['study=why/multiplies','study=why/no_caching']", "model.width=8")
-    assert list(found) == ["study=why/multiplies", "study=why/no_caching"]
-    assert [sizes(jobs, "depth") for jobs in found.values()] == [[3, 6], [6]]
-    assert {width for jobs in found.values() for width in sizes(jobs, "width")} == {8}
+def test_no_config_is_changed_by_what_is_done_to_another(composer: Composer) -> None:
+    first = composer.plain(("choices.residuals=[store]",))
+    first["choices"]["residuals"].append("blocks")
+    first["model"]["depth"] = 99
+    second = composer.plain(("choices.residuals=[store]",))
+    assert second["choices"]["residuals"] == ["store"] and second["model"]["depth"] != 99
 
 
-def test_a_study_that_starts_others_gives_each_its_folder_and_claim() -> None:
-    sweeps = planned("study=why", *TINY, "sweep=mine")
-    claims = {sweep.claim.text for sweep in sweeps if sweep.claim}
-    assert len({sweep.folder for sweep in sweeps}) == len(claims) == len(sweeps) == 11
-    assert all(job.folder.name == "mine" for sweep in sweeps for job in sweep.jobs)
-
-
-def test_the_same_work_in_two_lines_is_refused() -> None:
-    with pytest.raises(UserError, match="measured twice"):
-        planned("jobs=['model.depth=1,2','model.depth=2']", *TINY)
-
-
-def test_swept_by_the_user_a_study_keeps_one_sweep() -> None:
-    (sweep,) = planned("study=why/multiplies", "seed=1,2", *TINY)
-    assert len(sweep.jobs) == 4
+@pytest.mark.parametrize("mistake", ["model.depht=3", "nothing=1", "model=nothing", "seed.deeper=1", "seed=1,2"])
+def test_mistakes_are_told_by_hydra(composer: Composer, mistake: str) -> None:
+    with pytest.raises(HydraException) as expected:
+        compose("config", overrides=["device=cpu", mistake])
+    composer.plain(("device=cpu", "seed=1"))
+    with pytest.raises(HydraException) as error:
+        composer.plain(("device=cpu", mistake))
+    assert str(error.value) == str(expected.value)

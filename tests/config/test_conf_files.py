@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from omegaconf import DictConfig
 
 from harness.config import device
-from harness.config.compose import job_from
+from harness.config.expand import job_from
 from harness.job import Job
 from harness.workload.ops import CATALOGUE
 from harness.workload.own import NAME as OWN

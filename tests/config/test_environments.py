@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from harness.config.compose import job_from
 from harness.config.environments import environments_of
+from harness.config.expand import job_from
 from harness.errors import UserError
 from harness.job import UNNAMED, Environment
 from tests.helpers.typed import planned

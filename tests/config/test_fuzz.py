@@ -14,7 +14,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from harness.config import device
-from harness.config.compose import job_from
+from harness.config.expand import job_from
 from harness.config.job import job_of
 from harness.errors import UserError, explanation
 from harness.job import Job

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from omegaconf import DictConfig
 
-from harness.config.compose import job_from
+from harness.config.expand import job_from
 from harness.errors import UserError
 from harness.sweep import preflight
 from tests.config.conftest import Refused

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from harness.config.compose import as_typed
+from harness.config.expand import as_typed
 from harness.config.job import job_of
 from harness.errors import UserError
 from harness.views.labels import labels

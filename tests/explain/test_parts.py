@@ -11,7 +11,7 @@ from hydra import compose, initialize_config_dir
 
 from adapters.base import Choices
 from adapters.numpy import Adapter
-from harness.config.compose import job_from
+from harness.config.expand import job_from
 from harness.explain.parts import applicable, distinct_parts, replayed
 from harness.job import Device, Variant
 from harness.measure.verify import verify

@@ -17,7 +17,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from harness.config import device
-from harness.config.compose import job_from
+from harness.config.expand import job_from
 from harness.gpu_check import __main__ as gpu_check
 from harness.gpu_check import checks
 from harness.job import Job

@@ -6,7 +6,7 @@ from hydra import compose
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from harness.config.compose import Requested, requested
+from harness.config.expand import Requested, requested
 from harness.sweep.sweep import Sweep, sweeps_of
 
 
