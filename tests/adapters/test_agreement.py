@@ -16,9 +16,10 @@ import pytest
 
 from adapters.base import Choices, Unsupported
 from harness.workload.agreement import agreement
+from harness.workload.models import MODELS
 from tests.helpers.executions import EXECUTIONS, QUICK, WITH_AUTODIFF, Pair, adapter_of
 from tests.helpers.programs import run, work
-from tests.helpers.small_models import LOSSES_ALONE, OPS_ALONE
+from tests.helpers.small_models import LOSSES_ALONE, OPS_ALONE, small_model
 
 pytestmark = [
     pytest.mark.usefixtures("no_code_generation"),
@@ -120,16 +121,20 @@ LARGE = ("resnet50", "mobilenet_v2")
 IMAGES = ("alexnet", "vgg16", "convnext", "unet", "linear_net", "one_net", "conv_net", "deeper_conv_net")
 
 
+IMAGE_ROWS = [*rows(LARGE, ONE_EACH), *rows(IMAGES, [*ONE_EACH, ("numpy", "by_hand")])]
+
+
 @pytest.mark.parametrize(
-    ("row", "framework", "execution"),
-    [
-        program
-        for row in (*rows(LARGE, ONE_EACH), *rows(IMAGES, [*ONE_EACH, ("numpy", "by_hand")]))
-        for program in row.programs()
-    ],
+    ("row", "framework", "execution"), [program for row in IMAGE_ROWS for program in row.programs()]
 )
 def test_networks_of_images_have_the_oracles_gradients(row: Row, framework: str, execution: str) -> None:
     workload, arrays, expected = work(row.model)
     program = adapter_of(framework).load(workload.graph, arrays, execution, Choices())
     loss, gradients = program.gradient()
     assert agreement([float(loss)], [program.export(gradients)], expected).failure("fp32") is None
+
+
+def test_every_model_of_the_catalogue_is_in_the_table() -> None:
+    """`test_contract.py` has ResNet-18; ResNet-34 is more of its blocks."""
+    tabled = {type(small_model(row.model)) for row in (*TABLE, *IMAGE_ROWS)}
+    assert {name for name, model in MODELS.items() if model not in tabled} == {"resnet18", "resnet34"}

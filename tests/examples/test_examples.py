@@ -35,5 +35,4 @@ def test_keras_on_tensorflow(tmp_path: Path) -> None:
     """Keras has one backend a process; the other two are measured beside it by a sweep."""
     written(tmp_path, {"keras": "keras_network:build"})
     session("tensorflow", "fp64").reference(str(tmp_path), draw=True)
-    for execution in ("eager", "graph", "xla"):
-        assert measured(tmp_path, "tensorflow", execution).counted["backward"]["flops"]
+    assert measured(tmp_path, "tensorflow", "graph").counted["backward"]["flops"]

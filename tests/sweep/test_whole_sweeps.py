@@ -31,7 +31,9 @@ def test_a_sweep_measures_records_logs_and_answers(sweep: Sweep) -> None:
         assert (record.phases["forward"].matmuls, record.phases["backward"].matmuls) == (2, 3)
         assert f"{m['ratio']:.2f}" in printed
     answer, _, links = printed.rstrip().rpartition("MLflow, while `make ui` runs:\n")
-    assert "Is the backward pass twice the forward?" in answer.rstrip().splitlines()[-1]
+    *_, sentence, page = answer.rstrip().splitlines()
+    assert "Is the backward pass twice the forward?" in sentence
+    assert page == f"report: {sweep.results / 'records' / 'adhoc' / 'main' / 'report.html'}"
     assert [line.split()[0] for line in links.splitlines()] == ["main:", "charts", "table", "findings"]
     assert "Traceback" not in printed and "missing" not in printed
     logged = {run.data.tags["record"]: run for run in sweep.runs("adhoc", "variant")}
