@@ -9,7 +9,7 @@ BIN   := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-gpu setup-release sweep explain show report ui track selfcheck compare test test-fast lint format bench parity audit gpu-check clean
+.PHONY: help setup setup-gpu setup-release sweep explain show report ui track selfcheck compare test test-fast test-external lint format bench parity audit gpu-check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -70,11 +70,14 @@ compare: $(READY) ## say what is faster or slower in B than in A: make compare A
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup
 WHOLE_FRAMEWORKS := $(addprefix --ignore=tests/,adapters audit bench identity parity)
 
-test: lint ## lint, types and all tests; or some of them: make test ARGS="tests/claims -k name"
-	@$(PYTEST) --durations=10 $(ARGS)
+test: lint ## lint, types and all tests but the external ones; or some of them: make test ARGS="tests/claims -k name"
+	@$(PYTEST) -m "not external" --durations=10 $(ARGS)
+
+test-external: $(READY) ## the tests that need a real SLURM, PostgreSQL or package index (those that are missing are skipped)
+	@$(PYTEST) -m external --durations=10 $(ARGS)
 
 test-fast: lint ## lint, types and the quick tests (3 minutes): none marked slow, none of whole frameworks
-	@$(PYTEST) -m "not slow" $(WHOLE_FRAMEWORKS) $(ARGS)
+	@$(PYTEST) -m "not slow and not external" $(WHOLE_FRAMEWORKS) $(ARGS)
 
 lint: $(READY) ## lint the code and check its format and types; changes nothing
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

@@ -15,7 +15,7 @@ from tests.helpers.slurm import Slurm
 from tests.helpers.sweeps import TINY, Sweep
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.external,
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.xdist_group("slurm"),
 ]

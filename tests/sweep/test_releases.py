@@ -14,7 +14,7 @@ from tests.helpers.sweeps import TINY, Sweep
 
 RELEASES = {"before": "0.9.2", "after": "0.10.2"}
 
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
+pytestmark = [pytest.mark.external, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
 
 @pytest.fixture(scope="module")

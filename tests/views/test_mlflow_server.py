@@ -29,7 +29,7 @@ from tests.helpers.processes import eventually
 from tests.helpers.sweeps import TINY, Sweep
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.external,
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.skipif(not (BIN / "postgres").exists(), reason="PostgreSQL is not installed in /usr/lib/postgresql"),
     pytest.mark.skipif(not importlib.util.find_spec("psycopg2"), reason="psycopg2 is not installed"),
