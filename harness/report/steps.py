@@ -35,9 +35,9 @@ class Step:
     times: Interval
 
     @property
-    def told(self) -> bool:
-        """Return True if it is surely slower than the fastest."""
-        return self.times.low > 1
+    def equal(self) -> bool:
+        """Return True if it has an interval, and that does not exclude a step as long as the fastest one."""
+        return self.times.low <= 1
 
 
 def section(findings: Findings) -> Section | None:
@@ -99,7 +99,7 @@ def _says(findings: Findings, steps: Mapping[str, Sequence[Step]]) -> list[str]:
         return [f"Fastest by workload, of {len(steps)}: {enumerated(counts, _NAMED)}."]
     says = []
     for workload, (first, *rest) in steps.items():
-        equal = [findings.variants[step.number] for step in rest if not step.told]
+        equal = [findings.variants[step.number] for step in rest if step.equal]
         said = f"{workload}: {findings.variants[first.number]} has the fastest step, {short(first.ms)} ms"
         if equal:
             said += f"; {enumerated(equal, _NAMED)} cannot be told from it"

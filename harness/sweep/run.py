@@ -26,7 +26,7 @@ from ..views.terminal import Terminal
 from .interpreters import interpreter, lacking
 from .outstanding import SUCCESSES, outstanding
 from .own_references import OwnReferences
-from .publish import Publisher, connect, publish_summary
+from .publish import MOST_REPORTED, Publisher, connect, publish_summary
 from .references import References
 from .sweep import Sweep
 
@@ -92,6 +92,9 @@ def sum_up(sweep: Sweep, terminal: Terminal, lost: Mapping[str, str] = MappingPr
     `lost` has a sentence for each cell whose job ended without measuring it.
     """
     job = sweep.jobs[0]
+    read_one = (
+        read if sweep.claim or len(sweep.cells) <= MOST_REPORTED else read_head
+    )  # a claim and a page ask for samples
     records, missing = [], []
     for cell in sweep.cells:
         path = job.folder / f"{cell}.json"
@@ -99,7 +102,7 @@ def sum_up(sweep: Sweep, terminal: Terminal, lost: Mapping[str, str] = MappingPr
             missing.append(lost[cell])
             continue
         try:
-            records.append(read(path) if sweep.claim else read_head(path))  # only a claim asks for samples
+            records.append(read_one(path))
         except UserError as error:
             missing.append(str(error) if path.exists() else f"{cell} was planned and has no record")
     publish_summary(job, sweep.claim, records, missing, terminal)

@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from adapters.base import PHASES
 from harness.errors import UserError
 from harness.job import Job, Measure, Tracking, Variant
 from harness.measure.machine.description import describe
 from harness.measure.protocol import Failure, Outcome
 from harness.measure.trial import Measured
-from harness.records.record import Record, read
+from harness.records.record import Phase, Record, read
 from harness.sweep import publish
 from harness.sweep.forecast import USUAL_WARM_S
 from harness.sweep.publish import Publisher, publish_summary
@@ -193,6 +194,20 @@ def test_a_sweep_ends_with_the_path_of_its_page(
     publish_summary(replace(job, tracking=Tracking(None)), None, [record()], [], terminal)
     assert f"report: {job.folder / 'report.html'}" in screen.getvalue()
     assert "1.81" in (job.folder / "report.html").read_text()
+
+
+def test_the_page_at_the_end_of_a_sweep_compares_steps_with_intervals(
+    job: Job, terminal: Terminal, record: Callable[..., Record]
+) -> None:
+    """They are computed from samples, which the table does without."""
+    for variant, milliseconds in ((EAGER, 7.0), (JIT, 21.0)):
+        seconds = {phase: [milliseconds / 1000 * (1 + i % 2 / 100) for i in range(48)] for phase in PHASES}
+        made = record(cell=job.cell(variant), framework=variant.framework, execution=variant.execution)
+        made.phases = made.phases | {"gradient": Phase(ms=milliseconds)}
+        replace(made, samples=[{"seconds": seconds}]).write(job.folder)
+    assert sum_up(Sweep.of([replace(job, tracking=Tracking(None))]), terminal) == 0
+    page = (job.folder / "report.md").read_text()
+    assert "relative to the fastest | 95 % interval" in page and "cannot be told from it" not in page
 
 
 def test_a_page_that_cannot_be_written_ends_no_sweep(
