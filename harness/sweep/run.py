@@ -92,9 +92,7 @@ def sum_up(sweep: Sweep, terminal: Terminal, lost: Mapping[str, str] = MappingPr
     `lost` has a sentence for each cell whose job ended without measuring it.
     """
     job = sweep.jobs[0]
-    read_one = (
-        read if sweep.claim or len(sweep.cells) <= MOST_REPORTED else read_head
-    )  # a claim and a page ask for samples
+    samples = sweep.claim or len(sweep.cells) <= MOST_REPORTED  # a claim and a page ask for them
     records, missing = [], []
     for cell in sweep.cells:
         path = job.folder / f"{cell}.json"
@@ -102,7 +100,7 @@ def sum_up(sweep: Sweep, terminal: Terminal, lost: Mapping[str, str] = MappingPr
             missing.append(lost[cell])
             continue
         try:
-            records.append(read_one(path))
+            records.append(read(path) if samples else read_head(path))
         except UserError as error:
             missing.append(str(error) if path.exists() else f"{cell} was planned and has no record")
     publish_summary(job, sweep.claim, records, missing, terminal)
