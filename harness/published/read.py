@@ -37,7 +37,7 @@ class Published:
     model: str
     device: str
     hardware: str
-    library: str
+    software: str
     precision: str
     forward_ms: float
     backward_ms: float
@@ -78,7 +78,7 @@ def published(family: str) -> tuple[Published, ...]:
             row["model"],
             row["device"],
             row["hardware"],
-            row["library"],
+            row["software"],
             row["precision"],
             float(row["forward_ms"]),
             float(row["backward_ms"]),

@@ -60,7 +60,7 @@ def _figure(findings: Findings, family: str, numbers: Sequence[int]) -> Figure:
             y=[-row + _SPREAD * ((number * 7 % 11) / 10 - 0.5) for number in range(len(entries))],
             mode="markers",
             marker={"color": NEUTRAL, "size": 6, "opacity": 0.55},
-            hovertext=[f"{e.model}, {e.hardware}, {e.library} ({e.source.year}): {e.ratio:.2f}" for e in entries],
+            hovertext=[f"{e.model}, {e.hardware}, {e.software} ({e.source.year}): {e.ratio:.2f}" for e in entries],
             hoverinfo="text",
         )
     figure.add_scatter(

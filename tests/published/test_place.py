@@ -30,7 +30,7 @@ def test_every_published_time_can_be_cited_and_makes_a_ratio(family: str) -> Non
     for entry in published(family):
         assert entry.source.url.startswith("https://") and ERAS[0][0] < entry.source.year < ERAS[-1][1]
         assert entry.device in ("cpu", "consumer gpu", "server gpu")
-        assert entry.hardware and entry.library and entry.precision and entry.model
+        assert entry.hardware and entry.software and entry.precision and entry.model
         assert 0 < entry.ratio < 100
 
 

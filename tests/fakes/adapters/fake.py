@@ -27,7 +27,7 @@ SECONDS = {"inference": 0.003, "forward": 0.004, "backward": 0.010, "gradient": 
 NOISE = 0.1  # standard deviation of the logarithm of each time of `noisy`
 DEVICE_SHARE = 0.25  # of each phase's time, in which the device works, in two kernels that overlap
 PEAKS = {"inference": 2**20, "forward": 3 * 2**20, "backward": 5 * 2**20, "gradient": 4 * 2**20}  # bytes, on a GPU
-ANSWERS = 4  # the worker's first descriptor of its own: the pipe to the parent
+ANSWERS = 4  # the worker's second descriptor of its own: its answers' pipe to the parent
 
 ctypes.CDLL(None).prctl(29, 1)  # PR_SET_TIMERSLACK: sleep exactly
 
