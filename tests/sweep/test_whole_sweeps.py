@@ -34,7 +34,7 @@ def test_a_sweep_measures_records_logs_and_answers(sweep: Sweep) -> None:
     *_, sentence, page = answer.rstrip().splitlines()
     assert "Is the backward pass twice the forward?" in sentence
     assert page == f"report: {sweep.results / 'records' / 'adhoc' / 'main' / 'report.html'}"
-    assert [line.split()[0] for line in links.splitlines()] == ["main:", "charts", "table", "findings"]
+    assert [line.split()[0] for line in links.splitlines()] == ["main:", "charts", "table", "findings", "report"]
     assert "Traceback" not in printed and "missing" not in printed
     logged = {run.data.tags["record"]: run for run in sweep.runs("adhoc", "variant")}
     assert logged.keys() == {record.id for record in found}
