@@ -1,7 +1,4 @@
-"""The benchmark of the instrument runs: both sides of it time the same network, briefly.
-
-How close they are is for `make bench` to say: beside other tests a ratio of one second means nothing.
-"""
+"""The benchmark of the instrument runs: both sides of it time the same network, briefly."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ import pytest
 from harness.workload.workload import Workload, save
 from tests.bench import spread
 
-SECONDS = 1.0
+SECONDS = 3.0  # beside other tests, one second once gave 0.4 to the well-known timer
 
 
 @pytest.mark.slow
@@ -20,4 +17,5 @@ def test_both_timers_find_a_ratio_of_the_check_workload(tmp_path: Path, monkeypa
     monkeypatch.setattr(spread, "RESULTS", tmp_path / "results")
     folder = save(Workload.of("mlp", {}), tmp_path / "workload")
     ratio, _ = spread.ours(folder, 1, SECONDS)
-    assert ratio > 0 and spread.well_known(SECONDS) > 0
+    assert 0.5 < ratio < 8
+    assert 0.5 < spread.well_known(SECONDS) < 8
