@@ -37,7 +37,7 @@ class Parts:
         return digest.hexdigest()[:16]
 
     def only(self, names: list[str]) -> Parts:
-        """The same, with those sources alone."""
+        """Return the model with only the named arrays as sources; the others get no gradient."""
         others = {name: array for name, array in self.sources.items() if name not in names}
         return replace(self, sources={name: self.sources[name] for name in names}, rest=self.rest | others)
 
@@ -72,7 +72,7 @@ class Own(Jitted):
 
 
 def rule(parts: Parts) -> Rule:
-    """By `jax.vjp`, as for the catalogue."""
+    """Differentiate the loss by `jax.vjp`, split into its two passes."""
     dtype = jax.eval_shape(parts.loss, parts.sources, parts.rest).dtype
 
     def run(sources: Arrays, rest: Arrays) -> tuple[Any, Any]:

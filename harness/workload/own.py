@@ -112,7 +112,7 @@ class OwnWorkload:
 
     @cached_property
     def digest(self) -> str:
-        """Of the text of the modules that are named. What they import in turn is not looked at."""
+        """A digest of the text of the named modules; what they import in turn is not looked at."""
         digest = hashlib.sha256()
         for factory in self.factories.values():
             spec = _find(factory.partition(":")[0])
@@ -121,11 +121,11 @@ class OwnWorkload:
         return digest.hexdigest()[:12]
 
     def cotangents(self) -> dict[str, np.ndarray]:
-        """None: a user's own model has a loss."""
+        """Return no cotangents: a user's own model has a loss."""
         return {}
 
     def directions(self) -> dict[str, np.ndarray]:
-        """None: a user's own model has no tangent."""
+        """Return no directions: a user's own model has no tangent."""
         return {}
 
 
@@ -137,7 +137,7 @@ def write_own(workload: OwnWorkload, folder: Path) -> None:
 
 
 def read_own(folder: Path) -> OwnWorkload | None:
-    """The inverse of `write_own`; None if the folder has a workload of the catalogue."""
+    """Read what `write_own` wrote; None if the folder has a workload of the catalogue."""
     data = json.loads((folder / "workload.json").read_text())
     return OwnWorkload.from_dict(data, data["path"]) if data["name"] == NAME else None
 

@@ -14,19 +14,19 @@ class Work(Protocol):
 
     @property
     def name(self) -> str:
-        """As a config calls the model."""
+        """The name by which a config chooses the model."""
 
     @property
     def precision(self) -> str:
-        """Of multiplies."""
+        """The precision of multiplies, such as fp32."""
 
     @property
     def seed(self) -> int:
-        """Of weights and inputs."""
+        """The seed from which weights and inputs are drawn."""
 
     @property
     def gradients(self) -> str:
-        """Those asked for: params, inputs or both."""
+        """The gradients that are asked for: params, inputs or both."""
 
     @property
     def graph(self) -> Graph | None:
@@ -42,7 +42,7 @@ class Work(Protocol):
 
     @property
     def digest(self) -> str:
-        """Changes when the work does although its settings do not."""
+        """A digest that changes when the work changes although its settings do not."""
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready: name, precision, seed, gradients, and the sizes by the names that a user types."""
