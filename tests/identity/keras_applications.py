@@ -21,7 +21,10 @@ import keras
 import tensorflow as tf
 
 from harness.workload.models import VGG16, MobileNetV2, ResNet50
+from tests.helpers.executions import adapter_of
 from tests.identity.arrays import Answer, Arrays
+
+adapter_of("tensorflow")  # TensorFlow's first op fixes its threads for every later test of this process
 
 APPLICATIONS: dict[type, Callable[..., keras.Model]] = {
     VGG16: keras.applications.VGG16,
