@@ -39,4 +39,4 @@ def test_the_readme_quotes_them() -> None:
             for record in RECORDS
             if (record.model, record.framework, record.execution) == (model, framework, execution)
         ]
-        assert f"| {framework} {execution} | {' | '.join(row)} |" in readme
+        assert f"| H200: {framework} {execution} | {' | '.join(row)} |" in readme
