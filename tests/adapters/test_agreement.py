@@ -71,12 +71,12 @@ SEQUENCES = ("vit", "bert", "llama", "mixer", "two lstms", "two lstms, unrolled"
 TELLING_OPS = tuple(f"only {op}" for op in ("linear", "conv2d", "tanh", "split", "flatten", "add", "max_pool"))
 OTHERS = [pair for pair in EXECUTIONS if pair != ("torch", "eager")]
 FAMILIES = (*SEQUENCES, "dlrm", "attention")
-AIM = 1e-5  # of a gradient's norm: what nearly all programs of the families keep
+AIM = 1e-5  # of the loss, and of a gradient's norm: what programs of the families keep
 WITH_COTANGENTS = [op for op in OPS_ALONE if op not in LOSSES_ALONE]
 
 TABLE = [
     # Models, as a user gets them.
-    *rows(FAMILIES, ONE_EACH, loss=AIM, gradient=1e-4),
+    *rows(FAMILIES, ONE_EACH, loss=AIM, gradient=AIM),
     *rows(["every image op"], [("torch", "eager"), ("torch", "compile")], gradients="both", exact=True),
     *rows(["labelled pixels"], TORCH_EAGER, exact=True),
     *rows(["negative images"], TENSORFLOW, gradients="both", exact=True),
@@ -127,13 +127,6 @@ def test_a_program_computes_and_executes_what_it_should(row: Row, framework: str
         assert graph.cotangents or all("float32" in str(array.dtype) for array in program.parameters().values())
     if row.precision != "fp32" and not graph.cotangents:
         assert max(verified.gradient_errors.values()) > 1e-4, "this is float32"
-
-
-@pytest.mark.slow
-def test_nearly_all_gradients_of_the_families_are_far_inside_the_limit() -> None:
-    errors = [run(*pair, family)[1].gradient_errors.values() for pair in ONE_EACH for family in FAMILIES]
-    worst = [max(of_program) for of_program in errors]
-    assert sum(error <= AIM for error in worst) >= 0.95 * len(worst), worst
 
 
 # Of these the compilers would take minutes for all phases; `gradient` has every op of them.
