@@ -236,4 +236,10 @@ class Adapter(Protocol):
         """
 
     def peak_bytes(self, call: Callable[[], Any]) -> tuple[Any, int | None]:
-        """What `call` returns, and the most of the device's memory that is in use at once meanwhile; None on a CPU."""
+        """What `call` returns, and the most of the device's memory in use at once meanwhile, parameters included.
+
+        None where the framework does not know it, as on most CPUs.
+        """
+
+    peak_source: ClassVar[str]
+    """Where `peak_bytes` is from, in a few words."""

@@ -120,6 +120,7 @@ def call_name(call: Any) -> Any:
 
 class Adapter:
     executions = ()
+    peak_source = "the fake's allocator"
 
     def __init__(self, device: str, threads: Any, precision: str) -> None:
         self.device = device
@@ -217,6 +218,9 @@ class Program:
 
     def pairs(self) -> Any:
         return self.gradients.items()
+
+    def parameters(self) -> Any:
+        return {}
 
     def export(self, gradients: Any) -> Any:
         return {name: np.array(array.value) for name, array in gradients.items()}
