@@ -236,10 +236,14 @@ class Adapter(Protocol):
         """
 
     def peak_bytes(self, call: Callable[[], Any]) -> tuple[Any, int | None]:
-        """What `call` returns, and the most of the device's memory in use at once meanwhile, parameters included.
+        """What `call` returns, and the most of the device's memory in use at once meanwhile, as the framework counts it.
 
-        None where the framework does not know it, as on most CPUs.
+        None where it does not count, as on most CPUs.
         """
 
     peak_source: ClassVar[str]
     """Where `peak_bytes` is from, in a few words."""
+
+    @property
+    def counts_parameters(self) -> bool:
+        """Whether all parameters are among what `peak_bytes` counts."""

@@ -111,3 +111,4 @@ class CommonAdapter(OwnAdapter):
         return call(), None
 
     peak_source = "the framework's allocator"
+    counts_parameters = True

@@ -149,6 +149,11 @@ class Adapter(CommonAdapter):
         self.wait(result)
         return result, int(tf.config.experimental.get_memory_info(device)["peak"])
 
+    @property
+    def counts_parameters(self) -> bool:
+        """Not on a CPU, where a variable may keep the array that it was made from."""
+        return bool(self._gpu)
+
     def _convert(self, array: np.ndarray, narrow: bool) -> tf.Tensor:
         if array.dtype.kind == "f":
             return tf.constant(array, tf.bfloat16 if narrow or self._precision == "bf16" else tf.float32)

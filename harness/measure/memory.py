@@ -26,10 +26,12 @@ def peak_memory(adapter: Adapter, program: Program) -> PeakMemory:
         result, peak = adapter.peak_bytes(call)
         adapter.wait(result)
         if peak is not None:
-            peaks[phase] = peak
+            peaks[phase] = peak + uncounted
         return result
 
     try:
+        _, at_rest = adapter.peak_bytes(lambda: None)
+        uncounted = 0 if adapter.counts_parameters else _parameter_bytes(program) - (at_rest or 0)
         one_cycle(program, ask)
         if peaks:
             return PeakMemory(peaks, adapter.peak_source)
@@ -40,9 +42,8 @@ def peak_memory(adapter: Adapter, program: Program) -> PeakMemory:
 
 def _by_high_water(adapter: Adapter, program: Program) -> dict[str, int]:
     """The peak of each phase in bytes. Raises OSError where the system does not say."""
-    parameters = sum(array.nbytes for array in program.export(program.parameters()).values())
     peaks: dict[str, int] = {}
-    mark = HighWater()
+    parameters, mark = _parameter_bytes(program), HighWater()
 
     def watch(phase: str, call: Callable[[], Any]) -> Any:
         def finished() -> Any:
@@ -56,3 +57,7 @@ def _by_high_water(adapter: Adapter, program: Program) -> dict[str, int]:
 
     one_cycle(program, watch)
     return peaks
+
+
+def _parameter_bytes(program: Program) -> int:
+    return sum(array.nbytes for array in program.export(program.parameters()).values())
