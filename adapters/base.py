@@ -236,13 +236,9 @@ class Adapter(Protocol):
         """
 
     def peak_bytes(self, call: Callable[[], Any]) -> tuple[Any, int | None]:
-        """What `call` returns, and the most of the device's memory in use at once meanwhile, as the framework counts it.
+        """What `call` returns, and the most of the device's memory in use meanwhile; None if that is not counted."""
 
-        None where it does not count, as on most CPUs.
-        """
-
-    peak_source: ClassVar[str]
-    """Where `peak_bytes` is from, in a few words."""
+    peak_source: ClassVar[str]  # of `peak_bytes`, in a few words
 
     @property
     def counts_parameters(self) -> bool:
