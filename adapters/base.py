@@ -236,4 +236,10 @@ class Adapter(Protocol):
         """
 
     def peak_bytes(self, call: Callable[[], Any]) -> tuple[Any, int | None]:
-        """What `call` returns, and the most of the device's memory that is in use at once meanwhile; None on a CPU."""
+        """What `call` returns, and the most of the device's memory in use meanwhile; None if that is not counted."""
+
+    peak_source: ClassVar[str]  # of `peak_bytes`, in a few words
+
+    @property
+    def counts_parameters(self) -> bool:
+        """Whether all parameters are among what `peak_bytes` counts."""

@@ -109,3 +109,6 @@ class CommonAdapter(OwnAdapter):
     def peak_bytes(self, call: Callable[[], Any]) -> tuple[Any, int | None]:
         """A framework that knows what its allocator gives out on a device says so here."""
         return call(), None
+
+    peak_source = "the framework's allocator"
+    counts_parameters = True

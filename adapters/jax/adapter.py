@@ -152,16 +152,15 @@ class Adapter(CommonAdapter):
         jax.block_until_ready([array for array in jax.tree.leaves(value) if not array.is_deleted()])
 
     def peak_bytes(self, call: Callable[[], Any]) -> tuple[Any, int | None]:
-        """What the compiler planned for programs called: the allocator's own peak is the process's, with no reset."""
-        if self._device.platform == "cpu":
-            return call(), None
-        return self._planned_bytes(call)
+        """The most that a program that `call` runs needs, by the compiler's plan; None if it runs none.
 
-    def _planned_bytes(self, call: Callable[[], Any]) -> tuple[Any, int | None]:
-        """What `call` returns, and the most that one of the programs that it calls needs; None if it calls none."""
+        The allocator's own peak, which a GPU has, is that of the process, and cannot be reset.
+        """
         calls = {executable: executable.calls for executable in self._executables}
         result = call()
         return result, max((e.peak_bytes() for e, before in calls.items() if e.calls > before), default=None)
+
+    peak_source = "the compiler's plan"
 
     def _target(self) -> str:
         """The CPU that XLA compiles for, and its vector instructions, read from a program that it compiled."""

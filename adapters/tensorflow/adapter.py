@@ -139,13 +139,20 @@ class Adapter(CommonAdapter):
         tf.test.experimental.sync_devices()
 
     def peak_bytes(self, call: Callable[[], Any]) -> tuple[Any, int | None]:
-        if not self._gpu:
-            return call(), None
+        device = "GPU:0" if self._gpu else "CPU:0"
         self.wait(None)
-        tf.config.experimental.reset_memory_stats("GPU:0")
+        try:
+            tf.config.experimental.reset_memory_stats(device)
+        except ValueError:  # a CPU's allocator counts with oneDNN alone
+            return call(), None
         result = call()
         self.wait(result)
-        return result, int(tf.config.experimental.get_memory_info("GPU:0")["peak"])
+        return result, int(tf.config.experimental.get_memory_info(device)["peak"])
+
+    @property
+    def counts_parameters(self) -> bool:
+        """Not on a CPU, where a variable may keep the array that it was made from."""
+        return bool(self._gpu)
 
     def _convert(self, array: np.ndarray, narrow: bool) -> tf.Tensor:
         if array.dtype.kind == "f":

@@ -39,10 +39,13 @@ def ask_device(run: Run, device: str, measure: Measure) -> DeviceNumbers:
             joules = energy(run.worker, list(run.samples.seconds), device, patience_s)
         if on_gpu:
             clock = run.worker.device_clock(patience_s)
+        else:  # the last of all: it may change how this process's memory is managed
+            memory = run.worker.peak_memory(patience_s)
     except Failure as failure:
         reason = f"{failure.outcome}: {failure.reason}"
+        memory = memory or PeakMemory(reason=reason)
         if on_gpu:
-            memory, clock = memory or PeakMemory(reason=reason), DeviceClock(reason=reason)
+            clock = DeviceClock(reason=reason)
         if measure.energy:
             joules = joules or Energy(reason=reason)
     return DeviceNumbers(memory, joules, clock)

@@ -106,10 +106,11 @@ class WarmUp:
 class PeakMemory:
     """The most bytes of the device's memory in use at once in each phase, or one sentence that says why there are none.
 
-    `peak_bytes` is empty on a device whose memory the framework does not manage, such as a CPU.
+    `source` says in a few words who counted them.
     """
 
     peak_bytes: dict[str, int] = field(default_factory=dict)
+    source: str = ""
     reason: str = ""
 
 

@@ -12,8 +12,8 @@ HOST_BOUND = 0.5  # above this share of forward and backward in which the device
 def described(numbers: DeviceNumbers) -> dict[str, str]:
     """Say where the device's numbers are from, or why there are none; empty for what was not asked."""
     sources = {}
-    if numbers.memory and numbers.memory.reason:
-        sources["peak_memory"] = numbers.memory.reason
+    if numbers.memory:
+        sources["peak_memory"] = numbers.memory.reason or numbers.memory.source
     if numbers.energy:
         sources["energy"] = numbers.energy.reason or numbers.energy.counter
     if numbers.clock:

@@ -105,8 +105,8 @@ METRICS: dict[str, Quantity] = {
     **{
         f"{phase}_peak_mib": Quantity(
             "MiB",
-            f"The most of the GPU's memory in use at once in {phase}, parameters included: by the allocator, or in jax "
-            "as the compiler planned its program.",
+            f"The most memory in use at once in {phase}, parameters included: by the allocator, in jax as the compiler "
+            "planned its program, and else by the process's high-water mark; the record says which.",
         )
         for phase in PHASES
     },

@@ -37,7 +37,7 @@ class Phase:
         asked_flops: FLOPs of those.
         device_ms: milliseconds per call in which the device worked; of a GPU only.
         kernels: how many kernels it ran.
-        peak_mib: the most of the device's memory in use at once.
+        peak_mib: the most of the device's memory in use at once, parameters included.
         joules: energy per call of the whole device, where `measure.energy` asks for it.
     """
 

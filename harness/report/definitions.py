@@ -29,7 +29,7 @@ DEFINITIONS: dict[str, str] = {
     "training step": PHASES["gradient"],
     "update": PHASES["update"],
     "kept": METRICS["residual_mib"].sentence,
-    "peak": "The most of a GPU's memory in use at once in a training step, parameters included.",
+    "peak": "The most memory in use at once in a training step, parameters included.",
     "FLOPs": "Additions and multiplications of floating point numbers, here those of multiplies and convolutions.",
     "variant": "One way to run a workload: a framework, one of its executions, and implementation choices.",
     "execution": "How a framework runs a program: eager is op by op, the others compile it first.",

@@ -49,6 +49,11 @@ class Effect:
         """Return True if the step surely takes longer or shorter."""
         return self.times.low > 1 or self.times.high < 1
 
+    @property
+    def in_vain(self) -> bool:
+        """Return True if the step surely takes longer, and needs no less memory: a checkpoint that saves nothing."""
+        return self.times.low > 1 and self.memory is not None and self.memory >= 1
+
 
 def section(findings: Findings) -> Section | None:
     """Compare every record that departs in one choice with the one that does not."""
@@ -126,7 +131,8 @@ def _said(findings: Findings, effect: Effect) -> str:
     if not math.isnan(effect.times.low):
         ends = f"{_percent(effect.times.low)} to {_percent(effect.times.high)}"
     said += f" ({ends}{'' if effect.told else ', so nobody can tell'})"
-    return said + ("" if effect.memory is None else f", {_percent(effect.memory)} memory") + "."
+    said += "" if effect.memory is None else f", {_percent(effect.memory)} memory"
+    return said + (": slower, and no smaller." if effect.in_vain else ".")
 
 
 def _row(findings: Findings, effect: Effect) -> Row:

@@ -57,7 +57,7 @@ def step_ms(record: Record) -> float | None:
 
 
 def memory_mib(record: Record) -> float | None:
-    """Return the most memory of a GPU in use in a step, or else what forward keeps for backward."""
+    """Return the most memory in use at once in a step, or else what forward keeps for backward."""
     gradient = record.phases.get("gradient")
     peak = gradient.peak_mib if gradient else None
     return record.metrics.get("residual_mib") if peak is None else peak

@@ -126,13 +126,12 @@ def test_a_phase_refuses_other_shapes() -> None:
 
 
 def test_a_phase_needs_its_arguments_results_and_temporaries_as_the_compiler_planned_them() -> None:
-    """On a CPU nobody is told, but the plan is the same."""
     ours = Adapter("cpu", THREADS, "fp32")
     (donated := ours._executable(lambda x: x + 1, donate=(0,)))(jnp.ones(2**16))
     (kept := ours._executable(lambda x: x + 1))(jnp.ones(2**16))
     assert (donated.peak_bytes(), kept.peak_bytes()) == (4 * 2**16, 2 * 4 * 2**16)
-    assert ours._planned_bytes(lambda: kept(jnp.ones(2**16)))[1] == 2 * 4 * 2**16
-    assert ours._planned_bytes(lambda: 3) == (3, None)
+    assert ours.peak_bytes(lambda: kept(jnp.ones(2**16)))[1] == 2 * 4 * 2**16
+    assert ours.peak_bytes(lambda: 3) == (3, None)
 
 
 def test_mlp_keeps_one_array_for_each_layer() -> None:

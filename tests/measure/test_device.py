@@ -13,6 +13,7 @@ from harness.job import Measure
 from harness.measure import device
 from harness.measure.device import DeviceNumbers, ask_device
 from harness.measure.energy import Energy
+from harness.measure.memory import HIGH_WATER
 from harness.measure.protocol import DeviceClock, Failure, Outcome, PeakMemory
 from harness.measure.rounds import Run
 from harness.measure.worker import Worker
@@ -22,6 +23,7 @@ from tests.measure.conftest import Start
 # As `tests/fakes/adapters/fake.py` says.
 MEASURE = Measure("test", 1, 0.02, 1.0, 1.0, 60.0)
 PEAKS = {"inference": 2**20, "forward": 3 * 2**20, "backward": 5 * 2**20, "gradient": 4 * 2**20}
+COUNTED = PeakMemory(PEAKS, "the fake's allocator")
 
 
 @pytest.fixture
@@ -40,7 +42,7 @@ def run(start: Start, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Run]:
 
 def test_memory_and_time_of_each_phase_are_known(run: Callable[[str], Run]) -> None:
     numbers = ask_device(run("plain"), "cuda", MEASURE)
-    assert numbers.memory == PeakMemory(PEAKS)
+    assert numbers.memory == COUNTED
     assert numbers.clock and numbers.clock.device_s.keys() == set(PHASES)
 
 
@@ -53,8 +55,9 @@ def test_a_framework_that_cannot_tell_its_memory_leaves_a_reason_and_its_time_is
     assert numbers.clock and numbers.clock.device_s.keys() == set(PHASES)
 
 
-def test_on_a_cpu_there_is_no_memory_to_tell(start: Start) -> None:
-    assert start.loaded("plain").peak_memory(60) == PeakMemory()
+def test_where_the_framework_does_not_count_its_memory_the_processs_high_water_mark_says_it(start: Start) -> None:
+    memory = start.loaded("plain").peak_memory(60)
+    assert memory.source == HIGH_WATER and memory.peak_bytes.keys() == set(PHASES)
 
 
 @pytest.mark.parametrize("execution", ["exits-9", "killed-9"])
@@ -63,7 +66,7 @@ def test_a_worker_that_dies_leaves_a_reason_in_place_of_the_numbers_that_it_has_
 ) -> None:
     made = run(execution)
     numbers = ask_device(made, "cuda", MEASURE)
-    assert numbers.memory == PeakMemory(PEAKS)
+    assert numbers.memory == COUNTED
     assert numbers.clock and numbers.clock.device_s == {} and numbers.clock.reason.startswith("crashed: the worker ")
     assert made.failure is None
     again = ask_device(run("exits-2"), "cuda", MEASURE)
@@ -87,7 +90,7 @@ def test_energy_is_asked_where_it_is_wanted_on_a_cpu_too(start: Start, monkeypat
     monkeypatch.setattr(device, "energy", lambda worker, phases, name, deadline_s: asked.append((phases, name)))
     run = Run(start.loaded("plain"), 1, 0.03)
     run.samples.seconds = {"forward": [1.0], "backward": [2.0]}
-    assert ask_device(run, "cpu", MEASURE) == DeviceNumbers()
+    assert ask_device(run, "cpu", MEASURE).clock is None
     assert not asked
     ask_device(run, "cpu", replace(MEASURE, energy=True))
     assert asked == [(["forward", "backward"], "cpu")]
@@ -101,6 +104,6 @@ def test_a_loop_that_fails_costs_the_energy_and_the_clock(
 
     monkeypatch.setattr(device, "energy", fail)
     numbers = ask_device(run("plain"), "cuda", replace(MEASURE, energy=True))
-    assert numbers.memory == PeakMemory(PEAKS)
+    assert numbers.memory == COUNTED
     assert numbers.energy == Energy(reason="oom: out of memory")
     assert numbers.clock == DeviceClock(reason="oom: out of memory")

@@ -196,7 +196,7 @@ def test_what_one_of_two_cpus_did_besides_disturbs_half_as_much(recorded: Callab
 def test_the_devices_own_time_stands_beside_the_wall_clocks(recorded: Callable[..., Record]) -> None:
     device_s = {"inference": 0.0001, "forward": 0.0008, "backward": 0.002, "gradient": 0.003}
     clock = DeviceClock(SECONDS, {}, device_s, dict(zip(PHASES, (4, 5, 6, 7), strict=True)))
-    memory = PeakMemory({"forward": 3 * 2**20, "backward": 5 * 2**19})
+    memory = PeakMemory({"forward": 3 * 2**20, "backward": 5 * 2**19}, "a plan")
     energy = Energy({"inference": 0.5, "backward": 3.5}, "a counter")
     record = recorded(known(trial([1.0] * 48), device=DeviceNumbers(memory, energy, clock)))
     assert {name: phase.device_ms for name, phase in record.phases.items()} == pytest.approx(
@@ -207,7 +207,12 @@ def test_the_devices_own_time_stands_beside_the_wall_clocks(recorded: Callable[.
     assert record.metrics["launch_gap"] == pytest.approx(1 - 0.0028 / (0.0034 + 0.0089))
     assert record.metrics["ratio_device"] == pytest.approx(0.002 / 0.0008)
     assert [record.phases[name].joules for name in PHASES] == [0.5, None, 3.5, None]
-    assert record.described == {"torch": "2.13", "energy": "a counter", "device_clock": "CUPTI"}
+    assert record.described == {
+        "torch": "2.13",
+        "peak_memory": "a plan",
+        "energy": "a counter",
+        "device_clock": "CUPTI",
+    }
     assert (
         {"backward_device_ms", "forward_kernels", "forward_peak_mib", "backward_joules"}
         < metrics_of(record).keys()

@@ -81,7 +81,14 @@ def test_the_fastest_is_named_with_those_that_cannot_be_told_from_it(findings: F
 
 def test_a_choice_is_told_as_time_and_memory(findings: Findings) -> None:
     said = section(findings, "choices").says[0]
-    assert "residuals=blocks instead of store: +33% time" in said and "\N{MINUS SIGN}75% memory" in said
+    assert "residuals=blocks instead of store: +33% time" in said and "\N{MINUS SIGN}75% memory." in said
+
+
+def test_a_checkpoint_that_takes_longer_and_saves_nothing_is_named_as_such(made: list[Record], tmp_path: Path) -> None:
+    for record in made[:-1]:
+        record.phases["gradient"].peak_mib = 10.0 if record.choices["residuals"] == "blocks" else 9.0
+    said = section(Findings.of(tmp_path, made, assumed("here")), "choices").says[0]
+    assert "+33% time" in said and said.endswith("+11% memory: slower, and no smaller.")
 
 
 def test_a_size_of_several_values_becomes_curves(findings: Findings) -> None:
