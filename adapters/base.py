@@ -241,5 +241,5 @@ class Adapter(Protocol):
     peak_source: ClassVar[str]  # of `peak_bytes`, in a few words
 
     @property
-    def counts_parameters(self) -> bool:
-        """Whether all parameters are among what `peak_bytes` counts."""
+    def counts_all_memory(self) -> bool:
+        """Whether `peak_bytes` counts parameters and all temporaries."""

@@ -111,4 +111,7 @@ class CommonAdapter(OwnAdapter):
         return call(), None
 
     peak_source = "the framework's allocator"
-    counts_parameters = True
+
+    @property
+    def counts_all_memory(self) -> bool:
+        return True

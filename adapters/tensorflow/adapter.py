@@ -150,8 +150,8 @@ class Adapter(CommonAdapter):
         return result, int(tf.config.experimental.get_memory_info(device)["peak"])
 
     @property
-    def counts_parameters(self) -> bool:
-        """Not on a CPU, where a variable may keep the array that it was made from."""
+    def counts_all_memory(self) -> bool:
+        """Not on a CPU: oneDNN's allocator counts from 256 KiB on, and a variable may keep the array it came from."""
         return bool(self._gpu)
 
     def _convert(self, array: np.ndarray, narrow: bool) -> tf.Tensor:

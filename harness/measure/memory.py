@@ -17,33 +17,44 @@ HIGH_WATER = "the process's high-water mark beyond what it held before, and the 
 def peak_memory(adapter: Adapter, program: Program) -> PeakMemory:
     """Run each phase once more, and return the peak of each. What fails leaves its reason.
 
-    The framework counts where it can. Where it cannot, the process's high-water mark says it, and from then on freed
+    The framework counts where it can. What it does not count, the process's high-water mark has, and from then on freed
     memory goes back to the system.
     """
+    try:
+        counted = _counted(adapter, program)
+        if not counted:
+            return PeakMemory(_by_high_water(adapter, program), HIGH_WATER)
+        if adapter.counts_all_memory:
+            return PeakMemory(counted, adapter.peak_source)
+        beyond = _by_high_water(adapter, program)
+        return PeakMemory(
+            {phase: peak + counted[phase] for phase, peak in beyond.items()}, f"{adapter.peak_source}; {HIGH_WATER}"
+        )
+    except Exception as error:  # what else is asked of this worker does not depend on it
+        return PeakMemory(reason=f"{type(error).__name__}: {error}".splitlines()[0][:200])
+
+
+def _counted(adapter: Adapter, program: Program) -> dict[str, int]:
+    """What the framework counts in each phase, in bytes: all of it, or else what is beyond that at rest."""
     peaks: dict[str, int] = {}
+    _, at_rest = adapter.peak_bytes(lambda: None)
 
     def ask(phase: str, call: Callable[[], Any]) -> Any:
         result, peak = adapter.peak_bytes(call)
         adapter.wait(result)
         if peak is not None:
-            peaks[phase] = peak + uncounted
+            peaks[phase] = peak if adapter.counts_all_memory else max(0, peak - (at_rest or 0))
         return result
 
-    try:
-        _, at_rest = adapter.peak_bytes(lambda: None)
-        uncounted = 0 if adapter.counts_parameters else _parameter_bytes(program) - (at_rest or 0)
-        one_cycle(program, ask)
-        if peaks:
-            return PeakMemory(peaks, adapter.peak_source)
-        return PeakMemory(_by_high_water(adapter, program), HIGH_WATER)
-    except Exception as error:  # what else is asked of this worker does not depend on it
-        return PeakMemory(reason=f"{type(error).__name__}: {error}".splitlines()[0][:200])
+    one_cycle(program, ask)
+    return peaks
 
 
 def _by_high_water(adapter: Adapter, program: Program) -> dict[str, int]:
-    """The peak of each phase in bytes. Raises OSError where the system does not say."""
+    """The parameters' bytes and what the process takes beyond. Raises OSError where the system does not say."""
     peaks: dict[str, int] = {}
-    parameters, mark = _parameter_bytes(program), HighWater()
+    parameters = sum(array.nbytes for array in program.export(program.parameters()).values())
+    mark = HighWater()
 
     def watch(phase: str, call: Callable[[], Any]) -> Any:
         def finished() -> Any:
@@ -57,7 +68,3 @@ def _by_high_water(adapter: Adapter, program: Program) -> dict[str, int]:
 
     one_cycle(program, watch)
     return peaks
-
-
-def _parameter_bytes(program: Program) -> int:
-    return sum(array.nbytes for array in program.export(program.parameters()).values())

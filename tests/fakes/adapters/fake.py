@@ -121,7 +121,7 @@ def call_name(call: Any) -> Any:
 class Adapter:
     executions = ()
     peak_source = "the fake's allocator"
-    counts_parameters = True
+    counts_all_memory = True
 
     def __init__(self, device: str, threads: Any, precision: str) -> None:
         self.device = device
