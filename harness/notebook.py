@@ -17,6 +17,7 @@ from .records.record import Record, read
 from .sweep import preflight
 from .sweep.lock import device_lock
 from .sweep.run import run_job
+from .sweep.settle import settle
 from .sweep.sweep import announce, sweeps_of
 from .views.table import Table, markdown
 from .views.terminal import TERMINAL
@@ -67,8 +68,11 @@ def measure(*overrides: str, **settings: Any) -> Findings:
         announce(sweeps, TERMINAL)
         for request in requests:
             run_job(request.job, TERMINAL)
-    paths = [request.job.path(variant) for request in requests for variant in request.job.variants]
-    return Findings(tuple(_records(paths)))
+        records = []
+        for sweep in sweeps:
+            paths = [job.path(variant) for job in sweep.jobs for variant in job.variants]
+            records += settle(_records(paths), sweep.jobs[0].results, sweep.folder)
+    return Findings(tuple(records))
 
 
 def _records(paths: Sequence[Any]) -> list[Record]:

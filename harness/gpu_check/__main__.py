@@ -37,13 +37,14 @@ INTERRUPTED = 130  # exit code of a command that Ctrl-C ended
 
 # Each part: checks of every model in one precision or a sweep, the seconds it may take, and its overrides.
 CHECK, SWEEP = "check", "sweep"
+BRIEF = "measure.trials=1 measure.budget_s"
 PARTS: tuple[tuple[str, float, str], ...] = (
     (CHECK, 60, "precision=fp32"),
-    (SWEEP, 120, "study.name=gpu_small model=mlp,resnet18,gpt2 measure.budget_s=2 measure.warm_s=1"),
-    (SWEEP, 60, "study.name=gpu_precision model=mlp,resnet18 precision=tf32,bf16 measure.budget_s=2 measure.warm_s=1"),
-    (SWEEP, 90, "study.name=gpu_gpt2 model=gpt2_small model.batch=2 precision=fp32,bf16 measure.budget_s=3"),
-    (SWEEP, 90, "study.name=gpu_resnet model=resnet18_imagenet model.batch=8 precision=fp32,tf32 measure.budget_s=3"),
-    (SWEEP, 70, "study.name=gpu_large_mlp model=mlp model.width=4096 model.batch=4096 measure.budget_s=3"),
+    (SWEEP, 120, f"study.name=gpu_small model=mlp,resnet18,gpt2 {BRIEF}=2 measure.warm_s=1"),
+    (SWEEP, 60, f"study.name=gpu_precision model=mlp,resnet18 precision=tf32,bf16 {BRIEF}=2 measure.warm_s=1"),
+    (SWEEP, 90, f"study.name=gpu_gpt2 model=gpt2_small model.batch=2 precision=fp32,bf16 {BRIEF}=3"),
+    (SWEEP, 90, f"study.name=gpu_resnet model=resnet18_imagenet model.batch=8 precision=fp32,tf32 {BRIEF}=3"),
+    (SWEEP, 70, f"study.name=gpu_large_mlp model=mlp model.width=4096 model.batch=4096 {BRIEF}=3"),
     (CHECK, 120, "precision=tf32"),
     (SWEEP, 3600, "study=gpu"),
 )

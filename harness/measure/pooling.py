@@ -19,7 +19,9 @@ MOST_DF = 12.0  # however many cells there are: a process now and then is furthe
 _TINY = 1e-12  # a variance below it is rounding
 
 
-def pooled_spread(centres: Sequence[ArrayLike], ses: Sequence[ArrayLike], floor: float) -> tuple[float, float] | None:
+def pooled_spread(
+    centres: Sequence[ArrayLike], ses: Sequence[ArrayLike], floor: float, least_df: float = LEAST_DF
+) -> tuple[float, float] | None:
     """Estimate the spread from process to process that cells have in common, and its weight in degrees of freedom.
 
     The variance is the mean of what the cells have between trials, less what their standard errors explain. The weight
@@ -29,6 +31,7 @@ def pooled_spread(centres: Sequence[ArrayLike], ses: Sequence[ArrayLike], floor:
         centres: of each cell, one value a trial.
         ses: their standard errors inside the trials.
         floor: the least standard deviation; trials that agree by chance do not prove that the next one will.
+        least_df: the fewest degrees of freedom of all cells together that tell anything.
 
     Returns:
         (standard deviation, degrees of freedom), or None if there are too few trials to tell.
@@ -36,7 +39,7 @@ def pooled_spread(centres: Sequence[ArrayLike], ses: Sequence[ArrayLike], floor:
     cells = [(np.asarray(e, float), np.asarray(se, float)) for e, se in zip(centres, ses, strict=True)]
     cells = [(e, se) for e, se in cells if e.size > 1 and np.isfinite(se).all()]
     df = np.array([e.size - 1 for e, _ in cells], float)
-    if df.sum() < LEAST_DF:
+    if df.sum() < least_df:
         return None
     variances = np.array([np.var(e, ddof=1) for e, _ in cells])
     inside = np.array([np.mean(se**2) for _, se in cells])
@@ -45,6 +48,17 @@ def pooled_spread(centres: Sequence[ArrayLike], ses: Sequence[ArrayLike], floor:
     scaled -= digamma(df / 2) - np.log(df / 2)  # the mean of the logarithm of a chi-square over its df
     excess = float(np.var(scaled, ddof=1) - np.mean(polygamma(1, df / 2))) if df.size > 1 else 0.0
     return sigma, min(max(_prior_df(excess), 1.0), float(df.sum()), MOST_DF)
+
+
+def informed(beforehand: tuple[float, float], pooled: tuple[float, float] | None) -> tuple[float, float]:
+    """Average a spread known or assumed beforehand with a pooled one, variances by their degrees of freedom.
+
+    Both are (standard deviation, degrees of freedom), and so is what is returned.
+    """
+    if pooled is None:
+        return beforehand
+    (s, df), (t, more) = beforehand, pooled
+    return math.sqrt((df * s**2 + more * t**2) / (df + more)), max(df, min(df + more, MOST_DF))
 
 
 def _prior_df(excess: float) -> float:

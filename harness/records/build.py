@@ -21,6 +21,7 @@ from ..paths import ROOT
 from ..workload.cost import CostTable, cost
 from . import device, flops
 from .calibration import Calibration, Spread
+from .intervals import intervals
 from .noise import noise, surroundings
 from .record import Phase, Record
 
@@ -149,26 +150,9 @@ def _seconds(measured: Measured) -> dict[str, float]:
 def _timed(measured: Measured, spread: Spread) -> tuple[dict[str, float], str]:
     """Compute the metrics from the samples of each trial, and say in words which variation their intervals cover."""
     trials = measured.trials
-
-    def interval(name: str, numerator: str, denominator: str) -> stats.Interval:
-        logs = [stats.log_ratio(t.seconds[numerator], t.seconds[denominator]) for t in trials]
-        return stats.log_interval(logs, spread.sigma[name], spread.df)
-
-    ratio, growth = interval("ratio", "backward", "forward"), interval("marginal", "gradient", "inference")
-    apart_s = [np.add(t.seconds["forward"], t.seconds["backward"]) for t in trials]
-    splits = [stats.log_ratio(both, t.seconds["gradient"]) for both, t in zip(apart_s, trials, strict=True)]
-    split = stats.log_interval(splits, spread.sigma["marginal"], spread.df)
+    ratios, contains = intervals([trial.seconds for trial in trials], spread)
     forward_s, backward_s = ([s for t in trials for s in t.seconds[phase]] for phase in ("forward", "backward"))
     metrics = {
-        "ratio": ratio.centre,
-        "ratio_low": ratio.low,
-        "ratio_high": ratio.high,
-        "ratio_marginal": growth.centre - 1,
-        "ratio_marginal_low": growth.low - 1,
-        "ratio_marginal_high": growth.high - 1,
-        "split_over_gradient": split.centre,
-        "split_over_gradient_low": split.low,
-        "split_over_gradient_high": split.high,
         "dispatch_share": sum(sum(t.enqueue["forward"]) for t in trials) / sum(forward_s),
         "backward_dispatch_share": sum(sum(t.enqueue["backward"]) for t in trials) / sum(backward_s),
         "pairs": len(forward_s),
@@ -178,5 +162,4 @@ def _timed(measured: Measured, spread: Spread) -> tuple[dict[str, float], str]:
             repeat * sum(map(sum, t.seconds.values())) for repeat, t in zip(measured.repeats, trials, strict=True)
         ),
     }
-    contains = f"{ratio.contains}, {spread.source}"
-    return {name: float(value) for name, value in metrics.items() if np.isfinite(value)}, contains
+    return ratios | {name: float(value) for name, value in metrics.items() if np.isfinite(value)}, contains

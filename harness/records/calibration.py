@@ -25,18 +25,23 @@ class Spread:
         sigma: standard deviations of the logarithms of `ratio`, `marginal` and each phase's time, by name.
         processes: the number of processes they were estimated from; 0 for an assumption.
         df: their weight in an interval, in degrees of freedom.
+        of_sweep: processes of the sweep itself that they were estimated from too.
     """
 
     sigma: dict[str, float]
     processes: int
     df: float
+    of_sweep: int = 0
 
     @property
     def source(self) -> str:
         """The origin of the figures, in words that complete the description of an interval."""
-        if self.processes:
-            return f"from a self-check of {self.processes} processes"
-        return "which is assumed; make selfcheck measures it"
+        if not self.processes and not self.of_sweep:
+            return "which is assumed; make selfcheck measures it"
+        beforehand = f"a self-check of {self.processes} processes" if self.processes else "an assumption"
+        if self.of_sweep:
+            return f"from {self.of_sweep} processes of this framework in the sweep and {beforehand}"
+        return f"from {beforehand}"
 
 
 ASSUMED = Spread(

@@ -28,6 +28,7 @@ from .outstanding import SUCCESSES, outstanding
 from .own_references import OwnReferences
 from .publish import MOST_REPORTED, Publisher, connect, publish_summary
 from .references import References
+from .settle import settle
 from .sweep import Sweep
 
 
@@ -103,6 +104,7 @@ def sum_up(sweep: Sweep, terminal: Terminal, lost: Mapping[str, str] = MappingPr
             records.append(read(path) if samples else read_head(path))
         except UserError as error:
             missing.append(str(error) if path.exists() else f"{cell} was planned and has no record")
+    records = settle(records, job.results, job.folder)
     publish_summary(job, sweep.claim, records, missing, terminal)
     return int(bool(missing) or any(record.outcome not in SUCCESSES for record in records))
 

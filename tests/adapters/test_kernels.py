@@ -9,7 +9,7 @@ from tests.helpers.sweeps import TINY, Sweep
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
 CONVOLUTION = ["device=cpu", "model=op", "model.op=conv2d", "model.batch=4", "model.image=16", "model.channels=32"]
-QUICK = ["measure.budget_s=1", "measure.warm_s=0.3", "tracking=off"]
+QUICK = ["measure.trials=1", "measure.budget_s=1", "measure.warm_s=0.3", "tracking=off"]
 KERNELS = ("native", "onednn", "plain")
 
 # What oneDNN announces of each level, the first that is found; two versions of it word some of them differently.

@@ -14,7 +14,7 @@ from harness.cluster.queue import PLUGIN, Slurm, queue_name, queue_of
 from harness.errors import UserError
 from tests.helpers.sweeps import TINY, Sweep
 
-LOCALLY = ["hydra/launcher=submitit_local", *TINY[:4], "measure.budget_s=0.2", "measure.warm_s=0.05", "variants=numpy"]
+LOCALLY = ["hydra/launcher=submitit_local", *TINY[:5], "measure.budget_s=0.2", "measure.warm_s=0.05", "variants=numpy"]
 SETTINGS: dict[str, Any] = {
     **dict.fromkeys(("gres", "gpus_per_node", "gpus_per_task")),
     "submitit_folder": "/nowhere",

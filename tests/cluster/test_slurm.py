@@ -20,7 +20,7 @@ pytestmark = [
     pytest.mark.xdist_group("slurm"),
 ]
 
-ON_SLURM = ["hydra/launcher=submitit_slurm", "tracking=off", *TINY[:4], "measure.budget_s=0.2", "measure.warm_s=0.05"]
+ON_SLURM = ["hydra/launcher=submitit_slurm", "tracking=off", *TINY[:5], "measure.budget_s=0.2", "measure.warm_s=0.05"]
 FAKE = [*ON_SLURM, "variants=numpy", "variants.numpy=[]"]
 
 

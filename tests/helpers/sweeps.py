@@ -13,7 +13,8 @@ from mlflow import MlflowClient
 from harness.paths import ROOT
 from harness.records.record import Record, read, records
 
-TINY = ["device=cpu", "model.batch=2", "model.depth=2", "model.width=4", "measure.budget_s=2", "measure.warm_s=0.5"]
+BRIEF = ["measure.trials=1", "measure.budget_s=2", "measure.warm_s=0.5"]
+TINY = ["device=cpu", "model.batch=2", "model.depth=2", "model.width=4", *BRIEF]
 
 
 class Sweep:

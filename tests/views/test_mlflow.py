@@ -83,6 +83,19 @@ def test_a_record_becomes_one_finished_run_with_flat_metrics_params_and_tags(
     assert wanted.items() <= run.data.tags.items()
 
 
+def test_intervals_that_a_finished_sweep_has_narrowed_are_logged_in_their_runs(
+    tracker: Tracker, runs: Callable[..., Any], record: Callable[..., Record], tmp_path: Path
+) -> None:
+    made = record()
+    tracker.log(made, made.write(tmp_path / "main"))
+    made.metrics["ratio_low"], made.interval = 1.8, "12 processes"
+    made.write(tmp_path / "main")
+    assert tracker.catch_up(tmp_path / "main") == 0
+    (run,) = runs("variant")
+    assert (run.data.metrics["ratio_low"], run.data.metrics["ratio_high"]) == (1.8, 1.875)
+    assert run.data.tags["interval"] == "12 processes"
+
+
 def test_metric_names_are_flat_but_for_the_answers_and_values_finite(
     tracker: Tracker, runs: Callable[..., Any], record: Callable[..., Record], tmp_path: Path
 ) -> None:

@@ -91,6 +91,8 @@ class Tracker:
                 name = names.get(run.data.tags["record"])
                 if name and name != run.info.run_name:
                     self.client.update_run(run.info.run_id, name=name)
+                if cell in ours and ours[cell][0].id == run.data.tags["record"]:
+                    self._update(run, ours[cell][0])
             elif cell in ours and run.info.start_time <= _milliseconds(ours[cell][0]):
                 halves.append(run.info.run_id)
         for half in halves:
@@ -99,6 +101,16 @@ class Tracker:
         for record, path in late:
             self.log(record, path, names[record.id])
         return len(late)
+
+    def _update(self, run: Run, record: Record) -> None:
+        """Log the metrics of a record that have changed since its run was logged: the intervals of a finished sweep."""
+        from mlflow.entities import Metric
+
+        now = {name: value for name, value in logged_metrics(record).items() if run.data.metrics.get(name) != value}
+        if now:
+            when = _milliseconds(record)
+            self.client.log_batch(run.info.run_id, metrics=[Metric(name, now[name], when + 1, 1) for name in now])
+            self.client.set_tag(run.info.run_id, "interval", record.interval)
 
     def _variants(self, sweep: str) -> Iterator[Run]:
         """The runs of a sweep's variants, including the unfinished runs of an older version, which have no kind."""

@@ -1,0 +1,33 @@
+"""Gives a finished sweep the intervals that its processes allow together, in its records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..measure.machine.description import identity
+from ..records import calibration
+from ..records.pooled import pooled
+from ..records.record import Record
+
+
+def settle(records: Sequence[Record], results: Path, folder: Path) -> list[Record]:
+    """Return the records of a sweep with intervals by the spread of all its processes, and write those that change.
+
+    A record that was made as its cell was measured knows of no other cell. To settle twice changes nothing.
+
+    Args:
+        records: with their samples; those without stay as they are.
+        results: the folder that has this machine's self-check, if there is one.
+        folder: that of the records.
+
+    Raises:
+        UserError: a record cannot be written, or the self-check is corrupt.
+    """
+    if not records:
+        return []
+    settled = pooled(records, calibration.load(results, identity(records[0].machine)))
+    for before, after in zip(records, settled, strict=True):
+        if after != before:
+            after.write(folder)
+    return settled
