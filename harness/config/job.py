@@ -60,6 +60,7 @@ def _workload(settings: Config) -> Work:
         "precision": settings.precision.name,
         "seed": settings.seed,
         "gradients": settings.gradients,
+        "frozen": settings.frozen or "",
     }
     try:
         return OwnWorkload.of(sizes, **rest) if name == own.NAME else Workload.of(name, sizes, **rest)

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from .frozen import check_pattern
 from .ops import WorkloadError
 
 NAME = "own"  # as a config calls it
@@ -40,6 +41,7 @@ class OwnWorkload:
     precision: str = "fp32"
     seed: int = 0
     gradients: str = "params"
+    frozen: str = ""
     path: tuple[str, ...] = field(default=(), compare=False)
 
     name = NAME
@@ -75,19 +77,22 @@ class OwnWorkload:
                 f"gradients={own.gradients}: of a model of your own, only those of its parameters are known; "
                 "choose gradients=params"
             )
+        if own.frozen:
+            check_pattern(own.frozen)
         return replace(own, path=_search_path(factories.values()))
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready; the inverse of `from_dict`. A size is called what a user types after `model.`."""
         sizes = {**self.factories, **{f"arguments.{key}": value for key, value in self.arguments.items()}}
         rest = {"precision": self.precision, "seed": self.seed, "gradients": self.gradients}
-        return {"name": NAME, **rest, "sizes": sizes}
+        return {"name": NAME, **rest, **({"frozen": self.frozen} if self.frozen else {}), "sizes": sizes}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], path: Sequence[str] = ()) -> OwnWorkload:
         factories = {key: value for key, value in data["sizes"].items() if key in LIBRARIES}
         arguments = {key.partition(".")[2]: value for key, value in data["sizes"].items() if key not in LIBRARIES}
-        return cls(factories, arguments, data["precision"], data["seed"], data["gradients"], tuple(path))
+        rest = {key: data[key] for key in ("precision", "seed", "gradients", "frozen") if key in data}
+        return cls(factories, arguments, **rest, path=tuple(path))
 
     def factory(self, framework: str) -> str | None:
         """The function that builds the model in a framework; None if there is none."""

@@ -16,6 +16,7 @@ import numpy as np
 
 from .arithmetic import NUMPY, Arithmetic
 from .draw import normal
+from .frozen import freeze
 from .kinks import settle
 from .models import Model, build, sizes
 from .oracle import Reference, reference
@@ -31,6 +32,7 @@ class Workload:
 
     `precision` is fp32, tf32 (fp32 arrays, tensor-core multiplies), bf16, or bf16_mixed (fp32 parameters and gradients,
     bf16 multiplies). `gradients` are those asked for: of params, of float inputs (parameters are frozen), or of both.
+    `frozen` says which parameters get none all the same (`frozen.py`); nothing if it is empty.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Workload:
     precision: str = "fp32"
     seed: int = 0
     gradients: str = "params"
+    frozen: str = ""
 
     @classmethod
     def of(cls, name: str, model_sizes: Mapping[str, Any], **rest: Any) -> Workload:
@@ -48,12 +51,14 @@ class Workload:
 
     @cached_property
     def graph(self) -> Graph:
-        return trace(self.model, self.gradients)
+        graph = trace(self.model, self.gradients)
+        return freeze(graph, self.frozen) if self.frozen else graph
 
     def as_dict(self) -> dict[str, Any]:
         """The workload as JSON-ready values; the inverse of `from_dict`."""
-        rest = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "model"}
-        return rest | {"sizes": sizes(self.model)}
+        rest = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in ("model", "frozen")}
+        # Where nothing is frozen, as it was before anything could be: cells of earlier sweeps are found by their id.
+        return rest | ({"frozen": self.frozen} if self.frozen else {}) | {"sizes": sizes(self.model)}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Workload:
@@ -67,14 +72,15 @@ class Workload:
 
     @cached_property
     def id(self) -> str:
-        """A short, stable, readable name: the model's, and a digest of its sizes, precision, seed and gradients."""
+        """A short, stable, readable name: the model's, and a digest of its sizes, precision, seed, gradients and what is frozen."""
         digest = hashlib.sha256(json.dumps(self.as_dict(), sort_keys=True).encode()).hexdigest()
         return f"{self.name}-{digest[:8]}"
 
     @cached_property
     def digest(self) -> str:
         """A digest of the traced graph and of how its arrays are drawn: it changes when the model's code does."""
-        return hashlib.sha256(repr(self.graph).encode()).hexdigest()[:12]
+        traced = repr(self.graph) + "".join(sorted(self.graph.frozen))
+        return hashlib.sha256(traced.encode()).hexdigest()[:12]
 
     def sample(self, arithmetic: Arithmetic = NUMPY) -> dict[str, np.ndarray]:
         """Every parameter and input, float32 or int32, by name; biases are moved to where rounding decides nothing."""
