@@ -28,7 +28,8 @@ def csv_of(records: Sequence[Record]) -> str:
     for record, of_record in zip(records, numbers, strict=True):
         gpus = record.machine.get("gpus") or []
         machine = gpus[0] if record.device == "cuda" and gpus else record.machine.get("cpu")
-        row = [*(getattr(record, name) for name in _IDENTITY), machine, *(record.workload.get(name) for name in settings)]
+        row = [*(getattr(record, name) for name in _IDENTITY), machine]
+        row += [record.workload.get(name) for name in settings]
         row += [record.workload["sizes"].get(name) for name in sizes] + [record.choices.get(name) for name in choices]
         writer.writerow([*row, *(of_record.get(name) for name in names), record.reason, record.noise])
     return text.getvalue()

@@ -1,4 +1,4 @@
-"""Which parameters are frozen, that is, get no gradient: by a pattern over their names, or by the layers that hold them.
+"""Which parameters are frozen, that is, get no gradient: by a pattern over their names, or by the layers they are in.
 
 A frozen parameter saves its own gradient. Where all that stands before it is frozen too, it also saves the gradient of
 its layer's input: nobody needs it. Otherwise that is computed as before, on its way to what is trained below.
@@ -19,7 +19,7 @@ _LISTED = 4  # names in a message
 
 
 def freeze(graph: Graph, setting: str) -> Graph:
-    """A graph with what a setting freezes, beside what its model does. Raises WorkloadError for one that makes no sense.
+    """A graph with what a setting freezes, beside what its model does. Raises WorkloadError for a senseless one.
 
     `first:2` freezes what the first two layers use, and what is used before them; `last:2` what is used for the first
     time in the last two, or behind them. Any other setting is a regular expression for whole names.

@@ -89,7 +89,7 @@ class Graph:
 
     @cached_property
     def sources(self) -> dict[str, int]:
-        """The named values for which a gradient is asked: parameters that are trained, inputs that can have one, or both."""
+        """The named values for which a gradient is asked: parameters not frozen, inputs that can have one, or both."""
         trained = {name: number for name, number in self.params.items() if name not in self.frozen}
         inputs = {name: number for name, number in self.inputs.items() if self.draws[name].differentiable}
         return {"params": trained, "inputs": inputs, "both": trained | inputs}[self.gradients]

@@ -72,7 +72,7 @@ class Workload:
 
     @cached_property
     def id(self) -> str:
-        """A short, stable, readable name: the model's, and a digest of its sizes, precision, seed, gradients and what is frozen."""
+        """A short, stable, readable name: the model's, and a digest of its sizes and of all settings."""
         digest = hashlib.sha256(json.dumps(self.as_dict(), sort_keys=True).encode()).hexdigest()
         return f"{self.name}-{digest[:8]}"
 
