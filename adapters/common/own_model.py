@@ -9,15 +9,17 @@ import random
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from harness.workload.frozen import matching
 from harness.workload.own import OwnWorkload
 from harness.workload.own_truth import Truth, read_truth
+from harness.workload.spec import WorkloadError
 
 _OURS = Path(__file__).parents[2]
 
@@ -89,6 +91,19 @@ class OwnModel:
         started = ", ".join(thread.name for thread in threading.enumerate() if thread not in before)
         notes = {"inference": f"{self} leaves threads running ({started}), which disturb all phases"} if started else {}
         return Built(*returned, notes)
+
+    def frozen(self, names: Collection[str]) -> frozenset[str]:
+        """Those parameters of some names that the config freezes. Raises OwnModelError if these are none, or all."""
+        setting, trained = self.workload.frozen, set(names)
+        if not setting or not trained:
+            return frozenset()
+        try:
+            matched = matching(setting, names)
+        except WorkloadError as error:
+            raise OwnModelError(f"{self}: {error}") from error
+        if matched == trained:
+            raise OwnModelError(f"{self}: frozen={setting} leaves no parameter that is trained; freeze fewer")
+        return matched
 
     @property
     def truth(self) -> Truth:

@@ -34,6 +34,7 @@ from .convnext import ConvNeXt
 from .dlrm import DLRM
 from .gpt2 import GPT2
 from .hobbhahn_2021 import ConvNet, DeeperConvNet, LinearNet, OneNet
+from .layers.sizes import is_newer
 from .llama import Llama
 from .mixer import Mixer
 from .mlp import MLP
@@ -114,5 +115,7 @@ def _fits(value: Any, kind: Any) -> bool:
 
 
 def sizes(model: Model) -> dict[str, Any]:
-    """The sizes of a model, by field name."""
-    return dataclasses.asdict(typing.cast(Any, model))
+    """The sizes of a model, by field name; of those that came later (`newer`), only what was chosen."""
+    chosen = dataclasses.asdict(typing.cast(Any, model))
+    fields = dataclasses.fields(typing.cast(Any, model))
+    return {f.name: chosen[f.name] for f in fields if not (is_newer(f) and chosen[f.name] == f.default)}
