@@ -6,9 +6,7 @@ import contextlib
 import importlib
 import os
 import random
-import sys
 import threading
-import traceback
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +18,7 @@ from harness.workload.frozen import matching
 from harness.workload.own import OwnWorkload
 from harness.workload.own_truth import Truth, read_truth
 from harness.workload.spec import WorkloadError
-
-_OURS = Path(__file__).parents[2]
+from harness.workload.user_code import said, search_first
 
 
 class OwnModelError(Exception):
@@ -65,11 +62,11 @@ class OwnModel:
         module, _, name = str(self).partition(":")
         if self.uses_keras:
             os.environ["KERAS_BACKEND"] = self.framework  # before anything imports Keras
-        sys.path[:0] = [folder for folder in self.workload.path if folder not in sys.path[: len(self.workload.path)]]
+        search_first(self.workload.path)
         try:
             factory = getattr(importlib.import_module(module), name, None)
         except (Exception, SystemExit) as error:
-            raise OwnModelError(f"{self}: {module} cannot be imported ({_said(error)})") from error
+            raise OwnModelError(f"{self}: {module} cannot be imported ({said(error)})") from error
         if factory is None:
             raise OwnModelError(f"{self}: {module} has no {name!r}; write package.module:function")
         if not callable(factory):
@@ -129,28 +126,7 @@ class OwnModel:
         except (Exception, SystemExit) as error:
             if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
                 raise
-            raise OwnModelError(f"{what} raises {_said(error)}") from error
-
-
-def _said(error: BaseException) -> str:
-    """An exception's type and message, and the last place in the user's code from which it came."""
-    lines = str(error).strip().splitlines()
-    says = f"{type(error).__name__}: {lines[0][:200].rstrip('.')}" if lines else type(error).__name__
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not _is_ours(frame.filename)]
-    own = [frame for frame in frames if "-packages" not in frame.filename and not frame.filename.startswith("<")]
-    if isinstance(error, SyntaxError) and error.filename:
-        return f"{says}; {_short(error.filename)}, line {error.lineno}"
-    own = [frame for frame in own if not frame.filename.startswith(str(Path(os.__file__).parent))] or own
-    return f"{says}; {_short(own[-1].filename)}, line {own[-1].lineno}" if own else says
-
-
-def _is_ours(file: str) -> bool:
-    return Path(file).is_relative_to(_OURS / "adapters") or Path(file).is_relative_to(_OURS / "harness")
-
-
-def _short(file: str) -> str:
-    """The last two parts of a path."""
-    return "/".join(Path(file).parts[-2:])
+            raise OwnModelError(f"{what} raises {said(error)}") from error
 
 
 def _kind(value: Any) -> str:

@@ -26,6 +26,8 @@ BACKENDS = ("torch", "jax", "tensorflow")  # what Keras runs on
 # tf32 changes only how a GPU multiplies. What else a precision changes stands in the user's own code.
 PRECISIONS = ("fp32", "tf32")
 
+CATALOGUE = "catalogue"  # the key of a model that is written over the catalogue, not in a framework
+
 _FACTORY = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
@@ -50,7 +52,7 @@ class OwnWorkload:
     @classmethod
     def of(cls, sizes: Mapping[str, Any], **rest: Any) -> OwnWorkload:
         """Make it of a config's `model`, without its name. Raises WorkloadError for the first value that is wrong."""
-        unknown = [key for key in sizes if key not in (*LIBRARIES, "arguments")]
+        unknown = [key for key in sizes if key not in (*LIBRARIES, CATALOGUE, "arguments")]
         if unknown:
             raise WorkloadError(f"no size is called {unknown[0]}; there are {', '.join(LIBRARIES)} and arguments")
         factories = {key: sizes[key] for key in LIBRARIES if sizes.get(key) is not None}
@@ -79,7 +81,7 @@ class OwnWorkload:
             )
         if own.frozen:
             check_pattern(own.frozen)
-        return replace(own, path=_search_path(factories.values()))
+        return replace(own, path=search_path(factories.values()))
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready; the inverse of `from_dict`. A size is called what a user types after `model.`."""
@@ -134,6 +136,11 @@ class OwnWorkload:
         return {}
 
 
+def is_of_catalogue(sizes: Mapping[str, Any]) -> bool:
+    """Whether the sizes of a user's own model name one that is written over the catalogue."""
+    return sizes.get(CATALOGUE) is not None
+
+
 def write_own(workload: OwnWorkload, folder: Path) -> None:
     """Write what a worker needs to build the model."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -144,10 +151,11 @@ def write_own(workload: OwnWorkload, folder: Path) -> None:
 def read_own(folder: Path) -> OwnWorkload | None:
     """Read what `write_own` wrote; None if the folder has a workload of the catalogue."""
     data = json.loads((folder / "workload.json").read_text())
-    return OwnWorkload.from_dict(data, data["path"]) if data["name"] == NAME else None
+    built = data["name"] == NAME and not is_of_catalogue(data["sizes"])
+    return OwnWorkload.from_dict(data, data["path"]) if built else None
 
 
-def _search_path(factories: Iterable[str]) -> tuple[str, ...]:
+def search_path(factories: Iterable[str]) -> tuple[str, ...]:
     """The current directory, and the folders that have the modules, unless they are installed as packages are."""
     folders = [str(Path.cwd())]
     for factory in factories:

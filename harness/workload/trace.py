@@ -189,24 +189,23 @@ class _Tracer:
 def trace(model: Any, gradients: str = "params") -> Graph:
     """The graph of `model`. Raises WorkloadError where shapes do not fit, or an input's gradient cannot be had."""
     tracer = _Tracer()
+    name = getattr(model, "label", type(model).__name__)
     batch = model.batch_arrays()
-    inputs = {name: tracer.value(draw.spec) for name, draw in batch.items()}
+    inputs = {key: tracer.value(draw.spec) for key, draw in batch.items()}
     result = model.loss(tracer, tracer.param, **inputs)
     outputs = result if isinstance(result, tuple) else (result,)
     cotangents = tuple(name for name, drawn in batch.items() if isinstance(drawn, Cotangent))
     constant = {name: symbol for name, symbol in tracer.params.items() if not tracer.draws[name].differentiable}
     if shared := batch.keys() & tracer.draws.keys():
-        raise WorkloadError(f"{type(model).__name__}: {sorted(shared)} name both an input and a parameter")
+        raise WorkloadError(f"{name}: {sorted(shared)} name both an input and a parameter")
     shapes = [output.shape for output in outputs]
     if not cotangents and shapes != [()]:
-        raise WorkloadError(f"{type(model).__name__}: the loss must be a scalar, its shape is {shapes[0]}")
+        raise WorkloadError(f"{name}: the loss must be a scalar, its shape is {shapes[0]}")
     if cotangents and shapes != [batch[name].spec.shape for name in cotangents]:
-        raise WorkloadError(f"{type(model).__name__}: each output must have a cotangent of its shape, among {shapes}")
+        raise WorkloadError(f"{name}: each output must have a cotangent of its shape, among {shapes}")
     if gradients != "params" and not any(drawn.differentiable for drawn in batch.values()):
-        raise WorkloadError(
-            f"gradients={gradients}: {type(model).__name__} has no input that can have one; choose params"
-        )
-    return Graph(
+        raise WorkloadError(f"gradients={gradients}: {name} has no input that can have one; choose params")
+    graph = Graph(
         specs=tuple(tracer.specs),
         params={name: symbol.id for name, symbol in tracer.params.items() if name not in constant},
         inputs={name: symbol.id for name, symbol in (inputs | constant).items()},
@@ -217,3 +216,6 @@ def trace(model: Any, gradients: str = "params") -> Graph:
         gradients=gradients,
         frozen=frozenset(tracer.frozen),
     )
+    if not graph.sources:
+        raise WorkloadError(f"{name}: it has no parameter that is trained, so there is no backward pass")
+    return graph

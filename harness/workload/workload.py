@@ -22,6 +22,8 @@ from .models import Model, build, sizes
 from .oracle import Reference, reference
 from .references import judge_of, list_references, read_arrays, read_reference, write_arrays, write_reference
 from .trace import Graph, trace
+from .user_code import search_first
+from .user_model import UserModel
 
 ORACLE = "oracle"  # the name of NumPy's reference
 
@@ -131,7 +133,10 @@ def load(folder: Path, framework: str = "") -> tuple[Workload, dict[str, np.ndar
 def write_description(workload: Workload, folder: Path) -> None:
     """Write the workload's description into a folder, which is created."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "workload.json").write_text(json.dumps(workload.as_dict(), indent=2))
+    description = workload.as_dict()
+    if isinstance(workload.model, UserModel):
+        description["path"] = workload.model.path
+    (folder / "workload.json").write_text(json.dumps(description, indent=2))
 
 
 def draw_arrays(workload: Workload, folder: Path, arithmetic: Arithmetic = NUMPY) -> dict[str, np.ndarray]:
@@ -143,7 +148,9 @@ def draw_arrays(workload: Workload, folder: Path, arithmetic: Arithmetic = NUMPY
 
 def read_workload(folder: Path) -> Workload:
     """Read a workload that `write_description` wrote."""
-    return Workload.from_dict(json.loads((folder / "workload.json").read_text()))
+    description = json.loads((folder / "workload.json").read_text())
+    search_first(description.pop("path", ()))
+    return Workload.from_dict(description)
 
 
 def compute_reference(folder: Path, name: str, arithmetic: Arithmetic, draw: bool) -> None:

@@ -24,9 +24,11 @@ import typing
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from .. import own
 from ..draw import Draw
 from ..spec import WorkloadError
 from ..trace import Ops, Param, Value
+from ..user_model import UserModel
 from .alexnet import AlexNet
 from .attention import Attention
 from .bert import BERT
@@ -90,6 +92,8 @@ def build(name: str, sizes: Mapping[str, Any]) -> Model:
     Raises WorkloadError for an unknown name or size, for a value of the wrong type, and for a whole
     number below 1.
     """
+    if name == own.NAME:
+        return UserModel.of(sizes)
     if name not in MODELS:
         raise WorkloadError(f"model.name={name!r} is not a model; models are {', '.join(sorted(MODELS))}")
     fields = typing.get_type_hints(MODELS[name])
@@ -116,6 +120,8 @@ def _fits(value: Any, kind: Any) -> bool:
 
 def sizes(model: Model) -> dict[str, Any]:
     """The sizes of a model, by field name; of those that came later (`newer`), only what was chosen."""
+    if isinstance(model, UserModel):
+        return model.sizes
     chosen = dataclasses.asdict(typing.cast(Any, model))
     fields = dataclasses.fields(typing.cast(Any, model))
     return {f.name: chosen[f.name] for f in fields if not (is_newer(f) and chosen[f.name] == f.default)}
