@@ -7,6 +7,7 @@ its layer's input: nobody needs it. Otherwise that is computed as before, on its
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import groupby
@@ -60,8 +61,10 @@ def matching(setting: str, names: Iterable[str]) -> frozenset[str]:
 
 def _compiled(setting: str) -> re.Pattern[str]:
     try:
-        return re.compile(setting)
-    except re.error as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what a later Python will read otherwise
+            return re.compile(setting)
+    except (re.error, OverflowError, RecursionError) as error:
         raise WorkloadError(
             f"frozen={setting}: is no regular expression ({error}); choose one for names of parameters, first:2 or "
             "last:2"
