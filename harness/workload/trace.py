@@ -218,4 +218,15 @@ def trace(model: Any, gradients: str = "params") -> Graph:
     )
     if not graph.sources:
         raise WorkloadError(f"{name}: it has no parameter that is trained, so there is no backward pass")
+    if unused := _unused(graph):
+        raise WorkloadError(f"{name}: the loss does not depend on {', '.join(unused)}; leave out what nothing uses")
     return graph
+
+
+def _unused(graph: Graph) -> list[str]:
+    """The names of the sources that nothing on the way to the result takes."""
+    used = set(graph.outputs)
+    for call in reversed(graph.calls):
+        if used.intersection(call.outputs):
+            used.update(call.inputs)
+    return [name for name, number in graph.sources.items() if number not in used]
