@@ -19,10 +19,9 @@ pytestmark = pytest.mark.usefixtures("no_code_generation")
 QUICK: list[Pair] = [pair for pair in EXECUTIONS if pair[1] not in ("compile", "xla")]
 
 
-@pytest.mark.parametrize("frozen", ["first:1", "last:1", "w.*"])
 @pytest.mark.parametrize(("framework", "execution"), QUICK)
-def test_a_dw_that_is_computed_all_the_same_fails_the_count(framework: str, execution: str, frozen: str) -> None:
-    (whole, arrays, _), (part, _, _) = work("mlp"), work("mlp", frozen=frozen)
+def test_a_dw_that_is_computed_all_the_same_fails_the_count(framework: str, execution: str) -> None:
+    (whole, arrays, _), part = work("mlp"), work("mlp", frozen="first:1")[0]
     adapter = adapter_of(framework)
     program: Any = adapter.load(whole.graph, arrays, execution)
     first_calls(adapter, program)

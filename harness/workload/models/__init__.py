@@ -6,12 +6,14 @@ A model is a frozen dataclass whose fields are its sizes, with two methods:
 - `loss(ops, param, **batch)`: the scalar loss, a pure function over the op namespace `ops` (or outputs, where the
   batch has a `draw.Cotangent` of the shape of each, in order);
   `param(name, draw)` is the parameter of that name, drawn as said the first time it is asked for; a draw without
-  a gradient (`draw.running_mean`) becomes an input instead.
+  a gradient (`draw.running_mean`) becomes an input instead; with `frozen=True`, it is a parameter without one.
   What it computes inside `with ops.block(name)` is one block to checkpointing.
 
 Each model's docstring says where it departs from the published one. None has what a recipe adds around a network when
 it trains: weight decay, label smoothing, augmentation. Labels are data of their own, also where a language model's
 would be its tokens, shifted by one.
+
+A size that comes to a model later is `newer(default)`, so that its workloads keep their ids.
 
 Raises WorkloadError, by name and value, for sizes that cannot be built.
 """
