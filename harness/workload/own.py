@@ -174,9 +174,8 @@ def _find(module: str) -> ModuleSpec | None:
     """Where Python would find a module, the current directory first; its packages are not imported to find out."""
     spec: ModuleSpec | None = None
     path: Sequence[str] = [str(Path.cwd()), *sys.path]
-    parts = module.split(".")
-    for end in range(1, len(parts) + 1):
-        spec = PathFinder.find_spec(".".join(parts[:end]), list(path))
+    for part in module.split("."):  # by its last name alone, for a package without __init__.py asks for its parent
+        spec = PathFinder.find_spec(part, list(path))
         if spec is None:
             return None
         path = spec.submodule_search_locations or []
