@@ -31,6 +31,7 @@ def build(model: OwnModel) -> Built:
             built.loss(built.parameters, batch)  # makes the weights
     weights = _shared(model, "weights", [np.asarray(weight) for weight in built.parameters.get_weights()])
     built.parameters.set_weights(weights)
+    _freeze(model, built.parameters)
     narrow = [variable.path for variable in built.parameters.trainable_variables if variable.dtype != floatx]
     if floatx == "float64" and narrow:
         raise OwnModelError(
@@ -38,6 +39,13 @@ def build(model: OwnModel) -> Built:
             "dtype from keras.config.floatx()"
         )
     return built._replace(batch=batch)
+
+
+def _freeze(model: OwnModel, parameters: Any) -> None:
+    """Freeze what the config says, by the variables' paths, as setting `layer.trainable` does. Raises OwnModelError."""
+    variables = {variable.path: variable for variable in parameters.trainable_variables}
+    for path in model.frozen(variables):
+        variables[path].trainable = False
 
 
 def trained(parameters: Any) -> dict[str, Any]:

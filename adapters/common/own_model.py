@@ -6,20 +6,19 @@ import contextlib
 import importlib
 import os
 import random
-import sys
 import threading
-import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from harness.workload.frozen import matching
 from harness.workload.own import OwnWorkload
 from harness.workload.own_truth import Truth, read_truth
-
-_OURS = Path(__file__).parents[2]
+from harness.workload.spec import WorkloadError
+from harness.workload.user_code import said, search_first
 
 
 class OwnModelError(Exception):
@@ -63,11 +62,11 @@ class OwnModel:
         module, _, name = str(self).partition(":")
         if self.uses_keras:
             os.environ["KERAS_BACKEND"] = self.framework  # before anything imports Keras
-        sys.path[:0] = [folder for folder in self.workload.path if folder not in sys.path[: len(self.workload.path)]]
+        search_first(self.workload.path)
         try:
             factory = getattr(importlib.import_module(module), name, None)
         except (Exception, SystemExit) as error:
-            raise OwnModelError(f"{self}: {module} cannot be imported ({_said(error)})") from error
+            raise OwnModelError(f"{self}: {module} cannot be imported ({said(error)})") from error
         if factory is None:
             raise OwnModelError(f"{self}: {module} has no {name!r}; write package.module:function")
         if not callable(factory):
@@ -89,6 +88,19 @@ class OwnModel:
         started = ", ".join(thread.name for thread in threading.enumerate() if thread not in before)
         notes = {"inference": f"{self} leaves threads running ({started}), which disturb all phases"} if started else {}
         return Built(*returned, notes)
+
+    def frozen(self, names: Collection[str]) -> frozenset[str]:
+        """Those parameters of some names that the config freezes. Raises OwnModelError if these are none, or all."""
+        setting, trained = self.workload.frozen, set(names)
+        if not setting or not trained:
+            return frozenset()
+        try:
+            matched = matching(setting, names)
+        except WorkloadError as error:
+            raise OwnModelError(f"{self}: {error}") from error
+        if matched == trained:
+            raise OwnModelError(f"{self}: frozen={setting} leaves no parameter that is trained; freeze fewer")
+        return matched
 
     @property
     def truth(self) -> Truth:
@@ -114,28 +126,7 @@ class OwnModel:
         except (Exception, SystemExit) as error:
             if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
                 raise
-            raise OwnModelError(f"{what} raises {_said(error)}") from error
-
-
-def _said(error: BaseException) -> str:
-    """An exception's type and message, and the last place in the user's code from which it came."""
-    lines = str(error).strip().splitlines()
-    says = f"{type(error).__name__}: {lines[0][:200].rstrip('.')}" if lines else type(error).__name__
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not _is_ours(frame.filename)]
-    own = [frame for frame in frames if "-packages" not in frame.filename and not frame.filename.startswith("<")]
-    if isinstance(error, SyntaxError) and error.filename:
-        return f"{says}; {_short(error.filename)}, line {error.lineno}"
-    own = [frame for frame in own if not frame.filename.startswith(str(Path(os.__file__).parent))] or own
-    return f"{says}; {_short(own[-1].filename)}, line {own[-1].lineno}" if own else says
-
-
-def _is_ours(file: str) -> bool:
-    return Path(file).is_relative_to(_OURS / "adapters") or Path(file).is_relative_to(_OURS / "harness")
-
-
-def _short(file: str) -> str:
-    """The last two parts of a path."""
-    return "/".join(Path(file).parts[-2:])
+            raise OwnModelError(f"{what} raises {said(error)}") from error
 
 
 def _kind(value: Any) -> str:

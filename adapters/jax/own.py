@@ -46,6 +46,9 @@ def parts_of(model: OwnModel, device: jax.Device) -> Parts:
     """Build the model, on the device. Raises OwnModelError."""
     with jax.default_device(device):
         parts = _of_keras(model) if model.uses_keras else _of_pytree(model)
+    if not model.uses_keras:
+        frozen = model.frozen(parts.sources)
+        parts = parts.only([name for name in parts.sources if name not in frozen])
     if not parts.sources:
         raise OwnModelError(
             f"{model}: no parameter is an array of floating-point numbers, so there is no backward pass", wrong=True

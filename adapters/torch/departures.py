@@ -13,6 +13,7 @@ from harness.workload.trace import Call, Graph
 from ..base import Choices
 from ..common.departures import DELETES, ZERO_TANGENTS, fused_attention, times
 
+IN_ORDER = "torch's checkpoint runs a part again op by op, up to the last one of which backward needs something."
 MAY_KEEP = "torch.compile keeps some results of a checkpointed part, and computes others again."
 
 
@@ -47,5 +48,5 @@ def departures(execution: str, choices: Choices, is_fused: Callable[[Graph, Call
     if choices.attention != "unfused":
         calls.append(_recomputes(is_fused))
     if not compiled:
-        return Departures((*calls, EVERY_GRADIENT))
+        return Departures((*calls, EVERY_GRADIENT), in_order=IN_ORDER)
     return Departures(tuple(calls), may_keep=MAY_KEEP)

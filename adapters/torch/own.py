@@ -61,6 +61,9 @@ def parts_of(model: OwnModel, device: torch.device) -> Parts:
     else:
         wanted = parameters
     wanted = {name: tensor for name, tensor in wanted.items() if tensor.requires_grad}
+    if not model.uses_keras:
+        for name in model.frozen(wanted):
+            wanted.pop(name).requires_grad_(False)
     if not wanted:
         raise OwnModelError(
             f"{model}: no parameter requires a gradient, so there is no backward pass; call requires_grad_() on those "

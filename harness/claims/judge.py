@@ -78,7 +78,8 @@ def facts(record: Record) -> dict[str, Any]:
     workload = record.workload
     variant = {"model": workload["name"], "framework": record.framework, "execution": record.execution}
     sizes: dict[str, Any] = workload["sizes"]
-    return variant | {key: workload[key] for key in ("precision", "gradients")} | sizes | record.choices
+    settings = {key: workload.get(key) for key in ("precision", "gradients", "frozen")}
+    return variant | settings | sizes | record.choices
 
 
 def ruling_of(number: Number, band: tuple[float, float]) -> Ruling:

@@ -34,6 +34,6 @@ def claim_of(data: Any) -> Claim:
 def _check_facts(key: str, names: tuple[str, ...]) -> None:
     """Raise UserError unless every name is a size, choice or other property that records have."""
     sizes = {field.name for model in MODELS.values() for field in dataclasses.fields(model)}
-    facts = {"model", "framework", "execution", "precision", "gradients", *CHOICES, *sizes}
+    facts = {"model", "framework", "execution", "precision", "gradients", "frozen", *CHOICES, *sizes}
     for name in names:
         one_of(key, name, tuple(sorted(facts)))

@@ -60,9 +60,12 @@ def _workload(settings: Config) -> Work:
         "precision": settings.precision.name,
         "seed": settings.seed,
         "gradients": settings.gradients,
+        "frozen": settings.frozen or "",
     }
     try:
-        return OwnWorkload.of(sizes, **rest) if name == own.NAME else Workload.of(name, sizes, **rest)
+        if name == own.NAME and not own.is_of_catalogue(sizes):
+            return OwnWorkload.of(sizes, **rest)
+        return Workload.of(name, sizes, **rest)
     except WorkloadError as error:
         raise UserError(f"model={name}: {error}") from error
 

@@ -57,6 +57,7 @@ class Config:
     device: Device
     precision: Precision
     gradients: Literal["params", "inputs", "both"]
+    frozen: str | None
     choices: dict[str, Any]
     variants: dict[str, Any]
     environments: dict[str, Any] | None

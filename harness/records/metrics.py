@@ -136,7 +136,7 @@ FIELDS: dict[str, str] = {
     "sweep": "Which sweep of that study.",
     "cell": "Names the workload, device and variant; the same in every sweep.",
     "model": "Name of the model.",
-    "workload": "Model, sizes, precision, gradients and seed: enough to draw the same arrays again.",
+    "workload": "Model, sizes, precision, gradients, what is frozen, and seed: enough to draw the same arrays again.",
     "device": "cpu or cuda.",
     "threads": "CPU threads given to the framework.",
     "memory": "kept: the process keeps what it frees; returned: glibc's default, which gives large arrays back.",

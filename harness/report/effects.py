@@ -22,7 +22,7 @@ _READING = (
     "A mark is the time of a training step with the choice over that without it, its line the 95 % interval; 1 is no "
     "effect, and a hollow mark has no interval. At the right stand the changes of time and of memory."
 )
-_SETTINGS = ("precision", "gradients", "memory")
+_SETTINGS = ("precision", "gradients", "frozen", "memory")
 _SAID = 6  # effects that a sentence is written on
 
 
@@ -77,7 +77,7 @@ def _effects(findings: Findings) -> list[Effect]:
     names = [
         n for n in dict.fromkeys(n for f in facts.values() for n in f) if len({f.get(n) for f in facts.values()}) > 1
     ]
-    defaults = {name: str(value) for name, value in asdict(DEFAULT).items()}
+    defaults = {name: str(value) for name, value in asdict(DEFAULT).items()} | {"frozen": "null"}
     effects = []
     for name in names:
         alike: dict[Any, list[int]] = {}
@@ -94,7 +94,7 @@ def _facts(record: Record) -> dict[str, str]:
     """What may be chosen without changing a size: choices, settings, and sizes that are no numbers."""
     sizes = {key: value for key, value in record.workload["sizes"].items() if isinstance(value, bool | str)}
     settings = Facts.of(record).settings
-    chosen = record.choices | {name: settings[name] for name in _SETTINGS} | sizes
+    chosen = record.choices | {name: settings.get(name, "null") for name in _SETTINGS} | sizes
     return {key: str(value) for key, value in chosen.items() if key != "op"}
 
 

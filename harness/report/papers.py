@@ -20,7 +20,7 @@ def csv_of(records: Sequence[Record]) -> str:
     sizes = dict.fromkeys(name for record in records for name in record.workload["sizes"])
     choices = dict.fromkeys(name for record in records for name in record.choices)
     names = dict.fromkeys(name for of_record in numbers for name in of_record)
-    settings = ("precision", "gradients", "seed")
+    settings = ("precision", "gradients", "frozen", "seed")
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     head = [*_IDENTITY, "machine", *settings, *(f"model.{name}" for name in sizes)]
@@ -28,7 +28,8 @@ def csv_of(records: Sequence[Record]) -> str:
     for record, of_record in zip(records, numbers, strict=True):
         gpus = record.machine.get("gpus") or []
         machine = gpus[0] if record.device == "cuda" and gpus else record.machine.get("cpu")
-        row = [*(getattr(record, name) for name in _IDENTITY), machine, *(record.workload[name] for name in settings)]
+        row = [*(getattr(record, name) for name in _IDENTITY), machine]
+        row += [record.workload.get(name) for name in settings]
         row += [record.workload["sizes"].get(name) for name in sizes] + [record.choices.get(name) for name in choices]
         writer.writerow([*row, *(of_record.get(name) for name in names), record.reason, record.noise])
     return text.getvalue()

@@ -31,7 +31,7 @@ class Facts:
         else:
             model, work = measured.workload.label, measured.workload.as_dict()
             device, threads, memory = measured.device.name, measured.device.threads, measured.device.memory
-        settings = {name: work[name] for name in ("precision", "gradients", "seed")}
+        settings = {name: work[name] for name in ("precision", "gradients", "frozen", "seed") if name in work}
         return cls(model, work["sizes"], settings | {"device": device, "threads": threads, "memory": memory})
 
 
@@ -57,6 +57,7 @@ def in_common(workloads: Iterable[Record | Job]) -> list[str]:
         shared = {name: value for name, value in fact.sizes.items() if value not in (None, fact.model)}
         shared |= {"precision": fact.settings["precision"]}
         shared |= {} if fact.settings["gradients"] == "params" else {"gradients": fact.settings["gradients"]}
+        shared |= {name: value for name, value in fact.settings.items() if name == "frozen"}
         names = [name for name in shared if name not in sizes[fact.model] and name not in settings]
         lines[fact.model] = f"{fact.model}: {', '.join(written(shared, names))}"
     return list(lines.values())

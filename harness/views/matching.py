@@ -50,6 +50,7 @@ def _differences(a: Record, b: Record) -> list[str]:
     sizes_a, sizes_b = a.workload["sizes"], b.workload["sizes"]
     sides = [(f"model.{key}", sizes_a.get(key), sizes_b.get(key)) for key in sizes_a | sizes_b]
     sides += [(key, a.workload[key], b.workload[key]) for key in ("precision", "seed", "gradients")]
+    sides += [("frozen", a.workload.get("frozen", "null"), b.workload.get("frozen", "null"))]
     sides += [("device", a.device, b.device), ("threads", a.threads, b.threads), ("memory", a.memory, b.memory)]
     sides += [(f"choices.{key}", value, b.choices[key]) for key, value in a.choices.items()]
     keys = a.machine | b.machine

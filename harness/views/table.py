@@ -8,6 +8,7 @@ from typing import Any
 
 from ..records.record import Record
 from ..workload.own import NAME as OWN
+from ..workload.own import is_of_catalogue
 from .answer import TELLS_NOTHING, answer, is_told
 from .environments import environments
 from .labels import in_common, labels, shared_choices, variant_name, written
@@ -149,7 +150,9 @@ class Table:
     def remarks(self) -> list[str]:
         """The lines below the table: notes, failures, what all rows share, and how to read the columns."""
         errors = [r.metrics["gradient_error"] for r in self.records if "gradient_error" in r.metrics]
-        by_themselves = all(record.workload["name"] == OWN for record in self.records)
+        by_themselves = all(
+            record.workload["name"] == OWN and not is_of_catalogue(record.workload["sizes"]) for record in self.records
+        )
         truth = "with the same program in float64" if by_themselves else "with the float64 oracle"
         agreement = f"gradients agree {truth}, but for a relative error of"
         wide = any(interval(record) == _UNTOLD for record in self.records)

@@ -7,7 +7,7 @@ free to keep a result or to compute it again, there is a range: from recomputing
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from .cost import Parts, again, of_sides, parts, work_of_phases
@@ -39,7 +39,8 @@ class Departure:
 class Departures:
     """How one execution departs from what is asked, under certain choices; each sentence is empty where it does not.
 
-    `whole`: a checkpointed part runs again to its end, not only as far as backward needs it. `merges`: a program of
+    `whole`: a checkpointed part runs again to its end, not only as far as backward needs it. `in_order`: it runs again
+    from its beginning to the last result that backward needs, whatever of it is needed. `merges`: a program of
     forward and backward together recomputes nothing. `may_merge`: it may be so, in part. `may_keep`: backward alone
     may recompute less as well, and the program itself marks what it recomputes. `may_join`: multiplies that share a
     factor may be fewer and larger, with the same FLOPs.
@@ -47,6 +48,7 @@ class Departures:
 
     calls: tuple[Departure, ...] = ()
     whole: str = ""
+    in_order: str = ""
     merges: str = ""
     may_merge: str = ""
     may_keep: str = ""
@@ -103,6 +105,9 @@ def expected(
             recomputed.append(made)
     if departures.whole and repeated:
         says["again"][departures.whole] = None
+    asked = {call.outputs for call in again(graph, residuals, autodiff)}
+    if departures.in_order and any(parts(graph, c).again.matmuls for c in graph.calls if c.outputs in repeated - asked):
+        says["again"][departures.in_order] = None
     with_all, with_none = work_of_phases(calls, recomputed), work_of_phases(calls, [])
     once, twice = _joinable(graph, graph.calls), _joinable(graph, [c for c in graph.calls if c.outputs in repeated])
     joinable = {"forward": once, "backward": once, "tangent": 3 * once, "again": twice}
@@ -127,11 +132,19 @@ def expected(
 def _repeated(graph: Graph, departures: Departures, residuals: str, autodiff: str) -> Sequence[Call]:
     """The calls that backward computes once more, as this execution does it."""
     asked = again(graph, residuals, autodiff)
-    if not (departures.whole and asked):
+    if not ((departures.whole or departures.in_order) and asked):
         return asked
     recomputed = (s.calls for s in segments(graph, residuals) if s.recomputed)
     wanting = (calls for calls in recomputed if any(graph.needs_gradient.intersection(c.outputs) for c in calls))
-    return [call for calls in wanting for call in calls]
+    if departures.whole:
+        return [call for calls in wanting for call in calls]
+    needed = {call.outputs for call in asked}
+    return [call for calls in wanting for call in calls[: _past_the_last(calls, needed)]]
+
+
+def _past_the_last(calls: Sequence[Call], needed: Collection[tuple[int, ...]]) -> int:
+    """The index behind the last of some calls whose outputs are needed; 0 where none are."""
+    return max((i for i, call in enumerate(calls, start=1) if call.outputs in needed), default=0)
 
 
 def _joinable(graph: Graph, calls: Sequence[Call]) -> int:

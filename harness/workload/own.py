@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from .frozen import check_pattern
 from .ops import WorkloadError
 
 NAME = "own"  # as a config calls it
@@ -24,6 +25,8 @@ BACKENDS = ("torch", "jax", "tensorflow")  # what Keras runs on
 
 # tf32 changes only how a GPU multiplies. What else a precision changes stands in the user's own code.
 PRECISIONS = ("fp32", "tf32")
+
+CATALOGUE = "catalogue"  # the key of a model that is written over the catalogue, not in a framework
 
 _FACTORY = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
@@ -40,6 +43,7 @@ class OwnWorkload:
     precision: str = "fp32"
     seed: int = 0
     gradients: str = "params"
+    frozen: str = ""
     path: tuple[str, ...] = field(default=(), compare=False)
 
     name = NAME
@@ -48,7 +52,7 @@ class OwnWorkload:
     @classmethod
     def of(cls, sizes: Mapping[str, Any], **rest: Any) -> OwnWorkload:
         """Make it of a config's `model`, without its name. Raises WorkloadError for the first value that is wrong."""
-        unknown = [key for key in sizes if key not in (*LIBRARIES, "arguments")]
+        unknown = [key for key in sizes if key not in (*LIBRARIES, CATALOGUE, "arguments")]
         if unknown:
             raise WorkloadError(f"no size is called {unknown[0]}; there are {', '.join(LIBRARIES)} and arguments")
         factories = {key: sizes[key] for key in LIBRARIES if sizes.get(key) is not None}
@@ -75,19 +79,22 @@ class OwnWorkload:
                 f"gradients={own.gradients}: of a model of your own, only those of its parameters are known; "
                 "choose gradients=params"
             )
-        return replace(own, path=_search_path(factories.values()))
+        if own.frozen:
+            check_pattern(own.frozen)
+        return replace(own, path=search_path(factories.values()))
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready; the inverse of `from_dict`. A size is called what a user types after `model.`."""
         sizes = {**self.factories, **{f"arguments.{key}": value for key, value in self.arguments.items()}}
         rest = {"precision": self.precision, "seed": self.seed, "gradients": self.gradients}
-        return {"name": NAME, **rest, "sizes": sizes}
+        return {"name": NAME, **rest, **({"frozen": self.frozen} if self.frozen else {}), "sizes": sizes}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], path: Sequence[str] = ()) -> OwnWorkload:
         factories = {key: value for key, value in data["sizes"].items() if key in LIBRARIES}
         arguments = {key.partition(".")[2]: value for key, value in data["sizes"].items() if key not in LIBRARIES}
-        return cls(factories, arguments, data["precision"], data["seed"], data["gradients"], tuple(path))
+        rest = {key: data[key] for key in ("precision", "seed", "gradients", "frozen") if key in data}
+        return cls(factories, arguments, **rest, path=tuple(path))
 
     def factory(self, framework: str) -> str | None:
         """The function that builds the model in a framework; None if there is none."""
@@ -129,6 +136,11 @@ class OwnWorkload:
         return {}
 
 
+def is_of_catalogue(sizes: Mapping[str, Any]) -> bool:
+    """Whether the sizes of a user's own model name one that is written over the catalogue."""
+    return sizes.get(CATALOGUE) is not None
+
+
 def write_own(workload: OwnWorkload, folder: Path) -> None:
     """Write what a worker needs to build the model."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -139,10 +151,11 @@ def write_own(workload: OwnWorkload, folder: Path) -> None:
 def read_own(folder: Path) -> OwnWorkload | None:
     """Read what `write_own` wrote; None if the folder has a workload of the catalogue."""
     data = json.loads((folder / "workload.json").read_text())
-    return OwnWorkload.from_dict(data, data["path"]) if data["name"] == NAME else None
+    built = data["name"] == NAME and not is_of_catalogue(data["sizes"])
+    return OwnWorkload.from_dict(data, data["path"]) if built else None
 
 
-def _search_path(factories: Iterable[str]) -> tuple[str, ...]:
+def search_path(factories: Iterable[str]) -> tuple[str, ...]:
     """The current directory, and the folders that have the modules, unless they are installed as packages are."""
     folders = [str(Path.cwd())]
     for factory in factories:
@@ -161,9 +174,8 @@ def _find(module: str) -> ModuleSpec | None:
     """Where Python would find a module, the current directory first; its packages are not imported to find out."""
     spec: ModuleSpec | None = None
     path: Sequence[str] = [str(Path.cwd()), *sys.path]
-    parts = module.split(".")
-    for end in range(1, len(parts) + 1):
-        spec = PathFinder.find_spec(".".join(parts[:end]), list(path))
+    for part in module.split("."):  # by its last name alone, for a package without __init__.py asks for its parent
+        spec = PathFinder.find_spec(part, list(path))
         if spec is None:
             return None
         path = spec.submodule_search_locations or []

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from .draw import Cotangent, Draw
 from .ops import CATALOGUE
@@ -16,7 +16,13 @@ GRADIENTS = ("params", "inputs", "both")
 
 Ops: TypeAlias = Any  # what a model is written over: one function for each op of the catalogue, and `block`
 Value: TypeAlias = Any  # what such a function takes and returns: a Symbol, while a model is traced
-Param: TypeAlias = Callable[[str, Draw], Value]
+
+
+class Param(Protocol):
+    """What gives a model its parameters; those that are `frozen` get no gradient, whatever a config says."""
+
+    def __call__(self, name: str, draw: Draw, frozen: bool = False) -> Value: ...
+
 
 MOST_CALLS = 20_000  # a hundred times what any model here has; beyond, a size is a slip of the hand
 
@@ -49,7 +55,8 @@ class Graph:
     """A traced model: values by number, op calls in order, and the numbers of what it returns.
 
     `params` and `inputs` map names to numbers; `draws` says how each named array is drawn. `outputs` is the loss alone,
-    unless backward is given the gradient of each output: `cotangents` names the inputs that hold those.
+    unless backward is given the gradient of each output: `cotangents` names the inputs that hold those. `frozen` names
+    the parameters without a gradient.
     """
 
     specs: tuple[Spec, ...]
@@ -60,6 +67,7 @@ class Graph:
     outputs: tuple[int, ...]
     cotangents: tuple[str, ...] = ()
     gradients: str = "params"
+    frozen: frozenset[str] = field(default=frozenset(), repr=False)
 
     @property
     def loss(self) -> int:
@@ -81,9 +89,10 @@ class Graph:
 
     @cached_property
     def sources(self) -> dict[str, int]:
-        """The named values for which a gradient is asked: parameters, inputs that can have one, or both."""
+        """The named values for which a gradient is asked: parameters not frozen, inputs that can have one, or both."""
+        trained = {name: number for name, number in self.params.items() if name not in self.frozen}
         inputs = {name: number for name, number in self.inputs.items() if self.draws[name].differentiable}
-        return {"params": self.params, "inputs": inputs, "both": self.params | inputs}[self.gradients]
+        return {"params": trained, "inputs": inputs, "both": trained | inputs}[self.gradients]
 
     def side(self, gradients: str) -> Graph:
         """Return this graph with only the gradients of one side asked for: `params` or `inputs`."""
@@ -134,6 +143,7 @@ class _Tracer:
     calls: list[Call] = field(default_factory=list)
     params: dict[str, Symbol] = field(default_factory=dict)
     draws: dict[str, Draw] = field(default_factory=dict)
+    frozen: set[str] = field(default_factory=set)
     current_block: str = ""
 
     @contextmanager
@@ -149,10 +159,11 @@ class _Tracer:
         self.specs.append(spec)
         return Symbol(len(self.specs) - 1, spec)
 
-    def param(self, name: str, draw: Draw) -> Symbol:
+    def param(self, name: str, draw: Draw, frozen: bool = False) -> Symbol:
         if name not in self.params:
             self.params[name] = self.value(draw.spec)
             self.draws[name] = draw
+            self.frozen.update([name] * frozen)
         elif self.draws[name] != draw:
             raise WorkloadError(f"parameter {name!r} is asked for twice, as {self.draws[name]} and as {draw}")
         return self.params[name]
@@ -178,24 +189,23 @@ class _Tracer:
 def trace(model: Any, gradients: str = "params") -> Graph:
     """The graph of `model`. Raises WorkloadError where shapes do not fit, or an input's gradient cannot be had."""
     tracer = _Tracer()
+    name = getattr(model, "label", type(model).__name__)
     batch = model.batch_arrays()
-    inputs = {name: tracer.value(draw.spec) for name, draw in batch.items()}
+    inputs = {key: tracer.value(draw.spec) for key, draw in batch.items()}
     result = model.loss(tracer, tracer.param, **inputs)
     outputs = result if isinstance(result, tuple) else (result,)
     cotangents = tuple(name for name, drawn in batch.items() if isinstance(drawn, Cotangent))
     constant = {name: symbol for name, symbol in tracer.params.items() if not tracer.draws[name].differentiable}
     if shared := batch.keys() & tracer.draws.keys():
-        raise WorkloadError(f"{type(model).__name__}: {sorted(shared)} name both an input and a parameter")
+        raise WorkloadError(f"{name}: {sorted(shared)} name both an input and a parameter")
     shapes = [output.shape for output in outputs]
     if not cotangents and shapes != [()]:
-        raise WorkloadError(f"{type(model).__name__}: the loss must be a scalar, its shape is {shapes[0]}")
+        raise WorkloadError(f"{name}: the loss must be a scalar, its shape is {shapes[0]}")
     if cotangents and shapes != [batch[name].spec.shape for name in cotangents]:
-        raise WorkloadError(f"{type(model).__name__}: each output must have a cotangent of its shape, among {shapes}")
+        raise WorkloadError(f"{name}: each output must have a cotangent of its shape, among {shapes}")
     if gradients != "params" and not any(drawn.differentiable for drawn in batch.values()):
-        raise WorkloadError(
-            f"gradients={gradients}: {type(model).__name__} has no input that can have one; choose params"
-        )
-    return Graph(
+        raise WorkloadError(f"gradients={gradients}: {name} has no input that can have one; choose params")
+    graph = Graph(
         specs=tuple(tracer.specs),
         params={name: symbol.id for name, symbol in tracer.params.items() if name not in constant},
         inputs={name: symbol.id for name, symbol in (inputs | constant).items()},
@@ -204,4 +214,19 @@ def trace(model: Any, gradients: str = "params") -> Graph:
         outputs=tuple(output.id for output in outputs),
         cotangents=cotangents,
         gradients=gradients,
+        frozen=frozenset(tracer.frozen),
     )
+    if not graph.sources:
+        raise WorkloadError(f"{name}: it has no parameter that is trained, so there is no backward pass")
+    if unused := _unused(graph):
+        raise WorkloadError(f"{name}: the loss does not depend on {', '.join(unused)}; leave out what nothing uses")
+    return graph
+
+
+def _unused(graph: Graph) -> list[str]:
+    """The names of the sources that nothing on the way to the result takes."""
+    used = set(graph.outputs)
+    for call in reversed(graph.calls):
+        if used.intersection(call.outputs):
+            used.update(call.inputs)
+    return [name for name, number in graph.sources.items() if number not in used]

@@ -29,6 +29,10 @@ class Work(Protocol):
         """The gradients that are asked for: params, inputs or both."""
 
     @property
+    def frozen(self) -> str:
+        """Which parameters get no gradient; empty where all do that are asked for."""
+
+    @property
     def graph(self) -> Graph | None:
         """The trace, if there is one."""
 

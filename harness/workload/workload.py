@@ -16,11 +16,14 @@ import numpy as np
 
 from .arithmetic import NUMPY, Arithmetic
 from .draw import normal
+from .frozen import freeze
 from .kinks import settle
 from .models import Model, build, sizes
 from .oracle import Reference, reference
 from .references import judge_of, list_references, read_arrays, read_reference, write_arrays, write_reference
 from .trace import Graph, trace
+from .user_code import search_first
+from .user_model import UserModel
 
 ORACLE = "oracle"  # the name of NumPy's reference
 
@@ -31,6 +34,7 @@ class Workload:
 
     `precision` is fp32, tf32 (fp32 arrays, tensor-core multiplies), bf16, or bf16_mixed (fp32 parameters and gradients,
     bf16 multiplies). `gradients` are those asked for: of params, of float inputs (parameters are frozen), or of both.
+    `frozen` says which parameters get none all the same (`frozen.py`); nothing if it is empty.
     """
 
     name: str
@@ -38,6 +42,7 @@ class Workload:
     precision: str = "fp32"
     seed: int = 0
     gradients: str = "params"
+    frozen: str = ""
 
     @classmethod
     def of(cls, name: str, model_sizes: Mapping[str, Any], **rest: Any) -> Workload:
@@ -48,12 +53,14 @@ class Workload:
 
     @cached_property
     def graph(self) -> Graph:
-        return trace(self.model, self.gradients)
+        graph = trace(self.model, self.gradients)
+        return freeze(graph, self.frozen) if self.frozen else graph
 
     def as_dict(self) -> dict[str, Any]:
         """The workload as JSON-ready values; the inverse of `from_dict`."""
-        rest = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "model"}
-        return rest | {"sizes": sizes(self.model)}
+        rest = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in ("model", "frozen")}
+        # Where nothing is frozen, as it was before anything could be: cells of earlier sweeps are found by their id.
+        return rest | ({"frozen": self.frozen} if self.frozen else {}) | {"sizes": sizes(self.model)}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Workload:
@@ -67,14 +74,15 @@ class Workload:
 
     @cached_property
     def id(self) -> str:
-        """A short, stable, readable name: the model's, and a digest of its sizes, precision, seed and gradients."""
+        """A short, stable, readable name: the model's, and a digest of its sizes and of all settings."""
         digest = hashlib.sha256(json.dumps(self.as_dict(), sort_keys=True).encode()).hexdigest()
         return f"{self.name}-{digest[:8]}"
 
     @cached_property
     def digest(self) -> str:
         """A digest of the traced graph and of how its arrays are drawn: it changes when the model's code does."""
-        return hashlib.sha256(repr(self.graph).encode()).hexdigest()[:12]
+        traced = repr(self.graph) + "".join(sorted(self.graph.frozen))
+        return hashlib.sha256(traced.encode()).hexdigest()[:12]
 
     def sample(self, arithmetic: Arithmetic = NUMPY) -> dict[str, np.ndarray]:
         """Every parameter and input, float32 or int32, by name; biases are moved to where rounding decides nothing."""
@@ -125,7 +133,10 @@ def load(folder: Path, framework: str = "") -> tuple[Workload, dict[str, np.ndar
 def write_description(workload: Workload, folder: Path) -> None:
     """Write the workload's description into a folder, which is created."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "workload.json").write_text(json.dumps(workload.as_dict(), indent=2))
+    description = workload.as_dict()
+    if isinstance(workload.model, UserModel):
+        description["path"] = workload.model.path
+    (folder / "workload.json").write_text(json.dumps(description, indent=2))
 
 
 def draw_arrays(workload: Workload, folder: Path, arithmetic: Arithmetic = NUMPY) -> dict[str, np.ndarray]:
@@ -137,7 +148,9 @@ def draw_arrays(workload: Workload, folder: Path, arithmetic: Arithmetic = NUMPY
 
 def read_workload(folder: Path) -> Workload:
     """Read a workload that `write_description` wrote."""
-    return Workload.from_dict(json.loads((folder / "workload.json").read_text()))
+    description = json.loads((folder / "workload.json").read_text())
+    search_first(description.pop("path", ()))
+    return Workload.from_dict(description)
 
 
 def compute_reference(folder: Path, name: str, arithmetic: Arithmetic, draw: bool) -> None:

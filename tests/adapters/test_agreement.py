@@ -40,6 +40,7 @@ class Row:
     executions: tuple[Pair, ...]
     gradients: str = "params"
     precision: str = "fp32"
+    frozen: str = ""
     exact: bool = False
     loss: float = math.inf
     gradient: float = math.inf
@@ -47,7 +48,7 @@ class Row:
 
     def programs(self) -> Iterator[Any]:
         """A parameter of the test for each execution."""
-        parts = [self.model.replace(" ", "_"), self.precision, self.gradients]
+        parts = [self.model.replace(" ", "_"), self.precision, self.gradients, *filter(None, [self.frozen])]
         name = "-".join((*parts, *(f"{key}={value}" for key, value in self.choices.items())))
         for framework, execution in self.executions:
             slow = [pytest.mark.slow] * (execution in ("compile", "xla"))
@@ -57,9 +58,8 @@ class Row:
 
 def rows(models: Iterable[str], executions: Iterable[Pair], **asked: Any) -> list[Row]:
     """A row for each model; what is asked that is not a field of a row is a choice."""
-    fields = {
-        name: asked.pop(name) for name in ("gradients", "precision", "exact", "loss", "gradient") if name in asked
-    }
+    names = ("gradients", "precision", "frozen", "exact", "loss", "gradient")
+    fields = {name: asked.pop(name) for name in names if name in asked}
     return [Row(model, tuple(executions), **fields, choices=asked) for model in models]
 
 
@@ -95,6 +95,17 @@ TABLE = [
     *rows(["gpt2"], [("torch", "compile")], autodiff="by_hand", exact=True),
     *rows(["gpt2"], QUICK, autodiff="by_hand_recomputed"),  # a second attention that nobody reads may be deleted
     *rows(["unet"], [pair for pair in QUICK if pair[1] != "jit"], autodiff="by_hand", exact=True),
+    # Some parameters frozen: no dW of theirs, and no dX before the first that is trained.
+    *rows(["mlp"], EXECUTIONS, frozen="first:1", exact=True),
+    *rows(["mlp"], EXECUTIONS, frozen="last:1", exact=True),
+    *rows(["mlp, lora"], EXECUTIONS, exact=True),
+    *rows(["gpt2, lora", "llama, lora"], ONE_EACH, loss=AIM, gradient=1e-4),
+    *rows(["mlp, lora"], QUICK, residuals="blocks"),
+    *rows(["mlp, lora"], QUICK, optimizer="adam", autodiff="by_hand"),
+    *rows(["mlp"], QUICK, frozen="w2|b2", tangent=True, optimizer="sgd"),
+    *rows(["mlp"], QUICK, frozen="first:1", autodiff="by_hand", exact=True),
+    *rows(["every image op"], ONE_EACH, frozen="conv|w|table"),
+    *rows(["two lstms"], TORCH_EAGER, frozen="layer2.*"),
     # Precisions.
     *rows(["mlp"], EXECUTIONS, precision="bf16"),
     *rows(["gpt2"], TORCH_EAGER, precision="bf16"),
@@ -111,7 +122,7 @@ TABLE = [
 def test_a_program_computes_and_executes_what_it_should(row: Row, framework: str, execution: str) -> None:
     try:
         program, verified, _, differing = run(
-            framework, execution, row.model, row.gradients, row.precision, **row.choices
+            framework, execution, row.model, row.gradients, row.precision, row.frozen, **row.choices
         )
     except Unsupported as refusal:
         assert "bf16" in row.precision and "bf16" in str(refusal)

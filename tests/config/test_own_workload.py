@@ -75,6 +75,16 @@ def test_its_digest_is_that_of_the_source(tmp_path: Path) -> None:
     assert OwnWorkload.of({"torch": FACTORY}).digest != before
 
 
+def test_a_package_needs_no_init(tmp_path: Path) -> None:
+    (tmp_path / "bare" / "deep").mkdir(parents=True)
+    (tmp_path / "bare" / "deep" / "mine.py").write_text("one = 1")
+    own = OwnWorkload.of({"torch": "bare.deep.mine:build"})
+    before = own.digest
+    (tmp_path / "bare" / "deep" / "mine.py").write_text("one = 2")
+    assert OwnWorkload.of({"torch": "bare.deep.mine:build"}).digest != before
+    assert own.path == (str(tmp_path),)
+
+
 def test_its_id_is_that_of_its_settings(tmp_path: Path) -> None:
     ids = {OwnWorkload.of({"torch": FACTORY, "arguments": {"width": width}}).id for width in (1, 2, 2)}
     assert len(ids) == 2

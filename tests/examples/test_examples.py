@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.workload.workload import Workload, save
 from tests.helpers import own
-from tests.helpers.own import measured, run, session, written
+from tests.helpers.own import inside, measured, run, session, written
 
 pytestmark = pytest.mark.slow
 
@@ -36,3 +37,16 @@ def test_keras_on_tensorflow(tmp_path: Path) -> None:
     written(tmp_path, {"keras": "keras_network:build"})
     session("tensorflow", "fp64").reference(str(tmp_path), draw=True)
     assert measured(tmp_path, "tensorflow", "graph").counted["backward"]["flops"]
+
+
+@pytest.mark.parametrize(
+    ("framework", "execution"),
+    [("numpy", "by_hand"), ("torch", "eager"), ("jax", "jit"), ("tensorflow", "eager"), ("tensorflow", "graph")],
+)
+def test_a_model_over_the_catalogue(tmp_path: Path, framework: str, execution: str) -> None:
+    """Written once; each framework is compared with the oracle, and must execute what the trace says."""
+    with inside(own.MODELS):
+        save(Workload.of("own", {"catalogue": "gated:Gated"}), tmp_path)
+    told = measured(tmp_path, framework, execution)
+    assert (told.counted["forward"]["matmuls"], told.counted["backward"]["matmuls"]) == (7, 12)
+    assert told.loaded["reference"].startswith("oracle")

@@ -33,10 +33,10 @@ def inside(folder: Path) -> Iterator[None]:
         yield
 
 
-def written(folder: Path, factories: dict[str, str], **arguments: Any) -> OwnWorkload:
+def written(folder: Path, factories: dict[str, str], frozen: str = "", **arguments: Any) -> OwnWorkload:
     """The workload of some factories, in its folder; the current directory of its user is `tests/own`."""
     with inside(MODELS):
-        workload = OwnWorkload.of({**factories, "arguments": arguments})
+        workload = OwnWorkload.of({**factories, "arguments": arguments}, frozen=frozen)
     write_own(workload, folder)
     return workload
 
@@ -48,9 +48,11 @@ def session(framework: str, precision: str = "fp32") -> Session:
     return made
 
 
-def run(folder: Path, framework: str, factory: str, execution: str, library: str = "", **arguments: Any) -> Run:
+def run(
+    folder: Path, framework: str, factory: str, execution: str, library: str = "", frozen: str = "", **arguments: Any
+) -> Run:
     """From the reference to the counts, as a sweep does it. Raises Failure."""
-    written(folder, {library or framework: factory}, **arguments)
+    written(folder, {library or framework: factory}, frozen, **arguments)
     session(framework, "fp64").reference(str(folder), draw=True)
     return measured(folder, framework, execution)
 

@@ -20,25 +20,31 @@ from tests.helpers.tiny import counts
 
 @functools.cache
 def work(
-    model: str, gradients: str = "params", precision: str = "fp32"
+    model: str, gradients: str = "params", precision: str = "fp32", frozen: str = ""
 ) -> tuple[Workload, dict[str, np.ndarray], Reference]:
     """The workload, its arrays and the oracle's answer."""
-    workload = Workload(model, small_model(model), precision=precision, gradients=gradients)
+    workload = Workload(model, small_model(model), precision=precision, gradients=gradients, frozen=frozen)
     if precision != "fp32":
-        return (workload, *work(model, gradients)[1:])
+        return (workload, *work(model, gradients, frozen=frozen)[1:])
     arrays = workload.sample()
     return workload, arrays, reference(workload.graph, arrays)
 
 
 def run(
-    framework: str, execution: str, model: str, gradients: str = "params", precision: str = "fp32", **chosen: Any
+    framework: str,
+    execution: str,
+    model: str,
+    gradients: str = "params",
+    precision: str = "fp32",
+    frozen: str = "",
+    **chosen: Any,
 ) -> tuple[Any, Verified, dict[str, Executed], set[str]]:
     """The program; what `verify` found; what each phase executes; and the phases where that is not what is asked.
 
     Each of those must be what the adapter's departures come to. Raises Failure if it is not, or if an answer is not
     the oracle's, and Unsupported.
     """
-    workload, arrays, expected = work(model, gradients, precision)
+    workload, arrays, expected = work(model, gradients, precision, frozen)
     choices, adapter = Choices(**chosen), adapter_of(framework, precision=precision)
     directions = workload.directions() if choices.tangent else {}
     program = adapter.load(workload.graph, arrays, execution, choices, directions)

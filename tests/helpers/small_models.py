@@ -61,6 +61,8 @@ class NegativeImages:
 
 LAYERS = 3  # of the MLP
 _TEXT = {"batch": 2, "tokens": 8, "layers": 1, "width": 16, "heads": 2, "vocabulary": 50, "context": 8}
+_HEADS = {"heads": 4, "kv_heads": 2, "hidden": 24}
+_LLAMA = _HEADS | {"batch": 2, "tokens": 6, "layers": 1, "width": 16, "vocabulary": 30}
 _RECURRENT = {"batch": 3, "tokens": 4, "layers": 1, "width": 8, "vocabulary": 11}
 _PATCHES = {"batch": 2, "image": 16, "patch": 8, "layers": 1, "classes": 5}
 _IMAGES = {"batch": 2, "image": 32, "classes": 10}
@@ -69,11 +71,11 @@ _SIZES: dict[str, tuple[str, dict[str, Any]]] = {
     "mlp": ("mlp", {"batch": 4, "depth": LAYERS, "width": 16}),
     "one layer": ("mlp", {"batch": 4, "depth": 1, "width": 16}),
     "gpt2": ("gpt2", _TEXT),
+    "mlp, lora": ("mlp", {"batch": 4, "depth": LAYERS, "width": 16, "lora": 2}),
+    "gpt2, lora": ("gpt2", _TEXT | {"lora": 2}),
+    "llama, lora": ("llama", _LLAMA | {"lora": 2}),
     "bert": ("bert", _TEXT | {"batch": 3, "tokens": 6, "vocabulary": 30, "dropout": 0.2}),
-    "llama": (
-        "llama",
-        {"batch": 2, "tokens": 6, "layers": 1, "width": 16, "heads": 4, "kv_heads": 2, "hidden": 24, "vocabulary": 30},
-    ),
+    "llama": ("llama", _LLAMA),
     "vit": ("vit", _PATCHES | {"width": 16, "heads": 2}),
     "mixer": ("mixer", _PATCHES | {"width": 12, "token_hidden": 8, "channel_hidden": 20}),
     "lstm": ("lstm", _RECURRENT),

@@ -28,9 +28,11 @@ def sized(record: Callable[..., Record]) -> Callable[..., Record]:
         seed: int = 7,
         device: str = "cpu",
         threads: int = 2,
+        frozen: str = "",
         **sizes: Any,
     ) -> Record:
-        work = {"precision": precision, "gradients": gradients, "seed": seed}
+        work: dict[str, Any] = {"precision": precision, "gradients": gradients, "seed": seed}
+        work |= {"frozen": frozen} if frozen else {}
         work["sizes"] = PLAIN.workload["sizes"] | sizes
         return record(model=model, workload=PLAIN.workload | work, device=device, threads=threads)
 
@@ -79,6 +81,11 @@ def test_what_all_share_is_said_once_and_unusual_gradients_with_it(sized: Callab
     assert in_common([sized(depth=2), sized(depth=4)]) == ["mlp: batch=32, width=64, precision=fp32"]
     (line,) = in_common([sized(gradients="both", precision="bf16")])
     assert line == "mlp: batch=32, depth=3, width=64, precision=bf16, gradients=both"
+
+
+def test_what_is_frozen_is_told_where_something_is(sized: Callable[..., Record]) -> None:
+    assert labels([sized(), sized(frozen="first:1")]) == ["mlp frozen=null", "mlp frozen=first:1"]
+    assert in_common([sized(frozen="b.")]) == ["mlp: batch=32, depth=3, width=64, precision=fp32, frozen=b."]
 
 
 def test_variants_are_named_by_what_they_chose_but_for_what_all_have_chosen() -> None:

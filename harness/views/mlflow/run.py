@@ -36,6 +36,7 @@ def params_of(record: Record) -> dict[str, str]:
         "framework": record.framework,
         "execution": record.execution,
         "gradients": record.workload["gradients"],
+        **({"frozen": record.workload["frozen"]} if "frozen" in record.workload else {}),
         **record.choices,
         **({"environment": record.environment_name} if record.environment_name else {}),
     }

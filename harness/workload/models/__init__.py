@@ -6,12 +6,14 @@ A model is a frozen dataclass whose fields are its sizes, with two methods:
 - `loss(ops, param, **batch)`: the scalar loss, a pure function over the op namespace `ops` (or outputs, where the
   batch has a `draw.Cotangent` of the shape of each, in order);
   `param(name, draw)` is the parameter of that name, drawn as said the first time it is asked for; a draw without
-  a gradient (`draw.running_mean`) becomes an input instead.
+  a gradient (`draw.running_mean`) becomes an input instead; with `frozen=True`, it is a parameter without one.
   What it computes inside `with ops.block(name)` is one block to checkpointing.
 
 Each model's docstring says where it departs from the published one. None has what a recipe adds around a network when
 it trains: weight decay, label smoothing, augmentation. Labels are data of their own, also where a language model's
 would be its tokens, shifted by one.
+
+A size that comes to a model later is `newer(default)`, so that its workloads keep their ids.
 
 Raises WorkloadError, by name and value, for sizes that cannot be built.
 """
@@ -24,9 +26,11 @@ import typing
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from .. import own
 from ..draw import Draw
 from ..spec import WorkloadError
 from ..trace import Ops, Param, Value
+from ..user_model import UserModel
 from .alexnet import AlexNet
 from .attention import Attention
 from .bert import BERT
@@ -34,6 +38,7 @@ from .convnext import ConvNeXt
 from .dlrm import DLRM
 from .gpt2 import GPT2
 from .hobbhahn_2021 import ConvNet, DeeperConvNet, LinearNet, OneNet
+from .layers.sizes import is_newer
 from .llama import Llama
 from .mixer import Mixer
 from .mlp import MLP
@@ -89,6 +94,8 @@ def build(name: str, sizes: Mapping[str, Any]) -> Model:
     Raises WorkloadError for an unknown name or size, for a value of the wrong type, and for a whole
     number below 1.
     """
+    if name == own.NAME:
+        return UserModel.of(sizes)
     if name not in MODELS:
         raise WorkloadError(f"model.name={name!r} is not a model; models are {', '.join(sorted(MODELS))}")
     fields = typing.get_type_hints(MODELS[name])
@@ -114,5 +121,9 @@ def _fits(value: Any, kind: Any) -> bool:
 
 
 def sizes(model: Model) -> dict[str, Any]:
-    """The sizes of a model, by field name."""
-    return dataclasses.asdict(typing.cast(Any, model))
+    """The sizes of a model, by field name; of those that came later (`newer`), only what was chosen."""
+    if isinstance(model, UserModel):
+        return model.sizes
+    chosen = dataclasses.asdict(typing.cast(Any, model))
+    fields = dataclasses.fields(typing.cast(Any, model))
+    return {f.name: chosen[f.name] for f in fields if not (is_newer(f) and chosen[f.name] == f.default)}

@@ -8,6 +8,8 @@ from .. import draw
 from ..draw import Draw
 from ..spec import WorkloadError
 from ..trace import Ops, Param, Value
+from .layers.lora import adapted, frozen_unless
+from .layers.sizes import newer
 from .layers.transformer import STD, check_heads
 
 EPS = 1e-5
@@ -19,7 +21,8 @@ class Llama:
     """A language model; the defaults are TinyLlama's sizes (Zhang et al. 2024), 1,100,048,384 parameters.
 
     Rotary embedding turns the two halves of a head against each other, as in `transformers`; the authors' code turns
-    neighbours, which is the same with other columns of the weights. Cosines and sines are data in float32.
+    neighbours, which is the same with other columns of the weights. Cosines and sines are data in float32. With
+    `lora`, only matrices of that rank beside each linear layer of a block are trained.
     """
 
     batch: int = 1
@@ -30,6 +33,7 @@ class Llama:
     kv_heads: int = 4
     hidden: int = 5632
     vocabulary: int = 32000
+    lora: int | None = newer(None)
 
     def __post_init__(self) -> None:
         check_heads("llama", self.heads, self.width)
@@ -48,6 +52,7 @@ class Llama:
         }
 
     def loss(self, ops: Ops, param: Param, ids: Value, cosines: Value, sines: Value, labels: Value) -> Value:
+        param = frozen_unless(self.lora, param)
         x = ops.embedding(param("token_table", draw.normal(self.vocabulary, self.width, std=STD)), ids)
         for i in range(1, self.layers + 1):
             with ops.block(f"block{i}"):
@@ -58,20 +63,21 @@ class Llama:
         h = rms(ops, param, f"{name}.norm1", x)
         shared = self.width // self.heads * self.kv_heads
         widths = {"q": self.width, "k": shared, "v": shared}
-        q, k, v = (matrix(ops, param, f"{name}.{part}", h, width) for part, width in widths.items())
+        q, k, v = (matrix(ops, param, f"{name}.{part}", h, width, self.lora) for part, width in widths.items())
         q = ops.rotary(q, cosines, sines, heads=self.heads)
         k = ops.rotary(k, cosines, sines, heads=self.kv_heads)
         h = ops.attention(q, k, v, heads=self.heads, kv_heads=self.kv_heads, causal=True)
-        x = ops.add(x, matrix(ops, param, f"{name}.project", h, self.width))
+        x = ops.add(x, matrix(ops, param, f"{name}.project", h, self.width, self.lora))
         h = rms(ops, param, f"{name}.norm2", x)
-        gate = ops.silu(matrix(ops, param, f"{name}.gate", h, self.hidden))
-        h = ops.multiply(gate, matrix(ops, param, f"{name}.expand", h, self.hidden))
-        return ops.add(x, matrix(ops, param, f"{name}.contract", h, self.width))
+        gate = ops.silu(matrix(ops, param, f"{name}.gate", h, self.hidden, self.lora))
+        h = ops.multiply(gate, matrix(ops, param, f"{name}.expand", h, self.hidden, self.lora))
+        return ops.add(x, matrix(ops, param, f"{name}.contract", h, self.width, self.lora))
 
 
-def matrix(ops: Ops, param: Param, name: str, x: Value, width: int) -> Value:
-    """A linear layer without bias."""
-    return ops.linear(x, param(f"{name}.w", draw.normal(x.shape[-1], width, std=STD)))
+def matrix(ops: Ops, param: Param, name: str, x: Value, width: int, lora: int | None = None) -> Value:
+    """A linear layer without bias, perhaps with matrices of rank `lora` beside it."""
+    y = ops.linear(x, param(f"{name}.w", draw.normal(x.shape[-1], width, std=STD)))
+    return adapted(ops, param, name, x, y, lora)
 
 
 def rms(ops: Ops, param: Param, name: str, x: Value) -> Value:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ... import draw
 from ...spec import WorkloadError
 from ...trace import Ops, Param, Value
+from .lora import adapted
 
 STD = 0.02
 
@@ -15,10 +16,11 @@ def check_heads(model: str, heads: int, width: int) -> None:
         raise WorkloadError(f"{model}: model.heads={heads} does not divide model.width={width}")
 
 
-def dense(ops: Ops, param: Param, name: str, x: Value, width: int) -> Value:
-    """A linear layer with bias."""
+def dense(ops: Ops, param: Param, name: str, x: Value, width: int, lora: int | None = None) -> Value:
+    """A linear layer with bias, perhaps with matrices of rank `lora` beside it."""
     weight = param(f"{name}.w", draw.normal(x.shape[-1], width, std=STD))
-    return ops.linear(x, weight, param(f"{name}.b", draw.bias(width)))
+    y = ops.linear(x, weight, param(f"{name}.b", draw.bias(width)))
+    return adapted(ops, param, name, x, y, lora)
 
 
 def norm(ops: Ops, param: Param, name: str, x: Value, eps: float) -> Value:
@@ -28,12 +30,22 @@ def norm(ops: Ops, param: Param, name: str, x: Value, eps: float) -> Value:
 
 
 def pre_norm_block(
-    ops: Ops, param: Param, name: str, x: Value, heads: int, *, causal: bool, eps: float, approximate: bool
+    ops: Ops,
+    param: Param,
+    name: str,
+    x: Value,
+    heads: int,
+    *,
+    causal: bool,
+    eps: float,
+    approximate: bool,
+    lora: int | None = None,
 ) -> Value:
     """x + attention(norm(x)), then x + ffn(norm(x)), four times as wide inside (Radford et al. 2019)."""
     width = x.shape[-1]
-    q, k, v = ops.split(dense(ops, param, f"{name}.qkv", norm(ops, param, f"{name}.norm1", x, eps), 3 * width), parts=3)
+    h = norm(ops, param, f"{name}.norm1", x, eps)
+    q, k, v = ops.split(dense(ops, param, f"{name}.qkv", h, 3 * width, lora), parts=3)
     h = ops.attention(q, k, v, heads=heads, causal=causal)
-    x = ops.add(x, dense(ops, param, f"{name}.project", h, width))
-    h = dense(ops, param, f"{name}.expand", norm(ops, param, f"{name}.norm2", x, eps), 4 * width)
-    return ops.add(x, dense(ops, param, f"{name}.contract", ops.gelu(h, approximate=approximate), width))
+    x = ops.add(x, dense(ops, param, f"{name}.project", h, width, lora))
+    h = dense(ops, param, f"{name}.expand", norm(ops, param, f"{name}.norm2", x, eps), 4 * width, lora)
+    return ops.add(x, dense(ops, param, f"{name}.contract", ops.gelu(h, approximate=approximate), width, lora))

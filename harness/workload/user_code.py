@@ -1,0 +1,43 @@
+"""A user's own code: where it is looked for, and one phrase on what went wrong in it, and where."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+_OURS = Path(__file__).parents[2]
+
+
+def search_first(folders: Sequence[str]) -> None:
+    """Have Python look for modules in some folders before all others."""
+    sys.path[:0] = [folder for folder in folders if folder not in sys.path[: len(folders)]]
+
+
+def said(error: BaseException) -> str:
+    """An exception's type and message, and the last place in the user's code from which it came."""
+    lines = str(error).strip().splitlines()
+    says = f"{type(error).__name__}: {lines[0][:200].rstrip('.')}" if lines else type(error).__name__
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{says}; {_short(error.filename)}, line {error.lineno}"
+    place = origin(error)
+    return f"{says}; {place}" if place else says
+
+
+def origin(error: BaseException) -> str:
+    """The last file and line in the user's code from which an exception came; empty if there is none."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not _is_ours(frame.filename)]
+    own = [frame for frame in frames if "-packages" not in frame.filename and not frame.filename.startswith("<")]
+    own = [frame for frame in own if not frame.filename.startswith(str(Path(os.__file__).parent))]
+    return f"{_short(own[-1].filename)}, line {own[-1].lineno}" if own else ""
+
+
+def _is_ours(file: str) -> bool:
+    return Path(file).is_relative_to(_OURS / "adapters") or Path(file).is_relative_to(_OURS / "harness")
+
+
+def _short(file: str) -> str:
+    """The last two parts of a path."""
+    return "/".join(Path(file).parts[-2:])
