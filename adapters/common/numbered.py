@@ -7,6 +7,8 @@ from contextlib import AbstractContextManager
 from itertools import cycle
 from typing import Any
 
+Op = Callable[..., Any]
+
 
 class Numbered:
     """A namespace of ops in which every look-up is the next call of the trace, as `interpreter` looks them up.
@@ -16,19 +18,26 @@ class Numbered:
     Args:
         ops: a function for each op.
         calls: how many calls the trace has.
-        mark: makes a context for the call of that number, within which the op runs.
+        wrap: makes the op of the call of a number, from that number and the op.
     """
 
-    def __init__(self, ops: Any, calls: int, mark: Callable[[int], AbstractContextManager[Any]]) -> None:
+    def __init__(self, ops: Any, calls: int, wrap: Callable[[int, Op], Op]) -> None:
         self._ops = ops
-        self._mark = mark
+        self._wrap = wrap
         self._numbers = cycle(range(calls))
 
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        op, number = getattr(self._ops, name), next(self._numbers)
+    def __getattr__(self, name: str) -> Op:
+        return self._wrap(next(self._numbers), getattr(self._ops, name))
 
+
+def within(context: Callable[[int], AbstractContextManager[Any]]) -> Callable[[int, Op], Op]:
+    """Wrap each op so that it runs within the context of its number."""
+
+    def wrap(number: int, op: Op) -> Op:
         def marked(*arguments: Any, **attributes: Any) -> Any:
-            with self._mark(number):
+            with context(number):
                 return op(*arguments, **attributes)
 
         return marked
+
+    return wrap

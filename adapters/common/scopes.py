@@ -11,7 +11,7 @@ from harness.workload.trace import Graph
 from ..profiled import Times
 from .sides import shared, side_of, wanted_sides
 
-_NUMBER = re.compile(r"\bop_call_(\d+)\b")
+_NUMBER = re.compile(r"\bcall(\d+)\.op")
 _GRADIENT = re.compile(r"\btranspose\(|\bgradient_tape/")
 _AGAIN = "rematted_computation/"  # within a gradient: what jax computes again under a checkpoint
 
@@ -29,7 +29,7 @@ Event = tuple[str, Shape, float]  # a name with scopes in it, the shape of the r
 
 def scope(number: int) -> str:
     """The scope of a call, by its place in the trace."""
-    return f"op_call_{number}"
+    return f"call{number}.op"
 
 
 def times_of(graph: Graph, passes: Mapping[str, Iterable[Event]]) -> Times:

@@ -17,7 +17,7 @@ from jax.profiler import ProfileData
 from harness.workload.trace import Graph
 
 from ..common.hlo_profile import events_of
-from ..common.numbered import Numbered
+from ..common.numbered import Numbered, within
 from ..common.scopes import Event, scope, times_of
 from ..profiled import Times
 from .executable import Executable
@@ -26,7 +26,7 @@ from .split import Rule
 
 def numbered(ops: Any, graph: Graph) -> Numbered:
     """The ops, each call in the scope of its place in the trace."""
-    return Numbered(ops, len(graph.calls), lambda number: jax.named_scope(scope(number)))
+    return Numbered(ops, len(graph.calls), within(lambda number: jax.named_scope(scope(number))))
 
 
 def profiled(

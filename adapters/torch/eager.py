@@ -15,7 +15,7 @@ from torch.utils.checkpoint import checkpoint
 from harness.workload.interpret import interpreter
 
 from ..base import Executed
-from ..common.numbered import Numbered
+from ..common.numbered import Numbered, within
 from ..common.program import Core, Part
 from ..profiled import Times
 from . import layout
@@ -110,7 +110,7 @@ class Eager(Core):
 
     def profiled(self, passes: int) -> list[Times]:
         marks = Marks()
-        plain, self._loss = self._loss, self._recording(Numbered(self._ops, len(self._graph.calls), marks.of))
+        plain, self._loss = self._loss, self._recording(Numbered(self._ops, len(self._graph.calls), within(marks.of)))
         try:
             return profiled(self.forward, self.backward, marks, self._graph, self._device, passes)
         finally:

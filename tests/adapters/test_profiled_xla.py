@@ -22,8 +22,8 @@ HLO = """HloModule jit_backward, is_scheduled=true
 
 ENTRY %main (a: f32[4,8]) -> f32[8,8] {
   %a = f32[4,8]{1,0} parameter(0)
-  %dot.1 = f32[8,8]{1,0} dot(%a, %a), metadata={op_name="jit(backward)/transpose(jvp(op_call_2))/dot"}
-  %while.2 = f32[8,8]{1,0} while(%dot.1), metadata={op_name="jit(backward)/op_call_2/while"}
+  %dot.1 = f32[8,8]{1,0} dot(%a, %a), metadata={op_name="jit(backward)/transpose(jvp(call2.op))/dot"}
+  %while.2 = f32[8,8]{1,0} while(%dot.1), metadata={op_name="jit(backward)/call2.op/while"}
   ROOT %copy = f32[8,8]{1,0} copy(%while.2)
 }
 """
@@ -63,7 +63,7 @@ def test_a_backward_pass_by_hand_shows_nothing() -> None:
 
 def test_instructions_have_the_scopes_of_their_source_and_loops_are_not_counted_twice() -> None:
     events = events_of(HLO, [("dot.1", 0.5), ("while.2", 9.0), ("copy", 0.25), ("unknown", 1.0)])
-    assert events == [("jit(backward)/transpose(jvp(op_call_2))/dot", (8, 8), 0.5), ("", (8, 8), 0.25)]
+    assert events == [("jit(backward)/transpose(jvp(call2.op))/dot", (8, 8), 0.5), ("", (8, 8), 0.25)]
 
 
 def test_work_in_the_other_pass_than_its_own_is_told_apart_and_sides_by_shape() -> None:
