@@ -12,6 +12,7 @@ from ..job import Job, Variant
 from ..measure.protocol import Failure
 from ..measure.trial import Conditions, Launch
 from ..paths import temporary_folder
+from ..records.moved import sentences
 from ..records.record import EXPLAINED, read_head, write_json
 from ..views.labels import variant_name
 from ..workload.workload import save
@@ -98,10 +99,11 @@ def _publish(
         {"op": part.op, "shape": part.shape, "count": part.count, "reason": reason}
         for part, reason in measured.failures.items()
     ]
-    in_place = compare(explained.net, measured)
+    in_place, moved_work = compare(explained.net, measured), sentences(read_head(job.path(variant)))
     content: dict[str, Any] = as_dict(explained) | {"parts": rows, "not_replayed": missing, "flags": problems}
+    content["moved"] = moved_work
     content["in_place"] = in_place.as_dict()
     write_json(job.path(variant).with_suffix(EXPLAINED), content)
     texts = [f"not replayed: {m['op']} {m['shape']}, {m['count']} times ({m['reason']})" for m in missing]
-    texts += [report.sums(explained), report.line(explained, variant), *problems]
+    texts += [report.sums(explained), report.line(explained, variant), *moved_work, *problems]
     return texts, [report.cells(row) for row in rows], in_place
