@@ -18,6 +18,7 @@ from torch.profiler import ProfilerActivity, profile, record_function
 
 from harness.workload.trace import Graph
 
+from ..base import Unsupported
 from ..common import onednn_log
 from ..common.sides import shared, wanted_sides
 from ..profiled import Times
@@ -53,23 +54,23 @@ def profiled(
     device: torch.device,
     passes: int,
 ) -> list[Times]:
-    """Run both passes under the profiler, `forward` with its ops marked; one entry for each time."""
-    of_cpu = device.type == "cpu"
-    activities = [ProfilerActivity.CPU] if of_cpu else [ProfilerActivity.CPU, ProfilerActivity.CUDA]
+    """Run both passes under the profiler, `forward` with its ops marked; one entry for each time.
+
+    Raises Unsupported on a GPU.
+    """
+    if device.type != "cpu":
+        raise Unsupported("torch: its profiler's record of a GPU is not read")
     profiles: list[Times] = []
     for _ in range(passes):
         marks.calls.clear()
-        with profile(activities=activities) as profiler:
+        with profile(activities=[ProfilerActivity.CPU]) as profiler:
             backward(forward())
-            if not of_cpu:
-                torch.cuda.synchronize(device)
         events = profiler.events() or []
         nodes = [event for event in events if event.name.startswith(_NODE) and event.sequence_nr in marks.calls]
         nodes.sort(key=lambda node: node.time_range.start)
-        times = _times(events, marks.calls, of_cpu)
+        times = _times(events, marks.calls)
         sides = _of_products(nodes, marks.calls)
-        if of_cpu:
-            sides |= _of_convolutions(nodes, marks.calls, graph, _logged(forward, backward))
+        sides |= _of_convolutions(nodes, marks.calls, graph, _logged(forward, backward))
         for number, both in sides.items():
             if wanted_sides(graph, graph.calls[number]) == both.keys():
                 times[number] |= shared(times[number]["backward"], both)
@@ -84,11 +85,11 @@ def _logged(forward: Callable[[], Any], backward: Callable[[Any], Any]) -> dict[
         return onednn_log.convolution_gradients(onednn_log.stdout_of(lambda: backward(kept)))
 
 
-def _times(events: Sequence[FunctionEvent], calls: Mapping[int, int], of_cpu: bool) -> dict[int, dict[str, float]]:
+def _times(events: Sequence[FunctionEvent], calls: Mapping[int, int]) -> dict[int, dict[str, float]]:
     """Seconds of each call, forward and backward, by its number."""
     times: Sides = defaultdict(lambda: defaultdict(float))
     for event in events:
-        seconds = 1e-6 * (event.time_range.elapsed_us() if of_cpu else event.device_time_total)
+        seconds = 1e-6 * event.time_range.elapsed_us()
         if event.name.startswith(_CALL):
             number = int(event.name.removeprefix(_CALL))
             node = _node_above(event)
