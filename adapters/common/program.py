@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from harness.workload.trace import Graph
 
 from ..base import PHASES, Executed, Program
+from ..profiled import Profiled
 
 PAIR = ("forward", "backward")
 
@@ -107,6 +108,8 @@ class Extended:
         if sides:
             self.forward_inputs, self.backward_inputs = sides["inputs"].forward, sides["inputs"].backward
             self.forward_params, self.backward_params = sides["params"].forward, sides["params"].backward
+        if isinstance(core, Profiled):
+            self.profiled = core.profiled
 
     def executed(self) -> dict[str, Executed]:
         counted = self._core.executed()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,14 +12,16 @@ import jax
 import numpy as np
 from jax import Array
 
-from ..base import Choices, Executed
+from ..base import Choices, Executed, Unsupported
 from ..common import hlo
 from ..common.program import Core, Part, Plain
+from ..profiled import Times
 from . import cudnn_attention, ops
 from .autodiff import reverse
 from .departures import FUSED
 from .executable import Executable
 from .manual import by_hand
+from .profiled import numbered, profiled
 from .split import Arrays, Rule
 
 
@@ -64,8 +67,10 @@ class Compiled(Jitted, Core):
         catalogue = SimpleNamespace(
             **vars(ops) | ({"attention": cudnn_attention.attention} if choices.attention in FUSED else {})
         )
+        self._differentiate = partial(reverse, part.graph, residuals=choices.residuals, mixed=mixed)
+        self._catalogue, self._executable, self._autodiff = catalogue, executable, choices.autodiff
         rule = (
-            reverse(part.graph, catalogue, choices.residuals, mixed)
+            self._differentiate(catalogue)
             if choices.autodiff == "reverse"
             else by_hand(part.graph, choices.autodiff, mixed)
         )
@@ -78,3 +83,11 @@ class Compiled(Jitted, Core):
 
     def tangent(self) -> tuple[Array, Array]:
         return self._tangent(*self._arguments, self._directions)
+
+    def profiled(self, passes: int) -> list[Times]:
+        if self._autodiff != "reverse":
+            raise Unsupported(f"jax: with autodiff={self._autodiff} the compiled program does not name its ops")
+        if jax.tree.leaves(self._arguments)[0].device.platform != "cpu":
+            raise Unsupported("jax: its profiler's record of a GPU is not read")
+        rule = self._differentiate(numbered(self._catalogue, self._graph))
+        return profiled(rule, self._graph, self._arguments, self._executable, passes)

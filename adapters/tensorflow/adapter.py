@@ -27,6 +27,7 @@ from .compiled import Compiled
 from .eager import Eager
 from .manual import ByHand
 from .own_truth import own_truth
+from .profiled import in_scopes
 from .update import Update
 
 
@@ -85,7 +86,8 @@ class Adapter(CommonAdapter):
         rule: Reverse | ByHand
         mixed = self._precision == "bf16_mixed"
         if choices.autodiff == "reverse":
-            rule = Reverse(part.graph, choices.residuals, execution == "xla", mixed)
+            wrap = None if execution == "eager" else in_scopes
+            rule = Reverse(part.graph, choices.residuals, execution == "xla", mixed, wrap)
         else:
             rule = ByHand(part.graph, choices.autodiff, mixed)
         return Eager(part, rule, mixed) if execution == "eager" else Compiled(part, rule, mixed, jit=execution == "xla")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from itertools import compress
 from types import SimpleNamespace
 from typing import Any, Protocol
@@ -13,6 +14,7 @@ from tensorflow.python.eager import record
 from harness.workload.interpret import interpreter
 from harness.workload.trace import Graph
 
+from ..common.numbered import Numbered, Op
 from . import ops
 from .dtypes import narrow
 
@@ -35,9 +37,14 @@ class Rule(Protocol):
 class Reverse:
     """By a gradient tape."""
 
-    def __init__(self, graph: Graph, residuals: str, xla: bool, mixed: bool) -> None:
+    def __init__(
+        self, graph: Graph, residuals: str, xla: bool, mixed: bool, wrap: Callable[[int, Op], Op] | None = None
+    ) -> None:
+        """`wrap`, if given, makes the op of each call from its place in the trace and the op."""
+        self.wrapped_by = partial(Reverse, graph, residuals, xla, mixed)
         self._sources = tuple(graph.sources)
         catalogue: Any = _without_resize() if xla else ops
+        catalogue = Numbered(catalogue, len(graph.calls), wrap) if wrap else catalogue
         self._start = graph.start
         self._plain: Callable[..., Any] = interpreter(graph, catalogue)
         self._loss: Callable[..., Any] = interpreter(graph, catalogue, residuals, _checkpoint)

@@ -13,9 +13,11 @@ import tensorflow as tf
 from ..base import Executed
 from ..common import hlo
 from ..common.program import Core, Part, Plain
+from ..profiled import Times
 from .autodiff import Rule, forward_mode
 from .counting import count_graph
 from .executable import Executable
+from .profiled import check_shown, profiled
 from .split import Split, split
 
 
@@ -118,6 +120,10 @@ class Compiled(Traced, Core):
     def tangent(self) -> tuple[Any, Any]:
         result, derivative = self._cut(self._tangent())
         return result, self._cut(derivative)[0]
+
+    def profiled(self, passes: int) -> list[Times]:
+        check_shown(self._rule, self._arrays)
+        return profiled(self._graph, self._forward, self._backward, self.forward()[1], passes)
 
     @cached_property
     def _tangent(self) -> Executable:

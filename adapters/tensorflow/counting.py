@@ -74,6 +74,11 @@ def count_graph(graph: tf.Graph, phase: Callable[[], Any]) -> Executed:
 
 def executed_ops(phase: Callable[[], Any]) -> list[tuple[str, str]]:
     """(name, type) of every op in one call."""
+    return [(name, kind) for name, _, kind in (label.partition(":") for label, _, _ in profile(phase)) if kind]
+
+
+def profile(phase: Callable[[], Any]) -> list[tuple[str, dict[str, str], float]]:
+    """(label, what else is said of it as text, seconds) of everything that TensorFlow's profiler sees in one call."""
     options = tf.profiler.experimental.ProfilerOptions(
         host_tracer_level=2, python_tracer_level=0, device_tracer_level=0
     )
@@ -87,13 +92,18 @@ def executed_ops(phase: Callable[[], Any]) -> list[tuple[str, str]]:
         space = xplane_pb2.XSpace()
         for path in Path(folder).rglob("*.xplane.pb"):
             space.MergeFromString(path.read_bytes())
-    events = (
-        plane.event_metadata[event.metadata_id].name
+    return [
+        (plane.event_metadata[event.metadata_id].name, _texts(plane, event), 1e-12 * event.duration_ps)
         for plane in space.planes
         for line in plane.lines
         for event in line.events
-    )
-    return [(name, kind) for name, _, kind in (event.partition(":") for event in events) if kind]
+    ]
+
+
+def _texts(plane: Any, event: Any) -> dict[str, str]:
+    """What a profile says of an event in words."""
+    names = plane.stat_metadata
+    return {names[s.metadata_id].name: s.str_value or names[s.ref_value].name for s in event.stats}
 
 
 def _traced_flops(graph: tf.Graph, name: str, kind: str) -> int:

@@ -11,8 +11,11 @@ import tensorflow as tf
 
 from ..base import AFTER, Executed
 from ..common.program import Core, Part, Plain
+from ..profiled import Times
 from .autodiff import Rule, forward_mode
 from .counting import count_eager, observed_ops
+from .profiled import check_shown
+from .profiled_eager import profiled
 from .residuals import Survivors
 
 
@@ -59,6 +62,9 @@ class Eager(OpByOp, Core):
 
     def backward(self, kept: tuple[Any, Any]) -> dict[str, tf.Tensor]:
         return dict(zip(self._names, self._rule.pull(kept[1]), strict=True))
+
+    def profiled(self, passes: int) -> list[Times]:
+        return profiled(check_shown(self._rule, self._arrays), self._graph, self._arrays, passes)
 
     def tangent(self) -> tuple[Any, Any]:
         return self._forward_mode(self._arrays, self._directions)

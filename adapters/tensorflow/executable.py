@@ -16,6 +16,7 @@ class Executable:
     """
 
     def __init__(self, body: Callable[..., Any], arguments: Sequence[tf.TensorSpec], jit: bool) -> None:
+        self.jit = jit
         self._function = tf.function(body, autograph=False, jit_compile=jit)
         self.concrete = self._function.get_concrete_function(*arguments)
         self._call = self.concrete.inference_fn.call_flat

@@ -15,10 +15,13 @@ from torch.utils.checkpoint import checkpoint
 from harness.workload.interpret import interpreter
 
 from ..base import Executed
+from ..common.numbered import Numbered, within
 from ..common.program import Core, Part
+from ..profiled import Times
 from . import layout
 from .counting import count_phases
 from .mixed import autocast
+from .profiled import Marks, profiled
 from .residuals import bytes_kept_by, residual_bytes
 
 
@@ -55,10 +58,16 @@ class Eager(Core):
         self._start = graph.start(arrays, None)
         self._checkpoints = residuals != "store"
         self._infer: Callable[..., Any] = interpreter(graph, ops)
-        self._loss: Callable[..., Any] = interpreter(graph, ops, residuals, _checkpoint)
+        self._ops, self._residuals, self._device, self._mixed = ops, residuals, device, mixed
+        self._loss = self._recording(ops)
         if mixed:
-            self._infer, self._loss = autocast(self._infer, device), autocast(self._loss, device)
+            self._infer = autocast(self._infer, device)
             self._start = self._in_types_of_outputs()
+
+    def _recording(self, ops: Any) -> Callable[..., Any]:
+        """The loss as forward computes it, with checkpoints, of (parameters, inputs)."""
+        loss = interpreter(self._graph, ops, self._residuals, _checkpoint)
+        return autocast(loss, self._device) if self._mixed else loss
 
     def inference(self) -> Any:
         with torch.no_grad():
@@ -98,6 +107,14 @@ class Eager(Core):
 
     def executed(self) -> dict[str, Executed]:
         return count_phases(self)
+
+    def profiled(self, passes: int) -> list[Times]:
+        marks = Marks()
+        plain, self._loss = self._loss, self._recording(Numbered(self._ops, len(self._graph.calls), within(marks.of)))
+        try:
+            return profiled(self.forward, self.backward, marks, self._graph, self._device, passes)
+        finally:
+            self._loss = plain
 
 
 def _checkpoint(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..job import Device, Variant
@@ -22,7 +22,7 @@ class Part:
     """One op on arguments of certain shapes, and how often a workload calls it so.
 
     `dx` and `dw` are the work of the gradients that the workload wants of its data and of its weights; None where it
-    wants none.
+    wants none. `calls` are the places in the workload's trace where it is called.
     """
 
     workload: Workload
@@ -30,6 +30,7 @@ class Part:
     forward: Work
     dx: Work | None
     dw: Work | None
+    calls: tuple[int, ...] = ()
 
     @property
     def op(self) -> str:
@@ -88,16 +89,16 @@ def applicable(choices: Mapping[str, Any], graph: Graph) -> dict[str, Any]:
 def distinct_parts(workload: Workload) -> list[Part]:
     """Each distinct call of a workload: op, shapes, attributes, and which arguments need a gradient."""
     graph = workload.graph
-    calls: Counter[str] = Counter()
+    calls: dict[str, list[int]] = defaultdict(list)
     first: dict[str, Part] = {}
-    for call in graph.calls:
+    for number, call in enumerate(graph.calls):
         sizes, gradients = _alone(graph, call)
         key = json.dumps([sizes, gradients, wants(graph, call)], sort_keys=True)
-        calls[key] += 1
+        calls[key].append(number)
         if key not in first:
             alone = Workload.of("op", sizes, precision=workload.precision, seed=workload.seed, gradients=gradients)
             first[key] = Part(alone, 0, *_priced(graph, call))
-    return [Part(p.workload, calls[key], p.forward, p.dx, p.dw) for key, p in first.items()]
+    return [replace(part, count=len(calls[key]), calls=tuple(calls[key])) for key, part in first.items()]
 
 
 def _alone(graph: Graph, call: Call) -> tuple[dict[str, Any], str]:

@@ -7,6 +7,7 @@ with the oracle, and tests say so of each op. The whole is measured before and a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from ..measure import stats
 from ..measure.clock import Samples
-from ..measure.protocol import Failure
+from ..measure.protocol import Failure, InPlace
 from ..measure.rounds import Run, run_rounds
 from ..measure.stats import Estimate
 from ..measure.trial import Conditions, Launch, environment
@@ -25,6 +26,7 @@ from .parts import Part, applicable
 
 WARM_S = 0.15  # limit of a part's warm-up
 PART_S, WHOLE_S = 0.4, 1.5  # seconds of measuring, of a part and (twice) of the whole
+PROFILED_S, FEWEST_PASSES, MOST_PASSES = 1.5, 3, 10  # of the whole under a profiler
 TARGET = 0.02  # half-width of the interval of backward / forward at which a part is measured enough
 PHASES = ("forward", "backward", "forward_inputs", "backward_inputs", "forward_params", "backward_params")
 
@@ -46,7 +48,8 @@ class Timed:
 class Replay:
     """What was measured of a variant: its whole program, its parts, and chains of calls that compute nothing.
 
-    `failures` has the reason, in a sentence, why a part could not be measured.
+    `failures` has the reason, in a sentence, why a part could not be measured. `in_place` has each call's time within
+    the whole, from runs of their own.
     """
 
     forward: Estimate
@@ -55,6 +58,11 @@ class Replay:
     chains: dict[int, Timed] = field(default_factory=dict)
     timed: dict[Part, Timed] = field(default_factory=dict)
     failures: dict[Part, str] = field(default_factory=dict)
+    in_place: InPlace = field(default_factory=InPlace)
+
+    def chain_seconds(self, name: str) -> dict[int, float]:
+        """The seconds that each chain takes in the pass of that name, by its depth."""
+        return {depth: math.exp(getattr(chain, name).centre) for depth, chain in self.chains.items()}
 
     def estimates(self) -> Iterator[Estimate]:
         """Every estimate there is."""
@@ -78,10 +86,11 @@ def replay(
             except Failure as failure:
                 failures[part] = failure.reason
         samples.extend(replayer.time(whole, WHOLE_S))
-    pair = _of_pair(samples)
-    assert pair.backward is not None
+        pair = _of_pair(samples)
+        assert pair.backward is not None
+        shown = replayer.in_place(math.exp(pair.forward.centre) + math.exp(pair.backward.centre))
     ratio = stats.within(stats.log_ratio(samples.seconds["backward"], samples.seconds["forward"]))
-    return Replay(pair.forward, pair.backward, ratio, tiny, timed, failures)
+    return Replay(pair.forward, pair.backward, ratio, tiny, timed, failures, shown)
 
 
 class Replayer:
@@ -118,6 +127,19 @@ class Replayer:
             self._worker = None
             raise
         return run.samples
+
+    def in_place(self, pass_s: float) -> InPlace:
+        """Each call's time within the workload that was timed last, which takes `pass_s` forward and backward.
+
+        A profiler that fails is the reason for no times, and no failure.
+        """
+        assert self._worker is not None
+        passes = max(FEWEST_PASSES, min(MOST_PASSES, round(PROFILED_S / pass_s)))
+        try:
+            return self._worker.in_place(self._conditions.measure.deadline_s, passes)
+        except Failure as failure:
+            self._worker = None
+            return InPlace(reason=failure.reason)
 
     def _start(self) -> Worker:
         """Start a worker, and import the framework in it."""

@@ -12,11 +12,13 @@ from ..job import Job, Variant
 from ..measure.protocol import Failure
 from ..measure.trial import Conditions, Launch
 from ..paths import temporary_folder
+from ..records.moved import sentences
 from ..records.record import EXPLAINED, read_head, write_json
 from ..views.labels import variant_name
 from ..workload.workload import save
 from . import report
 from .factors import as_dict, explain
+from .in_place import COLUMNS, Comparison, compare
 from .parts import Part, distinct_parts, replayed
 from .replay import CHAINS, Replay
 from .replay import replay as replay_parts
@@ -65,10 +67,15 @@ def explain_job(
             except Failure as failure:
                 say(f"\n{job.workload.label} {variant_name(variant)}: not explained ({failure.reason})")
                 continue
-            explained, rows = _publish(job, variant, parts, replayed_variant)
+            explained, rows, in_place = _publish(job, variant, parts, replayed_variant)
             say(f"\n{job.workload.label} {variant_name(variant)}: alone, one op after the other")
             show(report.COLUMNS, rows)
             for text in explained:
+                say(text)
+            if in_place.rows:
+                say("alone, and in place in the whole run:")
+                show(COLUMNS, [row.cells() for row in in_place.rows])
+            for text in in_place.says:
                 say(text)
 
 
@@ -80,8 +87,10 @@ def _is_ok(path: Path) -> bool:
         return False
 
 
-def _publish(job: Job, variant: Variant, parts: Sequence[Part], measured: Replay) -> tuple[list[str], list[list[str]]]:
-    """Write a variant's explanation beside its record. Returns its sentences, and the rows of its table."""
+def _publish(
+    job: Job, variant: Variant, parts: Sequence[Part], measured: Replay
+) -> tuple[list[str], list[list[str]], Comparison]:
+    """Write a variant's explanation beside its record. Returns its sentences, its table's rows, and ops in place."""
     explained = explain(measured, parts)
     rows = [report.part_row(part, measured, explained) for part in parts if part in measured.timed]
     rows.sort(key=lambda row: -(row["forward_share"] + row["backward_share"]))
@@ -90,8 +99,11 @@ def _publish(job: Job, variant: Variant, parts: Sequence[Part], measured: Replay
         {"op": part.op, "shape": part.shape, "count": part.count, "reason": reason}
         for part, reason in measured.failures.items()
     ]
+    in_place, moved_work = compare(explained.net, measured), sentences(read_head(job.path(variant)))
     content: dict[str, Any] = as_dict(explained) | {"parts": rows, "not_replayed": missing, "flags": problems}
+    content["moved"] = moved_work
+    content["in_place"] = in_place.as_dict()
     write_json(job.path(variant).with_suffix(EXPLAINED), content)
     texts = [f"not replayed: {m['op']} {m['shape']}, {m['count']} times ({m['reason']})" for m in missing]
-    texts += [report.sums(explained), report.line(explained, variant), *problems]
-    return texts, [report.cells(row) for row in rows]
+    texts += [report.sums(explained), report.line(explained, variant), *moved_work, *problems]
+    return texts, [report.cells(row) for row in rows], in_place

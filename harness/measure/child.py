@@ -23,7 +23,10 @@ from .protocol import Failure, Loaded, Outcome, WarmUp, encode
 # Substrings that identify an out-of-memory error in the frameworks' own exceptions.
 _OUT_OF_MEMORY = ("out of memory", "resource_exhausted", "resource exhausted", "can't allocate memory", "bad_alloc")
 
-REQUESTS = ("open", "reference", "load", "verify", "count", "peak_memory", "loop", "device_clock", "warm", "measure")
+REQUESTS = (
+    *("open", "reference", "load", "verify", "count", "peak_memory", "loop", "device_clock", "warm", "measure"),
+    "in_place",
+)
 
 
 class Session:
@@ -116,6 +119,11 @@ class Session:
         from .clock import measure
 
         return measure(self.adapter, self.program, cycles, repeat, stretch).as_dict()
+
+    def in_place(self, passes: int) -> dict[str, Any]:
+        from .in_place import in_place
+
+        return asdict(in_place(self.program, self.framework, self.execution, passes))
 
 
 def serve(session: Any, requests: BinaryIO, answers: BinaryIO) -> None:

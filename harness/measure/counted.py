@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from adapters.base import Choices, Program
+from collections.abc import Mapping
+
+from adapters.base import Choices, Executed, Program
 from harness.workload.cost import phase_work
-from harness.workload.expected import Departures, expected
+from harness.workload.expected import Departures, Expected, expected
 from harness.workload.trace import Graph
 
 from .protocol import Counted, Failure, Outcome
@@ -28,11 +30,27 @@ def counted(program: Program, graph: Graph, departures: Departures, choices: Cho
     requested = phase_work(graph, choices.residuals, choices.autodiff)
     expectations = expected(graph, departures, choices.residuals, choices.autodiff)
     counts = {}
-    for phase, executed in program.executed().items():
+    program_counts = program.executed()
+    for phase, executed in program_counts.items():
         total = executed.matmuls, executed.flops
         if reason := expectations[phase].failure(phase, total, executed.recomputed):
-            raise Failure(Outcome.INVALID, reason)
+            raise Failure(Outcome.INVALID, reason + _moved(phase, program_counts, expectations))
         differs = total != (requested[phase].matmuls, requested[phase].flops)
         note = expectations[phase].says if differs else ""
         counts[phase] = Counted(executed.matmuls, executed.flops, executed.seen, note)
     return counts
+
+
+def _moved(phase: str, executed: Mapping[str, Executed], expectations: Mapping[str, Expected]) -> str:
+    """Say of a wrong count what it looks like: work moved between the passes; empty if it does not."""
+    if phase not in ("forward", "backward"):
+        return ""
+    forward, backward = (
+        executed[name].flops - expectations[name].most[1] if name in executed else 0 for name in ("forward", "backward")
+    )
+    if forward > 0 and forward == -backward:
+        return "; what forward has too many, backward has too few: it looks like gradient work moved into forward"
+    if phase == "backward" and 0 < backward <= expectations["forward"].most[1]:
+        share = backward / expectations["forward"].most[1]
+        return f"; these are {share:.0%} of forward's FLOPs more: it looks like forward work computed again"
+    return ""

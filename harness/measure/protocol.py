@@ -17,6 +17,7 @@ The parent sends `{"ask": name, ...}`; the worker answers `{"answer": {...}}` or
 - `peak_memory`: the most of the device's memory in use in each phase. Answer: `PeakMemory`.
 - `device_clock`: time each phase by the host's clock and the device's own, in calls of their own. Answer:
   `DeviceClock`.
+- `in_place` (passes): run forward and backward so many times under the framework's profiler. Answer: `InPlace`.
 """
 
 from __future__ import annotations
@@ -130,6 +131,17 @@ class DeviceClock:
     events_s: dict[str, float] = field(default_factory=dict)
     device_s: dict[str, float] = field(default_factory=dict)
     kernels: dict[str, int] = field(default_factory=dict)
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class InPlace:
+    """Seconds of each call of an op inside runs of the whole program, or one sentence that says why there are none.
+
+    `seconds` has them by the call's place in the trace, then by direction: see `adapters/profiled.py`.
+    """
+
+    seconds: dict[str, dict[str, float]] = field(default_factory=dict)
     reason: str = ""
 
 

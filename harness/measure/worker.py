@@ -23,6 +23,7 @@ from .protocol import (
     Counted,
     DeviceClock,
     Failure,
+    InPlace,
     Loaded,
     Outcome,
     PeakMemory,
@@ -150,6 +151,10 @@ class Worker:
     def device_clock(self, deadline_s: float) -> DeviceClock:
         """Time each phase by the host's clock and by the device's own."""
         return self._typed(DeviceClock, self.ask("device_clock", deadline_s))
+
+    def in_place(self, deadline_s: float, passes: int) -> InPlace:
+        """Ask for the time of each op within so many runs of the program, under the framework's profiler."""
+        return self._typed(InPlace, self.ask("in_place", deadline_s, passes=passes))
 
     def close(self) -> None:
         """Kill the process, paused or not, and close its pipes."""

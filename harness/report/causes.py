@@ -9,6 +9,7 @@ from typing import Any
 
 from ..explain import report
 from ..explain.factors import Explained, Factor
+from ..explain.in_place import COLUMNS, DIFFERENCE, Compared, Comparison
 from ..records.record import EXPLAINED, Record
 from .findings import Findings
 from .section import Figure, Grid, Section
@@ -34,14 +35,17 @@ def section(findings: Findings) -> Section | None:
     ]
     figures[0] = replace(figures[0], reading=_READING)
     flags = [f"{findings.full_name(i)}: {flag}" for i, content in explained.items() for flag in content["flags"]]
-    return Section("why", "Why these numbers?", says, [*figures, _parts(findings, explained)], flags)
+    tables = [_parts(findings, explained), *_in_place(findings, explained)]
+    if any(row.differs for content in explained.values() for row in _compared(content)):
+        flags.append(f"{DIFFERENCE}.")
+    return Section("why", "Why these numbers?", says, [*figures, *tables], flags)
 
 
 def _read(findings: Findings, record: Record) -> dict[str, Any] | None:
     """Read an explanation; None if there is none, or it cannot be read."""
     try:
         content = json.loads((findings.folder / f"{record.cell}{EXPLAINED}").read_text())
-        _ = _explained(content), [report.cells(row) for row in content["parts"]], content["flags"]
+        _ = _explained(content), [report.cells(row) for row in content["parts"]], content["flags"], _compared(content)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return dict(content)
@@ -115,3 +119,15 @@ def _parts(findings: Findings, explained: Mapping[int, Mapping[str, Any]]) -> Fi
     """Tabulate every op alone, the dearest first."""
     rows = [[findings.full_name(i), *report.cells(row)] for i, content in explained.items() for row in content["parts"]]
     return Figure("Each op alone, in the same framework", Grid(["cell", *report.COLUMNS], rows))
+
+
+def _in_place(findings: Findings, explained: Mapping[int, Mapping[str, Any]]) -> list[Figure]:
+    """Tabulate the ops that matter most alone and in place, the dearest first, where a profiler showed them."""
+    rows = [[findings.full_name(i), *row.cells()] for i, content in explained.items() for row in _compared(content)]
+    title = "Alone, and in place in the whole run"
+    return [Figure(title, Grid(["cell", *COLUMNS], rows))] if rows else []
+
+
+def _compared(content: Mapping[str, Any]) -> tuple[Compared, ...]:
+    """Ops alone and in place, as an explanation has them; those written by an earlier version have none."""
+    return Comparison.from_dict(content["in_place"]).rows if "in_place" in content else ()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ..measure.contention import OTHERS_LIMIT
-from ..records import device, kernels, split
+from ..records import device, kernels, moved, split
 from ..records.record import Record
 from .plural import plural
 
@@ -56,7 +56,8 @@ def notes(records: Sequence[Record], names: Sequence[str]) -> list[Note]:
                 by_reason.setdefault(reason, []).append(row)
         for rows in by_reason.values():
             details = [f"{names[row]}, {detail}" for row in rows if (detail := kind.detail(records[row]))]
-            sentence = ": ".join(filter(None, [kind.sentence([records[row] for row in rows]), "; ".join(details)]))
+            sentence = kind.sentence([records[row] for row in rows])
+            sentence = f"{sentence.rstrip('.')}: {'; '.join(details)}" if details else sentence
             marked.append(Note(_mark(len(marked)), kind.column, frozenset(rows), sentence))
     return marked
 
@@ -73,6 +74,11 @@ def _counts(record: Record) -> str:
     return " ".join(f"{', '.join(names)}: {note}" for note, names in phases.items())
 
 
+def _moved(record: Record) -> str:
+    """Say how much more both passes execute than the trace has in them."""
+    return " and ".join(filter(None, (moved.remark(record, name) for name in ("forward", "backward"))))
+
+
 def _noise(records: Sequence[Record]) -> str:
     """Say how many variants were disturbed, and by how much at most."""
     one = len(records) == 1
@@ -83,7 +89,13 @@ def _noise(records: Sequence[Record]) -> str:
 
 
 _KINDS = (
-    _Kind("matmuls F / B", _counts, lambda records: _counts(records[0])),
+    _Kind("matmuls F / B", _counts, lambda records: _counts(records[0]), _moved),
+    _Kind(
+        "matmuls F / B",
+        lambda record: "again" if moved.recomputed(record) and not record.notes else "",
+        lambda records: "backward computes again what forward did not keep, as was chosen",
+        _moved,
+    ),
     _Kind(
         "ratio",
         lambda record: "split" if split.differs(record) else "",

@@ -10,6 +10,7 @@ import pytest
 
 from harness.explain import report
 from harness.explain.factors import Explained, explain
+from harness.explain.in_place import Compared, compare
 from harness.explain.parts import Part, distinct_parts
 from harness.explain.replay import CHAINS, Replay, replay
 from harness.job import Device, Measure, Variant
@@ -80,3 +81,38 @@ def test_what_a_compiler_leaves_out_is_fusion(measured: Measured) -> None:
     assert explained.factors[-1].name == "rest"
     assert explained.forward_share > 1.05
     assert "(fusion)" in report.line(explained, Variant("planted", "jit"))
+
+
+def rows_of(found: Replay, explained: Explained) -> list[Compared]:
+    return list(compare(explained.net, found).rows)
+
+
+def test_a_dw_that_is_slow_in_the_whole_run_alone_is_the_one_that_differs_in_place(measured: Measured) -> None:
+    found, explained = measured("slow_in_place")
+    rows = rows_of(found, explained)
+    assert {row.direction for row in rows if row.op == "linear"} == {"forward", "dX", "dW"}
+    assert {(row.op, row.direction) for row in rows if row.differs} == {("linear", "dW")}
+    assert all(row.in_place_ms / row.alone_ms == pytest.approx(2, rel=0.15) for row in rows if row.differs)
+    assert any("differ by more than a quarter" in text for text in compare(explained.net, found).says)
+
+
+def test_an_honest_framework_is_the_same_alone_and_in_place(measured: Measured) -> None:
+    found, explained = measured("honest")
+    assert rows_of(found, explained)
+    assert not any(row.differs for row in rows_of(found, explained))
+    (sums,) = compare(explained.net, found).says
+    assert "add up to 9" in sums
+
+
+@pytest.mark.parametrize(
+    ("execution", "reason"),
+    [("blind", "planted blind does not show the times of its ops"), ("dies", "exit code 1")],
+)
+def test_a_profiler_that_is_missing_or_fails_costs_what_it_would_show_and_no_more(
+    execution: str, reason: str, measured: Measured
+) -> None:
+    found, explained = measured(execution)
+    assert len(found.timed) == len(distinct_parts(NETWORK))
+    comparison = compare(explained.net, found)
+    assert not comparison.rows
+    assert reason in comparison.says[0]

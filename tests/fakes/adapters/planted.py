@@ -3,12 +3,15 @@
 It takes it from a clock of its own, which the worker then reads: no load on the machine disturbs it. `slow_dw` sleeps
 for a fifth of the time of each dW, `copies` copies a multiply's arrays once more in forward, and `multiplies` computes
 one product too many for each dX. `fused` calls nothing, and does without ops that do not multiply where there are
-others. `no_relu` cannot load a relu alone.
+others. `no_relu` cannot load a relu alone. `slow_in_place` takes twice the time for each dW that is not alone. A
+profiler shows every call, but in `blind`, which has none, and in `dies`, where it takes the process with it.
 """
 
 from __future__ import annotations
 
+import os
 import random
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -76,6 +79,8 @@ class Program:
         for phase in self.phases:
             of = sides.get(phase.partition("_")[2], graph)
             setattr(self, phase, self.sleeper(phase.partition("_")[0], of))
+        if execution != "blind":
+            self.profiled = partial(self.shown, graph)
 
     def sleeper(self, phase: str, graph: Graph) -> Any:
         seconds = sum(self.seconds(phase, graph, call) for call in self.calls(graph)) + WHOLE_S
@@ -86,27 +91,45 @@ class Program:
 
         return sleep
 
+    def shown(self, graph: Graph, passes: int) -> Any:
+        """Each call of the workload, as a profiler would show it."""
+        if self.execution == "dies":
+            os._exit(1)
+        names = ("forward", "backward")
+        times = [{name: self.seconds(name, graph, call) for name in names} for call in graph.calls]
+        for call, directions in zip(graph.calls, times, strict=True):
+            sides = self.sides(graph, call)
+            whole = sum(sides.values())
+            if len(sides) == 2:
+                directions |= {name: directions["backward"] * seconds / whole for name, seconds in sides.items()}
+        return [dict(enumerate(times))] * passes
+
     def calls(self, graph: Graph) -> Any:
         multiplying = [call for call in graph.calls if price(graph, call).forward.flops]
         return multiplying if self.execution == "fused" and multiplying else graph.calls
 
     def seconds(self, phase: str, graph: Graph, call: Any) -> Any:
         """Of one call, in a pass."""
-        priced, wanting, weights = price(graph, call), wants(graph, call), CATALOGUE[call.op].weights
+        priced = price(graph, call)
         forward = self.of(priced.forward)
         if self.execution == "copies" and priced.forward.flops:
             forward *= 1.4
-        backward = 0.0
-        for position, (work, wanted) in enumerate(zip(priced.gradients, wanting, strict=True)):
-            if not wanted:
-                continue
-            if position in weights:
-                backward += self.of(work) * (1.25 if self.execution == "slow_dw" else 1)
-            else:
-                backward += self.of(work) * (2 if self.execution == "multiplies" and work.flops else 1)
+        backward = sum(self.sides(graph, call).values())
         called = 0.0 if self.execution == "fused" else OP_S
         passes = {"inference": forward, "forward": forward, "backward": backward, "gradient": forward + backward}
         return passes[phase] + called
+
+    def sides(self, graph: Graph, call: Any) -> dict[str, float]:
+        """Of the gradients of one call's data and weights, as far as they are wanted."""
+        weights, seconds = CATALOGUE[call.op].weights, dict[str, float]()
+        slow = {"slow_dw": 1.25, "slow_in_place": 2 if len(graph.calls) > 1 else 1}.get(self.execution, 1)
+        for position, (work, wanted) in enumerate(zip(price(graph, call).gradients, wants(graph, call), strict=True)):
+            if wanted and position in weights:
+                seconds["dw"] = seconds.get("dw", 0.0) + self.of(work) * slow
+            elif wanted:
+                more = 2 if self.execution == "multiplies" and work.flops else 1
+                seconds["dx"] = seconds.get("dx", 0.0) + self.of(work) * more
+        return seconds
 
     def of(self, work: Work) -> Any:
         return work.flops * FLOP_S if work.flops else work.elements * ELEMENT_S

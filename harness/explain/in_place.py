@@ -1,0 +1,142 @@
+"""Each op alone beside the same op in place: a replay is a claim about the real run, and is held against it here.
+
+Alone means `Net` and the cost of calling the op, but not that of a pass. In place is the mean over all calls of a part
+in runs of the whole program under the framework's profiler, which slows down small ops; so only those that matter are
+compared.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ..measure.protocol import InPlace
+from .factors import Calls, Net
+from .parts import Part
+from .replay import Replay
+
+LEAST_SHARE = 0.02  # of the pass, alone or in place: a part below it is not compared
+DIFFERS = 1.25  # times longer or shorter: the replay does not stand for the real run there
+COLUMNS = ("op", "shape", "count", "pass", "alone ms", "in place ms", "in place / alone")
+MARK = "*"
+DIFFERENCE = (
+    f"{MARK} alone and in place differ by more than a quarter: in the whole run the op finds other things in the "
+    "caches, or is fused with its neighbours"
+)
+
+_NAMES = {"dx": "dX", "dw": "dW"}
+_PASSES = {"forward": "forward", "ahead": "forward", "backward": "backward", "again": "backward"}  # of each direction
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One direction of one part, a call of it, in milliseconds; `share` is that of all its calls, of their pass."""
+
+    op: str
+    shape: str
+    count: int
+    direction: str
+    alone_ms: float
+    in_place_ms: float
+    share: float
+
+    @property
+    def differs(self) -> bool:
+        """Whether it takes so much more or less time in place that the replay does not stand for it."""
+        return abs(math.log(self.in_place_ms / self.alone_ms)) > math.log(DIFFERS)
+
+    def cells(self) -> list[str]:
+        """A row of the table as text."""
+        mark = f" {MARK}" if self.differs else ""
+        return [
+            *(self.op, self.shape, str(self.count), self.direction),
+            *(f"{self.alone_ms:.3g}", f"{self.in_place_ms:.3g}", f"{self.in_place_ms / self.alone_ms:.2f}{mark}"),
+        ]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The parts that matter most, alone and in place, and what is said of them."""
+
+    rows: tuple[Compared, ...]
+    says: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {"rows": [asdict(row) | {"differs": row.differs} for row in self.rows], "says": list(self.says)}
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Comparison:
+        """Read what `as_dict` wrote. Raises KeyError and TypeError for anything else."""
+        rows = [{name: value for name, value in row.items() if name != "differs"} for row in content["rows"]]
+        return cls(tuple(Compared(**row) for row in rows), tuple(content["says"]))
+
+
+def compare(net: Mapping[Part, Net], measured: Replay) -> Comparison:
+    """Compare the times of parts alone with those in place; the rows that take most come first."""
+    shown = measured.in_place
+    calls = {name: Calls.of(measured.chain_seconds(name)).op for name in ("forward", "backward")}
+    seconds = {"forward": math.exp(measured.forward.centre), "backward": math.exp(measured.backward.centre)}
+    rows = []
+    for part, alone in net.items():
+        for direction, alone_s, in_place_s in _directions(part, _called(alone, calls), shown):
+            whole_s = seconds["forward" if direction == "forward" else "backward"]
+            share = part.count * max(alone_s, in_place_s) / whole_s
+            if share >= LEAST_SHARE:
+                times = 1e3 * alone_s, 1e3 * in_place_s
+                rows.append(Compared(part.op, part.shape, part.count, direction, *times, share))
+    rows.sort(key=lambda row: -row.count * max(row.alone_ms, row.in_place_ms))
+    return Comparison(tuple(rows), tuple(_sentences(rows, shown, seconds)))
+
+
+def _called(net: Net, calls: Mapping[str, float]) -> Net:
+    """The times with what it takes to call the op, which gradients share."""
+    if not net.backward:
+        return Net(net.forward + calls["forward"], 0.0, 0.0, 0.0)
+    share = 1 + calls["backward"] / net.backward
+    return Net(net.forward + calls["forward"], *(share * seconds for seconds in (net.backward, net.dx, net.dw)))
+
+
+def _directions(part: Part, alone: Net, shown: InPlace) -> Iterator[tuple[str, float, float]]:
+    """(name, seconds alone, seconds in place) of each direction; dX and dW only where the run shows them apart."""
+    wanted = [name for name in ("dx", "dw") if name in part.wanted]
+    apart = len(wanted) == 2 and _mean(shown, part, "dx") is not None
+    times = [("forward", alone.forward, _mean(shown, part, "forward"))]
+    if apart:
+        times += [(_NAMES[name], getattr(alone, name), _mean(shown, part, name)) for name in wanted]
+    elif wanted:
+        name = _NAMES[wanted[0]] if len(wanted) == 1 else "backward"
+        times.append((name, alone.backward, _mean(shown, part, "backward")))
+    for name, alone_s, in_place_s in times:
+        if alone_s > 0 and in_place_s:
+            yield name, alone_s, in_place_s
+
+
+def _mean(shown: InPlace, part: Part, direction: str) -> float | None:
+    """Seconds of a part's call in place; None if some call of it does not show them."""
+    seconds = [shown.seconds.get(str(number), {}).get(direction, 0.0) for number in part.calls]
+    return statistics.fmean(seconds) if seconds and min(seconds) > 0 else None
+
+
+def _sentences(rows: Sequence[Compared], shown: InPlace, seconds: Mapping[str, float]) -> Iterator[str]:
+    """What is said below the table, or instead of it."""
+    if not shown.seconds:
+        yield f"nothing in place: {shown.reason or 'the profiler saw no op'}"
+        return
+    forward, ahead, backward, again = (
+        sum(times.get(direction, 0.0) for times in shown.seconds.values()) / seconds[name]
+        for direction, name in _PASSES.items()
+    )
+    yield (
+        f"in place, under a profiler, the ops add up to {forward + ahead:.0%} of forward "
+        f"and {backward + again:.0%} of backward"
+    )
+    if again:
+        yield f"moved work: forward passes that are computed again take {again:.1%} of backward"
+    if ahead:
+        yield f"moved work: gradients that are computed ahead take {ahead:.1%} of forward"
+    if any(row.differs for row in rows):
+        yield DIFFERENCE
