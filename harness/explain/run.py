@@ -12,10 +12,13 @@ from ..job import Job, Variant
 from ..measure.protocol import Failure
 from ..measure.trial import Conditions, Launch
 from ..paths import temporary_folder
+from ..records.ceilings import Ceilings
 from ..records.record import EXPLAINED, read_head, write_json
 from ..views.labels import variant_name
 from ..workload.workload import save
 from . import report
+from .allowed import Allowed, allowed
+from .bounds import COLUMNS as BOUND_COLUMNS
 from .factors import as_dict, explain
 from .parts import Part, distinct_parts, replayed
 from .replay import CHAINS, Replay
@@ -31,6 +34,7 @@ def explain_job(
     say: Callable[[str], None],
     show: Table,
     starting: Callable[[Variant], None] = lambda variant: None,
+    ceilings: Callable[[Variant], Ceilings | None] = lambda variant: None,
 ) -> None:
     """Explain each variant of a job whose record is `ok`, one after the other.
 
@@ -41,6 +45,7 @@ def explain_job(
         say: prints a line.
         show: prints a table of columns and rows.
         starting: called with each variant before it is replayed.
+        ceilings: what this machine allows a variant, if that is known.
     """
     variants = [variant for variant in job.variants if _is_ok(job.path(variant))]
     if not variants:
@@ -65,9 +70,11 @@ def explain_job(
             except Failure as failure:
                 say(f"\n{job.workload.label} {variant_name(variant)}: not explained ({failure.reason})")
                 continue
-            explained, rows = _publish(job, variant, parts, replayed_variant)
+            explained, rows, allowance = _publish(job, variant, parts, replayed_variant, ceilings(variant))
             say(f"\n{job.workload.label} {variant_name(variant)}: alone, one op after the other")
             show(report.COLUMNS, rows)
+            if allowance.rows:
+                show(BOUND_COLUMNS, allowance.rows)
             for text in explained:
                 say(text)
 
@@ -80,8 +87,10 @@ def _is_ok(path: Path) -> bool:
         return False
 
 
-def _publish(job: Job, variant: Variant, parts: Sequence[Part], measured: Replay) -> tuple[list[str], list[list[str]]]:
-    """Write a variant's explanation beside its record. Returns its sentences, and the rows of its table."""
+def _publish(
+    job: Job, variant: Variant, parts: Sequence[Part], measured: Replay, ceilings: Ceilings | None
+) -> tuple[list[str], list[list[str]], Allowed]:
+    """Write a variant's explanation beside its record. Returns its sentences, its table's rows, and what is allowed."""
     explained = explain(measured, parts)
     rows = [report.part_row(part, measured, explained) for part in parts if part in measured.timed]
     rows.sort(key=lambda row: -(row["forward_share"] + row["backward_share"]))
@@ -90,8 +99,10 @@ def _publish(job: Job, variant: Variant, parts: Sequence[Part], measured: Replay
         {"op": part.op, "shape": part.shape, "count": part.count, "reason": reason}
         for part, reason in measured.failures.items()
     ]
+    allowance = allowed(ceilings, variant, parts, measured, explained, read_head(job.path(variant)))
     content: dict[str, Any] = as_dict(explained) | {"parts": rows, "not_replayed": missing, "flags": problems}
+    content |= allowance.content
     write_json(job.path(variant).with_suffix(EXPLAINED), content)
     texts = [f"not replayed: {m['op']} {m['shape']}, {m['count']} times ({m['reason']})" for m in missing]
-    texts += [report.sums(explained), report.line(explained, variant), *problems]
-    return texts, [report.cells(row) for row in rows]
+    texts += [report.sums(explained), report.line(explained, variant), *problems, *allowance.texts]
+    return texts, [report.cells(row) for row in rows], allowance

@@ -1,0 +1,65 @@
+"""What is measured to know what a machine allows: each op alone, at sizes of its own.
+
+`BANDWIDTH`, over arrays from a cache's size to many times that, shows how fast memory is; `MULTIPLY`, over shapes, how
+fast matrices are multiplied: forward is [rows, inner] [inner, columns] (NN), dX has the second factor transposed (NT)
+and dW the first (TN). Convolutions have kernels, and so shapes, of their own. Every other op is tried on its example in
+two sizes. None of the sizes is that of a default model's: what is predicted from them is held out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..workload.ops import CATALOGUE
+from ..workload.workload import Workload
+from .parts import Part, distinct_parts
+
+BANDWIDTH = "relu"
+MULTIPLY = "linear"
+CONVOLUTION = "conv2d"
+
+_ARRAYS = (2**14, 2**16, 2**18, 2**21, 2**24)  # elements: 64 KiB to 64 MiB in single precision
+_PRODUCTS = (  # rows, inner, columns
+    *((32, 128, 128), (16, 768, 768), (128, 128, 128), (384, 384, 384)),
+    *((1024, 192, 768), (192, 1024, 192), (640, 640, 640), (192, 192, 6144)),
+)
+_CONVOLUTIONS = (  # batch, image, channels, channels of the output, kernel, stride
+    *((4, 80, 3, 64, 5, 2), (4, 20, 48, 48, 3, 1), (8, 16, 96, 96, 3, 1), (4, 8, 192, 192, 3, 1)),
+    *((4, 4, 384, 384, 3, 1), (4, 20, 48, 96, 3, 2), (4, 8, 192, 384, 3, 2), (4, 16, 96, 192, 1, 2)),
+)
+_EXAMPLES = (
+    {"batch": 4, "tokens": 32, "width": 128, "image": 16, "channels": 32, "entries": 500},
+    {"batch": 8, "tokens": 48, "width": 512, "image": 32, "channels": 64, "entries": 5000},
+)
+
+
+def probes_of(op: str, precision: str) -> list[Part]:
+    """The calls of an op that are measured."""
+    return [_alone({"op": op} | sizes, precision) for sizes in _sizes(op)]
+
+
+def _sizes(op: str) -> Sequence[dict[str, Any]]:
+    if op == BANDWIDTH:
+        return [{"shapes": [[size // 256, 256]]} for size in _ARRAYS]
+    if op == MULTIPLY:
+        return [{"shapes": [[rows, inner], [inner, columns], [columns]]} for rows, inner, columns in _PRODUCTS]
+    if op == CONVOLUTION:
+        return [
+            {
+                "shapes": [[batch, image, image, channels], [kernel, kernel, channels, out]],
+                "attrs": {"stride": stride, "padding": kernel // 2},
+            }
+            for batch, image, channels, out, kernel, stride in _CONVOLUTIONS
+        ]
+    return _EXAMPLES
+
+
+def _alone(sizes: dict[str, Any], precision: str) -> Part:
+    """One call with every gradient that there is."""
+    workload = Workload.of("op", sizes, precision=precision)
+    data = workload.graph.inputs.values()
+    if CATALOGUE[sizes["op"]].weights and any(workload.graph.specs[number].kind == "float" for number in data):
+        workload = Workload.of("op", sizes, precision=precision, gradients="both")
+    (part,) = distinct_parts(workload)
+    return part
