@@ -34,6 +34,9 @@ def section(findings: Findings) -> Section | None:
     ]
     figures[0] = replace(figures[0], reading=_READING)
     flags = [f"{findings.full_name(i)}: {flag}" for i, content in explained.items() for flag in content["flags"]]
+    flags += [
+        f"{findings.full_name(i)}: {text}" for i, content in explained.items() for text in content.get("beaten", ())
+    ]
     return Section("why", "Why these numbers?", says, [*figures, _parts(findings, explained)], flags)
 
 
