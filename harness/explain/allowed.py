@@ -42,14 +42,16 @@ def allowed(
     if ceilings is None:
         return UNKNOWN
     try:
-        limits = bounds.bounds(Roofline(ceilings), measured, explained)
+        roofline = Roofline(ceilings)
     except ValueError as error:
         return Allowed({}, [], [f"no bounds: {error}"])
+    limits = bounds.bounds(roofline, measured, explained)
     rows, beaten = bounds.rows(limits), bounds.beaten(limits, measured)
     predicted = predict(variant, parts, ceilings)
     numbers = predicted.metrics(record) if predicted else {}
+    texts = [roofline.said(), *beaten, *_said(numbers, record)]
     content = {"bounds": rows, "beaten": beaten, "predicted": numbers}
-    return Allowed(content, [bounds.cells(row) for row in rows], [*beaten, *_said(numbers, record)])
+    return Allowed(content, [bounds.cells(row) for row in rows], texts)
 
 
 def _said(numbers: Mapping[str, float], record: Record) -> list[str]:

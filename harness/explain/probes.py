@@ -22,7 +22,7 @@ CONVOLUTION = "conv2d"
 _ARRAYS = (2**14, 2**16, 2**18, 2**21, 2**24)  # elements: 64 KiB to 64 MiB in single precision
 _PRODUCTS = (  # rows, inner, columns
     *((32, 128, 128), (16, 768, 768), (128, 128, 128), (384, 384, 384)),
-    *((1024, 192, 768), (192, 1024, 192), (640, 640, 640), (192, 192, 6144)),
+    *((1024, 192, 768), (192, 1024, 192), (512, 640, 512), (160, 192, 4096)),
 )
 _CONVOLUTIONS = (  # batch, image, channels, channels of the output, kernel, stride
     *((4, 80, 3, 64, 5, 2), (4, 20, 48, 48, 3, 1), (8, 16, 96, 96, 3, 1), (4, 8, 192, 192, 3, 1)),
@@ -30,7 +30,7 @@ _CONVOLUTIONS = (  # batch, image, channels, channels of the output, kernel, str
 )
 _EXAMPLES = (
     {"batch": 4, "tokens": 32, "width": 128, "image": 16, "channels": 32, "entries": 500},
-    {"batch": 8, "tokens": 48, "width": 512, "image": 32, "channels": 64, "entries": 5000},
+    {"batch": 8, "tokens": 48, "width": 384, "image": 32, "channels": 64, "entries": 2000},
 )
 
 

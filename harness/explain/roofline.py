@@ -56,6 +56,19 @@ class Roofline:
             rates += speeds[first:] if first >= 0 else [math.inf]
         return math.exp(max(rates))
 
+    def said(self) -> str:
+        """The ceilings in one line."""
+        kinds = (("forward", "NN"), ("dX", "NT"), ("dW", "TN"))
+        peaks = ", ".join(f"{self.peak(name) / 1e9:.0f} in {name} ({kind})" for name, kind in kinds)
+        curve = self._copies["forward"] or self._copies["backward"]
+        assert curve
+        copies = ", ".join(
+            f"{math.exp(speed) / 1e9:.0f} with {math.exp(size) / 2**20:.3g} MiB"
+            for size, speed in zip(*curve, strict=True)
+        )
+        calls = " and ".join(f"{1e6 * self.calls[name].op:.0f} µs in {name}" for name in ("forward", "backward"))
+        return f"this machine allows: GFLOP/s {peaks}; GB/s {copies}; a call takes {calls}"
+
     def seconds(self, part: Part, name: str) -> float:
         """The time to expect of one pass of an op, by the roofline: what takes longer, its multiplies or its bytes."""
         work, size = part.works[name], part.bytes(name)
