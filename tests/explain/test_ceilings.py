@@ -98,7 +98,8 @@ def test_a_network_is_predicted_before_anything_of_it_is_measured(job: Job, ensu
     ensure(job)
     ceilings = stored(job, HONEST, version)
     assert ceilings
-    for workload in (NETWORK, Workload.of("mlp", {"batch": 128, "depth": 6, "width": 96})):
+    small, large = ({"batch": 2, "depth": 2, "width": 4}, {"batch": 128, "depth": 6, "width": 96})
+    for workload in (NETWORK, Workload.of("mlp", small), Workload.of("mlp", large)):
         predicted = predict(HONEST, distinct_parts(workload), ceilings)
         assert predicted
         assert (predicted.forward_s, predicted.backward_s) == pytest.approx(true_seconds(workload), rel=0.05)
