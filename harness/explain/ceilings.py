@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from ..errors import UserError
 from ..job import Job, Variant
 from ..measure.clock import Samples
@@ -25,7 +23,6 @@ from .probes import BANDWIDTH, MULTIPLY, probes_of
 from .replay import CHAINS, Replayer
 
 PROBE_S = 0.2  # seconds of measuring
-UNDISTURBED = 0.1  # the share of cycles, the fastest ones, that are taken for what a machine allows
 
 Version = Callable[[Variant], str]
 
@@ -115,8 +112,8 @@ def _passes(part: Part, samples: Samples) -> dict[str, Pass]:
 
 
 def _seconds(samples: Samples, phase: str) -> float:
-    """Seconds of a call of a phase where little disturbed it."""
-    return float(np.quantile(samples.seconds[phase], UNDISTURBED))
+    """Seconds of a call of a phase in the cycle that nothing disturbed, or what did least."""
+    return min(samples.seconds[phase])
 
 
 def _listed(values: dict[str, str]) -> str:
