@@ -19,7 +19,7 @@ from ..views.labels import variant_name
 from ..views.plural import plural
 from ..workload.workload import save
 from .parts import Part, replayed
-from .probes import BANDWIDTH, MULTIPLY, probes_of
+from .probes import Kind, kinds_of
 from .replay import CHAINS, Replayer
 
 PROBE_S = 0.2  # seconds of measuring
@@ -62,23 +62,23 @@ def measure_missing(
     """
     if job.workload.graph is None:
         return
-    needed = list(dict.fromkeys((MULTIPLY, BANDWIDTH, *(call.op for call in job.traced.graph.calls))))
+    needed = kinds_of(job.traced)
     for variant in job.variants:
         ceilings = stored(job, variant, version) or Ceilings(conditions_of(job, variant, version), {}, ())
-        if not (ops := [op for op in needed if ceilings.lacks(op)]):
+        if not (kinds := [kind for kind in needed if ceilings.lacks(str(kind))]):
             continue
         starting(variant)
         name = variant_name(variant)
-        say(f"{name}: first measuring what this machine allows it, by {plural(len(ops), 'op')} alone at other sizes")
+        say(f"{name}: first measuring what this machine allows it, by {plural(len(kinds), 'op')} alone at other sizes")
         try:
             how = replace(launch(variant), choices=replayed(variant))
-            store(job.results, identity(describe()), _measured(ceilings, ops, how, conditions))
+            store(job.results, identity(describe()), _measured(ceilings, kinds, how, conditions))
         except (Failure, UserError) as failure:
             say(f"{name}: no ceilings ({failure})")
 
 
-def _measured(ceilings: Ceilings, ops: Sequence[str], launch: Launch, conditions: Conditions) -> Ceilings:
-    """Add the probes of some ops, and the chains if there are none. Raises Failure if no process can be started."""
+def _measured(ceilings: Ceilings, kinds: Sequence[Kind], launch: Launch, conditions: Conditions) -> Ceilings:
+    """Add the probes of some kinds, and the chains if there are none. Raises Failure if no process can be started."""
     chains, probes = dict(ceilings.chains), list(ceilings.probes)
     with temporary_folder() as temporary, Replayer(launch, conditions) as replayer:
         root = Path(temporary)
@@ -90,15 +90,15 @@ def _measured(ceilings: Ceilings, ops: Sequence[str], launch: Launch, conditions
                 samples = replayer.time(folder, PROBE_S, workload.graph)
                 for name in chains:
                     chains[name][depth] = _seconds(samples, name)
-        for op in ops:
-            for number, part in enumerate(probes_of(op, conditions.precision)):
-                folder = save(part.workload, root / f"{op}{number}", solve=False)
+        for kind in kinds:
+            for part in kind.probes(conditions.precision):
+                folder = save(part.workload, root / f"probe{len(probes)}", solve=False)
                 try:
                     samples = replayer.time(folder, PROBE_S, part.workload.graph)
                 except Failure as failure:
-                    probes.append(Probe(op, part.shape, (), {}, failure.reason))
+                    probes.append(Probe(str(kind), part.shape, (), {}, failure.reason))
                 else:
-                    probes.append(Probe(op, part.shape, part.arrays, _passes(part, samples)))
+                    probes.append(Probe(str(kind), part.shape, part.arrays, _passes(part, samples)))
     return Ceilings(ceilings.conditions, chains, tuple(probes))
 
 

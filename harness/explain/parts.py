@@ -41,8 +41,13 @@ class Part:
         """The shapes of the op's arguments, and those of its attributes that say how its work is cut."""
         sizes = self.workload.as_dict()["sizes"]
         shapes = " ".join("x".join(map(str, shape)) or "1" for shape in _few(sizes["shapes"]))
-        telling = [f"{key}={value}" for key, value in (sizes["attrs"] or {}).items() if key not in _UNTOLD]
-        return " ".join([shapes, *telling])
+        return " ".join([shapes, *(f"{key}={value}" for key, value in self.attrs.items())])
+
+    @property
+    def attrs(self) -> dict[str, Any]:
+        """The attributes that say how the op's work is cut."""
+        given = self.workload.as_dict()["sizes"]["attrs"] or {}
+        return {key: value for key, value in given.items() if key not in _UNTOLD}
 
     @property
     def wanted(self) -> tuple[str, ...]:

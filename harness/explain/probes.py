@@ -3,15 +3,18 @@
 `BANDWIDTH`, over arrays from a cache's size to many times that, shows how fast memory is; `MULTIPLY`, over shapes, how
 fast matrices are multiplied: forward is [rows, inner] [inner, columns] (NN), dX has the second factor transposed (NT)
 and dW the first (TN). Convolutions have kernels, and so shapes, of their own. Every other op is tried on its example in
-two sizes. None of the sizes is that of a default model's: what is predicted from them is held out.
+two sizes, with the attributes that a workload calls it with. None of the sizes is that of a default model's: what is
+predicted from them is held out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ..workload.ops import CATALOGUE
+from ..workload.spec import WorkloadError
 from ..workload.workload import Workload
 from .parts import Part, distinct_parts
 
@@ -34,9 +37,35 @@ _EXAMPLES = (
 )
 
 
-def probes_of(op: str, precision: str) -> list[Part]:
-    """The calls of an op that are measured."""
-    return [_alone({"op": op} | sizes, precision) for sizes in _sizes(op)]
+@dataclass(frozen=True)
+class Kind:
+    """An op with the attributes that cut its work. A convolution's are among the shapes that it is probed with."""
+
+    op: str
+    attrs: tuple[tuple[str, Any], ...] = ()
+
+    @classmethod
+    def of(cls, part: Part) -> Kind:
+        """The kind of a part."""
+        return cls(part.op, () if part.op == CONVOLUTION else tuple(sorted(part.attrs.items())))
+
+    def __str__(self) -> str:
+        return " ".join([self.op, *(f"{key}={value}" for key, value in self.attrs)])
+
+    def probes(self, precision: str) -> list[Part]:
+        """The calls that are measured: with these attributes, unless they do not fit the sizes."""
+        try:
+            return [_alone(sizes | {"op": self.op, **self._given(sizes)}, precision) for sizes in _sizes(self.op)]
+        except WorkloadError:
+            return [_alone(sizes | {"op": self.op}, precision) for sizes in _sizes(self.op)]
+
+    def _given(self, sizes: dict[str, Any]) -> dict[str, Any]:
+        return {"attrs": dict(self.attrs)} if self.attrs and "attrs" not in sizes else {}
+
+
+def kinds_of(workload: Workload) -> list[Kind]:
+    """What is to be probed for a workload: plain multiplies, copies, and each kind of its calls."""
+    return list(dict.fromkeys((Kind(MULTIPLY), Kind(BANDWIDTH), *map(Kind.of, distinct_parts(workload)))))
 
 
 def _sizes(op: str) -> Sequence[dict[str, Any]]:

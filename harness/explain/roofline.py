@@ -15,7 +15,7 @@ import numpy as np
 from ..records.ceilings import Ceilings, Probe
 from .factors import Calls
 from .parts import Part
-from .probes import BANDWIDTH, MULTIPLY
+from .probes import BANDWIDTH, MULTIPLY, Kind
 
 NEARNESS = 3.0  # power of the distance, in logarithms of sizes, by which farther probes count less
 
@@ -40,8 +40,8 @@ class Roofline:
 
     def peak(self, name: str) -> float:
         """The most FLOP/s that any probe reaches in a pass: forward, dX or dW."""
-        ops = {probe.op for probe in self._probes}
-        rates = [rate for op in ops for _, rate in self._multiplies(op, name)]
+        kinds = {probe.kind for probe in self._probes}
+        rates = [rate for kind in kinds for _, rate in self._multiplies(kind, name)]
         return max(rates) if rates else self.peak("forward")
 
     def bandwidth(self, size: float) -> float:
@@ -73,40 +73,45 @@ class Roofline:
         """The time to expect of one pass of an op, by the roofline: what takes longer, its multiplies or its bytes."""
         work, size = part.works[name], part.bytes(name)
         if not work.flops:
-            return size / self._speed(part.op, name, size)
+            return size / self._speed(self._kind(part), name, size)
         return max(size / self._speed(BANDWIDTH, name, size), work.flops / self._rate(part, name, work.flops))
+
+    def _kind(self, part: Part) -> str:
+        """The kind of a part, or another one of its op if only that was tried."""
+        kind, tried = str(Kind.of(part)), [probe.kind for probe in self._probes]
+        return kind if kind in tried else next((other for other in tried if other.split()[0] == part.op), kind)
 
     def _rate(self, part: Part, name: str, flops: int) -> float:
         """FLOP/s of a pass of an op that multiplies."""
-        tried = ((part.op, name), (MULTIPLY, name), (MULTIPLY, "forward"))
+        tried = ((self._kind(part), name), (MULTIPLY, name), (MULTIPLY, "forward"))
         probes = next(filter(None, (list(self._multiplies(*one)) for one in tried)))
         own = _position(part.arrays, flops)
         weights = [1 / (1e-6 + math.dist(own, position)) ** NEARNESS for position, _ in probes]
         return math.exp(float(np.average([math.log(rate) for _, rate in probes], weights=weights)))
 
-    def _speed(self, op: str, name: str, size: float) -> float:
+    def _speed(self, kind: str, name: str, size: float) -> float:
         """Bytes per second of a pass of an op that moves so many bytes; those of a copy where it was not tried."""
         side = "forward" if name == "forward" else "backward"
         copy = self._copies[side] or self._copies["forward"]
         assert copy
-        own = self._bandwidths(op, side) or copy
+        own = self._bandwidths(kind, side) or copy
         at = math.log(max(size, 1.0))
         share = [speed - float(np.interp(x, *copy)) for x, speed in zip(*own, strict=True)]
         return math.exp(float(np.interp(at, *copy)) + float(np.interp(at, own[0], share)))
 
-    def _bandwidths(self, op: str, name: str) -> Curve | None:
+    def _bandwidths(self, kind: str, name: str) -> Curve | None:
         """Bytes and bytes per second of the probes of an op."""
-        passes = [probe.passes[name] for probe in self._probes if probe.op == op and name in probe.passes]
+        passes = [probe.passes[name] for probe in self._probes if probe.kind == kind and name in probe.passes]
         nets = [(p.bytes, p.seconds, self.net(name, p.seconds)) for p in passes if p.bytes]
-        if op == BANDWIDTH:
+        if kind == BANDWIDTH:
             nets = [entry for entry in nets if entry[2] > TELLING * entry[1]]
         points = sorted((math.log(size), math.log(size / net)) for size, _, net in nets)
         return tuple(zip(*points, strict=True)) if points else None  # type: ignore[return-value]
 
-    def _multiplies(self, op: str, name: str) -> Iterator[tuple[tuple[float, ...], float]]:
+    def _multiplies(self, kind: str, name: str) -> Iterator[tuple[tuple[float, ...], float]]:
         """The place among sizes, and the FLOP/s, of each probe of an op that multiplies in a pass."""
         for probe in self._probes:
-            if probe.op != op or name not in probe.passes or not (flops := probe.passes[name].flops):
+            if probe.kind != kind or name not in probe.passes or not (flops := probe.passes[name].flops):
                 continue
             if (seconds := self._share(probe, name)) > TELLING * probe.passes[name].seconds:
                 yield _position(probe.arrays, flops), flops / seconds

@@ -33,14 +33,14 @@ class Probe:
     """One op alone.
 
     Attributes:
-        op: its name.
+        kind: the op's name, with the attributes that it was called with.
         shape: the shapes of its arguments, for a reader.
         arrays: elements of its first two arguments and of its output.
         passes: those it has of forward, backward, dX and dW; none if it failed.
         reason: why it failed.
     """
 
-    op: str
+    kind: str
     shape: str
     arrays: tuple[int, ...]
     passes: dict[str, Pass]
@@ -55,9 +55,9 @@ class Ceilings:
     chains: dict[str, dict[int, float]]
     probes: tuple[Probe, ...]
 
-    def lacks(self, op: str) -> bool:
-        """Whether no probe of this op was tried."""
-        return all(probe.op != op for probe in self.probes)
+    def lacks(self, kind: str) -> bool:
+        """Whether no probe of this kind was tried."""
+        return all(probe.kind != kind for probe in self.probes)
 
 
 def load(results: Path, machine: str, conditions: Mapping[str, str]) -> Ceilings | None:
@@ -94,7 +94,7 @@ def _ceilings(entry: Mapping[str, Any]) -> Ceilings:
     chains = {name: {int(depth): s for depth, s in chain.items()} for name, chain in entry["chains"].items()}
     probes = tuple(
         Probe(
-            probe["op"],
+            probe["kind"],
             probe["shape"],
             tuple(probe["arrays"]),
             {name: Pass(**measured) for name, measured in probe["passes"].items()},

@@ -74,7 +74,7 @@ def test_a_bound_is_what_takes_longer_of_multiplies_and_memory() -> None:
     }
     linear, relu = limits["linear", "backward"], limits["relu", "forward"]
     assert (linear.by, relu.by) == ("memory", "memory"), "at 10 kB/s"
-    fast = ceilings(probes=tuple(p for p in ceilings().probes if p.op != "relu") + _copies(1e9))
+    fast = ceilings(probes=tuple(p for p in ceilings().probes if p.kind != "relu") + _copies(1e9))
     limits = {
         (limit.part.op, limit.name): limit
         for limit in bounds(Roofline(fast), measured, explain(measured, PARTS))
@@ -107,7 +107,7 @@ def test_a_pass_below_its_bound_names_the_assumption_that_is_wrong(op: str, fact
 
 
 def test_multiplies_that_are_too_fast_make_their_ceiling_doubtful() -> None:
-    fast = ceilings(probes=tuple(p for p in ceilings().probes if p.op != "relu") + _copies(1e9))
+    fast = ceilings(probes=tuple(p for p in ceilings().probes if p.kind != "relu") + _copies(1e9))
     measured = replay_of(PARTS, {"linear": 1e3})
     texts = said(PARTS, measured, fast)
     assert any("by multiplies: the ceiling was measured too low" in text for text in texts)
@@ -115,7 +115,7 @@ def test_multiplies_that_are_too_fast_make_their_ceiling_doubtful() -> None:
 
 def test_a_convolution_may_have_fewer_multiplies_than_are_counted() -> None:
     parts = distinct_parts(Workload.of("op", {"op": "conv2d", "image": 8, "batch": 2, "channels": 8}))
-    fast = ceilings(probes=tuple(p for p in ceilings().probes if p.op != "relu") + _copies(1e9))
+    fast = ceilings(probes=tuple(p for p in ceilings().probes if p.kind != "relu") + _copies(1e9))
     texts = said(parts, replay_of(parts, {"conv2d": 1e3}), fast)
     assert texts and all("Winograd" in text for text in texts if "of the whole" not in text)
 
