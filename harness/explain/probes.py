@@ -33,7 +33,7 @@ _CONVOLUTIONS = (  # batch, image, channels, channels of the output, kernel, str
 )
 _EXAMPLES = (
     {"batch": 4, "tokens": 32, "width": 128, "image": 16, "channels": 32, "entries": 500},
-    {"batch": 8, "tokens": 48, "width": 384, "image": 32, "channels": 64, "entries": 2000},
+    {"batch": 8, "tokens": 32, "width": 384, "image": 32, "channels": 64, "entries": 2000},
 )
 
 
