@@ -22,7 +22,8 @@ from .parts import Part, replayed
 from .probes import Kind, kinds_of
 from .replay import CHAINS, Replayer
 
-PROBE_S = 0.2  # seconds of measuring
+PROBE_S = 0.15  # seconds of measuring; more if its fastest cycles differ
+AGREEING, AGREE_WITHIN = 3, 0.05  # cycles of each phase, the fastest ones, and how much they may differ
 
 Version = Callable[[Variant], str]
 
@@ -87,19 +88,25 @@ def _measured(ceilings: Ceilings, kinds: Sequence[Kind], launch: Launch, conditi
             for depth, chain in CHAINS.items():
                 workload = replace(chain, precision=conditions.precision)
                 folder = save(workload, root / f"chain{depth}", solve=False)
-                samples = replayer.time(folder, PROBE_S, workload.graph)
+                samples = replayer.time(folder, PROBE_S, workload.graph, settled)
                 for name in chains:
                     chains[name][depth] = _seconds(samples, name)
         for kind in kinds:
             for part in kind.probes(conditions.precision):
                 folder = save(part.workload, root / f"probe{len(probes)}", solve=False)
                 try:
-                    samples = replayer.time(folder, PROBE_S, part.workload.graph)
+                    samples = replayer.time(folder, PROBE_S, part.workload.graph, settled)
                 except Failure as failure:
                     probes.append(Probe(str(kind), part.shape, (), {}, failure.reason))
                 else:
                     probes.append(Probe(str(kind), part.shape, part.arrays, _passes(part, samples)))
     return Ceilings(ceilings.conditions, chains, tuple(probes))
+
+
+def settled(samples: Samples) -> bool:
+    """Whether the fastest cycles of each phase agree: what disturbs a cycle rarely does so thrice by as much."""
+    fastest = [sorted(seconds)[:AGREEING] for seconds in samples.seconds.values()]
+    return all(len(few) == AGREEING and few[-1] <= (1 + AGREE_WITHIN) * few[0] for few in fastest)
 
 
 def _passes(part: Part, samples: Samples) -> dict[str, Pass]:

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.explain.ceilings import measure_missing, stored
+from harness.explain.ceilings import measure_missing, settled, stored
 from harness.explain.parts import distinct_parts
 from harness.explain.predict import predict, predictions
 from harness.job import Device, Framework, Job, Variant
+from harness.measure.clock import Samples
 from harness.measure.trial import Conditions, Launch
 from harness.records.record import Phase
 from harness.workload.workload import Workload
@@ -119,6 +120,14 @@ def test_a_framework_that_cannot_be_started_is_told_and_left_out(job: Job, ensur
     said = ensure(replace(absent, measure=replace(job.measure, deadline_s=1e-9)))
     assert "no ceilings (" in said[-1]
     assert not stored(absent, HONEST, version)
+
+
+@pytest.mark.parametrize(
+    ("backward", "agree"),
+    [([2.0, 9.0, 2.05, 2.1], True), ([2.0, 9.0, 2.05, 2.2], False), ([2.0, 2.0], False)],
+)
+def test_a_probe_is_measured_until_its_three_fastest_cycles_agree(backward: list[float], agree: bool) -> None:
+    assert settled(Samples({"forward": [1.0, 5.0, 1.0, 1.0], "backward": backward})) == agree
 
 
 def test_errors_are_relative_to_what_was_measured(job: Job, ensure: Ensure) -> None:
