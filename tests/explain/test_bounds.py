@@ -92,6 +92,14 @@ def _copies(bandwidth: float) -> tuple[Probe, ...]:
     )
 
 
+def test_a_pass_that_no_copy_is_small_enough_for_is_bound_by_its_calls() -> None:
+    measured = replay_of(PARTS)
+    large = tuple(p for p in ceilings().probes if p.kind != "relu" or p.shape == str(2**20))
+    result = allowed(ceilings(probes=large), EAGER, PARTS, measured, explain(measured, PARTS), PLAIN)
+    (relu,) = (row for row in result.rows if row[0] == "relu" and row[2] == "forward")
+    assert relu[3:5] == ["", "calls"] and relu[6] == ""
+
+
 def test_nothing_is_said_where_no_pass_beats_its_bound() -> None:
     assert not said(PARTS, replay_of(PARTS))
 
