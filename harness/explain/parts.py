@@ -42,13 +42,36 @@ class Part:
         """The shapes of the op's arguments, and those of its attributes that say how its work is cut."""
         sizes = self.workload.as_dict()["sizes"]
         shapes = " ".join("x".join(map(str, shape)) or "1" for shape in _few(sizes["shapes"]))
-        telling = [f"{key}={value}" for key, value in (sizes["attrs"] or {}).items() if key not in _UNTOLD]
-        return " ".join([shapes, *telling])
+        return " ".join([shapes, *(f"{key}={value}" for key, value in self.attrs.items())])
+
+    @property
+    def attrs(self) -> dict[str, Any]:
+        """The attributes that say how the op's work is cut."""
+        given = self.workload.as_dict()["sizes"]["attrs"] or {}
+        return {key: value for key, value in given.items() if key not in _UNTOLD}
 
     @property
     def wanted(self) -> tuple[str, ...]:
         """The passes that the workload asks for: forward, and dx or dw or both."""
         return ("forward", *(name for name in ("dx", "dw") if getattr(self, name) is not None))
+
+    @property
+    def works(self) -> dict[str, Work]:
+        """The work of each pass that there is: forward, backward, and dX and dW, which are the latter's parts."""
+        sides = {name: work for name, work in (("dX", self.dx), ("dW", self.dw)) if work is not None}
+        whole = {"backward": sum(sides.values(), Work())} if sides else {}
+        return {"forward": self.forward, **whole, **sides}
+
+    def bytes(self, name: str) -> int:
+        """How many bytes a pass reads or writes at least."""
+        return BYTES[self.workload.precision] * self.works[name].elements
+
+    @property
+    def arrays(self) -> tuple[int, ...]:
+        """How many elements the op's first two arguments and its first output have."""
+        graph = self.workload.graph
+        (call,) = graph.calls
+        return tuple(graph.specs[number].size for number in (*call.inputs[:2], call.outputs[0]))
 
     def command(self, variant: Variant, device: Device) -> str:
         """The command that measures this op alone, as it is here."""
@@ -66,6 +89,7 @@ class Part:
         return f".venv/bin/python -m harness {' '.join(words)}"
 
 
+BYTES = {"fp32": 4, "tf32": 4, "bf16": 2, "bf16_mixed": 2}  # of an element, as multiplies read it
 _UNTOLD = ("eps", "slope", "rate")
 _ADDED_PHASES = ("optimizer", "tangent")  # choices that add a phase, and change no op
 _MOST_SHAPES = 3

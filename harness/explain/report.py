@@ -8,14 +8,13 @@ from typing import Any
 from ..job import Device, Variant
 from ..records.kernels import SLOW
 from .factors import Explained, Factor, rates
-from .parts import Part
+from .parts import BYTES, Part
 from .replay import Replay
 
 COLUMNS = (
     *("op", "shape", "count", "% of forward", "% of backward", "dX / forward", "dW / forward"),
     *("GFLOP/s F", "dX", "dW", "GB/s F", "B"),
 )
-BYTES = {"fp32": 4, "tf32": 4, "bf16": 2, "bf16_mixed": 2}  # of an element, as multiplies read it
 LEAST_SHARE = 0.01  # of the measured passes: a problem below it is none
 
 SAYS = {

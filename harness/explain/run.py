@@ -12,13 +12,17 @@ from ..job import Job, Variant
 from ..measure.protocol import Failure
 from ..measure.trial import Conditions, Launch
 from ..paths import temporary_folder
+from ..records.ceilings import Ceilings
 from ..records.moved import sentences
 from ..records.record import EXPLAINED, read_head, write_json
 from ..views.labels import variant_name
 from ..workload.workload import save
 from . import report
+from .allowed import Allowed, allowed
+from .bounds import COLUMNS as BOUND_COLUMNS
 from .factors import as_dict, explain
-from .in_place import COLUMNS, Comparison, compare
+from .in_place import COLUMNS as IN_PLACE_COLUMNS
+from .in_place import Comparison, compare
 from .parts import Part, distinct_parts, replayed
 from .replay import CHAINS, Replay
 from .replay import replay as replay_parts
@@ -33,6 +37,7 @@ def explain_job(
     say: Callable[[str], None],
     show: Table,
     starting: Callable[[Variant], None] = lambda variant: None,
+    ceilings: Callable[[Variant], Ceilings | None] = lambda variant: None,
 ) -> None:
     """Explain each variant of a job whose record is `ok`, one after the other.
 
@@ -43,6 +48,7 @@ def explain_job(
         say: prints a line.
         show: prints a table of columns and rows.
         starting: called with each variant before it is replayed.
+        ceilings: what this machine allows a variant, if that is known.
     """
     variants = [variant for variant in job.variants if _is_ok(job.path(variant))]
     if not variants:
@@ -67,14 +73,16 @@ def explain_job(
             except Failure as failure:
                 say(f"\n{job.workload.label} {variant_name(variant)}: not explained ({failure.reason})")
                 continue
-            explained, rows, in_place = _publish(job, variant, parts, replayed_variant)
+            explained, rows, allowance, in_place = _publish(job, variant, parts, replayed_variant, ceilings(variant))
             say(f"\n{job.workload.label} {variant_name(variant)}: alone, one op after the other")
             show(report.COLUMNS, rows)
+            if allowance.rows:
+                show(BOUND_COLUMNS, allowance.rows)
             for text in explained:
                 say(text)
             if in_place.rows:
                 say("alone, and in place in the whole run:")
-                show(COLUMNS, [row.cells() for row in in_place.rows])
+                show(IN_PLACE_COLUMNS, [row.cells() for row in in_place.rows])
             for text in in_place.says:
                 say(text)
 
@@ -88,9 +96,12 @@ def _is_ok(path: Path) -> bool:
 
 
 def _publish(
-    job: Job, variant: Variant, parts: Sequence[Part], measured: Replay
-) -> tuple[list[str], list[list[str]], Comparison]:
-    """Write a variant's explanation beside its record. Returns its sentences, its table's rows, and ops in place."""
+    job: Job, variant: Variant, parts: Sequence[Part], measured: Replay, ceilings: Ceilings | None
+) -> tuple[list[str], list[list[str]], Allowed, Comparison]:
+    """Write a variant's explanation beside its record.
+
+    Returns its sentences, its table's rows, what the machine allows, and its ops in place.
+    """
     explained = explain(measured, parts)
     rows = [report.part_row(part, measured, explained) for part in parts if part in measured.timed]
     rows.sort(key=lambda row: -(row["forward_share"] + row["backward_share"]))
@@ -99,11 +110,12 @@ def _publish(
         {"op": part.op, "shape": part.shape, "count": part.count, "reason": reason}
         for part, reason in measured.failures.items()
     ]
-    in_place, moved_work = compare(explained.net, measured), sentences(read_head(job.path(variant)))
+    record = read_head(job.path(variant))
+    in_place, moved_work = compare(explained.net, measured), sentences(record)
+    allowance = allowed(ceilings, variant, parts, measured, explained, record)
     content: dict[str, Any] = as_dict(explained) | {"parts": rows, "not_replayed": missing, "flags": problems}
-    content["moved"] = moved_work
-    content["in_place"] = in_place.as_dict()
+    content |= allowance.content | {"moved": moved_work, "in_place": in_place.as_dict()}
     write_json(job.path(variant).with_suffix(EXPLAINED), content)
     texts = [f"not replayed: {m['op']} {m['shape']}, {m['count']} times ({m['reason']})" for m in missing]
-    texts += [report.sums(explained), report.line(explained, variant), *moved_work, *problems]
-    return texts, [report.cells(row) for row in rows], in_place
+    texts += [report.sums(explained), report.line(explained, variant), *moved_work, *problems, *allowance.texts]
+    return texts, [report.cells(row) for row in rows], allowance, in_place

@@ -60,6 +60,14 @@ METRICS: dict[str, Quantity] = {
         "FLOPs of gradient by the framework's own counter over those executed: below 1 where it is blind (torch's "
         "fused attention on a CPU, XLA's loops), above 1 where it adds elementwise operations (XLA).",
     ),
+    "predicted_ratio": Quantity(
+        "1", "Ratio by counted FLOPs and bytes and this machine's ceilings, computed before anything was measured."
+    ),
+    "predicted_forward_s": Quantity("s", "Time of forward, predicted like `predicted_ratio`."),
+    "predicted_backward_s": Quantity("s", "Time of backward, predicted like `predicted_ratio`."),
+    "predicted_ratio_error": Quantity("1", "`predicted_ratio` over `ratio`, less 1."),
+    "predicted_forward_error": Quantity("1", "`predicted_forward_s` over the measured time of forward, less 1."),
+    "predicted_backward_error": Quantity("1", "`predicted_backward_s` over the measured time of backward, less 1."),
     "gradient_error": Quantity(
         "1", "Largest relative error of a gradient, norm-wise, against the float64 `reference`."
     ),

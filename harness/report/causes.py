@@ -38,6 +38,9 @@ def section(findings: Findings) -> Section | None:
     tables = [_parts(findings, explained), *_in_place(findings, explained)]
     if any(row.differs for content in explained.values() for row in _compared(content)):
         flags.append(f"{DIFFERENCE}.")
+    flags += [
+        f"{findings.full_name(i)}: {text}" for i, content in explained.items() for text in content.get("beaten", ())
+    ]
     return Section("why", "Why these numbers?", says, [*figures, *tables], flags)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from ..views.plural import plural
 from .findings import Findings
@@ -33,27 +34,30 @@ def section(findings: Findings) -> Section | None:
         if len(counted) > 1
         else f"Measured over counted is {middle:.2f}."
     ]
-    return Section("counts", "Measured against counted", says, [_figure(findings, counted)])
+    plot = measured_against(findings, counted, "ratio_flops", "ratio by FLOPs")
+    figure = Figure("Measured ratio against counted ratio", _grid(findings, counted), plot, _READING)
+    return Section("counts", "Measured against counted", says, [figure])
 
 
-def _figure(findings: Findings, counted: Sequence[int]) -> Figure:
+def measured_against(findings: Findings, counted: Sequence[int], metric: str, axis: str) -> Any:
+    """Plot the measured ratio of some records over another number of theirs, with the line on which the two agree."""
     import numpy as np
     import plotly.graph_objects as go
 
     metrics = [findings.records[i].metrics for i in counted]
-    flops = [m["ratio_flops"] for m in metrics]
-    span = max(max(flops) - min(flops), 0.4)
+    told = [m[metric] for m in metrics]
+    span = max(max(told) - min(told), 0.4)
     figure = go.Figure(layout=layout(_PLOT + 110))
-    ends = [min(flops) - 0.15 * span, max(flops) + 0.15 * span]
+    ends = [min(told) - 0.15 * span, max(told) + 0.15 * span]
     figure.add_scatter(
         x=ends, y=ends, mode="lines", line={"color": NEUTRAL, "dash": "dot"}, hoverinfo="skip", showlegend=False
     )
     taken: dict[float, int] = {}
     shifted = []
-    for number, x in enumerate(flops):
+    for number, x in enumerate(told):
         place = taken[round(x, 2)] = taken.get(round(x, 2), -1) + 1
         side = (place + 1) // 2 * (-1) ** place if len(counted) <= _BARS else 0
-        shifted.append(flops[number] + side * _SHIFT * span)
+        shifted.append(told[number] + side * _SHIFT * span)
     frameworks = dict.fromkeys(findings.records[i].framework for i in counted)
     for framework in frameworks:
         own = [n for n, i in enumerate(counted) if findings.records[i].framework == framework]
@@ -85,10 +89,10 @@ def _figure(findings: Findings, counted: Sequence[int]) -> Figure:
         showlegend=True,
         legend=legend(_PLOT),
         margin={"l": 56, "r": 10, "t": 10, "b": 100},
-        xaxis={"title": {"text": "ratio by FLOPs"}, "fixedrange": True, "zeroline": False, "range": ends},
+        xaxis={"title": {"text": axis}, "fixedrange": True, "zeroline": False, "range": ends},
         yaxis={"title": {"text": "ratio by time"}, "fixedrange": True, "zeroline": False},
     )
-    return Figure("Measured ratio against counted ratio", _grid(findings, counted), figure, _READING)
+    return figure
 
 
 def _grid(findings: Findings, counted: Sequence[int]) -> Grid:

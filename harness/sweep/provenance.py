@@ -26,11 +26,17 @@ def versions(job: Job, variant: Variant) -> dict[str, str]:
     An interpreter of its own stands beside them: two builds may call themselves by one version.
     """
     name, environment = variant.framework, variant.environment
-    absent = lacking(job, name, environment)
-    version = None if absent else framework_version(name, interpreter(job, name, environment))
     own = {"interpreter": environment.interpreter} if environment.interpreter else {}
     code = code_digest(name, frozenset(job.frameworks))
-    return {"work": job.workload.digest, "code": code, name: version or "not installed", **own}
+    return {"work": job.workload.digest, "code": code, name: version(job, variant), **own}
+
+
+def version(job: Job, variant: Variant) -> str:
+    """Look up the version of a variant's framework without importing it."""
+    name, environment = variant.framework, variant.environment
+    absent = lacking(job, name, environment)
+    found = None if absent else framework_version(name, interpreter(job, name, environment))
+    return found or "not installed"
 
 
 @cache

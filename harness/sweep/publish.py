@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
+from types import MappingProxyType
 from typing import Any
 
 from ..claims.claim import Claim
@@ -12,6 +13,7 @@ from ..claims.judge import judge_study
 from ..claims.verdicts import StudyVerdict, write
 from ..errors import first_line
 from ..explain.flagged import problems
+from ..explain.predict import Predicted
 from ..job import Job, Variant
 from ..measure.machine.description import describe, identity
 from ..measure.trial import Measured
@@ -37,6 +39,7 @@ class Publisher:
         tracker: Future[Tracker | None],
         described: dict[str, Any],
         todo: Mapping[Variant, str],
+        predicted: Mapping[Variant, Predicted] = MappingProxyType({}),
     ) -> None:
         """Load the calibration of this machine.
 
@@ -46,12 +49,14 @@ class Publisher:
             tracker: MLflow, once it is imported; None if the job does not use it.
             described: this machine.
             todo: the outstanding variants, each mapped to why its earlier record was discarded.
+            predicted: what was predicted of some of them, before any is measured.
         """
         self.job = job
         self.terminal = terminal
         self.tracker = tracker
         self.machine = described
         self.todo = todo
+        self.predicted = predicted
         self.calibration = calibration.load(job.results, identity(described))
         self.rounds = uuid.uuid4().hex
 
@@ -61,6 +66,8 @@ class Publisher:
         record = record_of(
             self.job, variant, measured, self.machine, self.calibration, depends_on, self.todo[variant], self.rounds
         )
+        if predicted := self.predicted.get(variant):
+            record.metrics |= predicted.metrics(record)
         path = record.write(self.job.folder)
         self.terminal.finished(record, path, left_s)
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
 from functools import partial
@@ -13,6 +13,8 @@ from typing import Any
 from ..claims import text as claim_text
 from ..claims.verdicts import read as read_verdicts
 from ..errors import UserError
+from ..explain.ceilings import measure_missing, stored
+from ..explain.predict import predictions
 from ..explain.run import explain_job
 from ..job import Job, Variant
 from ..measure.machine.description import describe
@@ -26,6 +28,7 @@ from ..views.terminal import Terminal
 from .interpreters import interpreter, lacking
 from .outstanding import SUCCESSES, outstanding
 from .own_references import OwnReferences
+from .provenance import version
 from .publish import MOST_REPORTED, Publisher, connect, publish_summary
 from .references import References
 from .settle import settle
@@ -35,19 +38,29 @@ from .sweep import Sweep
 def run_job(job: Job, terminal: Terminal) -> None:
     """Measure the outstanding variants of a job, and explain all if asked. Each gets a record, whatever its outcome."""
     described = describe()
+    doing = partial(_doing, job, terminal)
+    if job.explain:
+        measure_missing(
+            job, partial(launch, job), conditions(job), partial(version, job), terminal.say, doing("measuring ceilings")
+        )
     todo = outstanding(job, described)
     if todo:
         _measure(job, todo, described, terminal)
     if job.explain:
+        ceilings = partial(stored, job, version=partial(version, job))
+        explain_job(
+            job, partial(launch, job), conditions(job), terminal.say, terminal.show, doing("explaining"), ceilings
+        )
 
-        def starting(variant: Variant) -> None:
-            terminal.doing("explaining", job.path(variant), None)
 
-        explain_job(job, partial(launch, job), conditions(job), terminal.say, terminal.show, starting)
+def _doing(job: Job, terminal: Terminal, what: str) -> Callable[[Variant], None]:
+    """Make a function that tells the terminal what is done with a variant."""
+    return lambda variant: terminal.doing(what, job.path(variant), None)
 
 
 def _measure(job: Job, todo: Mapping[Variant, str], described: dict[str, Any], terminal: Terminal) -> None:
     """Measure the variants of a job in `todo`, each mapped to why an earlier record was discarded."""
+    predicted = predictions(job, todo, partial(version, job))
     measured = {variant: Measured(failure=_absence(job, variant)) for variant in todo}
     with (
         temporary_folder() as temporary,
@@ -57,7 +70,7 @@ def _measure(job: Job, todo: Mapping[Variant, str], described: dict[str, Any], t
         terminal.starting([job.path(v) for v in todo], f"{job.device.name}, {plural(job.device.threads, 'thread')}")
         workload = background.submit(references.save)
         tracker = background.submit(connect, job)
-        publisher = Publisher(job, terminal, tracker, described, todo)
+        publisher = Publisher(job, terminal, tracker, described, todo, predicted)
         for variant, result in measured.items():
             if result.failure:
                 publisher.publish(variant, result, len(measured) * job.measure.budget_s)

@@ -129,9 +129,31 @@ def test_an_explanation_is_shown_and_a_broken_one_is_not(findings: Findings) -> 
     factors = {"flops": [1.6, 1.6, 1.6], "dW": [1.25, 1.2, 1.3]}
     content = {"ratio": 2.0, "factors": factors, "largest": "dW", "forward_share": 1.0, "backward_share": 1.0}
     write_json(path, content | {"parts": [part], "not_replayed": [], "flags": ["likely a kernel problem"]})
+    assert len(section(findings, "why").notes) == 1
+    beaten = {"beaten": ["forward of relu takes less than its bound"]}
+    write_json(path, content | {"parts": [part], "not_replayed": [], "flags": ["likely a kernel problem"]} | beaten)
     why = section(findings, "why")
+    assert why.notes[1].endswith(beaten["beaten"][0])
     assert "2.00, where FLOPs say 1.60; the largest other cause is dW (times 1.25)" in why.says[0]
     assert "likely a kernel problem" in why.notes[0]
+
+
+def test_predictions_are_held_against_what_was_measured(findings: Findings) -> None:
+    assert all(made.key != "predicted" for made in sections_of(findings)), "nothing was predicted"
+    errors = (0.05, -0.2, 0.5)
+    for i, error in zip(findings.told, errors, strict=False):
+        metrics = findings.records[i].metrics
+        metrics |= {"predicted_ratio": metrics["ratio"] * (1 + error), "predicted_ratio_error": error}
+        for name in ("forward", "backward"):
+            metrics |= {f"predicted_{name}_s": 0.004, f"predicted_{name}_error": 2 * error}
+    shown = section(findings, "predicted")
+    assert shown.says[0] == (
+        "Of 3 predicted ratios, 1 came within 10 % of the measured one and 2 within 25 %; the median error is 20 %, of "
+        "forward's time 40 % and of backward's 40 %."
+    )
+    assert shown.says[1] == f"Furthest off is {findings.full_name(findings.told[2])}, by +50 %."
+    assert [row[4] for row in shown.figures[0].grid.rows] == ["+5%", "-20%", "+50%"]
+    assert 'id="predicted"' in write(findings).read_text()
 
 
 def test_the_verdicts_on_a_claim_are_shown(made: list[Record], tmp_path: Path, judged: StudyVerdict) -> None:

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from adapters.base import PHASES
 from harness.errors import UserError
+from harness.explain.predict import Predicted
 from harness.job import Job, Measure, Tracking, Variant
 from harness.measure.machine.description import describe
 from harness.measure.protocol import Failure, Outcome
@@ -102,6 +103,22 @@ def test_the_record_is_written_before_anything_is_shown(
     monkeypatch.setattr(terminal, "finished", lambda record, path, left: seen.append(path.exists()))
     publisher_of(job, terminal, ready(None)).publish(EAGER, failed(), 10.0)
     assert seen == [True]
+
+
+def test_a_prediction_enters_the_record_and_has_an_error_only_where_something_was_measured(
+    job: Job, terminal: Terminal
+) -> None:
+    predicted = {EAGER: Predicted(0.5, 1.0)}
+    publisher = Publisher(job, terminal, ready(None), describe(), dict.fromkeys(job.variants, ""), predicted)
+    for variant in job.variants:
+        publisher.publish(variant, failed(), 10.0)
+    with_it, without = (read(job.path(variant)).metrics for variant in job.variants)
+    assert {name: value for name, value in with_it.items() if name.startswith("predicted")} == {
+        "predicted_ratio": 2.0,
+        "predicted_forward_s": 0.5,
+        "predicted_backward_s": 1.0,
+    }
+    assert not any(name.startswith("predicted") for name in without)
 
 
 def test_time_left_includes_the_jobs_to_come(job: Job, terminal: Terminal, screen: io.StringIO) -> None:

@@ -1,0 +1,127 @@
+"""Measures what this machine allows each variant of a job, as far as that is not stored yet, and stores it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ..errors import UserError
+from ..job import Job, Variant
+from ..measure.clock import Samples
+from ..measure.machine.description import describe, identity
+from ..measure.machine.environment import that_matters
+from ..measure.protocol import Failure
+from ..measure.trial import Conditions, Launch
+from ..paths import temporary_folder
+from ..records.ceilings import Ceilings, Pass, Probe, load, store
+from ..views.labels import variant_name
+from ..views.plural import plural
+from ..workload.workload import save
+from .parts import Part, replayed
+from .probes import Kind, kinds_of
+from .replay import CHAINS, Replayer
+
+PROBE_S = 0.15  # seconds of measuring; more if its fastest cycles differ
+AGREEING, AGREE_WITHIN = 3, 0.05  # cycles of each phase, the fastest ones, and how much they may differ
+
+Version = Callable[[Variant], str]
+
+
+def conditions_of(job: Job, variant: Variant, version: Version) -> dict[str, str]:
+    """What the ceilings of a variant depend on besides the machine, by name."""
+    variables = that_matters() | dict(variant.environment.variables)
+    return {
+        "framework": variant.framework,
+        "execution": variant.execution,
+        "version": version(variant),
+        "choices": _listed({name: str(value) for name, value in replayed(variant).items()}),
+        "environment": " ".join(filter(None, [variant.environment.interpreter, _listed(variables)])),
+        "device": job.device.name,
+        "threads": str(job.device.threads),
+        "memory": job.device.memory,
+        "precision": job.workload.precision,
+    }
+
+
+def stored(job: Job, variant: Variant, version: Version) -> Ceilings | None:
+    """The ceilings of a variant on this machine, if there are any. Raises UserError if their file is corrupt."""
+    return load(job.results, identity(describe()), conditions_of(job, variant, version))
+
+
+def measure_missing(
+    job: Job,
+    launch: Callable[[Variant], Launch],
+    conditions: Conditions,
+    version: Version,
+    say: Callable[[str], None],
+    starting: Callable[[Variant], None] = lambda variant: None,
+) -> None:
+    """Measure and store the ceilings that the variants of a job lack for the ops of its workload.
+
+    A variant that cannot be measured is left to its record, which says why.
+    """
+    if job.workload.graph is None:
+        return
+    needed = kinds_of(job.traced)
+    for variant in job.variants:
+        ceilings = stored(job, variant, version) or Ceilings(conditions_of(job, variant, version), {}, ())
+        if not (kinds := [kind for kind in needed if ceilings.lacks(str(kind))]):
+            continue
+        starting(variant)
+        name = variant_name(variant)
+        say(f"{name}: first measuring what this machine allows it, by {plural(len(kinds), 'op')} alone at other sizes")
+        try:
+            how = replace(launch(variant), choices=replayed(variant))
+            store(job.results, identity(describe()), _measured(ceilings, kinds, how, conditions))
+        except (Failure, UserError) as failure:
+            say(f"{name}: no ceilings ({failure})")
+
+
+def _measured(ceilings: Ceilings, kinds: Sequence[Kind], launch: Launch, conditions: Conditions) -> Ceilings:
+    """Add the probes of some kinds, and the chains if there are none. Raises Failure if no process can be started."""
+    chains, probes = dict(ceilings.chains), list(ceilings.probes)
+    with temporary_folder() as temporary, Replayer(launch, conditions) as replayer:
+        root = Path(temporary)
+        if not chains:
+            chains = {"forward": {}, "backward": {}}
+            for depth, chain in CHAINS.items():
+                workload = replace(chain, precision=conditions.precision)
+                folder = save(workload, root / f"chain{depth}", solve=False)
+                samples = replayer.time(folder, PROBE_S, workload.graph, settled)
+                for name in chains:
+                    chains[name][depth] = _seconds(samples, name)
+        for kind in kinds:
+            for part in kind.probes(conditions.precision):
+                folder = save(part.workload, root / f"probe{len(probes)}", solve=False)
+                try:
+                    samples = replayer.time(folder, PROBE_S, part.workload.graph, settled)
+                except Failure as failure:
+                    probes.append(Probe(str(kind), part.shape, (), {}, failure.reason))
+                else:
+                    probes.append(Probe(str(kind), part.shape, part.arrays, _passes(part, samples)))
+    return Ceilings(ceilings.conditions, chains, tuple(probes))
+
+
+def settled(samples: Samples) -> bool:
+    """Whether the fastest cycles of each phase agree: what disturbs a cycle rarely does so thrice by as much."""
+    fastest = [sorted(seconds)[:AGREEING] for seconds in samples.seconds.values()]
+    return all(len(few) == AGREEING and few[-1] <= (1 + AGREE_WITHIN) * few[0] for few in fastest)
+
+
+def _passes(part: Part, samples: Samples) -> dict[str, Pass]:
+    """The passes of a part that was measured, with their work. Its only gradients are its whole backward pass."""
+    works = part.works
+    phases = {"forward": "forward", "backward": "backward", "dX": "backward_inputs", "dW": "backward_params"}
+    if not {"dX", "dW"} <= works.keys():
+        phases |= dict.fromkeys(("dX", "dW"), "backward")
+    return {name: Pass(_seconds(samples, phases[name]), work.flops, part.bytes(name)) for name, work in works.items()}
+
+
+def _seconds(samples: Samples, phase: str) -> float:
+    """Seconds of a call of a phase in the cycle that nothing disturbed, or what did least."""
+    return min(samples.seconds[phase])
+
+
+def _listed(values: dict[str, str]) -> str:
+    return " ".join(f"{name}={value}" for name, value in sorted(values.items()))

@@ -1,0 +1,141 @@
+"""What a machine allows is measured once per variant and conditions, and what is predicted from it comes true."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.explain.ceilings import measure_missing, settled, stored
+from harness.explain.parts import distinct_parts
+from harness.explain.predict import predict, predictions
+from harness.job import Device, Framework, Job, Variant
+from harness.measure.clock import Samples
+from harness.measure.trial import Conditions, Launch
+from harness.records.record import Phase
+from harness.workload.workload import Workload
+from tests.fakes.adapters.planted import ELEMENT_S, FLOP_S, OP_S, WHOLE_S
+from tests.helpers.jobs import PLAIN, job_of
+
+NETWORK = Workload.of("mlp", {"batch": 64, "depth": 3, "width": 64})
+HONEST, SLOW_DW = Variant("planted", "honest"), Variant("planted", "slow_dw")
+
+Ensure = Callable[[Job], list[str]]  # measures what a job lacks, and returns what was said
+
+
+def version(variant: Variant) -> str:
+    return "1.0"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The results that all of these tests share: probes take seconds."""
+    return tmp_path_factory.mktemp("results")
+
+
+@pytest.fixture
+def job(folder: Path) -> Job:
+    framework = Framework(("honest", "slow_dw"), {})
+    return job_of(
+        NETWORK, folder, variants=(HONEST,), frameworks={"planted": framework}, device=Device("cpu", 1, "kept")
+    )
+
+
+@pytest.fixture
+def ensure(fake_python: str, folder: Path) -> Ensure:
+    def run(job: Job) -> list[str]:
+        cpus = sorted(os.sched_getaffinity(0))
+        conditions = Conditions(job.device, job.measure, "fp32", cpus, folder)
+        said: list[str] = []
+
+        def launch(variant: Variant) -> Launch:
+            return Launch("planted", variant.execution, {}, fake_python, folder / "log")
+
+        measure_missing(job, launch, conditions, version, said.append)
+        return said
+
+    return run
+
+
+def true_seconds(workload: Workload) -> tuple[float, float]:
+    """What the planted framework takes for forward and backward, by its own numbers."""
+    forward = backward = WHOLE_S
+    for part in distinct_parts(workload):
+        forward += part.count * (OP_S + part.forward.flops * FLOP_S)
+        forward += 0 if part.forward.flops else part.count * part.forward.elements * ELEMENT_S
+        sides = [work for work in (part.dx, part.dw) if work]
+        backward += part.count * (OP_S + sum(work.flops * FLOP_S for work in sides))
+        backward += 0 if part.forward.flops else part.count * sum(work.elements * ELEMENT_S for work in sides)
+    return forward, backward
+
+
+def test_they_are_measured_once_and_an_op_that_was_not_tried_alone_later(job: Job, ensure: Ensure) -> None:
+    (said,) = ensure(job)
+    assert said == "planted honest: first measuring what this machine allows it, by 3 ops alone at other sizes"
+    assert not ensure(job)
+    other = replace(job, workload=Workload.of("op", {"op": "silu"}))
+    assert "by 1 op alone" in ensure(other)[0]
+    assert not ensure(job), "those of the first workload are still there"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"variants": (SLOW_DW,)}, {"device": Device("cpu", 2, "kept")}, {"device": Device("cpu", 1, "returned")}],
+    ids=str,
+)
+def test_other_conditions_have_ceilings_of_their_own(job: Job, ensure: Ensure, change: dict[str, object]) -> None:
+    ensure(job)
+    changed = replace(job, **change)  # type: ignore[arg-type]
+    assert stored(job, HONEST, version)
+    assert not stored(changed, changed.variants[0], version)
+    assert not stored(job, HONEST, lambda variant: "2.0")
+
+
+def test_a_network_is_predicted_before_anything_of_it_is_measured(job: Job, ensure: Ensure) -> None:
+    ensure(job)
+    ceilings = stored(job, HONEST, version)
+    assert ceilings
+    small, large = ({"batch": 2, "depth": 2, "width": 4}, {"batch": 128, "depth": 6, "width": 96})
+    for workload in (NETWORK, Workload.of("mlp", small), Workload.of("mlp", large)):
+        predicted = predict(HONEST, distinct_parts(workload), ceilings)
+        assert predicted
+        assert (predicted.forward_s, predicted.backward_s) == pytest.approx(true_seconds(workload), rel=0.05)
+
+
+def test_nothing_is_predicted_without_ceilings_or_where_backward_computes_more(job: Job, ensure: Ensure) -> None:
+    ensure(job)
+    recomputed = replace(HONEST, choices=replace(HONEST.choices, residuals="all"))
+    assert predictions(job, [HONEST, SLOW_DW, recomputed], version).keys() == {HONEST}
+    ceilings = stored(job, HONEST, version)
+    assert ceilings and not predict(recomputed, distinct_parts(NETWORK), ceilings)
+    assert not predict(HONEST, distinct_parts(NETWORK), replace(ceilings, probes=()))
+
+
+def test_a_framework_that_cannot_be_started_is_told_and_left_out(job: Job, ensure: Ensure) -> None:
+    absent = replace(job, workload=Workload.of("op", {"op": "tanh"}), results=job.results / "other")
+    said = ensure(replace(absent, measure=replace(job.measure, deadline_s=1e-9)))
+    assert "no ceilings (" in said[-1]
+    assert not stored(absent, HONEST, version)
+
+
+@pytest.mark.parametrize(
+    ("backward", "agree"),
+    [([2.0, 9.0, 2.05, 2.1], True), ([2.0, 9.0, 2.05, 2.2], False), ([2.0, 2.0], False)],
+)
+def test_a_probe_is_measured_until_its_three_fastest_cycles_agree(backward: list[float], agree: bool) -> None:
+    assert settled(Samples({"forward": [1.0, 5.0, 1.0, 1.0], "backward": backward})) == agree
+
+
+def test_errors_are_relative_to_what_was_measured(job: Job, ensure: Ensure) -> None:
+    ensure(job)
+    predicted = predictions(job, [HONEST], version)[HONEST]
+    numbers = predicted.metrics(PLAIN)
+    assert numbers["predicted_ratio_error"] == pytest.approx(predicted.ratio / PLAIN.metrics["ratio"] - 1)
+    assert numbers["predicted_forward_error"] == pytest.approx(1e3 * predicted.forward_s / 1.234 - 1)
+    assert not any(math.isnan(value) for value in numbers.values())
+    failed = replace(PLAIN, metrics={}, phases={"forward": Phase(), "backward": Phase()})
+    assert predicted.metrics(failed).keys() == {"predicted_ratio", "predicted_forward_s", "predicted_backward_s"}
