@@ -23,6 +23,8 @@ from .probes import Kind, kinds_of
 from .replay import CHAINS, Replayer
 
 PROBE_S = 0.15  # seconds of measuring; more if its fastest cycles differ
+# Their compilers take seconds a program, so minutes for all probes; and what they fuse is in no op alone.
+NOT_PROBED = {("torch", "compile"), ("tensorflow", "xla")}
 AGREEING, AGREE_WITHIN = 3, 0.05  # cycles of each phase, the fastest ones, and how much they may differ
 
 Version = Callable[[Variant], str]
@@ -59,12 +61,14 @@ def measure_missing(
 ) -> None:
     """Measure and store the ceilings that the variants of a job lack for the ops of its workload.
 
-    A variant that cannot be measured is left to its record, which says why.
+    A variant that cannot be measured is left to its record, which says why; those of `NOT_PROBED` have none.
     """
     if job.workload.graph is None:
         return
     needed = kinds_of(job.traced)
     for variant in job.variants:
+        if (variant.framework, variant.execution) in NOT_PROBED:
+            continue
         ceilings = stored(job, variant, version) or Ceilings(conditions_of(job, variant, version), {}, ())
         if not (kinds := [kind for kind in needed if ceilings.lacks(str(kind))]):
             continue

@@ -82,6 +82,12 @@ def test_they_are_measured_once_and_an_op_that_was_not_tried_alone_later(job: Jo
     assert not ensure(job), "those of the first workload are still there"
 
 
+def test_a_compiler_that_takes_seconds_a_program_is_not_asked_for_dozens(job: Job, ensure: Ensure) -> None:
+    compiled = replace(job, variants=(Variant("torch", "compile"), Variant("tensorflow", "xla")))
+    assert not ensure(compiled)
+    assert not any(stored(job, variant, version) for variant in compiled.variants)
+
+
 @pytest.mark.parametrize(
     "change",
     [{"variants": (SLOW_DW,)}, {"device": Device("cpu", 2, "kept")}, {"device": Device("cpu", 1, "returned")}],
