@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,17 @@ def test_a_dw_that_is_slow_in_the_whole_run_alone_is_the_one_that_differs_in_pla
     assert {(row.op, row.direction) for row in rows if row.differs} == {("linear", "dW")}
     assert all(row.in_place_ms / row.alone_ms == pytest.approx(2, rel=0.15) for row in rows if row.differs)
     assert any("differ by more than a quarter" in text for text in compare(explained.net, found).says)
+
+
+def test_a_profiler_that_slows_a_pass_tells_no_difference_of_its_ops(measured: Measured) -> None:
+    found, explained = measured("slow_in_place")
+    slowed = {
+        number: {name: (1 if name == "forward" else 2) * seconds for name, seconds in times.items()}
+        for number, times in found.in_place.seconds.items()
+    }
+    comparison = compare(explained.net, replace(found, in_place=replace(found.in_place, seconds=slowed)))
+    assert not any(row.differs for row in comparison.rows if row.direction != "forward")
+    assert any(text.startswith("the profiler slows the ops of backward") for text in comparison.says)
 
 
 def test_an_honest_framework_is_the_same_alone_and_in_place(measured: Measured) -> None:
