@@ -18,7 +18,7 @@ from harness.workload.frozen import matching
 from harness.workload.own import OwnWorkload
 from harness.workload.own_truth import Truth, read_truth
 from harness.workload.spec import WorkloadError
-from harness.workload.user_code import said, search_first
+from harness.workload.user_code import UserCodeError, imported, said
 
 
 class OwnModelError(Exception):
@@ -59,16 +59,13 @@ class OwnModel:
 
     def build(self) -> Built:
         """Import the module and call the factory, with the seed set. Raises OwnModelError."""
-        module, _, name = str(self).partition(":")
+        name = str(self).partition(":")[2]
         if self.uses_keras:
             os.environ["KERAS_BACKEND"] = self.framework  # before anything imports Keras
-        search_first(self.workload.path)
         try:
-            factory = getattr(importlib.import_module(module), name, None)
-        except (Exception, SystemExit) as error:
-            raise OwnModelError(f"{self}: {module} cannot be imported ({said(error)})") from error
-        if factory is None:
-            raise OwnModelError(f"{self}: {module} has no {name!r}; write package.module:function")
+            factory = imported(str(self), self.workload.path, "package.module:function")
+        except UserCodeError as error:
+            raise OwnModelError(str(error)) from error
         if not callable(factory):
             raise OwnModelError(f"{self}: {name} is {_kind(factory)}; it must be a function that returns the model")
         random.seed(self.workload.seed)

@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 _OURS = Path(__file__).parents[2]
+
+
+class UserCodeError(Exception):
+    """What a user named cannot be had. The message is one sentence."""
+
+
+def imported(path: str, folders: Sequence[str], written: str) -> Any:
+    """Import what a path such as `package.module:name` names, looking in some folders before all others.
+
+    Raises UserCodeError if its module cannot be imported or lacks the name; `written` is the form to write it in.
+    """
+    module, _, name = path.partition(":")
+    search_first(folders)
+    try:
+        value = getattr(importlib.import_module(module), name, None)
+    except (Exception, SystemExit) as error:
+        raise UserCodeError(f"{path}: {module} cannot be imported ({said(error)})") from error
+    if value is None:
+        raise UserCodeError(f"{path}: {module} has no {name!r}; write {written}")
+    return value
 
 
 def search_first(folders: Sequence[str]) -> None:

@@ -5,7 +5,6 @@ It is a class as those in `models/` are. What stands wrong in it is one sentence
 
 from __future__ import annotations
 
-import importlib
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ from .draw import Draw
 from .own import CATALOGUE, search_path
 from .spec import WorkloadError
 from .trace import Ops, Param, Symbol, Value
-from .user_code import origin, said, search_first
+from .user_code import UserCodeError, imported, origin, said
 
 _CLASS = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 _ARGUMENTS = "arguments."
@@ -94,14 +93,11 @@ class UserModel:
     @cached_property
     def _made(self) -> Any:
         """The object. Raises WorkloadError."""
-        module, _, name = self.catalogue.partition(":")
-        search_first([str(Path.cwd())])
+        name = self.catalogue.partition(":")[2]
         try:
-            kind = getattr(importlib.import_module(module), name, None)
-        except (Exception, SystemExit) as error:
-            raise WorkloadError(f"{self.catalogue}: {module} cannot be imported ({said(error)})") from error
-        if kind is None:
-            raise WorkloadError(f"{self.catalogue}: {module} has no {name!r}; write package.module:Model")
+            kind = imported(self.catalogue, [str(Path.cwd())], "package.module:Model")
+        except UserCodeError as error:
+            raise WorkloadError(str(error)) from error
         if not callable(kind):
             raise WorkloadError(f"{self.catalogue}: {name} is no class but of type {type(kind).__name__}")
         with self._running(name):

@@ -15,6 +15,7 @@ from adapters.profiled import Profiled, Times  # noqa: E402
 from adapters.tensorflow import Adapter, ops  # noqa: E402
 from harness.workload.models import MLP, ResNet18  # noqa: E402
 from harness.workload.trace import Graph, trace  # noqa: E402
+from tests.helpers.in_place import last_linear, slow_in_every_run  # noqa: E402
 from tests.helpers.tiny import TINY_GPT2, sample  # noqa: E402
 
 SLEEP_S = 0.3
@@ -75,13 +76,7 @@ def test_a_planted_sleep_in_one_dw_is_found_at_its_call_and_nowhere_else(monkeyp
 
     monkeypatch.setattr(ops, "linear", lambda x, w, b: multiply(x, w) + b)
     graph, runs = shown(MLP(batch=4, depth=3, width=8, classes=SLOW_CLASSES), "eager", 3)
-    least = {
-        (number, name): min(run[number].get(name, 0.0) for run in runs)
-        for number in range(len(graph.calls))
-        for name in ("forward", "backward")
-    }
-    (last,) = (n for n, c in enumerate(graph.calls) if c.op == "linear" and c.block == "layer3")
-    assert {key for key, seconds in least.items() if seconds >= SLEEP_S} == {(last, "backward")}
+    assert slow_in_every_run(graph, runs, SLEEP_S) == {(last_linear(graph), "backward")}
 
 
 @pytest.mark.parametrize("execution", ["eager", "graph"])

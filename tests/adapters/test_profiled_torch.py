@@ -20,6 +20,7 @@ from adapters.torch import Adapter, ops  # noqa: E402
 from adapters.torch.profiled import _NODE, _PRODUCTS  # noqa: E402
 from harness.workload.models import MLP, ResNet18  # noqa: E402
 from harness.workload.trace import Graph, trace  # noqa: E402
+from tests.helpers.in_place import last_linear, slow_in_every_run  # noqa: E402
 from tests.helpers.tiny import TINY_GPT2, TINY_MLP, sample  # noqa: E402
 
 SLEEP_S = 0.3
@@ -97,13 +98,7 @@ class SlowDw(torch.autograd.Function):  # type: ignore[name-defined]
 def test_a_planted_sleep_in_one_dw_is_found_at_its_call_and_nowhere_else(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ops, "linear", lambda x, w, b: SlowDw.apply(x, w) + b)
     graph, runs = shown(MLP(batch=4, depth=3, width=8, classes=SLOW_CLASSES), 3)
-    least = {
-        (number, name): min(run[number].get(name, 0.0) for run in runs)
-        for number in range(len(graph.calls))
-        for name in ("forward", "backward")
-    }
-    (last,) = (n for n, c in enumerate(graph.calls) if c.op == "linear" and c.block == "layer3")
-    assert {key for key, seconds in least.items() if seconds >= SLEEP_S} == {(last, "backward")}
+    assert slow_in_every_run(graph, runs, SLEEP_S) == {(last_linear(graph), "backward")}
 
 
 def test_what_a_checkpoint_computes_again_is_told_apart_from_gradients() -> None:
