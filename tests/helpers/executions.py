@@ -10,6 +10,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 import adapters
+from tests.helpers.xla import plain_code
 
 THREADS = 1  # jax and TensorFlow keep their first number of threads until the process ends
 Pair = tuple[str, str]  # a framework and one of its executions
@@ -28,5 +29,6 @@ QUICK = [pair for pair in WITH_AUTODIFF if pair[1] not in ("compile", "xla")]
 
 
 def adapter_of(framework: str, device: str = "cpu", precision: str = "fp32") -> Any:
-    """The framework's adapter, with one thread. Raises Unsupported."""
-    return importlib.import_module(f"adapters.{framework}").Adapter(device, THREADS, precision)
+    """The framework's adapter, with one thread; see `xla.py` for what its compiler leaves out. Raises Unsupported."""
+    with plain_code(framework):
+        return importlib.import_module(f"adapters.{framework}").Adapter(device, THREADS, precision)
