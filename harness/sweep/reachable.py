@@ -114,5 +114,6 @@ def _check_database(uri: str, typed: str, otherwise: str) -> None:
         ) from error
     except (sqlalchemy.exc.SQLAlchemyError, ValueError) as error:
         raise UserError(
-            f"{typed}: the database takes no connection ({first_line(error)}); start it{otherwise}"
+            f"{typed}: the database takes no connection ({first_line(error)}); start it, or correct the address"
+            f"{otherwise}"
         ) from error
