@@ -9,29 +9,26 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
 import sqlalchemy
 
-from harness.paths import ROOT
 from harness.records.record import Record, read, read_head, records
 from harness.views.mlflow.client import local_uri
 from harness.views.mlflow.tracker import Tracker
+from tests.bench.copies import copy, measured
 from tests.helpers.mlflow_server import MlflowServer
 from tests.helpers.postgres import BIN, PASSWORD, USER, postgres
 
 RUNS = 5_000
-MEASURED = ("device=cpu", "model=mlp", "variants=torch", "variants.torch=[eager]", "tracking=off")
 STUDY = "growth"
 
 
@@ -42,29 +39,6 @@ class Store:
     name: str
     uri: str
     size: Callable[[], int]
-
-
-def measured(results: Path) -> Record:
-    """Measure one cell as `make sweep` does by default, and return its record."""
-    command = [sys.executable, "-m", "harness", "-m", *MEASURED, f"results='{results}'"]
-    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-    (path,) = records(results / "records" / "adhoc" / "main")
-    return read(path)
-
-
-def copy(record: Record, numbers: range, folder: Path) -> None:
-    """Write the record once for each number, as that of a workload with this seed."""
-    start = datetime.fromisoformat(record.created)
-    for number in numbers:
-        another = replace(
-            record,
-            id=f"{number:032x}",
-            created=(start + timedelta(seconds=number)).isoformat(timespec="milliseconds"),
-            study=STUDY,
-            cell=f"mlp-{number:08x}.cpu.torch-eager",
-            workload=record.workload | {"seed": number},
-        )
-        another.write(folder)
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -108,7 +82,7 @@ def grow(store: Store, record: Record, sizes: list[int], results: Path) -> None:
     tracker = Tracker(store.uri, STUDY, results)
     empty, logged = store.size(), 0
     for size in sizes:
-        copy(record, range(logged, size), folder)
+        copy([record], range(logged, size), folder)
         heads = [read_head(path) for path in records(folder)]
         caught_up_s = seconds(partial(tracker.catch_up, folder))
         looked_up_s = seconds(partial(tracker.catch_up, folder))
@@ -141,7 +115,7 @@ def main(runs: int) -> int:
     os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = "120"
     sizes = sorted({max(1, runs // 50), max(1, runs // 5), runs})
     with tempfile.TemporaryDirectory(prefix="twofold-") as temporary:
-        record = measured(Path(temporary) / "measured")
+        (record,) = measured(Path(temporary) / "measured", "model=mlp", "variants=torch", "variants.torch=[eager]")
         local = Path(temporary) / "local"
         grow(sqlite(local), record, sizes, local)
         read_all(local / "records" / STUDY / record.sweep)
