@@ -17,7 +17,7 @@ class UserError(Exception):
 
 def explanation(error: Exception) -> str | None:
     """Explain in one sentence a mistake that this program or Hydra detected, or a full disk. Returns None for a bug."""
-    from hydra.errors import HydraException, MissingConfigException
+    from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
     from omegaconf.errors import OmegaConfBaseException
 
     if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options:
@@ -26,6 +26,11 @@ def explanation(error: Exception) -> str | None:
         deeper = [path.relative_to(conf).with_suffix("") for path in conf.glob(f"*/{option}.yaml")]
         hint = f"; did you mean {group}={deeper[0]}?" if deeper else ""
         return f"{group}={option}: not known; choose from {', '.join(error.options)}{hint}"
+    cause = error.__cause__
+    if isinstance(error, ConfigCompositionException) and isinstance(cause, OmegaConfBaseException) and cause.full_key:
+        return (
+            f"{cause.full_key}: {first_line(cause)}; the option --cfg hydra prints the keys and values that there are"
+        )
     if isinstance(error, UserError | HydraException | OmegaConfBaseException):
         return str(error)
     if isinstance(error, OSError) and error.errno in _NO_SPACE:
@@ -38,7 +43,7 @@ def explanation(error: Exception) -> str | None:
 
 def first_line(error: Exception) -> str:
     """Return the first line of a library's error message, or the exception's type if it has no message."""
-    lines = masked(str(error)).splitlines()
+    lines = masked(str(error)).strip().splitlines()
     return lines[0][:200] if lines else type(error).__name__
 
 

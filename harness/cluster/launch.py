@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from .queue import Queue, Task
 
+PATIENT_S = 30.0  # in which a job may wait before its reason is told
 OFTEN_S, SELDOM_S = 1.0, 10.0  # between two questions to the queue: at first, and when it has taken minutes
 
 
@@ -25,19 +26,21 @@ def await_earlier(queue: Queue, names: Iterable[str], say: Callable[[str], None]
         _sleep(start)
 
 
-def launch(tasks: Sequence[Task], queue: Queue, ended: Callable[[int, str], None]) -> None:
+def launch(tasks: Sequence[Task], queue: Queue, ended: Callable[[int, str], None], say: Callable[[str], None]) -> None:
     """Submit all tasks and return when the last of their jobs has left the queue.
 
     Args:
         tasks: what is to be measured.
         queue: where.
         ended: called with the index of a task and its job when that job has left the queue.
+        say: called with a sentence when no job begins.
 
     Raises:
         UserError: the queue refuses them.
     """
     names = sorted({task.name for task in tasks})
     submitted, running, start = 0, dict[str, int](), time.monotonic()
+    said = ""
     while submitted < len(tasks) or running:
         if submitted < len(tasks) and len(running) < queue.batch:
             batch = tasks[submitted : submitted + queue.batch]
@@ -47,6 +50,10 @@ def launch(tasks: Sequence[Task], queue: Queue, ended: Callable[[int, str], None
             _sleep(start)
         for job in sorted(running.keys() - queue.jobs(names)):
             ended(running.pop(job), job)
+        why = queue.waits_for()
+        if why and why != said and time.monotonic() - start > PATIENT_S:
+            said = why
+            say(f"no job runs ({why}); waiting, squeue --name={','.join(names)} shows them and scancel ends them")
 
 
 def _sleep(start: float) -> None:

@@ -73,6 +73,9 @@ class Queue(Protocol):
     def jobs(self, names: Iterable[str]) -> set[str]:
         """Return the jobs of the sweeps with these names that are waiting or running."""
 
+    def waits_for(self) -> str:
+        """Say why none of the jobs has begun that `jobs` returned last; empty if one has, or if nobody knows."""
+
     def end(self, job: str) -> End:
         """Tell how a job ended that left no record."""
 
@@ -135,6 +138,10 @@ class Local(_Submitit):
         """Return the processes that this one has started and that still run."""
         return {job.job_id for job in self._submitted if not job.done()}
 
+    def waits_for(self) -> str:
+        """Nothing: a process runs at once."""
+        return ""
+
 
 class Slurm(_Submitit):
     """SLURM. A job is alone on its node, unless it asks for GPUs or says otherwise in `additional_parameters`.
@@ -156,7 +163,7 @@ class Slurm(_Submitit):
         extra = settings["additional_parameters"]
         alone = not any(settings[key] for key in _OF_A_DEVICE) and "exclusive" not in extra
         super().__init__({**settings, "use_srun": False, "exclusive": alone or None})
-        self._jobs: set[str] | None = None
+        self._jobs: dict[str, str] | None = None  # each mapped to why it waits, empty if it does not
 
     def submit(self, tasks: Sequence[Task]) -> list[str]:
         """As its base does."""
@@ -167,13 +174,19 @@ class Slurm(_Submitit):
     def jobs(self, names: Iterable[str]) -> set[str]:
         """Ask SLURM, whose answer of last time stands where it does not answer. Raises UserError if it never did."""
         asked = ["squeue", "--noheader", "--array", f"--user={getpass.getuser()}", f"--name={','.join(names)}"]
-        completed = subprocess.run([*asked, "--format=%i"], capture_output=True, text=True, check=False)
+        completed = subprocess.run([*asked, "--format=%i %t %r"], capture_output=True, text=True, check=False)
         if completed.returncode == 0:
-            self._jobs = set(completed.stdout.split())
+            told = [line.split(maxsplit=2) for line in completed.stdout.splitlines()]
+            self._jobs = {job: " ".join(reason) if state == "PD" else "" for job, state, *reason in told}
         elif self._jobs is None:
             why = " ".join(completed.stderr.split()) or f"exit code {completed.returncode}"
             raise UserError(f"hydra/launcher=submitit_slurm: SLURM does not answer here ({why})")
-        return self._jobs
+        return set(self._jobs)
+
+    def waits_for(self) -> str:
+        """SLURM's own word, such as `Resources`."""
+        reasons = set((self._jobs or {}).values())
+        return "" if "" in reasons else " and ".join(sorted(reasons))
 
     def end(self, job: str) -> End:
         """Say what SLURM calls the job's end, as long as it remembers, and quote the last line of its log."""

@@ -36,6 +36,10 @@ def main(arguments: Sequence[str]) -> int:
     given = parser.parse_args(arguments)
     title = f"B = {given.b} against A = {given.a}"
     try:
+        if not given.a or not given.b:
+            raise UserError(
+                f"{'A' if not given.a else 'B'}: no sweep is named; write make compare A=study/sweep B=study/sweep"
+            )
         before, after = open_side(given.a, given.results), open_side(given.b, given.results)
         pairs = match(before, after, given.force)
         calibration = load(given.results, identity(pairs[0][0].machine))

@@ -8,6 +8,7 @@ from pathlib import Path
 from ..claims.verdicts import verdict_on
 from ..errors import UserError, first_line, masked
 from ..records.record import read, records
+from ..sweep.reachable import check_address
 from ..views.mlflow.client import local_uri
 from ..views.mlflow.tracker import Tracker
 from ..views.plural import plural
@@ -22,10 +23,11 @@ def main(uri: str, results: Path) -> int:
     uri = uri or local_uri(results)
     try:
         for folder in sweeps:
-            found = [read(path) for path in records(folder)]
+            measured = [read(path) for path in records(folder)]
+            check_address(uri, f"URI={masked(uri)}")
             tracker = Tracker(uri, folder.parent.name, results)
             late = tracker.catch_up(folder)
-            tracker.summarise(found, verdict_on(found, folder), folder)
+            tracker.summarise(measured, verdict_on(measured, folder), folder)
             print(f"{folder.parent.name}/{folder.name}: {plural(late, 'run')} logged")
     except UserError as error:
         print(f"twofold: {error}", file=sys.stderr)

@@ -12,6 +12,8 @@ from ..views.table import Table
 
 def problems(folder: Path, records: Sequence[Record]) -> list[str]:
     """The likely kernel problems of the records in a folder that were explained, in a sentence each."""
+    if not any(folder.glob(f"*{EXPLAINED}")):
+        return []
     table = Table.of(records)
     return [
         f"{name}: {text}"

@@ -91,7 +91,7 @@ def measure_elsewhere(
     if tasks:
         where = "SLURM" if queue.name == "slurm" else "this machine, one after the other"
         terminal.say(f"{plural(len(tasks), 'job')} on {where}; logs in {folder}")
-        launch(tasks, queue, ended)
+        launch(tasks, queue, ended, terminal.say)
     if tasks and len(blind) == len(tasks):
         raise UserError(
             f"results={tasks[0].folder.parents[2]}: the nodes do not see it (none of {plural(len(tasks), 'job')} could "

@@ -1,4 +1,4 @@
-"""Checks before a sweep starts that MLflow is installed, answers, and takes the user's credentials."""
+"""Checks before anything is measured or logged that MLflow is installed, answers, and takes the user's credentials."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ from ..errors import UserError, first_line, masked
 from ..views.mlflow.credentials import PASSWORD, TOKEN, USERNAME, credentials_of, plain
 
 _ANSWER_WITHIN_S = 5
+_SERVERS = ("http", "https")
 _DATABASES = ("postgresql", "mysql", "mssql")
-_OTHERWISE = "start it, or choose tracking=local or tracking=off"
+_OTHERS = ("sqlite", "databricks")  # that need no check, or have another way to give credentials
+_OTHERWISE = ", or choose tracking=local or tracking=off"
 
 
 def check_tracking(uri: str | None) -> None:
-    """Raise UserError unless MLflow is installed and its server or database, if there is one, can be used."""
+    """Raise UserError unless a sweep's MLflow is installed and its server or database, if there is one, can be used."""
     if uri is None:
         return
     shown = masked(uri)
@@ -33,13 +35,30 @@ def check_tracking(uri: str | None) -> None:
             f"tracking.uri={shown}: was given with a password, which Hydra would write into its files; put the whole "
             "address into the environment variable MLFLOW_TRACKING_URI, and choose tracking=server"
         )
-    if uri.startswith("http"):
-        _check_server(uri, shown)
-    elif uri.startswith(_DATABASES):
-        _check_database(uri, shown)
+    check_address(uri, f"tracking.uri={shown}", _OTHERWISE)
 
 
-def _check_server(uri: str, shown: str) -> None:
+def check_address(uri: str, typed: str, otherwise: str = "") -> None:
+    """Raise UserError unless there is a server or a database at an address, or a file is to be one.
+
+    Args:
+        uri: the address.
+        typed: how a message names it, without a password.
+        otherwise: what a user may choose instead, as the end of a message.
+    """
+    kind = uri.partition(":")[0].partition("+")[0]
+    if kind in _SERVERS:
+        _check_server(uri, typed, otherwise)
+    elif kind in _DATABASES:
+        _check_database(uri, typed, otherwise)
+    elif kind not in _OTHERS:
+        raise UserError(
+            f"{typed}: is no address of MLflow; write http://HOST:PORT for a server, postgresql+psycopg2://HOST/NAME "
+            f"or sqlite:///FILE for a database{otherwise}"
+        )
+
+
+def _check_server(uri: str, typed: str, otherwise: str) -> None:
     """Raise UserError unless an MLflow server answers there, and takes the credentials of the address or environment.
 
     A server that is healthy and then answers nothing may be busy; that is no reason to measure nothing.
@@ -50,7 +69,7 @@ def _check_server(uri: str, shown: str) -> None:
     except (OSError, ValueError, http.client.HTTPException) as error:
         why = error.reason if isinstance(error, urllib.error.URLError) else error
         raise UserError(
-            f"tracking.uri={shown}: MLflow does not answer there ({' '.join(str(why).split())}); {_OTHERWISE}"
+            f"{typed}: MLflow does not answer there ({' '.join(str(why).split())}); start it{otherwise}"
         ) from error
     asked = urllib.request.Request(f"{server}/api/2.0/mlflow/experiments/search?max_results=1")
     if authorization := _authorization(uri):
@@ -61,11 +80,11 @@ def _check_server(uri: str, shown: str) -> None:
         error.close()
         if error.code in (401, 403):
             raise UserError(
-                f"tracking.uri={shown}: MLflow refuses the request ({error.code} {error.reason}); set {USERNAME} and "
-                f"{PASSWORD}, or choose tracking=local or tracking=off"
+                f"{typed}: MLflow refuses the request ({error.code} {error.reason}); set {USERNAME} and "
+                f"{PASSWORD}{otherwise}"
             ) from error
         raise UserError(
-            f"tracking.uri={shown}: is no MLflow server that works ({error.code} {error.reason}); {_OTHERWISE}"
+            f"{typed}: is no MLflow server that works ({error.code} {error.reason}); start one{otherwise}"
         ) from error
     except (OSError, http.client.HTTPException):
         return
@@ -80,7 +99,7 @@ def _authorization(uri: str) -> str | None:
     return f"Bearer {token}" if token else None
 
 
-def _check_database(uri: str, shown: str) -> None:
+def _check_database(uri: str, typed: str, otherwise: str) -> None:
     """Raise UserError unless the database takes a connection."""
     import sqlalchemy
 
@@ -90,10 +109,11 @@ def _check_database(uri: str, shown: str) -> None:
         engine.dispose()
     except ImportError as error:
         raise UserError(
-            f"tracking.uri={shown}: {sys.executable} has no driver for it ({error}); for PostgreSQL, install "
-            "psycopg2-binary and write postgresql+psycopg2://, or choose tracking=local or tracking=off"
+            f"{typed}: {sys.executable} has no driver for it ({error}); for PostgreSQL, install "
+            f"psycopg2-binary and write postgresql+psycopg2://{otherwise}"
         ) from error
     except (sqlalchemy.exc.SQLAlchemyError, ValueError) as error:
         raise UserError(
-            f"tracking.uri={shown}: the database takes no connection ({first_line(error)}); {_OTHERWISE}"
+            f"{typed}: the database takes no connection ({first_line(error)}); start it, or correct the address"
+            f"{otherwise}"
         ) from error

@@ -112,8 +112,9 @@ class Table:
         first = {label: row for row, label in reversed(list(enumerate(workloads)))}
         order = sorted(range(len(records)), key=lambda row: first[workloads[row]])
         records, workloads = [records[row] for row in order], [workloads[row] for row in order]
-        shared = shared_choices([record.named_variant for record in records])
-        variants = [variant_name(record.named_variant, shared) for record in records]
+        measured = [record.named_variant for record in records]
+        shared = shared_choices(measured)
+        variants = [variant_name(variant, shared) for variant in measured]
         names = list(map(_joined, workloads, variants))
         return cls(records, workloads, variants, notes(records, names), shared)
 

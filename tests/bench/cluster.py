@@ -77,6 +77,10 @@ class Simulated:
             self._run(self._jobs[_of_workload(self._queue.popleft()[1].overrides)])
         return {number for number, _ in self._queue}
 
+    def waits_for(self) -> str:
+        """Nothing."""
+        return ""
+
     def end(self, job: str) -> End:
         """All end alike."""
         return End("PREEMPTED")

@@ -11,8 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from harness.records.record import read_head, records
+from harness.views.mlflow.tracker import Tracker
 from harness.workload.workload import Workload, save
-from tests.bench import spread
+from tests.bench import database, spread
+from tests.helpers.jobs import PLAIN
 
 SECONDS = 1.0
 
@@ -24,3 +27,14 @@ def test_both_timers_find_a_ratio_of_the_check_workload(tmp_path: Path, monkeypa
     ratio, _ = spread.ours(folder, 1, SECONDS)
     assert 0 < ratio < math.inf
     assert 0 < spread.well_known(SECONDS) < math.inf
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_each_copy_of_a_record_is_a_run_of_its_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    database.grow(database.sqlite(tmp_path), PLAIN, [2, 3], tmp_path)
+    two, three = capsys.readouterr().out.splitlines()
+    assert two.startswith("sqlite, 2 runs of one sweep: ") and three.startswith("sqlite, 3 runs of one sweep: ")
+    folder = tmp_path / "records" / database.STUDY / PLAIN.sweep
+    copies = [read_head(path) for path in records(folder)]
+    assert len({copy.id for copy in copies}) == len({str(copy.workload) for copy in copies}) == 3
+    assert Tracker(database.sqlite(tmp_path).uri, database.STUDY, tmp_path).catch_up(folder) == 0

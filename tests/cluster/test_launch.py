@@ -22,6 +22,7 @@ class Scripted:
         self.waiting: list[str] = []
         self.submitted: list[int] = []
         self.most = 0
+        self.reason = ""
 
     def submit(self, tasks: Sequence[Task]) -> list[str]:
         first = sum(self.submitted)
@@ -34,6 +35,9 @@ class Scripted:
     def jobs(self, names: Iterable[str]) -> set[str]:
         self.waiting = self.waiting[self.at_once :]
         return set(self.waiting)
+
+    def waits_for(self) -> str:
+        return self.reason if self.waiting else ""
 
     def end(self, job: str) -> End:
         return End("over")
@@ -51,7 +55,7 @@ def tasks(count: int) -> list[Task]:
 @pytest.mark.parametrize(("batch", "at_once"), [(1, 1), (10, 3), (1000, 7)])
 def test_every_task_is_submitted_once_and_its_end_is_told_once(batch: int, at_once: int) -> None:
     queue, told = Scripted(batch, at_once), list[tuple[int, str]]()
-    launch(tasks(45), queue, lambda index, job: told.append((index, job)))
+    launch(tasks(45), queue, lambda index, job: told.append((index, job)), pytest.fail)
     assert sum(queue.submitted) == 45
     assert sorted(index for index, _ in told) == list(range(45))
     assert all(job.endswith(f"_{index}") for index, job in told)
@@ -59,9 +63,20 @@ def test_every_task_is_submitted_once_and_its_end_is_told_once(batch: int, at_on
 
 def test_the_next_batch_comes_when_less_than_one_is_left_so_that_the_nodes_never_wait() -> None:
     queue = Scripted(batch=10, at_once=3)
-    launch(tasks(40), queue, lambda index, job: None)
+    launch(tasks(40), queue, lambda index, job: None, pytest.fail)
     assert queue.submitted == [10, 10, 10, 10]
     assert 10 < queue.most < 20
+
+
+def test_why_no_job_begins_is_said_once_and_not_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    queue, said = Scripted(10, 1), list[str]()
+    queue.reason = "PartitionConfig"
+    launch(tasks(4), queue, lambda index, job: None, said.append)
+    assert not said, "jobs may wait for a while"
+    monkeypatch.setattr(launching, "PATIENT_S", 0.0)
+    launch(tasks(4), queue, lambda index, job: None, said.append)
+    (sentence,) = said
+    assert sentence.startswith("no job runs (PartitionConfig); waiting, squeue --name=twofold-study-main-")
 
 
 def test_jobs_of_an_earlier_command_are_awaited_and_said_once() -> None:

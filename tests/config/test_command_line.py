@@ -54,6 +54,12 @@ def test_a_mistake_is_answered_in_one_sentence_before_anything_is_measured(
     assert_refused_in_a_sentence(type_in(typed), type_in.results, said)
 
 
+@pytest.mark.parametrize(("key", "value"), [("timeout_min", "long"), ("partitoin", "compute")])
+def test_a_mistake_in_hydras_own_keys_is_a_sentence_that_names_the_key(type_in: TypeIn, key: str, value: str) -> None:
+    answered = type_in("hydra/launcher=submitit_local", f"hydra.launcher.{key}={value}")
+    assert_refused_in_a_sentence(answered, type_in.results, f"hydra.launcher.{key}: ")
+
+
 @pytest.mark.parametrize("typed", ["hydra.bogus=1", "--nonsense"])
 def test_what_hydra_finds_by_itself_stays_readable(type_in: TypeIn, typed: str) -> None:
     assert_refused(type_in(typed), type_in.results, typed.partition("=")[0])

@@ -80,6 +80,13 @@ def test_a_port_where_nobody_listens_is_refused(refused: Refused) -> None:
     assert all(said in message for said in (f":{port}", "refused", "tracking=local"))
 
 
+@pytest.mark.parametrize("address", ["htp://host", "/a/folder", "file:///a/folder", "host:5000"])
+def test_what_is_no_address_of_mlflow_is_refused(refused: Refused, address: str) -> None:
+    message = refused("tracking=server", f"tracking.uri='{address}'")
+    assert message.startswith(f"tracking.uri={address}: is no address of MLflow; write http://HOST:PORT for a server, ")
+    assert message.endswith(", or choose tracking=local or tracking=off")
+
+
 def test_mlflow_that_is_not_installed_is_refused_only_where_it_is_asked_for(
     composed: Callable[..., DictConfig], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -51,4 +51,12 @@ def test_track_says_that_an_mlflow_does_not_answer(
     record().write(tmp_path / "records" / "study" / "main")
     assert track.main("http://127.0.0.1:1", tmp_path) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("twofold: http://127.0.0.1:1: MLflow did not take the records (")
+    assert line.startswith("twofold: URI=http://127.0.0.1:1: MLflow does not answer there (")
+    assert line.endswith("; start it")
+
+
+def test_compare_asks_for_a_side_that_is_not_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert compare.main(["a/sweep", ""]) == 2
+    assert capsys.readouterr().err == (
+        "twofold: B: no sweep is named; write make compare A=study/sweep B=study/sweep\n"
+    )

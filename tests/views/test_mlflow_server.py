@@ -151,6 +151,18 @@ def test_what_eight_writers_could_not_log_while_the_server_was_down_is_logged_on
     assert_each_record_has_one_whole_run(server.uri, "interrupted", folder)
 
 
+def test_texts_of_any_length_are_taken(server: MlflowServer, tmp_path: Path) -> None:
+    """PostgreSQL holds them to the lengths that MLflow's tables say; SQLite does not."""
+    reason = "\n".join(f"line {number} of what a compiler said" for number in range(1_000))
+    failures = [replace(PLAIN, id=f"id-{n}", cell=f"cell-{n}", outcome="error", reason=reason) for n in range(300)]
+    tracker = Tracker(server.uri, "long", tmp_path)
+    tracker.log(failures[0], failures[0].write(tmp_path / "main"))
+    tracker.summarise(failures)
+    (run,) = runs_of(server.uri, "long")
+    assert run.data.tags["reason"].endswith("\n\nThe rest is too long for MLflow; it stands in cell-0.json.")
+    assert reason.startswith(run.data.tags["reason"].rpartition("\n\n")[0])
+
+
 def test_a_password_reaches_the_server_and_nothing_else(
     door: Door, server: MlflowServer, sweep: Sweep, monkeypatch: pytest.MonkeyPatch
 ) -> None:

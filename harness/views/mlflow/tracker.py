@@ -16,6 +16,7 @@ from ..answer import headline
 from ..plural import enumerated
 from ..table import Table, variant
 from .client import open_client
+from .limits import longest_tag, shortened
 from .pages import FINDINGS, REPORT, Page
 from .run import logged_metrics, params_of, seconds_spent, swept_sizes, tags_of
 from .shared_view import TAG, SharedView
@@ -37,6 +38,7 @@ class Tracker:
 
     def __init__(self, uri: str, study: str, results: Path) -> None:
         self.client: MlflowClient = open_client(uri)
+        self._longest = longest_tag(uri)
         stored = self.client.get_experiment_by_name(study)
         # A database keeps no files; a server has its own place for them.
         local = None if uri.startswith("http") else (results / "artifacts").resolve().as_uri()
@@ -61,7 +63,7 @@ class Tracker:
         """
         from mlflow.entities import Metric, Param
 
-        run = self._start(record, name or f"{record.model} {variant(record)}", tags_of(record))
+        run = self._start(record, name or f"{record.model} {variant(record)}", tags_of(record), path.name)
         when = _milliseconds(record)
         self.client.log_batch(
             run,
@@ -138,12 +140,13 @@ class Tracker:
             self.client.delete_run(old.info.run_id)
         name = f"{sweep}: {enumerated(list(dict.fromkeys(record.model for record in records)), _NAMED)}"
         report = folder / REPORT if folder and (folder / REPORT).is_file() else None
-        tags = {"kind": "summary", "cells": cells, "answer": headline(records), _DESCRIPTION: findings(records, study)}
+        said = findings(records, study)
+        tags = {"kind": "summary", "cells": cells, "answer": headline(records), _DESCRIPTION: said}
         tags |= {f"verdict.{kind}": ruling for kind, ruling in study.rulings.items()} if study else {}
         tags |= {"report": "yes"} if report else {}
-        run, when = self._start(records[-1], f"findings of {name}", tags), _milliseconds(records[-1])
+        run, when = self._start(records[-1], f"findings of {name}", tags, FINDINGS), _milliseconds(records[-1])
         self.client.log_batch(run, metrics=[Metric(name, value, when, 0) for name, value in figures(records).items()])
-        self.client.log_text(run, tags[_DESCRIPTION], FINDINGS)
+        self.client.log_text(run, said, FINDINGS)
         if report:
             self.client.log_artifact(run, str(report))
         self.client.set_terminated(run, end_time=when)
@@ -153,12 +156,13 @@ class Tracker:
 
     def _arrange(self, records: Sequence[Record], name: str, key: str) -> None:
         """Store the page that shows the runs of these records, and no others."""
-        wanted = {record.id for record in records}
-        runs = list(self._variants(records[0].sweep))
-        listed = [run.info.run_id for run in runs if run.data.tags["record"] in wanted]
         chosen = f"tags.kind = 'variant' and tags.sweep = '{records[0].sweep}'"
-        if len(listed) < len(runs) and len(listed) <= _LISTED:
-            chosen = f"attributes.run_id IN ({', '.join(map(repr, listed))})"
+        if len(records) <= _LISTED:  # of a larger sweep, all runs are shown, and searching them takes a while
+            wanted = {record.id for record in records}
+            runs = list(self._variants(records[0].sweep))
+            listed = [run.info.run_id for run in runs if run.data.tags["record"] in wanted]
+            if len(listed) < len(runs):
+                chosen = f"attributes.run_id IN ({', '.join(map(repr, listed))})"
         metrics = [logged_metrics(record) for record in records]
         view = SharedView(name, headline(records), chosen, metrics, swept_sizes(records))
         self.client.set_experiment_tag(self.experiment, f"{TAG}{key}", view.tag(_milliseconds(records[-1])))
@@ -169,7 +173,8 @@ class Tracker:
         said = description(records[0].sweep, records, study, [Page.of(run) for run in summaries])
         self.client.set_experiment_tag(self.experiment, _DESCRIPTION, said)
 
-    def _start(self, record: Record, name: str, tags: dict[str, str]) -> str:
+    def _start(self, record: Record, name: str, tags: dict[str, str], file: str) -> str:
+        """Create a run and return its id. `file` is the artifact that has what is too long for a tag."""
         common = {
             "study": record.study,
             "sweep": record.sweep,
@@ -178,7 +183,10 @@ class Tracker:
             "mlflow.user": _user(),
         }
         run = self.client.create_run(
-            self.experiment, start_time=_milliseconds(record), run_name=name, tags=common | tags
+            self.experiment,
+            start_time=_milliseconds(record),
+            run_name=name,
+            tags={key: shortened(value, self._longest, file) for key, value in (common | tags).items()},
         )
         return str(run.info.run_id)
 
