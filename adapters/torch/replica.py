@@ -11,6 +11,12 @@ from torch.nn.parallel import DistributedDataParallel
 
 from .eager import Eager
 
+_RECORDED = {
+    "reduction": "backward_comm_time",
+    "overlap": "backward_compute_comm_overlap_time",
+    "compute": "backward_compute_time",
+}
+
 
 class _Module(nn.Module):
     """A loss of parameters that DistributedDataParallel can find."""
@@ -63,12 +69,11 @@ class Replica(Eager):
         for tensor in (loss, *gradients.values()):
             tensor.fill_(torch.nan)
 
-    def reduction(self) -> dict[str, float]:
-        """The averages that DistributedDataParallel keeps of those of its iterations that it looks at."""
-        said = self._parallel._get_ddp_logging_data()
-        names = {
-            "reduction": "avg_backward_comm_time",
-            "overlap": "avg_backward_compute_comm_overlap_time",
-            "compute": "avg_backward_compute_time",
-        }
-        return {name: said[own] * 1e-9 for name, own in names.items() if own in said}
+    def record_every_pass(self) -> None:
+        """Have DistributedDataParallel look at every backward pass, not at one in a hundred."""
+        self._parallel._set_ddp_runtime_logging_sample_rate(1)
+
+    def recorded(self) -> dict[str, float]:
+        """What it noted of the last backward pass, which it does in the forward pass after that."""
+        noted = self._parallel._get_ddp_logging_data()
+        return {name: noted[key] * 1e-9 for name, key in _RECORDED.items()}

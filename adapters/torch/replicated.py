@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import statistics
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,6 +24,8 @@ from .counting import count_phases
 from .peers import Assignment, Leader, Peers
 from .replica import Replica
 
+_RECORDED_PASSES = 20
+
 
 class Replicated(Plain):
     """Leads the replicas. What a phase returns is the first replica's; the others keep theirs until they are asked."""
@@ -33,7 +36,6 @@ class Replicated(Plain):
         self.phases = REPLICATED_PHASES
         self.replicas, self.processes = 1 + len(peers.ids), peers.ids
         self._replica, self.peers = replica, peers
-        self.reduction = replica.reduction
 
     def inference(self) -> Any:
         return self._together("inference")
@@ -72,6 +74,16 @@ class Replicated(Plain):
     def spoil(self, result: Any) -> None:
         self._replica.spoil(result)
         self.peers.ask("spoil")
+
+    def reduction(self) -> dict[str, float]:
+        """Medians over passes of their own: to keep this record takes time."""
+        self._replica.record_every_pass()
+        passes = []
+        for _ in range(1 + _RECORDED_PASSES):
+            kept = self.forward()
+            passes.append(self._replica.recorded())
+            self.backward(kept)
+        return {name: statistics.median(noted[name] for noted in passes[1:]) for name in passes[0]}
 
     def executed(self) -> dict[str, Executed]:
         return count_phases(self)

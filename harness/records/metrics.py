@@ -25,6 +25,8 @@ PHASES = {
     "backward_inputs": "From what forward kept to the gradients of the inputs alone.",
     "forward_params": "Forward that keeps what the parameters' gradients need.",
     "backward_params": "From what forward kept to the gradients of the parameters alone.",
+    "forward_local": "With several replicas: forward, before a backward without the reduction.",
+    "backward_local": "With several replicas: backward without the reduction of gradients.",
 }
 
 METRICS: dict[str, Quantity] = {
@@ -81,6 +83,18 @@ METRICS: dict[str, Quantity] = {
         "1", "1 - device / wall of forward and backward together: the share in which the GPU does nothing."
     ),
     "ratio_device": Quantity("1", "`backward_device_ms` over `forward_device_ms`."),
+    "exposed_communication": Quantity(
+        "1", "1 - backward_local / backward from cycles: the share of backward that waits for the reduction."
+    ),
+    "exposed_communication_low": Quantity("1", "Lower end of the 95 % interval of `exposed_communication`."),
+    "exposed_communication_high": Quantity("1", "Upper end of the 95 % interval of `exposed_communication`."),
+    "reduction_ms": Quantity(
+        "ms", "From a backward pass's first reduction to the end of its last, by the framework's own record (DDP's)."
+    ),
+    "reduction_overlap_ms": Quantity("ms", "The part of `reduction_ms` in which gradients are still computed."),
+    "exposed_by_framework": Quantity(
+        "1", "The rest of `reduction_ms`, over that and the time until all gradients are computed, by the same record."
+    ),
     "set_up_s": Quantity("s", "From the import of the framework to the verified program, in the first trial."),
     "parameters": Quantity("1", "Number of trained values."),
     "pairs": Quantity("1", "Forward and backward pairs measured, all trials together."),
