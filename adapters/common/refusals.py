@@ -70,7 +70,8 @@ def check_choices(graph: Graph, choices: Choices, precision: str) -> None:
 def _check_beside_replicas(graph: Graph, choices: Choices) -> None:
     """Raise Unsupported for what is not measured with several replicas."""
     if graph.gradients != "params":
-        raise Unsupported(f"replicas reduce gradients of parameters, not gradients={graph.gradients}; choose params")
+        asked = f"gradients={graph.gradients}"
+        raise Unsupported(f"replicas reduce gradients of parameters, not {asked}; choose gradients=params")
     for name in ("autodiff", "tangent", "optimizer", "deterministic"):
         if name in choices.departing:
             raise Unsupported(f"with several replicas there is no {name}={choices.departing[name]} here; leave it out")

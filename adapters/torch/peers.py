@@ -53,8 +53,6 @@ class Assignment:
 
     def join(self) -> None:
         """Meet the other replicas' processes: gloo connects those of a CPU, NCCL those of GPUs."""
-        if self.device == "cuda":
-            torch.cuda.set_device(self.number)
         store = distributed.FileStore(self.meeting, self.replicas)
         backend = "nccl" if self.device == "cuda" else "gloo"
         distributed.init_process_group(backend, store=store, rank=self.number, world_size=self.replicas)
@@ -132,6 +130,8 @@ def _serve(connection: Connection, parent: int, assignment: Assignment) -> None:
     if os.getppid() != parent:  # it died before the call above
         sys.exit(1)
     try:
+        if assignment.device == "cuda":
+            torch.cuda.set_device(assignment.number)
         adapter = assignment.adapter(assignment.device, assignment.threads, assignment.precision)
         connection.send((_READY, None))
         assignment.join()

@@ -1,4 +1,4 @@
-"""The share of backward that waits for the reduction of gradients among replicas: communication that nothing hides."""
+"""The share of backward that a reduction of gradients among replicas costs: communication that nothing hides."""
 
 from __future__ import annotations
 

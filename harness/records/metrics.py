@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from .reduction import REDUCTION
+
 SCHEMA = 6  # raise it when a field is added or changes its meaning; a reader refuses any newer schema
 
 
@@ -83,18 +85,7 @@ METRICS: dict[str, Quantity] = {
         "1", "1 - device / wall of forward and backward together: the share in which the GPU does nothing."
     ),
     "ratio_device": Quantity("1", "`backward_device_ms` over `forward_device_ms`."),
-    "exposed_communication": Quantity(
-        "1", "1 - backward_local / backward from cycles: the share of backward that waits for the reduction."
-    ),
-    "exposed_communication_low": Quantity("1", "Lower end of the 95 % interval of `exposed_communication`."),
-    "exposed_communication_high": Quantity("1", "Upper end of the 95 % interval of `exposed_communication`."),
-    "reduction_ms": Quantity(
-        "ms", "From a backward pass's first reduction to the end of its last, by the framework's own record (DDP's)."
-    ),
-    "reduction_overlap_ms": Quantity("ms", "The part of `reduction_ms` in which gradients are still computed."),
-    "exposed_by_framework": Quantity(
-        "1", "The rest of `reduction_ms`, over that and the time until all gradients are computed, by the same record."
-    ),
+    **{name: Quantity(*unit_and_sentence) for name, unit_and_sentence in REDUCTION.items()},
     "set_up_s": Quantity("s", "From the import of the framework to the verified program, in the first trial."),
     "parameters": Quantity("1", "Number of trained values."),
     "pairs": Quantity("1", "Forward and backward pairs measured, all trials together."),

@@ -21,7 +21,7 @@ _UNTOLD = "cannot tell"
 _NAMED = 3  # variants of one failure that are named
 
 _LEGEND = {
-    "exposed": "exposed: the share of backward that waits for the reduction of gradients among replicas, 95 % interval",
+    "exposed": "exposed: the share of backward that the reduction of gradients costs, with its 95 % interval",
     "device ratio": "device ratio: backward over forward by the GPU's own time",
     "step ms": "step: loss and all gradients in one call (gradient_ms)",
     "update ms": "update: one step of the optimizer, beside that",

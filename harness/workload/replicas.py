@@ -31,11 +31,12 @@ def share(workload: Workload, replicas: int) -> Workload:
     if not isinstance(batch, int):
         raise WorkloadError(f"replicas={replicas}: {workload.label} has no size named batch to split")
     if batch % replicas:
-        raise WorkloadError(f"replicas={replicas}: does not divide model.batch={batch}; choose a multiple of it")
+        raise WorkloadError(f"replicas={replicas}: model.batch={batch} is no multiple of it; choose a batch that is")
     mixing = sorted({call.op for call in workload.graph.calls if CATALOGUE[call.op].mixes_examples})
     if mixing:
         raise WorkloadError(
-            f"replicas={replicas}: {mixing[0]} computes over the whole batch, which parts of it do not add up to"
+            f"replicas={replicas}: {mixing[0]} computes over the whole batch, which its parts do not add up to; choose "
+            "a model without it"
         )
     given = {name: value for name, value in chosen.items() if value is not None}
     part = replace(workload, model=build(workload.name, given | {_SIZE: batch // replicas}))
