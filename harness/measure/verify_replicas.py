@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -75,11 +75,23 @@ def _twice(program: Replicated, phase: str, call: Call) -> tuple[list[float], li
         results.append((loss, gradients))
         program.spoil((loss, gradients))
     (loss, gradients), (loss_again, gradients_again) = results
-    if loss is loss_again or any(gradients[name] is gradients_again[name] for name in gradients):
+    again = {id(array) for array in _arrays((loss_again, gradients_again))}
+    if any(id(array) in again for array in _arrays((loss, gradients))):
         raise Failure(
             Outcome.INVALID, f"{phase} computes nothing when it is called again: its answer is the earlier one"
         )
     return losses, found
+
+
+def _arrays(result: Any) -> Iterator[Any]:
+    """The arrays in what phases returned: in mappings, lists and tuples."""
+    if isinstance(result, Mapping):
+        result = list(result.values())
+    if not isinstance(result, list | tuple):
+        yield result
+        return
+    for part in result:
+        yield from _arrays(part)
 
 
 def _mean(each: Sequence[Gradients]) -> Gradients:
