@@ -97,7 +97,7 @@ class CommonAdapter(OwnAdapter):
         self, graph: Graph, arrays: Mapping[str, np.ndarray], execution: str, choices: Choices
     ) -> Replicated:
         """A program of several replicas, each of which runs `graph` on its part of the arrays."""
-        raise Unsupported(f"{self.name}: there is no replicas={choices.replicas} here")
+        raise Unsupported(f"{self.name}: a batch is not split among replicas here; choose replicas=1")
 
     def _update(self, optimizer: str, core: Program, execution: str) -> Update:
         """The phase `update` beside a core program. Raises Unsupported where the framework has no optimizers here."""

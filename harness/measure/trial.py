@@ -139,7 +139,7 @@ def environment(launch: Launch, conditions: Conditions) -> dict[str, str]:
         "TWOFOLD_CACHE_DIR": str(cache.resolve()),
         "TWOFOLD_KERNELS": launch.choices.get("kernels", "native"),  # TensorFlow reads it when imported
         "TWOFOLD_DETERMINISTIC": str(launch.choices.get("deterministic", False)),  # and torch this
-        "TWOFOLD_REPLICAS": str(launch.choices.get("replicas", 1)),  # jax makes a device of a CPU for each
+        "TWOFOLD_REPLICAS": str(launch.choices.get("replicas", 1)),  # jax and TensorFlow start as many devices
     }
 
 
