@@ -24,6 +24,7 @@ from ..base import AFTER, Choices
 from .replica import Replica
 
 _READY, _DONE, _FAILED = "ready", "done", "failed"
+_DIED = "its process died"
 
 
 class Leader(Protocol):
@@ -96,14 +97,14 @@ class Peers:
         self.ask(_DONE)
 
     def complaint(self) -> str:
-        """What a process that failed has said; empty if none has."""
+        """What a process that failed has said, or that one has died; empty if none has."""
         for connection in self._connections:
             with contextlib.suppress(EOFError, OSError):
                 while connection.poll(0.5):
                     kind, value = connection.recv()
                     if kind == _FAILED:
                         return str(value)
-        return ""
+        return "" if all(process.is_alive() for process in self._processes) else _DIED
 
     def close(self) -> None:
         """End the processes."""
@@ -117,7 +118,7 @@ class Peers:
         try:
             kind, value = connection.recv()
         except (EOFError, OSError):
-            kind, value = _FAILED, "its process died"
+            kind, value = _FAILED, _DIED
         if kind == _FAILED:
             raise RuntimeError(f"a replica failed: {value}")
         return value

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import statistics
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -124,13 +122,13 @@ def load(
         distributed.destroy_process_group()
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")  # all are on this machine, whatever its name resolves to
     torch.set_num_threads(max(1, threads // replicas))
-    with tempfile.TemporaryDirectory(prefix="twofold-replicas-") as folder:
-        own = type(leader), device, torch.get_num_threads(), precision, graph
-        meeting = str(Path(folder) / "meeting")
-        assignments = [
-            Assignment(number, replicas, meeting, *own, part, choices)
-            for number, part in enumerate(parts(graph, arrays, replicas))
-        ]
-        _running = Peers(assignments[1:])
-        assignments[0].join()
-        return Replicated(leader.replica(graph, assignments[0].arrays, choices), _running)
+    own = type(leader), device, torch.get_num_threads(), precision, graph
+    # In memory: whatever ends this process ends that too.
+    meeting = f"/proc/{os.getpid()}/fd/{os.memfd_create('replicas')}"
+    assignments = [
+        Assignment(number, replicas, meeting, *own, part, choices)
+        for number, part in enumerate(parts(graph, arrays, replicas))
+    ]
+    _running = Peers(assignments[1:])
+    assignments[0].join()
+    return Replicated(leader.replica(graph, assignments[0].arrays, choices), _running)
