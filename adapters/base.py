@@ -1,8 +1,8 @@
 """The contract between the harness and a framework: functions and a wait, never a clock.
 
 A framework is one module (or folder) `adapters/<framework>` with a class `Adapter`, and one YAML in
-`conf/framework/`. It is imported only inside a worker process, by name; nothing else imports it. What every
-adapter keeps, so that equal results are also equal work (each sentence is a test in `tests/adapters/`):
+`conf/framework/`. Only a worker process imports it, by name. What every adapter keeps, so that equal results are
+also equal work (each sentence is a test in `tests/adapters/`):
 
 1. **Same arrays.** Parameters and inputs arrive as canonical NumPy arrays (images [N, H, W, C], convolution
    weights [kh, kw, in, out], linear weights [in, out]); `load` converts them to the framework's own layout
@@ -41,15 +41,11 @@ from harness.workload.expected import Departures
 from harness.workload.trace import Graph
 
 PHASES: tuple[str, ...] = ("inference", "forward", "backward", "gradient")
-EXTRA_PHASES = ("update", "tangent", "forward_inputs", "backward_inputs", "forward_params", "backward_params")
+_PAIRS = ("inputs", "params", "local")
+EXTRA_PHASES = ("update", "tangent", *(f"{phase}_{of}" for of in _PAIRS for phase in ("forward", "backward")))
 
 # A phase named here is called with what the other one returned, and uses it up.
-AFTER = {
-    "backward": "forward",
-    "update": "gradient",
-    "backward_inputs": "forward_inputs",
-    "backward_params": "forward_params",
-}
+AFTER = {"backward": "forward", "update": "gradient", **{f"backward_{of}": f"forward_{of}" for of in _PAIRS}}
 
 CHOICES: dict[str, tuple[Any, ...]] = {
     "residuals": ("store", "blocks", "all"),
@@ -62,6 +58,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "fusion": ("native", "single"),
     "mode": ("native", "cudagraphs", "autotune", "autotune_cudagraphs"),
     "deterministic": (False, True),
+    "replicas": (1, 2, 4, 8),
 }
 
 
@@ -85,6 +82,7 @@ class Choices:
     does on this CPU if nobody chooses. `fusion`: XLA's kernels for a CPU as jax makes them, or with a `single` multiply
     each. `mode`: torch.compile's, by what it does: record CUDA graphs (`reduce-overhead`), tune multiplies
     (`max-autotune-no-cudagraphs`), or both (`max-autotune`). `deterministic`: the same bits from every call.
+    `replicas`: devices that split the batch and average their gradients (`replicated.py`).
     """
 
     residuals: str = "store"
@@ -97,6 +95,7 @@ class Choices:
     fusion: str = "native"
     mode: str = "native"
     deterministic: bool = False
+    replicas: int = 1
 
     @cached_property
     def departing(self) -> dict[str, Any]:
@@ -155,22 +154,22 @@ class Program(Protocol):
         """The loss and the gradient of each source."""
 
     def update(self, pair: tuple[Any, Mapping[str, Any]], /) -> Mapping[str, Any]:
-        """A copy of the parameters after one more step of the optimizer, from the pair that `gradient` returned."""
+        """A copy of the parameters after one more step of the optimizer, after `gradient`."""
 
     def tangent(self) -> tuple[Any, Any]:
         """The loss, and its derivative along the directions."""
 
     def forward_inputs(self) -> tuple[Any, Any]:
-        """The loss, and what is needed for the gradients of inputs alone."""
+        """The loss, and what the gradients of inputs alone need."""
 
     def backward_inputs(self, kept: tuple[Any, Any], /) -> Mapping[str, Any]:
-        """The gradient of each input that has one, from the pair that `forward_inputs` returned."""
+        """The gradient of each input that has one, after `forward_inputs`."""
 
     def forward_params(self) -> tuple[Any, Any]:
-        """The loss, and what is needed for the gradients of parameters alone."""
+        """The loss, and what the gradients of parameters alone need."""
 
     def backward_params(self, kept: tuple[Any, Any], /) -> Mapping[str, Any]:
-        """The gradient of each parameter, from the pair that `forward_params` returned."""
+        """The gradient of each parameter, after `forward_params`."""
 
     def parameters(self) -> Mapping[str, Any]:
         """The parameters that have a gradient, on the device and in the framework's own layout."""
@@ -185,7 +184,7 @@ class Program(Protocol):
         """Fill what a phase returned with NaN, if the program is not `repeatable`: the next call must overwrite it."""
 
     def executed(self) -> dict[str, Executed]:
-        """Multiplies in each phase of the program that runs, by phase name. Called once, after first calls."""
+        """Multiplies in each phase of the program that runs, by name. Called once, after first calls."""
 
 
 class Adapter(Protocol):
@@ -215,7 +214,7 @@ class Adapter(Protocol):
     ) -> Program:
         """The workload on the device, ready for first calls. Raises Unsupported.
 
-        `directions` has an array for each source of the graph, where a tangent is chosen.
+        `directions`: an array for each source, where a tangent is chosen.
         """
 
     def refusal(self, error: Exception, /) -> Unsupported | None:
@@ -225,7 +224,7 @@ class Adapter(Protocol):
         """The catalogue's primitives on the device, for a reference; the precision is fp64. Raises Unsupported."""
 
     def departures(self, execution: str, choices: Choices) -> Departures:
-        """How the multiplies that run depart from those that the trace and the choices ask for."""
+        """How the multiplies that run depart from those that trace and choices ask for."""
 
     def wait(self, value: Any) -> None:
         """Block until every array in `value` (nested tuples, lists, mappings) is computed."""

@@ -14,6 +14,7 @@ from harness.workload.trace import Graph
 
 from ..base import DEFAULT, NO_DIRECTIONS, PHASES, Choices, Program, Unsupported
 from ..own import OwnAdapter
+from ..replicated import Replicated
 from .own_model import OwnModel
 from .program import PAIR, Extended, Part, Update
 from .refusals import check_choices, check_execution, check_own_choices
@@ -43,6 +44,8 @@ class CommonAdapter(OwnAdapter):
         check_choices(graph, choices, self._precision)
         choices.refuse(self.name, *self.lacks)
         self._prepare(graph, execution, choices)
+        if choices.replicas > 1:
+            return self._replicated(graph, arrays, execution, choices)
         narrow = graph.activations if self._precision == "bf16_mixed" else ()
         placed = self._place({name: arrays[name] for name in graph.draws}, narrow)
         along = self._place(directions, narrow)
@@ -89,6 +92,12 @@ class CommonAdapter(OwnAdapter):
     @abstractmethod
     def _program(self, part: Part, execution: str, choices: Choices) -> Program:
         """A core program, of the phases that `part` names."""
+
+    def _replicated(
+        self, graph: Graph, arrays: Mapping[str, np.ndarray], execution: str, choices: Choices
+    ) -> Replicated:
+        """A program of several replicas, each of which runs `graph` on its part of the arrays."""
+        raise Unsupported(f"{self.name}: a batch is not split among replicas here; choose replicas=1")
 
     def _update(self, optimizer: str, core: Program, execution: str) -> Update:
         """The phase `update` beside a core program. Raises Unsupported where the framework has no optimizers here."""

@@ -33,6 +33,8 @@ def check_own_choices(choices: Choices, precision: str) -> None:
             raise Unsupported(
                 f"{name}={choices.departing[name]} is not applied to a model of your own: its own code decides that"
             )
+    if choices.replicas > 1:
+        raise Unsupported(f"replicas={choices.replicas}: the batch of a model of your own is not split here")
 
 
 def check_choices(graph: Graph, choices: Choices, precision: str) -> None:
@@ -61,3 +63,15 @@ def check_choices(graph: Graph, choices: Choices, precision: str) -> None:
     ):
         if wrong:
             raise Unsupported(why)
+    if choices.replicas > 1:
+        _check_beside_replicas(graph, choices)
+
+
+def _check_beside_replicas(graph: Graph, choices: Choices) -> None:
+    """Raise Unsupported for what is not measured with several replicas."""
+    if graph.gradients != "params":
+        asked = f"gradients={graph.gradients}"
+        raise Unsupported(f"replicas reduce gradients of parameters, not {asked}; choose gradients=params")
+    for name in ("autodiff", "tangent", "optimizer", "deterministic"):
+        if name in choices.departing:
+            raise Unsupported(f"with several replicas there is no {name}={choices.departing[name]} here; leave it out")

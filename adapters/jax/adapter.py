@@ -23,11 +23,13 @@ from ..common.adapter import CommonAdapter
 from ..common.own_model import OwnModel
 from ..common.program import Part
 from ..common.refusals import check_device
+from ..common.replicas import check_places
 from . import cudnn_attention, departures, own
 from .arithmetic import JaxArithmetic, allow_float64
 from .compiled import Compiled
 from .executable import Executable
 from .own_truth import own_truth
+from .replicated import Replicated
 from .update import Update
 
 if cache := os.environ.get("TWOFOLD_CACHE_DIR"):
@@ -70,6 +72,7 @@ class Adapter(CommonAdapter):
         self._device = _start(device, threads)
         self._threads = threads
         self._options = FUSION["native"]
+        self._replicas = 1
         self._executables: WeakSet[Executable] = WeakSet()
 
     def describe(self) -> dict[str, str]:
@@ -85,6 +88,7 @@ class Adapter(CommonAdapter):
             "threads": str(self._threads),
             "layout": "NHWC",
             "denormals": "flushed",
+            **({"replicas": f"{self._replicas} devices, shard_map"} if self._replicas > 1 else {}),
         }
 
     def _prepare(self, graph: Graph, execution: str, choices: Choices) -> None:
@@ -126,6 +130,14 @@ class Adapter(CommonAdapter):
 
     def _program(self, part: Part, execution: str, choices: Choices) -> Program:
         return Compiled(part, choices, self._precision == "bf16_mixed", self._executable)
+
+    def _replicated(
+        self, graph: Graph, arrays: Mapping[str, np.ndarray], execution: str, choices: Choices
+    ) -> Replicated:
+        devices, replicas = jax.devices(self._device.platform), choices.replicas
+        check_places("jax", replicas, self._device.platform, self._threads, len(devices))
+        self._replicas, mixed = replicas, self._precision == "bf16_mixed"
+        return Replicated(graph, arrays, choices, mixed, devices[:replicas], self._put_at, self._executable)
 
     def _own_program(self, model: OwnModel, execution: str, choices: Choices) -> Program:
         return own.Own(own.same_parts(model, self._device), self._executable)
@@ -175,9 +187,12 @@ class Adapter(CommonAdapter):
         return f"{target[1].decode()}, {' '.join(vectors)}"
 
     def _put(self, array: np.ndarray, narrow: bool) -> jax.Array:
+        return self._put_at(array, self._device, narrow)
+
+    def _put_at(self, array: np.ndarray, where: jax.Device | jax.sharding.Sharding, narrow: bool = False) -> jax.Array:
         in_bf16 = (narrow or self._precision == "bf16") and array.dtype.kind == "f"
         # A copy: on a CPU, device_put may go on using the caller's own memory, which may be a mapped file.
-        return jax.device_put(np.array(array, jnp.bfloat16 if in_bf16 else None), self._device)
+        return jax.device_put(np.array(array, jnp.bfloat16 if in_bf16 else None), where)
 
 
 def _raised_by_cudnn(error: Exception) -> bool:

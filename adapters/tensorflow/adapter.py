@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,13 +22,16 @@ from ..common.adapter import CommonAdapter
 from ..common.own_model import OwnModel
 from ..common.program import Part
 from ..common.refusals import check_device
+from ..common.replicas import check_places, parts
 from . import departures, own
 from .autodiff import Reverse
 from .compiled import Compiled
 from .eager import Eager
+from .environment import REPLICAS
 from .manual import ByHand
 from .own_truth import own_truth
 from .profiled import in_scopes
+from .replicated import Replicated
 from .update import Update
 
 
@@ -41,6 +45,7 @@ class Adapter(CommonAdapter):
     def __init__(self, device: str, threads: int, precision: str) -> None:
         check_device("tensorflow", device, precision, beside=("fp64",))
         super().__init__(precision)
+        self._replicas = 1
         self._gpu = _choose_device(device)
         _set_threads(threads)
         # One switch for matmul and convolution; on by default.
@@ -62,6 +67,8 @@ class Adapter(CommonAdapter):
             "onednn": "on" if _onednn_on() else "off",
             "onednn_instructions": cpu.onednn_level(),  # with it off as well: Eigen calls oneDNN's sgemm
         }
+        if self._replicas > 1:
+            described["replicas"] = f"{self._replicas} logical devices, as MirroredStrategy reduces"
         if self._gpu:
             described |= {name: str(build.get(f"{name}_version", "")) for name in ("cuda", "cudnn")}
         return described
@@ -91,6 +98,20 @@ class Adapter(CommonAdapter):
         else:
             rule = ByHand(part.graph, choices.autodiff, mixed)
         return Eager(part, rule, mixed) if execution == "eager" else Compiled(part, rule, mixed, jit=execution == "xla")
+
+    def _replicated(
+        self, graph: Graph, arrays: Mapping[str, np.ndarray], execution: str, choices: Choices
+    ) -> Replicated:
+        if execution != "graph":
+            why = "XLA compiles for one device here" if execution == "xla" else "op by op, replicas would take turns"
+            raise Unsupported(f"tensorflow: {why}; for replicas choose execution graph")
+        threads, replicas = tf.config.threading.get_intra_op_parallelism_threads(), choices.replicas
+        devices = [device.name for device in tf.config.list_logical_devices("GPU" if self._gpu else "CPU")]
+        check_places("tensorflow", replicas, "cuda" if self._gpu else "cpu", threads, len(devices))
+        self._replicas, mixed = replicas, self._precision == "bf16_mixed"
+        rule = Reverse(graph, choices.residuals, xla=False, mixed=mixed)
+        placed = [self._place(part, ()) for part in parts(graph, arrays, replicas)]
+        return Replicated(graph, placed, rule, devices[:replicas], bool(self._gpu))
 
     def _own_program(self, model: OwnModel, execution: str, choices: Choices) -> Program:
         parts = own.same_parts(model)
@@ -171,15 +192,23 @@ def _onednn_on() -> bool:
 
 
 def _choose_device(device: str) -> str:
-    """Make the device the only one, so that nothing else can be used by default. Returns the name of a GPU, or ''."""
+    """Make the device the only one, so that nothing else can be used by default. Returns the name of a GPU, or ''.
+
+    Replicas have a device each, of the same kind; those of a CPU are logical ones.
+    """
     gpus = tf.config.list_physical_devices("GPU")
     if device == "cuda":
         if not gpus:
             raise Unsupported("tensorflow: no CUDA device was found, or this build of TensorFlow is for CPUs alone")
-        _before_start(lambda: tf.config.set_visible_devices(gpus[:1], "GPU"), "another device")
-        _before_start(lambda: tf.config.experimental.set_memory_growth(gpus[0], True), "all GPU memory taken")
+        _before_start(lambda: tf.config.set_visible_devices(gpus[:REPLICAS], "GPU"), "another device")
+        for gpu in gpus[:REPLICAS]:
+            _before_start(partial(tf.config.experimental.set_memory_growth, gpu, True), "all GPU memory taken")
         return str(tf.config.experimental.get_device_details(gpus[0]).get("device_name", "cuda"))
     _before_start(lambda: tf.config.set_visible_devices([], "GPU"), "a GPU")
+    if REPLICAS > 1:
+        logical = [tf.config.LogicalDeviceConfiguration()] * REPLICAS
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        _before_start(lambda: tf.config.set_logical_device_configuration(cpu, logical), "one device")
     return ""
 
 

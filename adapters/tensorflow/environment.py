@@ -5,5 +5,6 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # A GPU's memory grows as needed instead of being taken whole.
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+REPLICAS = int(os.environ.get("TWOFOLD_REPLICAS", "1"))  # devices to make, or to see, before the first op
 if (kernels := os.environ.get("TWOFOLD_KERNELS", "native")) != "native":
     os.environ["TF_ENABLE_ONEDNN_OPTS"] = {"onednn": "1", "plain": "0"}[kernels]

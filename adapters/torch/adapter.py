@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 
 from harness.workload.expected import Departures
@@ -20,12 +21,16 @@ from ..common.adapter import CommonAdapter
 from ..common.own_model import OwnModel
 from ..common.program import Part
 from ..common.refusals import check_device
-from . import attention, departures, determinism, modes, ops, own
+from ..replicated import REPLICATED_PHASES
+from . import attention, departures, determinism, modes, ops, own, replicated
 from .arithmetic import TorchArithmetic
+from .compiled_lstm import check_compiled_lstm
 from .eager import Eager
 from .manual import Manual
 from .own_truth import own_truth
+from .peers import Peers
 from .refusals import refusal
+from .replica import Replica
 from .toolchain import require_compiler
 from .update import Update
 
@@ -41,6 +46,7 @@ class Adapter(CommonAdapter):
         _require(device, precision)
         super().__init__(precision)
         self._device = torch.device(device)
+        self._peers: Peers | None = None  # the processes of other replicas
         self._dtype = torch.bfloat16 if precision == "bf16" else torch.float32
         # Before the first parallel region: its threads inherit the flushing of denormals from this one.
         torch.set_flush_denormal(True)
@@ -66,6 +72,8 @@ class Adapter(CommonAdapter):
             "blas": _built_with(r"BLAS_INFO=(\w+)"),
             "mkl_version": _built_with(r"Math Kernel Library Version ([\d.]+)"),
         }
+        if self._peers:
+            facts["replicas"] = f"{1 + len(self._peers.ids)} processes, DDP, {torch.distributed.get_backend()}"
         if self._device.type == "cuda":
             facts |= {
                 "device": torch.cuda.get_device_name(self._device),
@@ -98,7 +106,7 @@ class Adapter(CommonAdapter):
                 torch.func.jvp(torch.relu, (torch.zeros(1),), (torch.zeros(1),))
         by_onednn = self._device.type == "cpu" and choices.kernels != "plain"
         if execution == "compile" and by_onednn and choices.autodiff == "reverse":
-            _check_compiled_lstm(graph)
+            check_compiled_lstm(graph)
 
     def _program(self, part: Part, execution: str, choices: Choices) -> Program:
         """Each program has its own copies of the arrays, for only what it differentiates may record a gradient."""
@@ -121,8 +129,22 @@ class Adapter(CommonAdapter):
         image_format = torch.channels_last if nhwc else torch.contiguous_format
         arguments = part, *where, image_format, namespace, choices.residuals, mixed
         if execution == "eager":
-            return Eager(*arguments)
+            return (Replica if part.phases == REPLICATED_PHASES else Eager)(*arguments)
         return (replayed.Replayed if records else compiled.Compiled)(*arguments, choices.mode)
+
+    def _replicated(
+        self, graph: Graph, arrays: Mapping[str, np.ndarray], execution: str, choices: Choices
+    ) -> replicated.Replicated:
+        program = replicated.load(self, self._device.type, self._precision, graph, arrays, execution, choices)
+        self._peers = program.peers
+        return program
+
+    def replica(self, graph: Graph, arrays: Mapping[str, np.ndarray], choices: Choices) -> Replica:
+        """This process's replica, once it has met the others."""
+        self._settle("eager", choices)
+        program = self._program(Part(graph, arrays, REPLICATED_PHASES), "eager", choices)
+        assert isinstance(program, Replica)
+        return program
 
     def _own_program(self, model: OwnModel, execution: str, choices: Choices) -> Program:
         parts = own.same_parts(model, self._device)
@@ -165,6 +187,8 @@ class Adapter(CommonAdapter):
         # On a CPU an op returns when its result is computed.
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
+        if self._peers:
+            self._peers.wait()
 
     def peak_bytes(self, call: Callable[[], Any]) -> tuple[Any, int | None]:
         if self._device.type == "cpu":
@@ -216,13 +240,3 @@ def _built_with(pattern: str) -> str:
 def _fast_bf16() -> bool:
     """Whether oneDNN multiplies bf16 on this CPU; torch's own loop is hopeless."""
     return torch.ops.mkldnn._is_mkldnn_bf16_supported()
-
-
-def _check_compiled_lstm(graph: Graph) -> None:
-    """Raise Unsupported where torch.compile fails for `torch.nn.LSTM` itself: oneDNN returns no workspace then."""
-    alone = graph.side("params") if graph.gradients == "both" else graph  # then each side is a program too
-    if any(call.op == "lstm" and call.inputs[0] not in alone.needs_gradient for call in graph.calls):
-        raise Unsupported(
-            "torch: torch.compile fails for oneDNN's LSTM where its input needs no gradient, torch.nn.LSTM too; "
-            "choose gradients=inputs or choices.kernels=plain"
-        )

@@ -61,13 +61,14 @@ def measure_missing(
 ) -> None:
     """Measure and store the ceilings that the variants of a job lack for the ops of its workload.
 
-    A variant that cannot be measured is left to its record, which says why; those of `NOT_PROBED` have none.
+    A variant that cannot be measured is left to its record, which says why; those of `NOT_PROBED`, and
+    several replicas, have none.
     """
     if job.workload.graph is None:
         return
     needed = kinds_of(job.traced)
     for variant in job.variants:
-        if (variant.framework, variant.execution) in NOT_PROBED:
+        if (variant.framework, variant.execution) in NOT_PROBED or variant.choices.replicas > 1:
             continue
         ceilings = stored(job, variant, version) or Ceilings(conditions_of(job, variant, version), {}, ())
         if not (kinds := [kind for kind in needed if ceilings.lacks(str(kind))]):

@@ -62,9 +62,10 @@ def predictions(job: Job, variants: Iterable[Variant], version: Version) -> dict
 def predict(variant: Variant, parts: Sequence[Part], ceilings: Ceilings) -> Predicted | None:
     """Predict the passes of a workload that has these parts.
 
-    None if the probes of multiplies or memory failed, or the variant's backward pass computes more than the trace.
+    None if the probes of multiplies or memory failed, or the variant's passes compute more, or less, than the trace.
     """
-    if (variant.choices.residuals, variant.choices.autodiff) != (DEFAULT.residuals, DEFAULT.autodiff):
+    chosen = variant.choices
+    if (chosen.residuals, chosen.autodiff, chosen.replicas) != (DEFAULT.residuals, DEFAULT.autodiff, DEFAULT.replicas):
         return None
     try:
         roofline = Roofline(ceilings)

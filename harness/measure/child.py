@@ -25,7 +25,7 @@ _OUT_OF_MEMORY = ("out of memory", "resource_exhausted", "resource exhausted", "
 
 REQUESTS = (
     *("open", "reference", "load", "verify", "count", "peak_memory", "loop", "device_clock", "warm", "measure"),
-    "in_place",
+    *("reduction", "in_place"),
 )
 
 
@@ -119,6 +119,11 @@ class Session:
         from .clock import measure
 
         return measure(self.adapter, self.program, cycles, repeat, stretch).as_dict()
+
+    def reduction(self) -> dict[str, Any]:
+        from adapters.replicated import Replicated
+
+        return self.program.reduction() if isinstance(self.program, Replicated) else {}
 
     def in_place(self, passes: int) -> dict[str, Any]:
         from .in_place import in_place

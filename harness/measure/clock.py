@@ -14,8 +14,9 @@ from time import perf_counter
 from typing import Any
 
 from adapters.base import AFTER, Adapter, Program
+from adapters.replicated import Replicated
 
-from .machine.counters import between, busy_s, look
+from .machine.counters import between, busy_s, look, spent_s
 
 # A timing lasts at least this long, against about 0.1 µs for reading the clock; short calls are repeated within it.
 SHORTEST_TIMING_S = 1e-3
@@ -35,7 +36,7 @@ class Samples:
         seconds: per call, by phase.
         enqueue: the part of `seconds` until the call returned, by phase.
         switches: involuntary context switches of the process.
-        cpu: processor seconds of the process, over all of its threads.
+        cpu: processor seconds of the process, over all of its threads, and of those that replicas started.
         others: processor seconds of everything else on the machine, including time stolen by the host.
         wall: elapsed seconds of the cycle.
         surroundings: state of the machine by name; one entry per visit, not per cycle; of a GPU, more in long visits.
@@ -168,19 +169,21 @@ def measure(adapter: Adapter, program: Program, cycles: int, repeat: int, stretc
             call = getattr(program, phase)
             timed(phase, lambda call=call: call(results.pop()))  # type: ignore[misc]
 
+    helpers = program.processes if isinstance(program, Replicated) else ()
     steps = [(first, following) for first, *following in groups(program.phases)]
     before = look()
     collecting = gc.isenabled()
     gc.disable()
     try:
         for _ in range(cycles):
-            busy, usage, start = busy_s(), resource.getrusage(resource.RUSAGE_SELF), perf_counter()
+            busy, helped = busy_s(), spent_s(helpers)
+            usage, start = resource.getrusage(resource.RUSAGE_SELF), perf_counter()
             for first, following in steps:
                 step(first, following)
             samples.wall.append(perf_counter() - start)
             after = resource.getrusage(resource.RUSAGE_SELF)
             samples.switches.append(after.ru_nivcsw - usage.ru_nivcsw)
-            own = after.ru_utime + after.ru_stime - usage.ru_utime - usage.ru_stime
+            own = after.ru_utime + after.ru_stime - usage.ru_utime - usage.ru_stime + spent_s(helpers) - helped
             samples.cpu.append(own)
             samples.others.append(busy_s() - busy - own)
             steps.reverse()

@@ -23,6 +23,14 @@ class DeviceNumbers:
     clock: DeviceClock | None = None
 
 
+def ask_reduction(run: Run, deadline_s: float) -> dict[str, float]:
+    """Ask a program of several replicas, whose rounds are over, what its framework tells of its reductions."""
+    try:
+        return run.worker.reduction(deadline_s)
+    except Failure:
+        return {}
+
+
 def ask_device(run: Run, device: str, measure: Measure) -> DeviceNumbers:
     """Ask about a variant whose rounds are over.
 

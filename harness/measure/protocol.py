@@ -17,6 +17,7 @@ The parent sends `{"ask": name, ...}`; the worker answers `{"answer": {...}}` or
 - `peak_memory`: the most of the device's memory in use in each phase. Answer: `PeakMemory`.
 - `device_clock`: time each phase by the host's clock and the device's own, in calls of their own. Answer:
   `DeviceClock`.
+- `reduction`: what the framework tells of its reductions among replicas. Answer: seconds by name, perhaps none.
 - `in_place` (passes): run forward and backward so many times under the framework's profiler. Answer: `InPlace`.
 """
 

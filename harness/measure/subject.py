@@ -10,14 +10,18 @@ from typing import Protocol
 from adapters.base import Choices, Executed, Program
 from adapters.common.own_model import OwnModel, OwnModelError
 from adapters.own import OwnAdapter
+from adapters.replicated import Replicated
 from harness.workload.own import OwnWorkload, read_own
 from harness.workload.own_truth import read_refusal, read_truth, write_truth
+from harness.workload.replicas import share
+from harness.workload.spec import WorkloadError
 from harness.workload.workload import compute_reference
 from harness.workload.workload import load as load_workload
 
 from .counted import counted
 from .protocol import Counted, Failure, Outcome, Verified
 from .verify import verify
+from .verify_replicas import verify_replicas
 
 
 class Subject(Protocol):
@@ -63,17 +67,23 @@ class Traced(Subject):
     def load(self, adapter: OwnAdapter, execution: str, choices: Choices) -> Program:
         self._workload, arrays, self._expected = load_workload(self._folder, self._framework)
         directions = self._workload.directions() if choices.tangent else {}
-        return adapter.load(self._workload.graph, arrays, execution, choices, directions)
+        try:
+            self._graph = share(self._workload, choices.replicas).graph
+        except WorkloadError as error:
+            raise Failure(Outcome.UNSUPPORTED, str(error)) from error
+        return adapter.load(self._graph, arrays, execution, choices, directions)
 
     @property
     def source(self) -> str:
         return self._expected.source
 
     def verify(self, program: Program, choices: Choices) -> Verified:
+        if isinstance(program, Replicated):
+            return verify_replicas(program, self._workload.precision, self._expected)
         return verify(program, self._workload, self._expected, choices.optimizer, choices.deterministic)
 
     def count(self, adapter: OwnAdapter, program: Program, execution: str, choices: Choices) -> dict[str, Counted]:
-        return counted(program, self._workload.graph, adapter.departures(execution, choices), choices)
+        return counted(program, self._graph, adapter.departures(execution, choices), choices)
 
 
 class Own(Subject):

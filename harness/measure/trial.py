@@ -12,7 +12,7 @@ from typing import Any
 
 from ..job import UNNAMED, Device, Environment, Measure
 from .clock import Samples
-from .device import DeviceNumbers, ask_device
+from .device import DeviceNumbers, ask_device, ask_reduction
 from .machine.gpu import GpuWatch
 from .protocol import Counted, Failure, Verified
 from .rounds import Key, Run, run_rounds
@@ -56,6 +56,7 @@ class Measured:
     repeats: list[int] = field(default_factory=list)
     stops: list[str] = field(default_factory=list)
     device: DeviceNumbers | None = None  # of the first trial
+    reduction: dict[str, float] = field(default_factory=dict)  # of the first trial, by the framework itself
     failure: Failure | None = None
     reference: str = ""  # where the loss and gradients that it was compared with were computed
 
@@ -107,6 +108,8 @@ def run_trial(
             result.repeats.append(run.repeat)
             result.stops.append(run.stop)
             if not run.failure and result.device is None:
+                if launches[name].choices.get("replicas", 1) > 1:
+                    result.reduction = ask_reduction(run, conditions.measure.deadline_s)
                 result.device = ask_device(run, conditions.device.name, conditions.measure)
             finished(name, left_s)
 
@@ -136,6 +139,7 @@ def environment(launch: Launch, conditions: Conditions) -> dict[str, str]:
         "TWOFOLD_CACHE_DIR": str(cache.resolve()),
         "TWOFOLD_KERNELS": launch.choices.get("kernels", "native"),  # TensorFlow reads it when imported
         "TWOFOLD_DETERMINISTIC": str(launch.choices.get("deterministic", False)),  # and torch this
+        "TWOFOLD_REPLICAS": str(launch.choices.get("replicas", 1)),  # jax and TensorFlow start as many devices
     }
 
 

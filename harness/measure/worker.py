@@ -152,6 +152,10 @@ class Worker:
         """Time each phase by the host's clock and by the device's own."""
         return self._typed(DeviceClock, self.ask("device_clock", deadline_s))
 
+    def reduction(self, deadline_s: float) -> dict[str, float]:
+        """Ask for what the framework tells of its reductions among replicas, in seconds by name."""
+        return {str(name): float(seconds) for name, seconds in self.ask("reduction", deadline_s).items()}
+
     def in_place(self, deadline_s: float, passes: int) -> InPlace:
         """Ask for the time of each op within so many runs of the program, under the framework's profiler."""
         return self._typed(InPlace, self.ask("in_place", deadline_s, passes=passes))

@@ -19,8 +19,10 @@ from ..measure.protocol import Outcome, Verified
 from ..measure.trial import Measured
 from ..paths import ROOT
 from ..workload.cost import CostTable, cost
+from ..workload.replicas import share_of
 from . import device, flops
 from .calibration import Calibration, Spread
+from .exposed import by_framework, exposed
 from .intervals import intervals
 from .noise import noise, surroundings
 from .record import Phase, Record
@@ -50,6 +52,7 @@ def record_of(
         remeasured: why an earlier record was discarded; empty if there was none.
         rounds: shared by all variants that are measured in the same rounds.
     """
+    graph = share_of(job.workload, variant.choices.replicas).graph
     record = Record(
         id=uuid.uuid4().hex,
         created=datetime.now(UTC).isoformat(timespec="milliseconds"),
@@ -65,7 +68,7 @@ def record_of(
         execution=variant.execution,
         choices=asdict(variant.choices),
         outcome=Outcome.OK,
-        phases=_phases(measured, cost(job.workload.graph) if job.workload.graph else None),
+        phases=_phases(measured, cost(graph) if graph else None),
         metrics={"parameters": job.workload.graph.parameter_count} if job.workload.graph else {},
         stop=measured.stops,
         reference=measured.reference,
@@ -90,6 +93,7 @@ def record_of(
         spread = calibration.of(record)
         record.floor = calibration.floor if spread.processes or not calibration.spreads else NOT_CHECKED
         metrics, record.interval = _timed(measured, spread)
+        metrics |= exposed([trial.seconds for trial in measured.trials], spread) | by_framework(measured.reduction)
         for phase, seconds in _seconds(measured).items():
             record.phases[phase].ms = 1000 * seconds
         if measured.device:

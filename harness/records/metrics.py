@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from .reduction import REDUCTION
+
 SCHEMA = 6  # raise it when a field is added or changes its meaning; a reader refuses any newer schema
 
 
@@ -25,6 +27,8 @@ PHASES = {
     "backward_inputs": "From what forward kept to the gradients of the inputs alone.",
     "forward_params": "Forward that keeps what the parameters' gradients need.",
     "backward_params": "From what forward kept to the gradients of the parameters alone.",
+    "forward_local": "With several replicas: forward, before a backward without the reduction.",
+    "backward_local": "With several replicas: backward without the reduction of gradients.",
 }
 
 METRICS: dict[str, Quantity] = {
@@ -81,6 +85,7 @@ METRICS: dict[str, Quantity] = {
         "1", "1 - device / wall of forward and backward together: the share in which the GPU does nothing."
     ),
     "ratio_device": Quantity("1", "`backward_device_ms` over `forward_device_ms`."),
+    **{name: Quantity(*unit_and_sentence) for name, unit_and_sentence in REDUCTION.items()},
     "set_up_s": Quantity("s", "From the import of the framework to the verified program, in the first trial."),
     "parameters": Quantity("1", "Number of trained values."),
     "pairs": Quantity("1", "Forward and backward pairs measured, all trials together."),

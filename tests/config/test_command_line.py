@@ -16,6 +16,7 @@ import pytest
 from adapters.base import CHOICES, EXTRA_PHASES, PHASES
 from harness.records.metrics import METRICS
 from harness.records.record import read
+from harness.records.reduction import REDUCTION
 from harness.views.mlflow.run import metrics_of
 from tests.config.conftest import ROOT, TypeIn
 
@@ -110,7 +111,7 @@ def test_a_good_run_ends_with_zero_and_a_record(type_in: TypeIn) -> None:
     not_asked = {form.format(phase) for form in forms for phase in EXTRA_PHASES}
     not_everywhere = {"counter_coverage", "cpu_mhz", "cpu_celsius", "throttles", "gpu_mhz", "gpu_celsius", "gpu_watts"}
     not_everywhere |= {"launch_gap", "ratio_device"} | {name for name in METRICS if name.startswith("predicted_")}
-    not_everywhere |= {form.format(phase) for form in of_a_device for phase in PHASES}
+    not_everywhere |= {form.format(phase) for form in of_a_device for phase in PHASES} | set(REDUCTION)
     always = set(METRICS) - too_few_pairs - not_everywhere - not_asked
     assert always <= set(metrics_of(record)) <= set(METRICS) - not_asked
 

@@ -66,6 +66,7 @@ def test_a_record_becomes_one_finished_run_with_flat_metrics_params_and_tags(
         "fusion": "native",
         "mode": "native",
         "deterministic": "False",
+        "replicas": "1",
     }
     wanted = {
         "study": "study",

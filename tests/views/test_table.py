@@ -31,6 +31,7 @@ def test_a_row_holds_the_numbers_of_its_record(record: Callable[..., Record]) ->
         "backward ms": "2.35",
         "ratio": "1.81",
         "95 % interval": "1.75 to 1.88",
+        "exposed": "",
         "device ratio": "",
         "by FLOPs": "1.67",
         "matmuls F / B": "3 / 5",
@@ -183,3 +184,13 @@ def test_markdown_is_the_answer_a_table_and_the_remarks(
     assert "| mlp | torch eager* |" in table[2] and "1.81" in table[2] and "| error |" in table[3]
     assert lines[-4].startswith(r"- \* noisy: 1 variant was disturbed"), "a bare * would begin a list"
     assert lines[-3] == "- mlp torch eager is error: a | b"
+
+
+def test_what_a_reduction_costs_has_a_column_where_there_are_replicas(record: Callable[..., Record]) -> None:
+    shares = {"exposed_communication": 0.2, "exposed_communication_low": 0.1, "exposed_communication_high": 0.3}
+    split = record(metrics=shares)
+    assert "exposed" not in Table.of([record()]).columns
+    assert "exposed" in Table.of([record(), split]).columns
+    assert cells(split)["exposed"] == "20% (10% to 30%)"
+    assert any(line.startswith("exposed: the share of backward") for line in remarks([split]))
+    assert not any("exposed" in line for line in remarks([record()]))

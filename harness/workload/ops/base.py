@@ -143,6 +143,9 @@ class Op:
     elementwise: ClassVar[bool] = False
     """Whether it is a function of one element, whose slope is its whole local gradient."""
 
+    mixes_examples: ClassVar[bool] = False
+    """Whether what it computes of one example of a batch depends on the others."""
+
     has_loop: ClassVar[bool] = False
     """Whether it goes through its first input [batch, tokens, ...] token by token, from the states that follow."""
 

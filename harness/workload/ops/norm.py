@@ -81,6 +81,7 @@ class batch_norm(_Norm):
     """
 
     bias_position = 2
+    mixes_examples = True
 
     def example(self, sizes: Sizes) -> Example:
         return _example(sizes.images)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from adapters.base import PHASES
 from harness.measure.clock import Samples
-from harness.measure.machine.counters import between, look
+from harness.measure.machine.counters import between, look, spent_s
 from harness.records.metrics import METRICS
 from harness.records.noise import noise, surroundings
 
@@ -121,3 +122,11 @@ def test_a_drift_is_measured_and_tested() -> None:
 
 def test_one_cycle_has_no_drift() -> None:
     assert "drift" not in surroundings([measured(cycles=1)], 1)
+
+
+def test_the_processor_time_of_other_processes_is_read_by_their_ids() -> None:
+    before = time.process_time()
+    own, twice = spent_s([os.getpid()]), spent_s([os.getpid()] * 2)
+    assert before <= own <= time.process_time()
+    assert 2 * own <= twice <= 2 * time.process_time()
+    assert spent_s([]) == 0
