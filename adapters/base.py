@@ -2,7 +2,7 @@
 
 A framework is one module (or folder) `adapters/<framework>` with a class `Adapter`, and one YAML in
 `conf/framework/`. Only a worker process imports it, by name. What every adapter keeps, so that equal results are
-also equal work (each sentence is a test in `tests/adapters/`):
+equal work (each sentence is a test in `tests/adapters/`):
 
 1. **Same arrays.** Parameters and inputs arrive as canonical NumPy arrays (images [N, H, W, C], convolution
    weights [kh, kw, in, out], linear weights [in, out]); `load` converts them to the framework's own layout
@@ -22,8 +22,8 @@ also equal work (each sentence is a test in `tests/adapters/`):
 7. **What runs is counted.** `executed` looks into the program that really runs, not into the trace. It must be what
    was asked, but for what `departures` computes: a count that they do not come to makes the variant invalid.
 
-What a framework cannot do raises `Unsupported` with one sentence; the sweep goes on. `adapters/common/` has what the
-frameworks share: `load` as far as it is the same for all, backprop by hand, and the multiplies of an XLA program.
+What a framework cannot do raises `Unsupported` with one sentence; the sweep goes on. `adapters/common/` has what
+frameworks share, such as most of `load`.
 """
 
 from __future__ import annotations
@@ -175,7 +175,7 @@ class Program(Protocol):
         """The parameters that have a gradient, on the device and in the framework's own layout."""
 
     def export(self, gradients: Mapping[str, Any], /) -> dict[str, np.ndarray]:
-        """Gradients as NumPy arrays (float32) in canonical layout."""
+        """Gradients as NumPy arrays in canonical layout: float32, or float64 in fp64."""
 
     def residual_bytes(self, kept: tuple[Any, Any], /) -> int:
         """Bytes in the pair that `forward` returned, parameters, inputs and outputs not counted."""
@@ -193,7 +193,7 @@ class Adapter(Protocol):
     executions: ClassVar[tuple[str, ...]]
 
     def __init__(self, device: str, threads: int, precision: str) -> None:
-        """`device` is cpu or cuda, `precision` fp32, tf32, bf16 or bf16_mixed; fp64 is for `arithmetic`.
+        """`device` is cpu or cuda, `precision` fp32, tf32, bf16, bf16_mixed or fp64; `arithmetic` needs fp64.
 
         Raises Unsupported.
         """

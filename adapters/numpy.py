@@ -30,8 +30,8 @@ class Adapter(CommonAdapter):
     executions: ClassVar[tuple[str, ...]] = ("by_hand",)
 
     def __init__(self, device: str, threads: int, precision: str) -> None:
-        if device != "cpu" or precision != "fp32":
-            raise Unsupported(f"numpy: it computes on the CPU in fp32, not on {device} in {precision}")
+        if device != "cpu" or precision not in ("fp32", "fp64"):
+            raise Unsupported(f"numpy: it computes on the CPU in fp32 and fp64, not on {device} in {precision}")
         super().__init__(precision)
 
     def describe(self) -> dict[str, str]:
@@ -44,10 +44,11 @@ class Adapter(CommonAdapter):
         """NumPy returns when it is done."""
 
     def _place(self, arrays: Mapping[str, np.ndarray], narrow: Container[str]) -> dict[str, np.ndarray]:
-        return {name: np.array(array) for name, array in arrays.items()}
+        wide = np.float64 if self._precision == "fp64" else None
+        return {name: np.array(array, wide if array.dtype.kind == "f" else None) for name, array in arrays.items()}
 
     def _program(self, part: Part, execution: str, choices: Choices) -> Program:
-        return Program(part, choices.autodiff)
+        return Program(part, choices.autodiff, np.float64 if self._precision == "fp64" else np.float32)
 
 
 def _blas() -> str:
@@ -63,11 +64,11 @@ def _blas() -> str:
 
 
 class Program(Core):
-    """The catalogue's rules over float32 arrays."""
+    """The catalogue's rules over arrays of one type."""
 
-    def __init__(self, part: Part, autodiff: str = "by_hand") -> None:
+    def __init__(self, part: Part, autodiff: str = "by_hand", dtype: type[np.floating] = np.float32) -> None:
         super().__init__(part)
-        self._start = part.graph.start(part.arrays, np.float32(1))
+        self._start = part.graph.start(part.arrays, dtype(1))
         self._manual = Backprop(primitives, part.graph, autodiff)
         self._counter = _Counter()
         self._counted = Backprop(self._counter.primitives, part.graph, autodiff)

@@ -17,7 +17,7 @@ class OwnAdapter(Adapter, Protocol):
         """The model as `load` has a workload, after its truth was written. Raises Unsupported and OwnModelError."""
 
     def own_truth(self, model: OwnModel) -> Truth:
-        """The model in float64, by this framework itself; the adapter's precision is fp64.
+        """The model in float64, by this framework itself; the adapter's precision is fp64, whatever the model's is.
 
         Of Keras, the first framework's also writes the weights and the batch that all others take.
         Raises Unsupported, and OwnModelError for all that is wrong with the model.

@@ -75,6 +75,26 @@ ALL_PAIRS = Departure(_PAIRS, _all_pairs)
 ALL_PAIRS_OF_SINGLE_CHANNELS = Departure(_PAIRS, _all_pairs_of_single_channels)
 
 
+def _all_pairs_in_every_pass(graph: Graph, call: Call, parts: Parts) -> Parts:
+    groups = call.attrs.get("groups", 1)
+    if call.op != "conv2d" or groups == 1:
+        return parts
+    passes = ("forward", "backward", "tangent", "again")
+    works: dict[str, Work] = {name: getattr(parts, name) for name in passes}
+    return replace(parts, **{name: work + counted(0, (groups - 1) * work.flops) for name, work in works.items()})
+
+
+def _single_channels_in_every_pass(graph: Graph, call: Call, parts: Parts) -> Parts:
+    return _all_pairs_in_every_pass(graph, call, parts) if is_depthwise(graph, call) else parts
+
+
+_PAIRS_IN_FLOAT64 = (
+    "XLA on a CPU computes a grouped convolution in float64, forward and backward, for all pairs of channels."
+)
+ALL_PAIRS_IN_FLOAT64 = Departure(_PAIRS_IN_FLOAT64, _all_pairs_in_every_pass)
+ALL_PAIRS_OF_SINGLE_CHANNELS_IN_FLOAT64 = Departure(_PAIRS_IN_FLOAT64, _single_channels_in_every_pass)
+
+
 def is_depthwise(graph: Graph, call: Call) -> bool:
     """Whether a call is a convolution of one channel a group."""
     return call.op == "conv2d" and call.attrs.get("groups", 1) == graph.specs[call.inputs[0]].shape[-1] > 1

@@ -1,22 +1,43 @@
-"""A user's own Keras model, with the same weights and batch on each of its backends."""
+"""A user's own Keras model, with the same weights and batch on each of its backends and in each precision."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
+import os
 from typing import Any
 
 import numpy as np
 
 from harness.workload.references import write_arrays
 
+from ..base import Unsupported
 from .own_model import Built, OwnModel, OwnModelError
 
+# What Keras calls a precision; by "mixed", layers compute in bfloat16 and keep their variables in float32.
+_POLICIES = {
+    "bf16": "bfloat16",
+    "bf16_mixed": "mixed_bfloat16",
+    "fp64": "float64",
+}
 
-def build(model: OwnModel) -> Built:
-    """Build the model; its weights and batch are the first framework's, which writes them. Raises OwnModelError."""
-    built = model.build()  # sets the backend, so it comes before the import
+
+def build(model: OwnModel, precision: str) -> Built:
+    """Build the model in a precision, which stays in force in this process, as Keras's settings do.
+
+    Its weights and batch are the first framework's, which writes them. Raises OwnModelError.
+    """
+    os.environ["KERAS_BACKEND"] = model.framework  # before anything imports Keras
     import keras
+
+    def prepare() -> None:
+        keras.utils.clear_session()  # names of layers begin anew, and are the same in every build
+        keras.utils.set_random_seed(model.workload.seed % 2**32)
+        keras.config.set_floatx("float64" if precision == "fp64" else "float32")
+        if precision not in ("fp32", "tf32"):  # in which a policy of the user's own stays
+            keras.config.set_dtype_policy(_POLICIES[precision])
+
+    if precision == "fp64" and not _keeps_float64():
+        raise OwnModelError(f"{model}: this version of Keras has no float64 on {model.framework}, so nothing checks it")
+    built = model.build(prepare)
 
     if not isinstance(built.parameters, keras.Model):
         raise OwnModelError(
@@ -41,6 +62,27 @@ def build(model: OwnModel) -> Built:
     return built._replace(batch=batch)
 
 
+def refuse_float64(model: OwnModel) -> None:
+    """Raise Unsupported where Keras would be measured in float64 and multiplies in float32."""
+    if model.uses_keras and model.workload.precision == "fp64" and model.framework != "tensorflow":
+        raise Unsupported(
+            f"{model.framework}: Keras multiplies float64 in float32 there, whatever its floatx is; choose "
+            "variants=tensorflow or precision=fp32"
+        )
+
+
+def _keeps_float64() -> bool:
+    """Have Keras keep float64 where its operations meet it, as a reference must. Returns whether it does.
+
+    But on TensorFlow, it takes float64 for float32, in every operation and whatever its floatx is.
+    """
+    import keras
+    from keras.src.backend.common import dtypes
+
+    dtypes.BIT64_TO_BIT32_DTYPE["float64"] = "float64"
+    return bool(keras.backend.result_type("float64", "float64") == "float64")
+
+
 def _freeze(model: OwnModel, parameters: Any) -> None:
     """Freeze what the config says, by the variables' paths, as setting `layer.trainable` does. Raises OwnModelError."""
     variables = {variable.path: variable for variable in parameters.trainable_variables}
@@ -51,20 +93,6 @@ def _freeze(model: OwnModel, parameters: Any) -> None:
 def trained(parameters: Any) -> dict[str, Any]:
     """The variables that have a gradient, by names that are the same on each backend."""
     return {f"{i}.{v.path.replace('/', '.')}": v for i, v in enumerate(parameters.trainable_variables)}
-
-
-@contextlib.contextmanager
-def float64() -> Iterator[None]:
-    """Build in float64 what is built meanwhile."""
-    import keras
-
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
-    try:
-        yield
-    finally:
-        keras.config.set_floatx("float32")
-        keras.config.set_dtype_policy("float32")
 
 
 def _shared(model: OwnModel, name: str, arrays: list[np.ndarray]) -> list[np.ndarray]:

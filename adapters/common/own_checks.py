@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+
+from harness.workload.agreement import GRADIENT_LIMIT
+from harness.workload.own_truth import Truth, truth_of
 
 from .own_model import OwnModelError
 
 Answer = tuple[float, Mapping[str, np.ndarray]]  # a loss and its gradients by name
 
-# In float32, two calls of one program on one machine differ by the order of sums at most.
-REPEATS = 1e-4
+# Two calls of one program on one machine differ by the order of sums at most, and by what a digit of bf16 makes of it.
+REPEATS, REPEATS_IN_BF16 = 1e-4, 1e-2
 
 
 def check_scalar(model: str, shape: tuple[int, ...] | None, loss: Any) -> None:
@@ -34,10 +38,11 @@ def check_finite(model: str, loss: float) -> None:
         raise OwnModelError(f"{model}: its loss is {loss}, which nothing can be compared with", wrong=True)
 
 
-def check_repeats(model: str, first: Answer, second: Answer) -> None:
+def check_repeats(model: str, first: Answer, second: Answer, precision: str) -> None:
     """Require that two calls give the same loss and gradients, up to the order of sums."""
     check_finite(model, first[0])
-    if abs(second[0] - first[0]) > REPEATS * abs(first[0]):
+    most = REPEATS_IN_BF16 if precision.startswith("bf16") else REPEATS
+    if abs(second[0] - first[0]) > most * abs(first[0]):
         raise OwnModelError(
             f"{model} is not deterministic: two calls give losses of {first[0]:.6g} and {second[0]:.6g}; dropout? data "
             "loading? a step of training? (in torch, model.eval() switches dropout off)",
@@ -45,7 +50,7 @@ def check_repeats(model: str, first: Answer, second: Answer) -> None:
         )
     total = float(np.linalg.norm([np.linalg.norm(gradient) for gradient in first[1].values()]))
     for name, gradient in first[1].items():
-        if float(np.linalg.norm(second[1][name] - gradient)) > REPEATS * total:
+        if float(np.linalg.norm(second[1][name] - gradient)) > most * total:
             raise OwnModelError(
                 f"{model} is not deterministic: the gradient of {name} differs between two calls; dropout? data "
                 "loading?",
@@ -62,3 +67,45 @@ def check_types(model: str, forward: Collection[str], backward: Collection[str])
             "once, in build",
             wrong=True,
         )
+
+
+def note_of_types(precision: str, multiplied: Collection[str], results: Collection[str]) -> str:
+    """What is to be said where the user's own code casts, and is not in the precision that was chosen; else nothing.
+
+    `multiplied` are the types of multiplies, `results` those of all floating-point results.
+    """
+    if precision.startswith("bf16") and multiplied and "bfloat16" not in multiplied:
+        return f"precision={precision} changes nothing: its own code multiplies in {', '.join(sorted(multiplied))}"
+    if is_narrowed(precision, results):
+        narrow = ", ".join(sorted(set(results) - {"float64"}))
+        return f"its own code casts from float64 to {narrow}, so it is compared as float32 is"
+    return ""
+
+
+def is_narrowed(precision: str, results: Collection[str]) -> bool:
+    """Whether a model in float64 computes in a narrower type all the same."""
+    return precision == "fp64" and not set(results) <= {"float64"}
+
+
+def checked_truth(
+    model: str, exact: Answer, rounded: Answer, source: str, drawn: str, notes: Mapping[str, str], rounding: str
+) -> Truth:
+    """A truth as `truth_of` makes it, if bf16 leaves enough of it, and a note of what it leaves too little of."""
+    truth = truth_of(exact, rounded, source, drawn, notes, rounding)
+    if rounding not in GRADIENT_LIMIT:
+        return truth
+    expected, most = truth.reference, GRADIENT_LIMIT[rounding]
+    off = float(np.linalg.norm([np.linalg.norm(rounded[1][name] - exact[1][name]) for name in exact[1]]))
+    if not (off <= most * expected.norm and expected.loss_error(rounded[0]) <= most):
+        raise OwnModelError(
+            f"{model}: run op by op in {rounding}, the whole gradient is off by {off / expected.norm:.2g} of its norm, "
+            "so too little is left to compare other programs with; choose precision=fp32, or other weights",
+            wrong=True,
+        )
+    lost = [name for name, limit in expected.allowed.gradients.items() if math.isinf(limit)]
+    if not lost:
+        return truth
+    others = f" and {len(lost) - 1} others" if lost[1:] else ""
+    said = f"{rounding} leaves too little of the gradient of {lost[0]}{others} to compare it with float64"
+    notes = {**notes, "backward": "; ".join(filter(None, [notes.get("backward"), said]))}
+    return replace(truth, notes=notes)

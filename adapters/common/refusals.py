@@ -7,13 +7,17 @@ from harness.workload.trace import Graph
 
 from ..base import Choices, Unsupported
 
+_LOST = "a step of training is lost in the rounding of bf16 parameters; choose precision=bf16_mixed or fp32"
 
-def check_device(framework: str, device: str, precision: str, beside: tuple[str, ...] = ()) -> None:
-    """Raise Unsupported unless an adapter may know the device and the precision; `beside` lists further precisions."""
+PRECISIONS = ("fp32", "tf32", "bf16", "bf16_mixed", "fp64")
+
+
+def check_device(framework: str, device: str, precision: str) -> None:
+    """Raise Unsupported unless an adapter may know the device and the precision."""
     if device not in ("cpu", "cuda"):
         raise Unsupported(f"{framework}: device {device!r} is neither cpu nor cuda")
-    if precision not in ("fp32", "tf32", "bf16", "bf16_mixed", *beside):
-        raise Unsupported(f"{framework}: precision {precision!r} is none of fp32, tf32, bf16, bf16_mixed")
+    if precision not in PRECISIONS:
+        raise Unsupported(f"{framework}: precision {precision!r} is none of {', '.join(PRECISIONS)}")
     if precision == "tf32" and device == "cpu":
         raise Unsupported(f"{framework}: tf32 is a mode of NVIDIA's tensor cores; a CPU has none")
 
@@ -26,8 +30,8 @@ def check_execution(framework: str, execution: str, executions: tuple[str, ...])
 
 def check_own_choices(choices: Choices, precision: str) -> None:
     """Raise Unsupported for a choice that a user's own code has made already."""
-    if precision == "fp64":
-        raise Unsupported("fp64 is the precision of references alone; choose precision=fp32")
+    if choices.optimizer != "none" and precision == "bf16":
+        raise Unsupported(_LOST)
     for name in ("residuals", "autodiff", "layout", "attention", "tangent"):
         if name in choices.departing:
             raise Unsupported(
@@ -42,7 +46,6 @@ def check_choices(graph: Graph, choices: Choices, precision: str) -> None:
     ops = {call.op for call in graph.calls}
     by_hand = choices.autodiff != "reverse"
     for wrong, why in (
-        (precision == "fp64", "fp64 is the precision of references alone; choose precision=fp32"),
         (by_hand and choices.residuals != "store", "hand-written backprop keeps what its rules say; residuals=store"),
         (by_hand and choices.tangent, "hand-written backprop has no forward mode; choose tangent=false"),
         (by_hand and choices.layout != "native", "hand-written backprop has one layout; choose layout=native"),
@@ -53,7 +56,7 @@ def check_choices(graph: Graph, choices: Choices, precision: str) -> None:
         (choices.layout != "native" and not graph.images, "this model has no images to lay out"),
         (
             choices.optimizer != "none" and precision == "bf16",
-            "a step of training is lost in the rounding of bf16 parameters; choose precision=bf16_mixed or fp32",
+            _LOST,
         ),
         (
             choices.optimizer != "none" and precision == "bf16_mixed" and bool(graph.activations & graph.params.keys()),

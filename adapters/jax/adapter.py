@@ -25,7 +25,7 @@ from ..common.program import Part
 from ..common.refusals import check_device
 from ..common.replicas import check_places
 from . import cudnn_attention, departures, own
-from .arithmetic import JaxArithmetic, allow_float64
+from .arithmetic import JaxArithmetic
 from .compiled import Compiled
 from .executable import Executable
 from .own_truth import own_truth
@@ -58,17 +58,19 @@ DETERMINISTIC: dict[str, str | bool] = {"xla_gpu_deterministic_ops": True}
 
 
 class Adapter(CommonAdapter):
-    """jax on one device. Phases return before their work is done, on every device."""
+    """jax on one device. Phases return before their work is done, on every device.
+
+    Whether there is float64 is a setting of the process: that of the last adapter made is in force.
+    """
 
     name: ClassVar[str] = "jax"
     lacks: ClassVar[tuple[str, ...]] = ("mode",)
     executions: ClassVar[tuple[str, ...]] = ("jit",)
 
     def __init__(self, device: str, threads: int, precision: str) -> None:
-        check_device("jax", device, precision, beside=("fp64",))
+        check_device("jax", device, precision)
         super().__init__(precision)
-        if precision == "fp64":
-            allow_float64(device)
+        jax.config.update("jax_enable_x64", precision == "fp64")
         self._device = _start(device, threads)
         self._threads = threads
         self._options = FUSION["native"]
@@ -157,7 +159,7 @@ class Adapter(CommonAdapter):
         return JaxArithmetic(self._device)
 
     def departures(self, execution: str, choices: Choices) -> Departures:
-        return departures.departures(self._device.platform, choices)
+        return departures.departures(self._device.platform, choices, self._precision)
 
     def wait(self, value: Any) -> None:
         # An array that was donated is computed before the one that took its place.
@@ -190,9 +192,10 @@ class Adapter(CommonAdapter):
         return self._put_at(array, self._device, narrow)
 
     def _put_at(self, array: np.ndarray, where: jax.Device | jax.sharding.Sharding, narrow: bool = False) -> jax.Array:
-        in_bf16 = (narrow or self._precision == "bf16") and array.dtype.kind == "f"
+        precision = "bf16" if narrow else self._precision
+        dtype = {"bf16": jnp.bfloat16, "fp64": jnp.float64}.get(precision) if array.dtype.kind == "f" else None
         # A copy: on a CPU, device_put may go on using the caller's own memory, which may be a mapped file.
-        return jax.device_put(np.array(array, jnp.bfloat16 if in_bf16 else None), where)
+        return jax.device_put(np.array(array, dtype), where)
 
 
 def _raised_by_cudnn(error: Exception) -> bool:

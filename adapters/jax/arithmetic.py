@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -32,16 +31,20 @@ class JaxArithmetic:
         return np.asarray(array)
 
     def run(self, both: Pass, placed: Mapping[str, Array]) -> tuple[Any, dict[str, Array]]:
-        result: tuple[Any, dict[str, Array]] = jax.jit(both)(placed)
+        result: tuple[Any, dict[str, Array]] = once(both, self._device)(placed)
         return result
 
 
-def allow_float64(device: str) -> None:
-    """Prepare this process for references, before jax starts: float64, and float32 in full.
+def once(function: Callable[..., Any], device: jax.Device) -> Callable[..., Any]:
+    """The function as one program that is called once: in full precision, and on a GPU without a search for kernels.
 
-    XLA times every kernel that could do a multiply or a convolution, which takes longer than a reference computed once.
+    XLA would time every kernel that could do a multiply or a convolution, which takes longer than the call.
     """
-    jax.config.update("jax_enable_x64", True)
-    jax.config.update("jax_default_matmul_precision", "highest")
-    if device == "cuda":
-        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_gpu_autotune_level=0".strip()
+    options: dict[str, str | bool] = {"xla_gpu_autotune_level": "0"} if device.platform == "gpu" else {}
+    jitted = jax.jit(function, compiler_options=options)
+
+    def call(*arguments: Any) -> Any:
+        with jax.default_matmul_precision("highest"):
+            return jitted(*arguments)
+
+    return call

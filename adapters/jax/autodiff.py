@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from harness.workload.interpret import interpreter
 from harness.workload.trace import Graph
 
-from .mixed import narrowed
+from .mixed import narrowed, wide
 from .split import Arrays, Rule, Split
 
 
@@ -25,7 +25,7 @@ def reverse(graph: Graph, ops: Any, residuals: str, mixed: bool) -> Rule:
             # The interpreter looks parameters and inputs up by name, each among its own.
             everything = narrowed(rest | sources) if mixed else rest | sources
             result = run(everything, everything)
-            return result if graph.cotangents else result.astype(jnp.float32)
+            return result if graph.cotangents else wide(result)
 
         return loss
 
@@ -37,7 +37,7 @@ def reverse(graph: Graph, ops: Any, residuals: str, mixed: bool) -> Rule:
 
     def pull(kept: Any) -> Arrays:
         vjp, cotangents = kept
-        (gradients,) = vjp(cotangents or jnp.ones((), jnp.float32))
+        (gradients,) = vjp(cotangents or jnp.ones(()))  # float32, or in fp64 float64, as the loss
         return gradients
 
     def gradient(sources: Arrays, rest: Arrays) -> tuple[Any, Arrays]:

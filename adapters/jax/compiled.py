@@ -21,6 +21,7 @@ from .autodiff import reverse
 from .departures import FUSED
 from .executable import Executable
 from .manual import by_hand
+from .mixed import wide
 from .profiled import numbered, profiled
 from .split import Arrays, Rule
 
@@ -49,7 +50,7 @@ class Jitted(Plain):
         return self._gradient(*self._arguments)
 
     def export(self, gradients: Mapping[str, Any]) -> dict[str, np.ndarray]:
-        return {name: np.asarray(gradient, np.float32) for name, gradient in gradients.items()}
+        return {name: np.asarray(wide(gradient)) for name, gradient in gradients.items()}
 
     def residual_bytes(self, kept: tuple[Array, list[Array]]) -> int:
         return sum(array.nbytes for array in kept[1])

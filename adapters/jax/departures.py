@@ -12,7 +12,7 @@ from harness.workload.trace import Call, Graph
 
 from ..base import Choices
 from ..common.cudnn_convolutions import CUDNN
-from ..common.departures import ALL_PAIRS, DELETES, MAY_JOIN, MAY_MERGE, MERGES, fused_attention
+from ..common.departures import ALL_PAIRS, ALL_PAIRS_IN_FLOAT64, DELETES, MAY_JOIN, MAY_MERGE, MERGES, fused_attention
 from ..common.outer_products import OUTER, VECTORS
 
 
@@ -43,9 +43,11 @@ RECOMPUTES = Departure(
 )
 
 
-def departures(platform: str, choices: Choices) -> Departures:
+def departures(platform: str, choices: Choices, precision: str = "fp32") -> Departures:
     """How programs for a platform depart from what is asked; on a GPU, convolutions are cuDNN's."""
-    calls = [OUTER, ALL_PAIRS] if platform == "cpu" else [VECTORS, CUDNN]
+    calls = (
+        [OUTER, ALL_PAIRS_IN_FLOAT64 if precision == "fp64" else ALL_PAIRS] if platform == "cpu" else [VECTORS, CUDNN]
+    )
     may_join = "" if platform == "cpu" else MAY_JOIN
     if choices.autodiff == "by_hand_recomputed":
         return Departures((DELETES, *calls), merges=MERGES, may_join=may_join)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 from jax import Array
 
 from harness.workload.backprop import Step
@@ -13,24 +12,24 @@ from harness.workload.trace import Graph
 
 from ..common.manual import Backprop, Mixed
 from . import primitives
-from .mixed import narrow
+from .mixed import narrow, wide
 from .split import Arrays, Rule, Split
 
 
 def by_hand(graph: Graph, autodiff: str, mixed: bool) -> Rule:
     """Backprop by the catalogue's rules, as the choice `autodiff` asks for it."""
     rules = Backprop(primitives, graph, autodiff)
-    backprop = Mixed(rules, narrow, lambda array: array.astype(jnp.float32)) if mixed else rules
+    backprop = Mixed(rules, narrow, wide) if mixed else rules
 
-    def in_float32(result: Any) -> Any:
-        return result if graph.cotangents else result.astype(jnp.float32)
+    def loss_widened(result: Any) -> Any:
+        return result if graph.cotangents else wide(result)
 
     def loss(sources: Arrays, rest: Arrays) -> Any:
-        return in_float32(backprop.loss(rest | sources))
+        return loss_widened(backprop.loss(rest | sources))
 
     def run(sources: Arrays, rest: Arrays) -> tuple[Any, Any]:
         value, steps = backprop.forward(rest | sources)
-        return in_float32(value), (steps, graph.start(rest, ()))
+        return loss_widened(value), (steps, graph.start(rest, ()))
 
     def pull(kept: Any) -> Arrays:
         steps, cotangents = kept

@@ -1,4 +1,4 @@
-"""Multiplies in bf16 over float32 arrays, as flax has them by `dtype=bfloat16, param_dtype=float32`."""
+"""Arrays of several types: multiplies in bf16 over float32 arrays, as flax has them, and what is kept wide."""
 
 from __future__ import annotations
 
@@ -14,5 +14,10 @@ def narrow(array: Array) -> Array:
 
 
 def narrowed(arrays: Arrays) -> Arrays:
-    """What a program computes with, cast inside of it: the gradients come out in float32."""
+    """What a program computes with, cast inside of it, as by flax's `dtype=bfloat16`: gradients come out in float32."""
     return {name: narrow(array) for name, array in arrays.items()}
+
+
+def wide(array: Array) -> Array:
+    """The array in float32 at least."""
+    return array.astype(jnp.promote_types(array.dtype, jnp.float32))

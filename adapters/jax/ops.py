@@ -24,6 +24,7 @@ from .images import (  # noqa: F401  (part of the catalogue, as is what follows)
     max_pool,
     upsample,
 )
+from .mixed import wide
 from .norms import batch_norm, batch_norm_inference, group_norm, layer_norm, rms_norm  # noqa: F401
 from .recurrent import gru, gru_cell, lstm, lstm_cell  # noqa: F401
 from .sequence import (  # noqa: F401
@@ -76,7 +77,7 @@ def split(x: Array, *, parts: int) -> list[Array]:
 @keeps_statistics
 def cross_entropy(logits: Array, labels: Array) -> Array:
     # As optax has it: the normaliser is taken off the label's logit only, not off all of them.
-    logits = logits.astype(jnp.float32)
+    logits = wide(logits)
     largest = statistic(lax.stop_gradient(jnp.max(logits, axis=-1, keepdims=True)))
     total = statistic(jnp.sum(jnp.exp(logits - largest), axis=-1, keepdims=True))
     picked = jnp.take_along_axis(logits, labels[..., None], axis=-1, mode="promise_in_bounds")
@@ -108,7 +109,7 @@ def flatten(x: Array) -> Array:
 
 @recompute
 def mse(a: Array, b: Array) -> Array:
-    return jnp.mean(jnp.square(a.astype(jnp.float32) - b.astype(jnp.float32)))
+    return jnp.mean(jnp.square(wide(a) - wide(b)))
 
 
 sigmoid = from_output(jax.nn.sigmoid, lambda y, tangent: tangent * (y * (1 - y)))

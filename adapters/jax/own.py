@@ -16,6 +16,7 @@ from ..common import keras_model
 from ..common.own_model import OwnModel, OwnModelError
 from .compiled import Jitted
 from .executable import Executable
+from .mixed import narrowed, wide
 from .split import Arrays, Rule, Split
 
 
@@ -42,10 +43,10 @@ class Parts:
         return replace(self, sources={name: self.sources[name] for name in names}, rest=self.rest | others)
 
 
-def parts_of(model: OwnModel, device: jax.Device) -> Parts:
-    """Build the model, on the device. Raises OwnModelError."""
+def parts_of(model: OwnModel, device: jax.Device, keras_precision: str = "fp32") -> Parts:
+    """Build the model, on the device: as its code has it, or Keras's in a precision. Raises OwnModelError."""
     with jax.default_device(device):
-        parts = _of_keras(model) if model.uses_keras else _of_pytree(model)
+        parts = _of_keras(model, keras_precision) if model.uses_keras else _of_pytree(model)
     if not model.uses_keras:
         frozen = model.frozen(parts.sources)
         parts = parts.only([name for name in parts.sources if name not in frozen])
@@ -58,10 +59,30 @@ def parts_of(model: OwnModel, device: jax.Device) -> Parts:
 
 
 def same_parts(model: OwnModel, device: jax.Device) -> Parts:
-    """Build the model as it was built for its truth."""
-    parts = parts_of(model, device)
-    model.check_drawn(parts.drawn)
+    """Build the model as it was built for its truth, in the precision of its workload."""
+    with jax.enable_x64(False):  # in which other numbers are drawn
+        parts = parts_of(model, device)
+    model.check_drawn(parts.drawn, model.truth.drawn)
+    parts = in_precision(model, parts, device, model.workload.precision)
     return parts.only(list(model.truth.reference.gradients))
+
+
+def in_precision(model: OwnModel, parts: Parts, device: jax.Device, precision: str) -> Parts:
+    """A built model as it is in a precision; Keras's is built again. For fp64, jax's x64 must be in force."""
+    if precision in ("fp32", "tf32"):
+        return parts
+    if model.uses_keras:
+        return parts_of(model, device, precision)
+    if precision == "bf16_mixed":
+        loss = parts.loss
+        return replace(parts, loss=lambda sources, rest: wide(loss(narrowed(sources), narrowed(rest))))
+    dtype = {"bf16": jnp.bfloat16, "fp64": jnp.float64}[precision]
+    return replace(parts, sources=_cast(parts.sources, dtype), rest=_cast(parts.rest, dtype))
+
+
+def _cast(arrays: Arrays, dtype: Any) -> Arrays:
+    """The arrays with one type in place of all floating-point ones."""
+    return {n: a.astype(dtype) if jnp.issubdtype(a.dtype, jnp.floating) else a for n, a in arrays.items()}
 
 
 class Own(Jitted):
@@ -108,9 +129,9 @@ def _of_pytree(model: OwnModel) -> Parts:
     return Parts(sources, rest, loss, built.notes)
 
 
-def _of_keras(model: OwnModel) -> Parts:
+def _of_keras(model: OwnModel, precision: str) -> Parts:
     """Its variables are mapped to arrays while the loss is traced; what it assigns to others of them is dropped."""
-    built = keras_model.build(model)
+    built = keras_model.build(model, precision)
     import keras
 
     trained = keras_model.trained(built.parameters)

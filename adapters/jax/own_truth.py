@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from harness.workload.own_truth import Truth, truth_of
+from harness.workload.own_truth import Truth
 
 from ..common import keras_model
-from ..common.own_checks import Answer, check_repeats, check_scalar, check_types
+from ..common.own_checks import (
+    Answer,
+    check_repeats,
+    check_scalar,
+    check_types,
+    checked_truth,
+    is_narrowed,
+    note_of_types,
+)
 from ..common.own_model import OwnModel, OwnModelError
-from .own import Parts, parts_of
+from .arithmetic import once
+from .mixed import wide
+from .own import Parts, in_precision, parts_of
 
 SOURCE = f"jax {jax.__version__}, float64"
 
@@ -23,22 +32,27 @@ _MULTIPLIES = ("dot_general", "conv_general_dilated", "ragged_dot")
 
 
 def own_truth(model: OwnModel, device: jax.Device) -> Truth:
-    """Run the model in float32, twice, and in float64. Raises OwnModelError for all that is wrong with it."""
+    """Run the model as it is measured, twice, and in float64; where these are the same, once in float32 too.
+
+    Raises OwnModelError for all that is wrong with it.
+    """
+    keras_model.refuse_float64(model)
+    precision = model.workload.precision
     # Drawn in the user's own setting, for another one draws other numbers.
     jax.config.update("jax_enable_x64", False)
     parts = parts_of(model, device)
     drawn, notes = parts.drawn, dict(parts.notes)
     with model.running(f"{model}: its loss"):
-        _check_traced(model, parts, notes)
-        first, second = _answer(parts), _answer(parts)
-    check_repeats(str(model), first, second)
+        _check_scalar(model, parts)
+        plain = _answer(parts, device) if precision == "fp64" else None
+    with jax.enable_x64(precision == "fp64"):
+        measured = in_precision(model, parts, device, precision)
+        with model.running(f"{model}: {'in float64, ' if precision == 'fp64' else ''}its loss"):
+            narrowed = _check_traced(model, measured, notes)
+            first, second = _answer(measured, device), _answer(measured, device)
+    check_repeats(str(model), first, second, precision)
     with jax.enable_x64(True), model.running(f"{model}: in float64, in which it is checked, its loss"):
-        if model.uses_keras:
-            with keras_model.float64():
-                parts = parts_of(model, device)
-        else:
-            parts = replace(parts, sources=_widened(parts.sources), rest=_widened(parts.rest))
-        exact = _answer(parts)
+        exact = first if plain else _answer(in_precision(model, parts, device, "fp64"), device)
     unused = [name for name, gradient in exact[1].items() if not gradient.any()]
     if len(unused) == len(exact[1]):
         raise OwnModelError(
@@ -48,20 +62,35 @@ def own_truth(model: OwnModel, device: jax.Device) -> Truth:
     if unused:
         others = "" if len(unused) == 1 else f", and of {len(unused) - 1} others,"
         notes["backward"] = f"the gradient of {unused[0]}{others} is zero everywhere: the loss may not depend on it"
-    return truth_of(exact, first, SOURCE, drawn, notes)
+    if plain:
+        return checked_truth(str(model), exact, plain, SOURCE, drawn, notes, "fp64" if narrowed else "fp32")
+    return checked_truth(str(model), exact, first, SOURCE, drawn, notes, "fp32" if precision == "tf32" else precision)
 
 
-def _check_traced(model: OwnModel, parts: Parts, notes: dict[str, str]) -> None:
-    """Look at the traced loss and gradient: shape, types, and calls of Python."""
+def _check_scalar(model: OwnModel, parts: Parts) -> None:
     loss = jax.eval_shape(parts.loss, parts.sources, parts.rest)
     check_scalar(str(model), getattr(loss, "shape", None), loss)
+
+
+def _check_traced(model: OwnModel, parts: Parts, notes: dict[str, str]) -> bool:
+    """Look at types, and calls of Python, in the traced loss and gradient. Returns whether float64 is narrowed."""
     forward = list(_equations(jax.make_jaxpr(parts.loss)(parts.sources, parts.rest).jaxpr))
     both = list(_equations(jax.make_jaxpr(jax.grad(parts.loss))(parts.sources, parts.rest).jaxpr))
     ahead, total = _multiplies(forward), _multiplies(both)
     backward = [dtype for dtype in set(total) if total.count(dtype) > ahead.count(dtype)]
     check_types(str(model), set(ahead), backward)
-    if any("callback" in equation.primitive.name for equation in forward):
-        notes["forward"] = "forward calls back into Python, and waits for it in every call"
+    calls = any("callback" in equation.primitive.name for equation in forward)
+    called = "forward calls back into Python, and waits for it in every call" if calls else ""
+    precision, results = model.workload.precision, _floats(both)
+    cast = note_of_types(precision, set(ahead), results)
+    notes["forward"] = "; ".join(filter(None, [notes.get("forward"), called, cast]))
+    return is_narrowed(precision, results)
+
+
+def _floats(equations: list[Any]) -> set[str]:
+    """The floating-point types of results."""
+    dtypes = {variable.aval.dtype for e in equations for variable in e.outvars if hasattr(variable.aval, "dtype")}
+    return {str(dtype) for dtype in dtypes if jnp.issubdtype(dtype, jnp.floating)}
 
 
 def _multiplies(equations: list[Any]) -> list[str]:
@@ -82,15 +111,8 @@ def _is_jaxpr(value: Any) -> bool:
     return hasattr(getattr(value, "jaxpr", value), "eqns")
 
 
-def _answer(parts: Parts) -> Answer:
+def _answer(parts: Parts, device: jax.Device) -> Answer:
     """Loss and gradients of a fresh trace: a number that Python drew would be another one."""
-    loss, gradients = jax.jit(jax.value_and_grad(lambda *given: parts.loss(*given)))(parts.sources, parts.rest)
-    return float(loss), {name: np.asarray(gradient) for name, gradient in gradients.items()}
-
-
-def _widened(arrays: dict[str, Any]) -> dict[str, Any]:
-    """The arrays with float64 in place of narrower floating-point numbers."""
-    return {
-        name: array.astype(jnp.float64) if jnp.issubdtype(array.dtype, jnp.floating) else array
-        for name, array in arrays.items()
-    }
+    fresh = once(jax.value_and_grad(lambda *given: parts.loss(*given)), device)
+    loss, gradients = fresh(parts.sources, parts.rest)
+    return float(loss), {name: np.asarray(wide(gradient)) for name, gradient in gradients.items()}

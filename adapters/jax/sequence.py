@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from .mixed import wide
+
 
 def image_tokens(x: Array) -> Array:
     return x.reshape(x.shape[0], -1, x.shape[-1])
@@ -92,7 +94,7 @@ def _barred(seen: Array, dtype: jnp.dtype) -> Array:
 
 @jax.custom_jvp
 def _softmax(x: Array) -> Array:
-    return jax.nn.softmax(x.astype(jnp.float32)).astype(x.dtype)
+    return jax.nn.softmax(wide(x)).astype(x.dtype)
 
 
 @_softmax.defjvp

@@ -43,7 +43,7 @@ class Adapter(CommonAdapter):
     executions: ClassVar[tuple[str, ...]] = ("eager", "graph", "xla")
 
     def __init__(self, device: str, threads: int, precision: str) -> None:
-        check_device("tensorflow", device, precision, beside=("fp64",))
+        check_device("tensorflow", device, precision)
         super().__init__(precision)
         self._replicas = 1
         self._gpu = _choose_device(device)
@@ -155,7 +155,7 @@ class Adapter(CommonAdapter):
         return None
 
     def departures(self, execution: str, choices: Choices) -> Departures:
-        return departures.departures(execution, choices)
+        return departures.departures(execution, choices, self._precision)
 
     def wait(self, value: Any) -> None:
         """On a CPU everything is computed when a call returns, and this is short; on a GPU it waits for all streams."""
@@ -179,7 +179,8 @@ class Adapter(CommonAdapter):
 
     def _convert(self, array: np.ndarray, narrow: bool) -> tf.Tensor:
         if array.dtype.kind == "f":
-            return tf.constant(array, tf.bfloat16 if narrow or self._precision == "bf16" else tf.float32)
+            precision = "bf16" if narrow else self._precision
+            return tf.constant(array, {"bf16": tf.bfloat16, "fp64": tf.float64}.get(precision, tf.float32))
         if array.dtype.kind == "b":
             return tf.constant(array)
         # On a GPU, TensorFlow keeps int32 in host memory, to be copied in every call; int64 lives on the device.

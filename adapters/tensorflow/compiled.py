@@ -16,6 +16,7 @@ from ..common.program import Core, Part, Plain
 from ..profiled import Times
 from .autodiff import Rule, forward_mode
 from .counting import count_graph
+from .dtypes import wide
 from .executable import Executable
 from .profiled import check_shown, profiled
 from .split import Split, split
@@ -55,7 +56,7 @@ class Traced(Plain):
         return returned[0], returned[1:]
 
     def export(self, gradients: Mapping[str, tf.Tensor]) -> dict[str, np.ndarray]:
-        return {name: gradient.numpy().astype(np.float32) for name, gradient in gradients.items()}
+        return {name: wide(gradient).numpy() for name, gradient in gradients.items()}
 
     def residual_bytes(self, kept: tuple[Any, list[tf.Tensor]]) -> int:
         residuals = kept[1] if self._split.first else kept[1][len(kept[0]) :]

@@ -15,6 +15,7 @@ from ..base import Choices
 from ..common.cudnn_convolutions import CUDNN
 from ..common.departures import (
     ALL_PAIRS_OF_SINGLE_CHANNELS,
+    ALL_PAIRS_OF_SINGLE_CHANNELS_IN_FLOAT64,
     DELETES,
     MAY_JOIN,
     MAY_MERGE,
@@ -91,13 +92,14 @@ def _per_row(graph: Graph, call: Call, parts: Parts) -> Parts:
 PER_ROW = Departure("TensorFlow's eager forward mode takes a product for each row of a cross entropy.", _per_row)
 
 
-def departures(execution: str, choices: Choices) -> Departures:
+def departures(execution: str, choices: Choices, precision: str = "fp32") -> Departures:
     """On a GPU, a grouped convolution is one."""
     split = [PER_GROUP] if splits_groups() else []
+    pairs = ALL_PAIRS_OF_SINGLE_CHANNELS_IN_FLOAT64 if precision == "fp64" else ALL_PAIRS_OF_SINGLE_CHANNELS
     compiled = {
         "eager": [],
         "graph": [],
-        "xla": [OUTER, ALL_PAIRS_OF_SINGLE_CHANNELS] if splits_groups() else [VECTORS, CUDNN],
+        "xla": [OUTER, pairs] if splits_groups() else [VECTORS, CUDNN],
     }[execution]
     may_join = MAY_JOIN if execution == "xla" and not splits_groups() else ""
     if choices.autodiff == "by_hand_recomputed" and execution != "eager":

@@ -14,6 +14,6 @@ def narrow(x: Tensor) -> Tensor:
     return tf.cast(x, tf.bfloat16) if x.dtype.is_floating else x
 
 
-def float32(x: Tensor) -> Tensor:
-    """The tensor in float32, itself if it is."""
-    return x if x.dtype == tf.float32 else tf.cast(x, tf.float32)
+def wide(x: Tensor) -> Tensor:
+    """The tensor in float32 at least, itself if it is."""
+    return x if x.dtype in (tf.float32, tf.float64) else tf.cast(x, tf.float32)

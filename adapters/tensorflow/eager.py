@@ -14,6 +14,7 @@ from ..common.program import Core, Part, Plain
 from ..profiled import Times
 from .autodiff import Rule, forward_mode
 from .counting import count_eager, observed_ops
+from .dtypes import wide
 from .profiled import check_shown
 from .profiled_eager import profiled
 from .residuals import Survivors
@@ -25,7 +26,7 @@ class OpByOp(Plain):
     _owned: Sequence[tf.Tensor]
 
     def export(self, gradients: Mapping[str, tf.Tensor]) -> dict[str, np.ndarray]:
-        return {name: tf.convert_to_tensor(gradient).numpy().astype(np.float32) for name, gradient in gradients.items()}
+        return {name: wide(tf.convert_to_tensor(gradient)).numpy() for name, gradient in gradients.items()}
 
     def residual_bytes(self, kept: Any) -> int:
         """A tape does not show what it holds, so a second forward is watched for the results that outlive it."""

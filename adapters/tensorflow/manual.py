@@ -11,7 +11,7 @@ from harness.workload.trace import Graph
 from ..common.manual import Backprop, Mixed
 from . import primitives
 from .autodiff import Values
-from .dtypes import float32, narrow
+from .dtypes import narrow, wide
 
 
 class ByHand:
@@ -21,7 +21,7 @@ class ByHand:
         self._sources = tuple(graph.sources)
         self._start = graph.start
         backprop = Backprop(primitives, graph, autodiff)
-        self._backprop = Mixed(backprop, narrow, float32) if mixed else backprop
+        self._backprop = Mixed(backprop, narrow, wide) if mixed else backprop
         self._mixed = mixed
 
     def infer(self, values: Values) -> Any:

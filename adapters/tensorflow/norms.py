@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from .dtypes import float32
+from .dtypes import wide
 
 Tensor = Any
 
@@ -18,23 +18,26 @@ _SMALL_BATCH_NORM = 100_000
 
 
 def batch_norm(x: Tensor, scale: Tensor, shift: Tensor, *, eps: float) -> Tensor:
-    if not tf.executing_eagerly() and x.shape.num_elements() < _SMALL_BATCH_NORM:
+    small = not tf.executing_eagerly() and x.shape.num_elements() < _SMALL_BATCH_NORM
+    if small or x.dtype == tf.float64:  # which the fused op does not take
         return _composed_batch_norm(x, scale, shift, eps)
     nothing = np.empty(0, np.float32)
     return _batch_norm(x, scale, shift, nothing, nothing, eps, is_training=True)
 
 
 def _composed_batch_norm(x: Tensor, scale: Tensor, shift: Tensor, eps: float) -> Tensor:
-    """Layer norm with statistics in float32, as Keras's layer computes them."""
-    mean, variance = tf.nn.moments(float32(x), range(x.shape.rank - 1), keepdims=True)
-    factor = tf.math.rsqrt(variance + eps) * float32(scale)
-    return tf.cast(float32(x) * factor + (float32(shift) - mean * factor), x.dtype)
+    """Layer norm with statistics in float32 at least, as Keras's layer computes them."""
+    mean, variance = tf.nn.moments(wide(x), range(x.shape.rank - 1), keepdims=True)
+    factor = tf.math.rsqrt(variance + eps) * wide(scale)
+    return tf.cast(wide(x) * factor + (wide(shift) - mean * factor), x.dtype)
 
 
 def batch_norm_inference(
     x: Tensor, scale: Tensor, shift: Tensor, mean: Tensor, variance: Tensor, *, eps: float
 ) -> Tensor:
-    return _batch_norm(x, scale, shift, float32(mean), float32(variance), eps, is_training=False)
+    if x.dtype == tf.float64:
+        return tf.nn.batch_normalization(x, mean, variance, shift, scale, eps)
+    return _batch_norm(x, scale, shift, wide(mean), wide(variance), eps, is_training=False)
 
 
 def _batch_norm(x: Tensor, scale: Tensor, shift: Tensor, mean: Any, variance: Any, eps: float, **mode: bool) -> Tensor:
@@ -42,8 +45,8 @@ def _batch_norm(x: Tensor, scale: Tensor, shift: Tensor, mean: Any, variance: An
     # The fused op wants its parameters in float32, whatever the image is in.
     y = tf.raw_ops.FusedBatchNormV3(
         x=image,
-        scale=float32(scale),
-        offset=float32(shift),
+        scale=wide(scale),
+        offset=wide(shift),
         mean=mean,
         variance=variance,
         epsilon=eps,

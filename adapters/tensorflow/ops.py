@@ -10,7 +10,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from .dtypes import float32
+from .dtypes import wide
 from .images import (  # noqa: F401  (part of the catalogue, as is what follows)
     avg_pool,
     conv2d,
@@ -70,6 +70,8 @@ def _like(y: Tensor, x: Tensor) -> Tensor:
 
 
 def gelu(x: Tensor, *, approximate: bool = True) -> Tensor:
+    if not approximate and x.dtype == tf.float64:  # `tf.nn.gelu` would take its constant from float32
+        return 0.5 * x * tf.math.erfc(-math.sqrt(0.5) * x)
     if not approximate:
         return tf.nn.gelu(x, approximate=False)
     # `tf.nn.gelu(approximate=True)` cubes by `tf.pow`, which took four times as long eagerly.
@@ -97,7 +99,7 @@ def split(x: Tensor, *, parts: int) -> list[Tensor]:
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, float32(logits)))
+    return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, wide(logits)))
 
 
 def leaky_relu(x: Tensor, *, slope: float) -> Tensor:
@@ -117,7 +119,7 @@ def flatten(x: Tensor) -> Tensor:
 
 
 def mse(a: Tensor, b: Tensor) -> Tensor:
-    return tf.reduce_mean(tf.math.squared_difference(float32(a), float32(b)))
+    return tf.reduce_mean(tf.math.squared_difference(wide(a), wide(b)))
 
 
 def dropout(x: Tensor, mask: Tensor, *, rate: float) -> Tensor:

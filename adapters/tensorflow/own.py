@@ -47,9 +47,9 @@ class Parts:
         return self.built.loss(self.built.parameters, self.built.batch)
 
 
-def parts_of(model: OwnModel) -> Parts:
-    """Build the model, which must be Keras's. Raises OwnModelError."""
-    built = keras_model.build(model)
+def parts_of(model: OwnModel, precision: str = "fp32") -> Parts:
+    """Build the model, which must be Keras's, in a precision. Raises OwnModelError."""
+    built = keras_model.build(model, precision)
     wanted = keras_model.trained(built.parameters)
     if not wanted:
         raise OwnModelError(f"{model}: no variable is trainable, so there is no backward pass", wrong=True)
@@ -59,8 +59,14 @@ def parts_of(model: OwnModel) -> Parts:
 def same_parts(model: OwnModel) -> Parts:
     """Build the model as it was built for its truth, with those variables wanted that have a gradient there."""
     parts = parts_of(model)
-    model.check_drawn(parts.drawn)
+    model.check_drawn(parts.drawn, model.truth.drawn)
+    parts = in_precision(model, parts, model.workload.precision)
     return replace(parts, wanted={name: parts.wanted[name] for name in model.truth.reference.gradients})
+
+
+def in_precision(model: OwnModel, parts: Parts, precision: str) -> Parts:
+    """A built model as it is in a precision, in which it is built again."""
+    return parts if precision in ("fp32", "tf32") else parts_of(model, precision)
 
 
 class OwnEager(OpByOp):

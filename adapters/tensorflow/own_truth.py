@@ -7,46 +7,71 @@ from typing import Any
 
 import tensorflow as tf
 
-from harness.workload.own_truth import Truth, truth_of
+from harness.workload.own_truth import Truth
 
-from ..common import keras_model
-from ..common.own_checks import Answer, check_repeats, check_scalar, check_types
+from ..common.own_checks import (
+    Answer,
+    check_repeats,
+    check_scalar,
+    check_types,
+    checked_truth,
+    is_narrowed,
+    note_of_types,
+)
 from ..common.own_model import OwnModel, OwnModelError
 from .counting import multiplies, observed_ops
-from .own import Parts, parts_of
+from .dtypes import wide
+from .own import Parts, in_precision, parts_of
 
 SOURCE = f"tensorflow {tf.__version__}, float64"
 
 
 class _Types:
-    """Notes the types in which TensorFlow multiplies."""
+    """Notes the types in which TensorFlow multiplies, and those of all floating-point results."""
 
     def __init__(self) -> None:
         self.names: set[str] = set()
+        self.results: set[str] = set()
 
     def observe(self, kind: str, attributes: Mapping[str, Any], inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
+        floats = {output.dtype.name for output in outputs if output.dtype.is_floating}
+        self.results |= floats
         if multiplies(kind):
-            self.names |= {output.dtype.name for output in outputs}
+            self.names |= floats
 
 
 def own_truth(model: OwnModel) -> Truth:
-    """Run the model in float32, twice, and in float64. Raises OwnModelError for all that is wrong with it."""
+    """Run the model as it is measured, twice, and in float64; where these are the same, once in float32 too.
+
+    Raises OwnModelError for all that is wrong with it.
+    """
+    precision = model.workload.precision
     parts = parts_of(model)
     drawn, notes = parts.drawn, dict(parts.built.notes)
-    with model.running(f"{model}: its loss"):
-        first, unused = _answer(model, parts)
-        second, _ = _answer(model, parts)
-    check_repeats(str(model), first, second)
+    plain = None
+    if precision == "fp64":
+        with model.running(f"{model}: its loss"):
+            plain, _, _ = _answer(model, parts)
+    with model.running(f"{model}: {'in float64, ' if precision == 'fp64' else ''}its loss"):
+        parts = in_precision(model, parts, precision)
+        first, unused, types = _answer(model, parts)
+        second, _, _ = _answer(model, parts)
+    check_repeats(str(model), first, second, precision)
+    cast = note_of_types(precision, types.names, types.results)
+    notes["forward"] = "; ".join(filter(None, [notes.get("forward"), cast]))
     if unused:
         others = "" if len(unused) == 1 else f" and {len(unused) - 1} others"
         notes["backward"] = f"{unused[0]}{others}: no gradient, for the loss does not depend on it"
-    with keras_model.float64(), model.running(f"{model}: in float64, in which it is checked, its loss"):
-        exact, _ = _answer(model, parts_of(model))
-    return truth_of(exact, first, SOURCE, drawn, notes)
+    if plain:
+        rounding = "fp64" if is_narrowed(precision, types.results) else "fp32"
+        return checked_truth(str(model), first, plain, SOURCE, drawn, notes, rounding)
+    with model.running(f"{model}: in float64, in which it is checked, its loss"):
+        exact, _, _ = _answer(model, in_precision(model, parts, "fp64"))
+    return checked_truth(str(model), exact, first, SOURCE, drawn, notes, "fp32" if precision == "tf32" else precision)
 
 
-def _answer(model: OwnModel, parts: Parts) -> tuple[Answer, list[str]]:
-    """Loss and gradients, and the names of variables without one."""
+def _answer(model: OwnModel, parts: Parts) -> tuple[Answer, list[str], _Types]:
+    """Loss and gradients, the names of variables without one, and the types in which they are computed."""
     forward, backward = _Types(), _Types()
     with tf.GradientTape() as tape, observed_ops(forward.observe):
         loss = parts.loss()
@@ -62,5 +87,6 @@ def _answer(model: OwnModel, parts: Parts) -> tuple[Answer, list[str]]:
             "given?",
             wrong=True,
         )
-    arrays = {name: tf.convert_to_tensor(g).numpy() for name, g in gradients.items() if g is not None}
-    return (float(loss), arrays), unused
+    arrays = {name: wide(tf.convert_to_tensor(g)).numpy() for name, g in gradients.items() if g is not None}
+    forward.results |= backward.results
+    return (float(loss), arrays), unused, forward

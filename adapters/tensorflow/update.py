@@ -50,7 +50,7 @@ def _sgd(variables: Sequence[tf.Variable]) -> Callable[..., None]:
 
 def _adam(variables: Sequence[tf.Variable]) -> Callable[..., None]:
     means, squares = ([tf.Variable(tf.zeros_like(v)) for v in variables] for _ in range(2))
-    powers = tf.Variable(BETA1), tf.Variable(BETA2)
+    powers = [tf.Variable(beta, dtype=variables[0].dtype) for beta in (BETA1, BETA2)]
 
     def step(*gradients: tf.Tensor) -> None:
         first, second = (power.read_value() for power in powers)

@@ -47,7 +47,7 @@ class Adapter(CommonAdapter):
         super().__init__(precision)
         self._device = torch.device(device)
         self._peers: Peers | None = None  # the processes of other replicas
-        self._dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+        self._dtype = {"bf16": torch.bfloat16, "fp64": torch.float64}.get(precision, torch.float32)
         # Before the first parallel region: its threads inherit the flushing of denormals from this one.
         torch.set_flush_denormal(True)
         torch.set_num_threads(threads)
@@ -105,7 +105,7 @@ class Adapter(CommonAdapter):
                 warnings.simplefilter("ignore", DeprecationWarning)  # what its first call imports still uses torch.jit
                 torch.func.jvp(torch.relu, (torch.zeros(1),), (torch.zeros(1),))
         by_onednn = self._device.type == "cpu" and choices.kernels != "plain"
-        if execution == "compile" and by_onednn and choices.autodiff == "reverse":
+        if execution == "compile" and by_onednn and choices.autodiff == "reverse" and self._precision != "fp64":
             check_compiled_lstm(graph)
 
     def _program(self, part: Part, execution: str, choices: Choices) -> Program:
@@ -156,6 +156,7 @@ class Adapter(CommonAdapter):
         return OwnCompiled(parts, choices.mode)
 
     def own_truth(self, model: OwnModel) -> Truth:
+        _require(self._device.type, model.workload.precision)
         return own_truth(model, self._device)
 
     def _update(self, optimizer: str, core: Program, execution: str) -> Update:
@@ -178,9 +179,13 @@ class Adapter(CommonAdapter):
         return refusal(error)
 
     def departures(self, execution: str, choices: Choices) -> Departures:
-        dtype = torch.bfloat16 if self._precision.startswith("bf16") else torch.float32
+        dtype = torch.bfloat16 if self._precision == "bf16_mixed" else self._dtype
+        by_onednn = choices.kernels != "plain" and self._precision != "fp64"  # which has no LSTM in float64
         return departures.departures(
-            execution, choices, lambda graph, call: attention.is_fused(graph, call, self._device, dtype)
+            execution,
+            choices,
+            lambda graph, call: attention.is_fused(graph, call, self._device, dtype),
+            fuses_lstms=by_onednn or self._device.type == "cuda",
         )
 
     def wait(self, value: Any) -> None:
@@ -220,7 +225,7 @@ def _check_mode(mode: str, execution: str, device: torch.device) -> None:
 
 def _require(device: str, precision: str) -> None:
     """Raise Unsupported unless this machine can compute on `device` in `precision`."""
-    check_device("torch", device, precision, beside=("fp64",))
+    check_device("torch", device, precision)
     if device == "cpu":
         if precision.startswith("bf16") and not _fast_bf16():
             raise Unsupported("torch: this CPU has no bf16 instructions, and without them torch is 150 times slower")

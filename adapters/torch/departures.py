@@ -39,7 +39,9 @@ EVERY_GRADIENT = Departure(
 )
 
 
-def departures(execution: str, choices: Choices, is_fused: Callable[[Graph, Call], bool]) -> Departures:
+def departures(
+    execution: str, choices: Choices, is_fused: Callable[[Graph, Call], bool], fuses_lstms: bool
+) -> Departures:
     """Compiled, an LSTM is not fused. `is_fused` says of a call of attention whether it runs in one kernel."""
     compiled = execution == "compile"
     if choices.autodiff != "reverse":
@@ -48,5 +50,5 @@ def departures(execution: str, choices: Choices, is_fused: Callable[[Graph, Call
     if choices.attention != "unfused":
         calls.append(_recomputes(is_fused))
     if not compiled:
-        return Departures((*calls, EVERY_GRADIENT), in_order=IN_ORDER)
+        return Departures((*calls, EVERY_GRADIENT) if fuses_lstms else tuple(calls), in_order=IN_ORDER)
     return Departures(tuple(calls), may_keep=MAY_KEEP)

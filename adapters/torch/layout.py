@@ -12,6 +12,7 @@ from harness.workload.ops import CATALOGUE
 from harness.workload.trace import Graph
 
 from ..base import Unsupported
+from .mixed import wide
 
 Axes = tuple[int, ...]
 
@@ -62,8 +63,8 @@ def canonical(tensor: Tensor, axes: Axes) -> Tensor:
 
 
 def export(tensors: Mapping[str, Tensor], axes: Mapping[str, Axes]) -> dict[str, np.ndarray]:
-    """The inverse of `place`, as float32."""
+    """The inverse of `place`, as float32 or float64."""
     return {
-        name: np.ascontiguousarray(tensor.detach().float().cpu().numpy().transpose(np.argsort(axes[name])))
+        name: np.ascontiguousarray(wide(tensor.detach()).cpu().numpy().transpose(np.argsort(axes[name])))
         for name, tensor in tensors.items()
     }

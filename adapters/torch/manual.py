@@ -15,7 +15,7 @@ from ..common.manual import Backprop, Mixed, kept_by
 from ..common.program import Core, Part
 from . import layout, primitives
 from .counting import count_phases
-from .mixed import narrow
+from .mixed import narrow, wide
 from .residuals import storage_bytes
 
 
@@ -45,7 +45,7 @@ class Manual(Core):
         return self._rule.backward(kept[1], self._start)
 
     def export(self, gradients: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
-        return {name: np.ascontiguousarray(tensor.detach().float().cpu().numpy()) for name, tensor in gradients.items()}
+        return {name: np.ascontiguousarray(wide(tensor.detach()).cpu().numpy()) for name, tensor in gradients.items()}
 
     def residual_bytes(self, kept: tuple[Tensor, Any]) -> int:
         arrays = (x for x in kept_by(kept[1]) if isinstance(x, Tensor))

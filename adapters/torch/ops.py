@@ -19,6 +19,7 @@ from .images import (  # noqa: F401  (part of the catalogue, as is what follows)
     max_pool,
     upsample,
 )
+from .mixed import wide
 from .norms import batch_norm, batch_norm_inference, group_norm, layer_norm, rms_norm  # noqa: F401
 from .recurrent import gru, gru_cell, lstm, lstm_cell  # noqa: F401
 from .sequence import (  # noqa: F401
@@ -69,8 +70,8 @@ def split(x: Tensor, *, parts: int) -> tuple[Tensor, ...]:
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     if logits.dim() != 4:
         logits, labels = logits.flatten(0, -2), labels.flatten()
-    # In float32 whatever the precision, as mixed-precision training does.
-    return F.cross_entropy(logits.float(), labels)
+    # In float32 at least, as mixed-precision training does.
+    return F.cross_entropy(wide(logits), labels)
 
 
 def sigmoid(x: Tensor) -> Tensor:
@@ -107,7 +108,7 @@ def flatten(x: Tensor) -> Tensor:
 
 
 def mse(a: Tensor, b: Tensor) -> Tensor:
-    return F.mse_loss(a.float(), b.float())
+    return F.mse_loss(wide(a), wide(b))
 
 
 def multiply(a: Tensor, b: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from ..common import keras_model
 from ..common.own_model import Built, OwnModel, OwnModelError
 from ..common.program import Plain
 from .counting import count_phases
+from .mixed import autocast, wide
 from .residuals import residual_bytes
 
 
@@ -47,10 +48,13 @@ class Parts:
         return digest.hexdigest()[:16]
 
 
-def parts_of(model: OwnModel, device: torch.device) -> Parts:
-    """Build the model with torch's seed set, on the device. Raises OwnModelError."""
+def parts_of(model: OwnModel, device: torch.device, keras_precision: str = "fp32") -> Parts:
+    """Build the model with torch's seed set, on the device: as its code has it, or Keras's in a precision.
+
+    Raises OwnModelError.
+    """
     torch.manual_seed(model.workload.seed)
-    built = keras_model.build(model) if model.uses_keras else model.build()
+    built = keras_model.build(model, keras_precision) if model.uses_keras else model.build()
     notes = dict(built.notes)
     batch = pytree.tree_map(lambda leaf: _placed(leaf, device, notes), built.batch)
     parameters = _on(device, model, built)
@@ -76,8 +80,39 @@ def parts_of(model: OwnModel, device: torch.device) -> Parts:
 def same_parts(model: OwnModel, device: torch.device) -> Parts:
     """Build the model as it was built for its truth, with those parameters wanted that have a gradient there."""
     parts = parts_of(model, device)
-    model.check_drawn(parts.drawn)
+    model.check_drawn(parts.drawn, model.truth.drawn)
+    parts = in_precision(model, parts, device, model.workload.precision)
     return replace(parts, wanted={name: parts.wanted[name] for name in model.truth.reference.gradients})
+
+
+def in_precision(model: OwnModel, parts: Parts, device: torch.device, precision: str) -> Parts:
+    """A built model as it is in a precision; Keras's is built again, and a module changed in place.
+
+    Its loss may hold the module itself, so a copy would not do. tf32 is a setting of the process.
+    """
+    if precision in ("fp32", "tf32"):
+        return parts
+    if model.uses_keras:
+        return parts_of(model, device, precision)
+    if precision == "bf16_mixed":
+        return replace(parts, loss=autocast(parts.loss, device))
+    return _cast(parts, {"bf16": torch.bfloat16, "fp64": torch.float64}[precision])
+
+
+def _cast(parts: Parts, dtype: torch.dtype) -> Parts:
+    """All floating-point tensors in one type."""
+
+    def cast(leaf: Any) -> Any:
+        return leaf.detach().to(dtype) if isinstance(leaf, Tensor) and leaf.is_floating_point() else leaf
+
+    if isinstance(parts.parameters, nn.Module):
+        parameters: Any = parts.parameters.to(dtype)
+        names = dict(parameters.named_parameters())
+    else:
+        parameters = {n: cast(t).requires_grad_(t.requires_grad) for n, t in parts.parameters.items()}
+        names = parameters
+    wanted = {name: names[name] for name in parts.wanted}
+    return replace(parts, parameters=parameters, batch=pytree.tree_map(cast, parts.batch), wanted=wanted)
 
 
 def _on(device: torch.device, model: OwnModel, built: Built) -> Any:
@@ -130,10 +165,10 @@ class Own(Plain):
         return dict(zip(self._names, torch.autograd.grad(kept[1], self._wanted), strict=True))
 
     def parameters(self) -> dict[str, Tensor]:
-        return dict(zip(self._names, self._wanted, strict=True))
+        return {name: tensor.detach() for name, tensor in zip(self._names, self._wanted, strict=True)}
 
     def export(self, gradients: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
-        return {name: g.detach().to("cpu", torch.float32).numpy() for name, g in gradients.items()}
+        return {name: wide(g.detach()).to("cpu").numpy() for name, g in gradients.items()}
 
     def residual_bytes(self, kept: tuple[Tensor, Tensor]) -> int:
         return residual_bytes(kept[1], self._parts.given)

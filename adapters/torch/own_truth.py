@@ -6,63 +6,81 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from harness.workload.own_truth import Truth, truth_of
+from harness.workload.own_truth import Truth
 
 from ..common import keras_model
-from ..common.own_checks import Answer, check_repeats, check_scalar, check_types
+from ..common.own_checks import (
+    Answer,
+    check_repeats,
+    check_scalar,
+    check_types,
+    checked_truth,
+    is_narrowed,
+    note_of_types,
+)
 from ..common.own_model import OwnModel, OwnModelError
 from .counting import multiplies
-from .own import Parts, parts_of
+from .mixed import wide
+from .own import Parts, in_precision, parts_of
 
 SOURCE = f"torch {torch.__version__}, float64"
 
 
 class _Watch(TorchDispatchMode):
-    """Notes the types in which torch multiplies, and whether a number is read from the device."""
+    """Notes the types in which torch multiplies and computes, and whether a number is read from the device."""
 
     def __init__(self) -> None:
         super().__init__()
         self.types: set[str] = set()
+        self.results: set[str] = set()
         self.reads = False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
+        floats = {_name(t) for t in pytree.tree_leaves(out) if isinstance(t, Tensor) and t.is_floating_point()}
+        self.results |= floats
         if multiplies(func):
-            self.types |= {
-                str(t.dtype).removeprefix("torch.") for t in pytree.tree_leaves(out) if isinstance(t, Tensor)
-            }
+            self.types |= floats
         self.reads |= func.overloadpacket is torch.ops.aten._local_scalar_dense
         return out
 
 
 def own_truth(model: OwnModel, device: torch.device) -> Truth:
-    """Run the model in float32, twice, and in float64. Raises OwnModelError for all that is wrong with it."""
+    """Run the model as it is measured, twice, and in float64; where these are the same, once in float32 too.
+
+    Raises OwnModelError for all that is wrong with it.
+    """
+    keras_model.refuse_float64(model)
+    precision = model.workload.precision
     parts = parts_of(model, device)
     drawn, notes = parts.drawn, dict(parts.notes)
-    with model.running(f"{model}: its loss"):
-        first, unused = _watched(model, parts, notes)
+    if precision == "fp64":
+        with model.running(f"{model}: its loss"):
+            rounded, _ = _answer(model, parts)
+    base, parts = parts, in_precision(model, parts, device, precision)
+    with model.running(f"{model}: {'in float64, ' if precision == 'fp64' else ''}its loss"):
+        first, unused, narrowed = _watched(model, parts, notes)
         second, _ = _answer(model, parts)
-    check_repeats(str(model), first, second)
+    check_repeats(str(model), first, second, precision)
     if unused:
         notes["backward"] = f"{_some(unused)} no gradient: the loss does not depend on it"
-    parts = keras_in_float64(model, device) if model.uses_keras else _widened(parts)
+    if precision == "fp64":
+        return checked_truth(str(model), first, rounded, SOURCE, drawn, notes, "fp64" if narrowed else "fp32")
+    if precision == "bf16":  # digits are lost
+        base = parts_of(model, device)
+        model.check_drawn(base.drawn, drawn)
+    parts = in_precision(model, base, device, "fp64")
     with model.running(f"{model}: in float64, in which it is checked, its loss"):
         exact, _ = _answer(model, parts)
-    return truth_of(exact, first, SOURCE, drawn, notes)
+    return checked_truth(str(model), exact, first, SOURCE, drawn, notes, "fp32" if precision == "tf32" else precision)
 
 
-def keras_in_float64(model: OwnModel, device: torch.device) -> Parts:
-    """A Keras model built once more in float64, with the same weights and batch."""
-    with keras_model.float64():
-        return parts_of(model, device)
-
-
-def _watched(model: OwnModel, parts: Parts, notes: dict[str, str]) -> tuple[Answer, list[str]]:
-    """The loss and gradients, and the parameters without one; notes what torch does meanwhile."""
+def _watched(model: OwnModel, parts: Parts, notes: dict[str, str]) -> tuple[Answer, list[str], bool]:
+    """The loss and gradients, the parameters without one, and whether float64 is narrowed; notes what torch does."""
     forward, backward = _Watch(), _Watch()
     with forward:
         loss = parts.loss(parts.parameters, parts.batch)
@@ -72,12 +90,12 @@ def _watched(model: OwnModel, parts: Parts, notes: dict[str, str]) -> tuple[Answ
     with backward:
         gradients = dict(zip(parts.wanted, _grad(loss, parts), strict=True))
     check_types(str(model), forward.types, backward.types)
-    if forward.reads:
-        read = (
-            "run op by op, forward waits for a number from the device (.item(), float(), if): on a GPU, in every call"
-        )
-        notes["forward"] = "; ".join(filter(None, [notes.get("forward"), read]))
-    return _exported(loss, gradients), [name for name, gradient in gradients.items() if gradient is None]
+    read = "run op by op, forward waits for a number from the device (.item(), float(), if): on a GPU, in every call"
+    precision, results = model.workload.precision, forward.results | backward.results
+    cast = note_of_types(precision, forward.types, results)
+    notes["forward"] = "; ".join(filter(None, [notes.get("forward"), read if forward.reads else "", cast]))
+    unused = [name for name, gradient in gradients.items() if gradient is None]
+    return _exported(loss, gradients), unused, is_narrowed(precision, results)
 
 
 def _answer(model: OwnModel, parts: Parts) -> tuple[Answer, list[str]]:
@@ -98,24 +116,12 @@ def _exported(loss: Tensor, gradients: dict[str, Tensor | None]) -> Answer:
     arrays: dict[str, np.ndarray] = {}
     for name, gradient in gradients.items():
         if gradient is not None:
-            arrays[name] = gradient.detach().to("cpu").to_dense().numpy()
+            arrays[name] = wide(gradient.detach()).to("cpu").to_dense().numpy()
     return float(loss.detach()), arrays
 
 
-def _widened(parts: Parts) -> Parts:
-    """The same in float64. A module is changed in place, for its loss may hold the module itself."""
-    if isinstance(parts.parameters, nn.Module):
-        parameters: Any = parts.parameters.double()
-        names = dict(parameters.named_parameters())
-    else:
-        parameters = {n: _double(t).requires_grad_(t.requires_grad) for n, t in parts.parameters.items()}
-        names = parameters
-    wanted = {name: names[name] for name in parts.wanted}
-    return Parts(parameters, pytree.tree_map(_double, parts.batch), parts.loss, wanted, {})
-
-
-def _double(leaf: Any) -> Any:
-    return leaf.detach().double() if isinstance(leaf, Tensor) and leaf.is_floating_point() else leaf
+def _name(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
 
 
 def _depends_on_none(model: OwnModel) -> str:

@@ -37,7 +37,7 @@ class Precision:
     """The precision of multiplies."""
 
     __pydantic_config__ = STRICT
-    name: Literal["fp32", "tf32", "bf16", "bf16_mixed"]
+    name: Literal["fp32", "tf32", "bf16", "bf16_mixed", "fp64"]
 
 
 @dataclass(frozen=True)

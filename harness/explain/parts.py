@@ -89,7 +89,7 @@ class Part:
         return f".venv/bin/python -m harness {' '.join(words)}"
 
 
-BYTES = {"fp32": 4, "tf32": 4, "bf16": 2, "bf16_mixed": 2}  # of an element, as multiplies read it
+BYTES = {"fp64": 8, "fp32": 4, "tf32": 4, "bf16": 2, "bf16_mixed": 2}  # of an element, as multiplies read it
 _UNTOLD = ("eps", "slope", "rate")
 _ADDED_PHASES = ("optimizer", "tangent")  # choices that add a phase, and change no op
 _MOST_SHAPES = 3

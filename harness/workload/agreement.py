@@ -8,21 +8,23 @@ from dataclasses import dataclass
 import numpy as np
 
 from .oracle import Reference
-from .rounding import Errors, gradient_limit
+from .rounding import UNITS, Errors, gradient_limit
 
 # In fp32 the limits are those of the workload (`rounding.py`). A multiply rounded to 2^-11 (tf32) or 2^-9 (bf16) puts
 # inputs on the other side of a rectifier's corner, which costs a gradient about the square root of that, however well
-# conditioned it is: one limit serves all.
+# conditioned it is: one limit serves all. In float64 the limits are those of float32 in its own unit.
 LOSS_LIMIT = {"tf32": 5e-3, "bf16": 2e-2, "bf16_mixed": 2e-2}
 GRADIENT_LIMIT = {"tf32": 2e-2, "bf16": 2e-1, "bf16_mixed": 2e-1}
 
+FLOAT64 = 2 * UNITS["fp64"] / UNITS["fp32"]  # twice, for the oracle rounds there as much as what it judges
+
 # Of a tangent, or a step of an optimizer, measured against the whole gradient or step.
-WHOLE_LIMIT = {"fp32": 1e-4} | GRADIENT_LIMIT
+WHOLE_LIMIT = {"fp32": 1e-4, "fp64": 1e-4 * FLOAT64} | GRADIENT_LIMIT
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """Relative error of the loss, norm-wise relative error of each gradient by name, and what fp32 allows of each.
+    """Relative error of the loss, norm-wise relative error of each gradient by name, and what rounding allows of each.
 
     `result` says what `loss` is of: where a graph has no loss, of the output.
     """
@@ -40,12 +42,17 @@ class Agreement:
 
     def limit(self, name: str, precision: str) -> float:
         """How far the gradient of that name may be off."""
-        in_float32 = self.allowed.gradients.get(name, gradient_limit())
-        return GRADIENT_LIMIT.get(precision, in_float32)
+        return self._limit(self.allowed.gradients.get(name, gradient_limit()), precision, GRADIENT_LIMIT)
+
+    def _limit(self, computed: float, precision: str, fixed: Mapping[str, float]) -> float:
+        """What was computed for the precision; in float64 what float32 comes to; or what is fixed for the precision."""
+        if precision == "fp64" and self.allowed.precision == "fp32":
+            return computed * FLOAT64
+        return computed if precision == self.allowed.precision else max(computed, fixed[precision])
 
     def failure(self, precision: str) -> str | None:
         """One sentence that says what is furthest outside its limit, or None."""
-        limit = max(LOSS_LIMIT.get(precision, 0.0), self.allowed.loss)
+        limit = self._limit(self.allowed.loss, precision, LOSS_LIMIT)
         if not self.loss <= limit:
             return f"the {self.result} is off by {self.loss:.2g} relative; {precision} allows {limit:.2g}"
         shares = {name: error / self.limit(name, precision) for name, error in self.gradients.items()}

@@ -18,9 +18,6 @@ BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-12
 # An element this small, relative to the gradients' root mean square, may be nothing but rounding.
 NOTHING = 1e-3
 
-# The relative rounding error of a float32 parameter: half a unit in the last place.
-ROUNDING = 2.0**-24
-
 
 def step(optimizer: str, gradient: np.ndarray) -> np.ndarray:
     """What one step takes off a parameter, if every step before had the same gradient.
@@ -46,7 +43,8 @@ def step_error(
     judged = {name: np.abs(gradients[name]) > NOTHING * size for name in before}
     steps = {name: step(optimizer, gradients[name]) * judged[name] for name in before}
     missed = [(before[name].astype(np.float64) - after[name]) * judged[name] - steps[name] for name in before]
-    unavoidable = ROUNDING * _norm(before.values())
+    half_a_digit = max(np.finfo(array.dtype).eps for array in before.values()) / 2  # of parameters as they are stored
+    unavoidable = float(half_a_digit) * _norm(before.values())
     return max(0.0, _norm(missed) - unavoidable) / _norm(steps.values())
 
 

@@ -23,9 +23,6 @@ KERAS = "keras"
 LIBRARIES = ("torch", "jax", KERAS)  # in which a model may be given
 BACKENDS = ("torch", "jax", "tensorflow")  # what Keras runs on
 
-# tf32 changes only how a GPU multiplies. What else a precision changes stands in the user's own code.
-PRECISIONS = ("fp32", "tf32")
-
 CATALOGUE = "catalogue"  # the key of a model that is written over the catalogue, not in a framework
 
 _FACTORY = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
@@ -69,11 +66,6 @@ class OwnWorkload:
                 f"model.arguments={arguments} must be a mapping of names, such as model.arguments.width=512"
             )
         own = cls(factories, dict(arguments), **rest)
-        if own.precision not in PRECISIONS:
-            raise WorkloadError(
-                f"precision={own.precision} is not applied to a model of your own; cast in its own code, and choose "
-                f"precision={' or '.join(PRECISIONS)}"
-            )
         if own.gradients != "params":
             raise WorkloadError(
                 f"gradients={own.gradients}: of a model of your own, only those of its parameters are known; "

@@ -1,21 +1,24 @@
 """What a user's own model is compared with: the same program in float64, on disk beside its workload.
 
-There is no oracle for it. The model's own framework runs it in float64, once, in a process of its own, and once more in
-float32, whose error is the measure of what rounding may do (`rounding.py` has the same rule for the catalogue).
+There is no oracle for it. The model's own framework runs it in float64, once, in a process of its own, and once more as
+it is measured, whose error is the measure of what rounding may do (`rounding.py` has the same rule for the catalogue).
+What is measured in float64 is run in float32 for that, since rounding is proportional to the unit.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
+from .agreement import GRADIENT_LIMIT
 from .oracle import Reference
 from .references import read_arrays, write_arrays
-from .rounding import GRADIENT_AT_MOST, LOSS_AT_LEAST, SAFETY, Errors, gradient_limit
+from .rounding import GRADIENT_AT_MOST, LOSS_AT_LEAST, SAFETY, UNITS, Errors, gradient_limit
 
 # The most by which two frameworks' float64 results differ. A table of positions or a constant kept in float32 costs
 # 6e-8 each; an epsilon of 1e-6 in place of 1e-5, under a variance of 1, costs 4e-6.
@@ -45,17 +48,36 @@ def truth_of(
     source: str,
     drawn: str,
     notes: Mapping[str, str],
+    rounding: str = "fp32",
 ) -> Truth:
-    """Make a truth of the loss and gradients in float64 and in float32."""
+    """Make a truth of the loss and gradients in float64, and of the `rounded` ones, which the precision `rounding` has.
+
+    In fp32 they are for what is measured in fp32 or tf32, and in fp64 but for the unit. With `rounding` fp64 they are
+    float32's all the same: for a model in float64 whose own code casts.
+    """
     loss, gradients = exact
     reference = Reference(loss, dict(gradients), source=source)
-    errors = reference.gradient_errors(rounded[1])
-    allowed = Errors(
-        float(np.clip(SAFETY * reference.loss_error(rounded[0]), LOSS_AT_LEAST, GRADIENT_AT_MOST)),
-        {name: gradient_limit(error) for name, error in errors.items()},
-    )
-    reference = Reference(loss, dict(gradients), allowed, source=source)
+    own = Errors(reference.loss_error(rounded[0]), reference.gradient_errors(rounded[1]), rounding)
+    reference = Reference(loss, dict(gradients), _allowed(own), source=source)
     return Truth(reference, sum(array.size for array in gradients.values()), drawn, notes)
+
+
+def _allowed(own: Errors) -> Errors:
+    """SAFETY times a framework's own rounding, but at least that of a sum, and at most what is still verified.
+
+    Nothing is asked of a gradient of which bf16 leaves too little.
+    """
+    if own.precision not in GRADIENT_LIMIT:
+        loss = float(np.clip(SAFETY * own.loss, LOSS_AT_LEAST, GRADIENT_AT_MOST))
+        gradients = {name: gradient_limit(error) for name, error in own.gradients.items()}
+        return Errors(loss, gradients, own.precision)
+
+    least, most = SAFETY * UNITS[own.precision], GRADIENT_LIMIT[own.precision]  # sums are in float32, and add nothing
+
+    def limit(error: float) -> float:
+        return float(np.clip(SAFETY * error, least, most)) if error <= most else math.inf
+
+    return Errors(limit(own.loss), {name: limit(error) for name, error in own.gradients.items()}, own.precision)
 
 
 def write_truth(folder: Path, framework: str, truth: Truth) -> None:

@@ -22,7 +22,9 @@ import numpy as np
 from .arithmetic import NUMPY, Arithmetic, Result, answer
 from .trace import Graph
 
-UNIT = 2.0**-24  # of float32: half the distance from 1 to the next number
+# Half the distance from 1 to the next number, by precision.
+UNITS = {"fp64": 2.0**-53, "fp32": 2.0**-24, "bf16": 2.0**-9, "bf16_mixed": 2.0**-9}
+UNIT = UNITS["fp32"]
 SAFETY = 5  # times the error of these rules; correct programs were seen up to 3
 SHORTEST_SUM = 2048
 SIGNED_SUM, POSITIVE_SUM = 0.25, 8.0  # times sqrt(n) u: seen of a gradient's sum, certain of a loss's
@@ -34,10 +36,11 @@ GRADIENT_AT_MOST = 1e-3
 
 @dataclass(frozen=True)
 class Errors:
-    """Relative error of a loss, and of each gradient the norm-wise one, by name."""
+    """Relative error of a loss, and of each gradient the norm-wise one, by name; rounding in `precision` makes it."""
 
     loss: float = LOSS_AT_LEAST
     gradients: Mapping[str, float] = field(default_factory=dict)
+    precision: str = "fp32"
 
 
 def answer_in_float32(

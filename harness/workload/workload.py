@@ -32,9 +32,9 @@ ORACLE = "oracle"  # the name of NumPy's reference
 class Workload:
     """What all frameworks compute, identically.
 
-    `precision` is fp32, tf32 (fp32 arrays, tensor-core multiplies), bf16, or bf16_mixed (fp32 parameters and gradients,
-    bf16 multiplies). `gradients` are those asked for: of params, of float inputs (parameters are frozen), or of both.
-    `frozen` says which parameters get none all the same (`frozen.py`); nothing if it is empty.
+    `precision` is fp32, tf32 (fp32 arrays, tensor-core multiplies), bf16, bf16_mixed (fp32 parameters and gradients,
+    bf16 multiplies), or fp64. `gradients` are those asked for: of params, of float inputs (parameters are frozen), or
+    of both. `frozen` says which parameters get none all the same (`frozen.py`); nothing if it is empty.
     """
 
     name: str

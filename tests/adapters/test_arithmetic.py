@@ -49,7 +49,7 @@ def arithmetic_of(framework: str) -> TorchArithmetic | JaxArithmetic:
 
 
 def in_float64(framework: str) -> Any:
-    """As `allow_float64` leaves a process of its own."""
+    """As an adapter of precision fp64 leaves its process."""
     return jax.enable_x64(True) if framework == "jax" else nullcontext()
 
 
@@ -150,9 +150,3 @@ def test_a_fault_in_torchs_rules_is_found_by_jax_and_not_by_torch(name: str, mon
 def test_other_frameworks_are_no_reference(framework: str) -> None:
     with pytest.raises(Unsupported, match=f"^{framework}: "):
         adapter_of(framework).arithmetic()
-
-
-def test_fp64_is_for_references_alone() -> None:
-    workload, arrays, _ = work("mlp")
-    with pytest.raises(Unsupported, match="fp64 is the precision of references alone"):
-        adapter_of("torch", precision="fp64").load(workload.graph, arrays, "eager")

@@ -10,6 +10,7 @@ BENCHMARKS = (
     ["tests.bench.between_processes"],
     ["tests.bench.overhead"],
     ["tests.bench.resume"],
+    ["tests.bench.own_model"],
 )
 
 

@@ -17,7 +17,6 @@ from harness.config.expand import job_from
 from harness.job import Job
 from harness.workload.ops import CATALOGUE
 from harness.workload.own import NAME as OWN
-from harness.workload.own import PRECISIONS
 from tests.helpers.typed import planned
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -69,8 +68,7 @@ def test_the_atlas_has_every_op_of_the_catalogue_in_every_execution(composed: Ca
 @hypothesis_settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(chosen=st.fixed_dictionaries({g: st.sampled_from(o) for g, o in GROUPS.items() if g != "study"}))
 def test_options_of_different_groups_go_together(composed: Callable[..., DictConfig], chosen: dict[str, str]) -> None:
-    own_code_decides = chosen["model"] == OWN and chosen["precision"] not in PRECISIONS
-    assume(not own_code_decides and not (chosen["model"] == OWN and chosen["variants"] == "numpy"))
+    assume(not (chosen["model"] == OWN and chosen["variants"] == "numpy"))
     job = settings_of(composed, chosen)
     assert job.measure.name == chosen["measure"]
     assert job.workload.precision == chosen["precision"]

@@ -50,7 +50,7 @@ MISTAKES = (
     (["device.threads=100000"], "device.threads=100000"),
     (["device.threads=0"], "device.threads=0"),
     (["precision=tf32"], "choose precision=fp32"),
-    (["precision.name=fp64"], "fp32, tf32, bf16"),
+    (["precision.name=fp16"], "fp32, tf32, bf16"),
     (["variants.numpy=[jit]"], "by_hand"),
     (["variants.torch=[eager,xla]"], "eager, compile"),
     (["variants.numpy=by_hand"], "[eager]"),

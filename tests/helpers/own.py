@@ -33,10 +33,12 @@ def inside(folder: Path) -> Iterator[None]:
         yield
 
 
-def written(folder: Path, factories: dict[str, str], frozen: str = "", **arguments: Any) -> OwnWorkload:
+def written(
+    folder: Path, factories: dict[str, str], frozen: str = "", precision: str = "fp32", **arguments: Any
+) -> OwnWorkload:
     """The workload of some factories, in its folder; the current directory of its user is `tests/own`."""
     with inside(MODELS):
-        workload = OwnWorkload.of({**factories, "arguments": arguments}, frozen=frozen)
+        workload = OwnWorkload.of({**factories, "arguments": arguments}, frozen=frozen, precision=precision)
     write_own(workload, folder)
     return workload
 
@@ -49,16 +51,29 @@ def session(framework: str, precision: str = "fp32") -> Session:
 
 
 def run(
-    folder: Path, framework: str, factory: str, execution: str, library: str = "", frozen: str = "", **arguments: Any
+    folder: Path,
+    framework: str,
+    factory: str,
+    execution: str,
+    library: str = "",
+    frozen: str = "",
+    precision: str = "fp32",
+    **arguments: Any,
 ) -> Run:
     """From the reference to the counts, as a sweep does it. Raises Failure."""
-    written(folder, {library or framework: factory}, frozen, **arguments)
+    written(folder, {library or framework: factory}, frozen, precision, **arguments)
     session(framework, "fp64").reference(str(folder), draw=True)
-    return measured(folder, framework, execution)
+    return measured(folder, framework, execution, precision=precision)
 
 
-def measured(folder: Path, framework: str, execution: str, choices: dict[str, Any] | None = None) -> Run:
+def measured(
+    folder: Path,
+    framework: str,
+    execution: str,
+    choices: dict[str, Any] | None = None,
+    precision: str = "fp32",
+) -> Run:
     """The same, once its reference is there. What is wrong in a call of torch.compile is refused as a worker does."""
-    worker = session(framework)
+    worker = session(framework, precision)
     loaded = worker.load(str(folder), execution, choices)
     return Run(loaded, worker.verify(), worker.count())

@@ -12,4 +12,9 @@ def honest() -> Any:
     layers = [keras.layers.Dense(8, name="first"), keras.layers.ReLU(), keras.layers.Dense(8, name="second")]
     numbers = np.random.default_rng(0)
     batch = numbers.standard_normal((4, 8), np.float32), numbers.standard_normal((4, 8), np.float32)
-    return keras.Sequential(layers), batch, lambda model, batch: keras.ops.mean((model(batch[0]) - batch[1]) ** 2)
+
+    def loss(model: Any, batch: Any) -> Any:
+        # An operator of TensorFlow's would not take the bfloat16 of a mixed policy with the float32 of the batch.
+        return keras.ops.mean(keras.ops.square(keras.ops.subtract(model(batch[0]), batch[1])))
+
+    return keras.Sequential(layers), batch, loss

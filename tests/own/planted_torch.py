@@ -127,6 +127,34 @@ def fixed_type() -> Built:
     return Fixed(), _batch(), _loss
 
 
+def own_types() -> Built:
+    """Switches autocast off, as code does that knows better."""
+
+    def loss(model: Any, batch: Any) -> Tensor:
+        with torch.autocast("cpu", enabled=False):
+            return _loss(model, batch)
+
+    return honest()[0], _batch(), loss
+
+
+def casts_back() -> Built:
+    """Computes its loss in float32, whatever it gets."""
+    return honest()[0], _batch(), lambda m, b: mse_loss(m(b[0]).float(), b[1].float())
+
+
+def cancels() -> Built:
+    """A gradient that is the small difference of two large ones."""
+    x = torch.randn(4, 8)
+    weights = {"w": torch.randn(8, 8, requires_grad=True)}
+    return weights, (x, x * (1 + 1e-4)), lambda p, b: ((b[0] @ p["w"]).tanh() - (b[1] @ p["w"]).tanh()).mean()
+
+
+def one_cancels() -> Built:
+    weights, batch, difference = cancels()
+    weights["v"] = torch.randn(8, 8, requires_grad=True)
+    return weights, batch, lambda p, b: difference(p, b) + mse_loss(b[0] @ p["v"], b[1])
+
+
 def unseeded() -> Built:
     generator = torch.Generator()
     generator.seed()

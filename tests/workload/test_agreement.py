@@ -43,6 +43,23 @@ def test_the_oracle_rounded_to_float32_agrees(expected: Reference, precision: st
     assert found.worst[1] < 1e-6
 
 
+def test_a_result_rounded_to_float32_does_not_agree_in_float64(expected: Reference) -> None:
+    """Nor does a loss or a gradient that is off by as little as float64 would not make it."""
+    assert agreement([expected.loss], [expected.gradients], expected).failure("fp64") is None
+    assert "loss" in failure(agreement([float(np.float32(expected.loss))], [expected.gradients], expected), "fp64")
+    assert "gradient" in failure(agreement([expected.loss], [rounded(expected)], expected), "fp64")
+    name = max(expected.gradients, key=lambda n: float(np.linalg.norm(expected.gradients[n])))
+    slightly_off = {**expected.gradients, name: expected.gradients[name] * (1 + 1e-11)}
+    assert f"the gradient of {name} is off" in failure(agreement([expected.loss], [slightly_off], expected), "fp64")
+
+
+def test_limits_that_were_computed_for_a_precision_go_before_those_of_the_whole_catalogue(small: Reference) -> None:
+    allowed = Errors(1e-2, {"w": 5e-2, "b": 5e-2}, "bf16_mixed")
+    off = {name: gradient * 1.1 for name, gradient in small.gradients.items()}
+    assert agreement([2.0], [off], small).failure("bf16_mixed") is None
+    assert "allows 0.05" in failure(agreement([2.0], [off], dataclasses.replace(small, allowed=allowed)), "bf16_mixed")
+
+
 @pytest.mark.slow
 def test_one_percent_in_any_one_gradient_is_found(expected: Reference) -> None:
     total = np.linalg.norm([np.linalg.norm(g) for g in expected.gradients.values()])
