@@ -22,6 +22,7 @@ from ..replicated import REPLICATED_PHASES
 from .autodiff import Rule
 from .compiled import variables_of
 from .counting import count_graph
+from .dtypes import wide
 from .executable import Executable
 from .split import Split, split
 
@@ -75,8 +76,7 @@ class Replicated(Plain):
 
     def export_each(self, gradients: Mapping[str, Any]) -> list[dict[str, np.ndarray]]:
         return [
-            {name: each[number].numpy().astype(np.float32) for name, each in gradients.items()}
-            for number in range(self.replicas)
+            {name: wide(each[number]).numpy() for name, each in gradients.items()} for number in range(self.replicas)
         ]
 
     def export(self, gradients: Mapping[str, Any]) -> dict[str, np.ndarray]:

@@ -21,27 +21,32 @@ from harness.workload.workload import Workload, save
 from tests.helpers.executions import adapter_of
 from tests.helpers.processes import children, eventually, gone
 
-WORKLOAD = Workload.of("mlp", {"batch": 8, "depth": 3, "width": 16})
+SIZES = {"batch": 8, "depth": 3, "width": 16}
+WORKLOAD = Workload.of("mlp", SIZES)
 CHOICES = {"replicas": 2}
 EXECUTIONS = [("torch", "eager"), ("jax", "jit"), ("tensorflow", "graph")]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save(WORKLOAD, tmp_path_factory.mktemp("workload"))
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The workload in each precision."""
+    return {
+        precision: save(Workload.of("mlp", SIZES, precision=precision), tmp_path_factory.mktemp(precision))
+        for precision in ("fp32", "fp64")
+    }
 
 
 @pytest.fixture
-def loaded(folder: Path, tmp_path: Path) -> Iterator[Callable[[str, str], Worker]]:
+def loaded(folders: dict[str, Path], tmp_path: Path) -> Iterator[Callable[..., Worker]]:
     """`loaded(framework, execution)` is a worker that holds a program of two replicas."""
     workers: list[Worker] = []
 
-    def load(framework: str, execution: str) -> Worker:
+    def load(framework: str, execution: str, precision: str = "fp32") -> Worker:
         cpus = sorted(os.sched_getaffinity(0))
         worker = Worker(sys.executable, cpus, tmp_path / "log", {"TWOFOLD_REPLICAS": "2"})
         workers.append(worker)
-        worker.open(120, framework=framework, device="cpu", threads=2, precision="fp32")
-        assert worker.load(120, folder, execution, CHOICES).described["replicas"].startswith("2 ")
+        worker.open(120, framework=framework, device="cpu", threads=2, precision=precision)
+        assert worker.load(120, folders[precision], execution, CHOICES).described["replicas"].startswith("2 ")
         return worker
 
     yield load
@@ -52,7 +57,7 @@ def loaded(folder: Path, tmp_path: Path) -> Iterator[Callable[[str, str], Worker
 @pytest.mark.slow
 @pytest.mark.parametrize(("framework", "execution"), EXECUTIONS)
 def test_each_replica_has_the_whole_batchs_gradients_from_its_part_of_the_work(
-    loaded: Callable[[str, str], Worker], framework: str, execution: str
+    loaded: Callable[..., Worker], framework: str, execution: str
 ) -> None:
     worker = loaded(framework, execution)
     verified = worker.verify(60)
@@ -70,8 +75,16 @@ def test_each_replica_has_the_whole_batchs_gradients_from_its_part_of_the_work(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("framework", "execution"), EXECUTIONS)
+def test_in_float64_they_are_as_exact_as_float64_is(
+    loaded: Callable[..., Worker], framework: str, execution: str
+) -> None:
+    assert max(loaded(framework, execution, "fp64").verify(60).gradient_errors.values()) < 1e-14
+
+
+@pytest.mark.slow
 def test_the_processes_of_other_replicas_end_with_the_worker_and_fail_it_when_they_die(
-    loaded: Callable[[str, str], Worker],
+    loaded: Callable[..., Worker],
 ) -> None:
     worker = loaded("torch", "eager")
     (peer,) = children(worker.process.pid, "spawn_main")
