@@ -29,7 +29,7 @@ frameworks share, such as most of `load`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any, ClassVar, Protocol
@@ -100,8 +100,7 @@ class Choices:
     @cached_property
     def departing(self) -> dict[str, Any]:
         """What was chosen that is not the default, by name."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: value for name, value in values.items() if value != getattr(DEFAULT, name)}
+        return {name: value for name, value in vars(self).items() if value != getattr(DEFAULT, name)}
 
     def refuse(self, framework: str, *names: str) -> None:
         """Raise Unsupported where one of the named choices departs from the default."""
