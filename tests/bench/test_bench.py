@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.workload.workload import Workload, save
-from tests.bench import spread
+from tests.bench import own_model, spread
 
 SECONDS = 1.0
 
@@ -24,3 +24,10 @@ def test_both_timers_find_a_ratio_of_the_check_workload(tmp_path: Path, monkeypa
     ratio, _ = spread.ours(folder, 1, SECONDS)
     assert 0 < ratio < math.inf
     assert 0 < spread.well_known(SECONDS) < math.inf
+
+
+@pytest.mark.slow
+def test_a_model_of_ones_own_is_timed_beside_a_loop_written_by_hand() -> None:
+    rounds, ratios = own_model.ratios(4, 0.0, width=64, layers=1, tokens=8, batch=1)
+    assert rounds == 4
+    assert all(0 < ratio.centre < math.inf for ratio in ratios.values())
