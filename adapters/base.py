@@ -174,7 +174,7 @@ class Program(Protocol):
         """The parameters that have a gradient, on the device and in the framework's own layout."""
 
     def export(self, gradients: Mapping[str, Any], /) -> dict[str, np.ndarray]:
-        """Gradients as NumPy arrays in canonical layout: float32, or float64 in fp64."""
+        """Gradients as NumPy arrays (float32; in fp64 float64) in canonical layout."""
 
     def residual_bytes(self, kept: tuple[Any, Any], /) -> int:
         """Bytes in the pair that `forward` returned, parameters, inputs and outputs not counted."""
@@ -192,7 +192,7 @@ class Adapter(Protocol):
     executions: ClassVar[tuple[str, ...]]
 
     def __init__(self, device: str, threads: int, precision: str) -> None:
-        """`device` is cpu or cuda, `precision` fp32, tf32, bf16, bf16_mixed or fp64; `arithmetic` needs fp64.
+        """`device` is cpu or cuda, `precision` fp32, tf32, bf16, bf16_mixed, fp64 (for `arithmetic`).
 
         Raises Unsupported.
         """

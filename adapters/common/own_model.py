@@ -18,6 +18,8 @@ from harness.workload.own_truth import Truth, read_truth
 from harness.workload.spec import WorkloadError
 from harness.workload.user_code import UserCodeError, imported, said
 
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "resource_exhausted", "bad_alloc")
+
 
 class OwnModelError(Exception):
     """A user's own model cannot be measured. The message is one sentence.
@@ -114,8 +116,8 @@ class OwnModel:
         except OwnModelError:
             raise
         except (Exception, SystemExit) as error:
-            if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
-                raise
+            if isinstance(error, MemoryError) or any(phrase in str(error).lower() for phrase in _OUT_OF_MEMORY):
+                raise  # which is an outcome of its own
             raise OwnModelError(f"{what} raises {said(error)}") from error
 
 

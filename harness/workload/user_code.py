@@ -27,7 +27,11 @@ def imported(path: str, folders: Sequence[str], written: str) -> Any:
     try:
         value = getattr(importlib.import_module(module), name, None)
     except (Exception, SystemExit) as error:
-        raise UserCodeError(f"{path}: {module} cannot be imported ({said(error)})") from error
+        missing = error.name if isinstance(error, ModuleNotFoundError) and error.name else " "
+        looked = (
+            f"; looked for in {folders[0]} and where Python looks" if f"{module}.".startswith(f"{missing}.") else ""
+        )
+        raise UserCodeError(f"{path}: {module} cannot be imported ({said(error)}){looked}") from error
     if value is None:
         raise UserCodeError(f"{path}: {module} has no {name!r}; write {written}")
     return value

@@ -14,7 +14,7 @@ import pytest
 from harness.records.record import read_head, records
 from harness.views.mlflow.tracker import Tracker
 from harness.workload.workload import Workload, save
-from tests.bench import database, spread
+from tests.bench import database, own_model, spread
 from tests.helpers.jobs import PLAIN
 
 SECONDS = 1.0
@@ -38,3 +38,10 @@ def test_each_copy_of_a_record_is_a_run_of_its_own(tmp_path: Path, capsys: pytes
     copies = [read_head(path) for path in records(folder)]
     assert len({copy.id for copy in copies}) == len({str(copy.workload) for copy in copies}) == 3
     assert Tracker(database.sqlite(tmp_path).uri, database.STUDY, tmp_path).catch_up(folder) == 0
+
+
+@pytest.mark.slow
+def test_a_model_of_ones_own_is_timed_beside_a_loop_written_by_hand() -> None:
+    rounds, ratios = own_model.ratios(4, 0.0, width=64, layers=1, tokens=8, batch=1)
+    assert rounds == 4
+    assert all(0 < ratio.centre < math.inf for ratio in ratios.values())

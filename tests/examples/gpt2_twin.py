@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch.nn.functional import cross_entropy
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from harness.workload.models import GPT2
+from harness.workload.models import GPT2, Model
 from harness.workload.workload import Workload
 from tests.identity.gpt2 import named
 
@@ -23,7 +23,7 @@ def build(
     context: int = 64,
 ) -> Any:
     ours = GPT2(batch, tokens, layers, width, heads, vocabulary, context)
-    arrays = Workload("gpt2", ours).sample()
+    arrays = Workload("gpt2", cast(Model, ours)).sample()
     config = GPT2Config(
         vocab_size=vocabulary,
         n_positions=context,

@@ -23,7 +23,7 @@ from tests.helpers.programs import run as run_catalogue
 from tests.helpers.small_models import small_model
 from tests.identity.gpt2 import named
 
-SIZES = {"batch": 2, "tokens": 8, "layers": 1, "width": 16, "heads": 2, "vocabulary": 50, "context": 8}
+SIZES: dict[str, Any] = {"batch": 2, "tokens": 8, "layers": 1, "width": 16, "heads": 2, "vocabulary": 50, "context": 8}
 
 
 @pytest.fixture

@@ -18,3 +18,24 @@ def honest() -> Any:
         return keras.ops.mean(keras.ops.square(keras.ops.subtract(model(batch[0]), batch[1])))
 
     return keras.Sequential(layers), batch, loss
+
+
+def frozen() -> Any:
+    model, batch, loss = honest()
+    model.trainable = False
+    return model, batch, loss
+
+
+def no_scalar() -> Any:
+    model, batch, _ = honest()
+    return model, batch, lambda model, batch: model(batch[0])
+
+
+def no_model() -> Any:
+    return honest()[0].layers, *honest()[1:]
+
+
+def two_types() -> Any:
+    """An operator between the output of a layer and the batch, which are of two types in mixed precision."""
+    model, batch, _ = honest()
+    return model, batch, lambda model, batch: keras.ops.mean(model(batch[0]) - batch[1])

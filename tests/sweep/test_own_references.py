@@ -110,6 +110,15 @@ def test_a_framework_with_other_weights_is_refused_and_the_first_one_measured(co
     )
 
 
+def test_a_model_that_takes_longer_than_the_deadline_is_told_in_its_own_words(computed: Callable[..., Any]) -> None:
+    folder = computed(torch=Failure(Outcome.TIMEOUT, "no answer to 'reference' within 60 s"), jax=truth())
+    outcome, reason = read_refusal(folder, "torch") or ("", "")
+    assert outcome == Outcome.TIMEOUT
+    assert reason.startswith(
+        "mine:build: to build it, to run it and to run it in float64 took more than measure.deadline_s="
+    )
+
+
 def test_a_framework_that_fails_is_refused_with_its_reason_and_the_other_one_measured(
     computed: Callable[..., Any],
 ) -> None:
