@@ -21,10 +21,9 @@ from pathlib import Path
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException
 
 from harness.config.expand import requested
-from harness.errors import UserError
+from harness.errors import report
 from harness.explain.ceilings import measure_missing
 from harness.job import Job
 from harness.measure.worker import MALLOC
@@ -88,30 +87,36 @@ def cell_of(record: Record, answer: Mapping[str, float | str]) -> Cell:
     return Cell(name, times, seconds, seconds.pop("bound", None), str(answer.get("refused", "")))
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Print the table and the medians; 1 if one of neural-cost's is below ours, 2 if it is not installed."""
-    if find_spec("neural_cost") is None:
-        print(INSTALL, file=sys.stderr)
-        return 2
-    models = [argument for argument in arguments if "=" not in argument] or MODELS
-    asked = [f"model={','.join(models)}", *CELLS, *(argument for argument in arguments if "=" in argument)]
-    try:
-        jobs = planned(asked)
-        records = measured(jobs, asked)
-    except (UserError, HydraException) as error:
-        print(f"tests.bench.neural_cost: {error}", file=sys.stderr)
-        return 2
-    by_cell = {record.cell: record for record in records if record.outcome == "ok"}
+def cells_of(asked: Sequence[str]) -> tuple[list[Cell], int]:
+    """The cells that were measured, and how many were not. Raises UserError and HydraException."""
+    jobs = planned(asked)
+    records = measured(jobs, asked)
+    by_name = {record.cell: record for record in records if record.outcome == "ok"}
     cells = []
     for framework in ("torch", "jax"):
         for job, answer in zip(jobs, theirs(framework, jobs), strict=True):
             names = (job.cell(variant) for variant in job.variants if variant.framework == framework)
-            cells += [cell_of(by_cell[name], answer) for name in names if name in by_cell]
+            cells += [cell_of(by_name[name], answer) for name in names if name in by_name]
+    return cells, len(records) - len(cells)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print the table and the medians; 1 if one of neural-cost's is not above ours, 2 if it is not installed."""
+    if find_spec("neural_cost") is None:
+        print(INSTALL, file=sys.stderr)
+        return 2
+    models = [argument for argument in arguments if "=" not in argument] or MODELS
+    settings = [argument for argument in arguments if "=" in argument]
+    try:
+        cells, missing = cells_of([f"model={','.join(models)}", *CELLS, *settings])
+    except Exception as error:
+        return report(error)
     TERMINAL.show(COLUMNS, [cell.row() for cell in cells])
     for phase in PHASES:
         for predictor, count, our_error, their_error in compared(cells, phase):
             print(f"median error of {phase}, {count} cells: ours {our_error:.0%}, {predictor} {their_error:.0%}")
-    return int(any(ours >= others for _, _, ours, others in compared(cells, "inference")) or len(cells) < len(records))
+    missed = any(our_error >= their_error for _, _, our_error, their_error in compared(cells, "inference"))
+    return int(missed or missing > 0)
 
 
 if __name__ == "__main__":

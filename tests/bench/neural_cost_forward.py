@@ -23,7 +23,7 @@ UNUSED_S = 1.0
 
 
 def torch_predictor(hardware: Any) -> Predict:
-    """As its own validation does it, of torch's layers with our arrays: it sees layers, and no functions."""
+    """As its own validation does it, of torch's layers with our arrays: it sees calls of layers, and attention."""
     from neural_cost.adapters.torch import TorchAdapter
     from neural_cost.validation import ValidationCase
 

@@ -18,13 +18,13 @@ from .side import Side
 
 def side(graph: Graph, arrays: Mapping[str, np.ndarray], execution: str) -> Side:
     """Ready to call, in eager mode or by torch.compile as it comes."""
-    module: Any = module_of(graph, arrays)
+    module: Any = _Tracer().traced(module_of(graph, arrays))
     return Side("torch.nn", phases(torch.compile(module) if execution == "compile" else module, module))
 
 
 def module_of(graph: Graph, arrays: Mapping[str, np.ndarray]) -> nn.Module:
-    """The module itself, which holds its batch: a call takes no arguments and returns the loss."""
-    return _Tracer().traced(_Net(graph, arrays))
+    """The module, looping over the model's steps. It holds its batch: called without arguments, it returns the loss."""
+    return _Net(graph, arrays)
 
 
 def phases(loss: Callable[[], Tensor], module: nn.Module) -> dict[str, Callable[..., Any]]:
