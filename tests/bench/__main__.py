@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.util import find_spec
+
+from tests.bench.neural_cost import INSTALL
 
 BENCHMARKS = (
     ["tests.bench.spread"],
@@ -17,9 +20,12 @@ BENCHMARKS = (
 def main() -> int:
     """Run all, also after one that misses."""
     codes = []
-    for benchmark in BENCHMARKS:
+    benchmarks = [*BENCHMARKS, *([["tests.bench.neural_cost"]] if find_spec("neural_cost") else [])]
+    for benchmark in benchmarks:
         print(f"== {' '.join(benchmark)}", flush=True)
         codes.append(subprocess.run([sys.executable, "-m", *benchmark], check=False).returncode)
+    if find_spec("neural_cost") is None:
+        print(f"tests.bench.neural_cost left out: {INSTALL}")
     return int(any(codes))
 
 

@@ -18,8 +18,13 @@ from .side import Side
 
 def side(graph: Graph, arrays: Mapping[str, np.ndarray], execution: str) -> Side:
     """Ready to call, in eager mode or by torch.compile as it comes."""
-    module: Any = _Tracer().traced(_Net(graph, arrays))
+    module: Any = _Tracer().traced(module_of(graph, arrays))
     return Side("torch.nn", phases(torch.compile(module) if execution == "compile" else module, module))
+
+
+def module_of(graph: Graph, arrays: Mapping[str, np.ndarray]) -> nn.Module:
+    """The module, looping over the model's steps. It holds its batch: called without arguments, it returns the loss."""
+    return _Net(graph, arrays)
 
 
 def phases(loss: Callable[[], Tensor], module: nn.Module) -> dict[str, Callable[..., Any]]:
@@ -66,7 +71,7 @@ class _Net(nn.Module):
     def __init__(self, graph: Graph, arrays: Mapping[str, np.ndarray]) -> None:
         super().__init__()
         self.graph, self.given = graph, given(graph)
-        self.layers = nn.ModuleDict()
+        self.layers, self.heads = nn.ModuleDict(), nn.ModuleDict()
         for name in self.given:
             place = self.register_parameter if name in graph.params else self.register_buffer
             value = tensor(arrays[name])
@@ -78,6 +83,8 @@ class _Net(nn.Module):
                 if step.call.op == "linear" and step.arguments[0] in flat:
                     weights[0] = _for_channels_first(weights[0], flat[step.arguments[0]])
                 self.layers[step.layer] = LAYERS[step.call.op](*weights, **step.call.attrs)
+            if step.call.op == "tied_linear":
+                self.heads[step.layer] = _tied(self.layers[step.layer])
 
     def forward(self) -> Tensor:
         values = {number: getattr(self, f"given_{name.replace('.', '_')}") for name, number in self.given.items()}
@@ -92,9 +99,9 @@ class _Net(nn.Module):
         op, rank = step.call.op, len(self.graph.specs[step.call.inputs[0]].shape)
         if not step.weights:
             return FUNCTIONS[op](rank, *arguments, **step.call.attrs)
-        layer = self.layers[step.layer]
         if op == "tied_linear":
-            return F.linear(arguments[0], layer.weight)
+            return self.heads[step.layer](arguments[0])
+        layer = self.layers[step.layer]
         if op == "lstm":
             return layer(arguments[0], (arguments[1][None], arguments[2][None]))[0]
         if op == "gru":
@@ -119,6 +126,13 @@ def _carry(layer: nn.Module, **weights: np.ndarray | None) -> nn.Module:
 
 def _linear(w: np.ndarray, b: np.ndarray | None = None) -> nn.Module:
     return _carry(nn.Linear(*w.shape, bias=b is not None), weight=w.T, bias=b)
+
+
+def _tied(embedding: Any) -> nn.Module:
+    """A head whose weight is the table of an embedding."""
+    head = nn.Linear(embedding.embedding_dim, embedding.num_embeddings, bias=False)
+    head.weight = embedding.weight
+    return head
 
 
 def _conv(w: np.ndarray, b: np.ndarray | None = None, *, groups: int = 1, **attrs: int) -> nn.Module:
