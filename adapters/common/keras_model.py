@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.workload.references import write_arrays
+from harness.workload.reference_files import write_arrays
 
 from ..base import Unsupported
 from .own_model import Built, OwnModel, OwnModelError

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..job import UNNAMED, Device, Environment, Measure
 from .clock import Samples
-from .device import DeviceNumbers, ask_device, ask_reduction
+from .device_numbers import DeviceNumbers, ask_device, ask_reduction
 from .machine.gpu import GpuWatch
 from .protocol import Counted, Failure, Verified
 from .rounds import Key, Run, run_rounds

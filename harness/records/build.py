@@ -20,7 +20,7 @@ from ..measure.trial import Measured
 from ..paths import ROOT
 from ..workload.cost import CostTable, cost
 from ..workload.replicas import share_of
-from . import device, flops
+from . import device_time, flops
 from .calibration import Calibration, Spread
 from .exposed import by_framework, exposed
 from .intervals import intervals
@@ -72,7 +72,7 @@ def record_of(
         metrics={"parameters": job.workload.graph.parameter_count} if job.workload.graph else {},
         stop=measured.stops,
         reference=measured.reference,
-        described=measured.described | (device.described(measured.device) if measured.device else {}),
+        described=measured.described | (device_time.described(measured.device) if measured.device else {}),
         machine=machine,
         environment=that_matters() | dict(variant.environment.variables),
         environment_name=variant.environment.name,
@@ -97,7 +97,7 @@ def record_of(
         for phase, seconds in _seconds(measured).items():
             record.phases[phase].ms = 1000 * seconds
         if measured.device:
-            record.metrics |= device.add_to(record.phases, measured.device)
+            record.metrics |= device_time.add_to(record.phases, measured.device)
         record.noise = noise(measured.trials, record.threads)
         record.metrics |= metrics | surroundings(measured.trials, record.threads) | {"noisy": float(bool(record.noise))}
     return record

@@ -20,7 +20,7 @@ from ..measure.protocol import Failure
 from ..measure.worker import MALLOC, Worker
 from ..paths import cache_folder
 from ..workload.cost import cost
-from ..workload.references import list_references, read_reference
+from ..workload.reference_files import list_references, read_reference
 from ..workload.workload import save, write_description
 from .interpreters import interpreter, lacking
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ..measure.contention import OTHERS_LIMIT
-from ..records import device, kernels, moved, split
+from ..records import device_time, kernels, moved, split
 from ..records.record import Record
 from .plural import plural
 
@@ -112,9 +112,9 @@ _KINDS = (
     ),
     _Kind(
         "variant",
-        lambda record: "host-bound" if device.host_bound(record) else "",
+        lambda record: "host-bound" if device_time.host_bound(record) else "",
         lambda records: "host-bound: the GPU waits for the host most of the time",
-        device.remark,
+        device_time.remark,
     ),
     _Kind(
         "ratio",

@@ -17,7 +17,7 @@ import numpy as np
 
 from .agreement import GRADIENT_LIMIT
 from .oracle import Reference
-from .references import read_arrays, write_arrays
+from .reference_files import read_arrays, write_arrays
 from .rounding import GRADIENT_AT_MOST, LOSS_AT_LEAST, SAFETY, UNITS, Errors, gradient_limit
 
 # The most by which two frameworks' float64 results differ. A table of positions or a constant kept in float32 costs

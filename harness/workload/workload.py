@@ -20,7 +20,7 @@ from .frozen import freeze
 from .kinks import settle
 from .models import Model, build, sizes
 from .oracle import Reference, reference
-from .references import judge_of, list_references, read_arrays, read_reference, write_arrays, write_reference
+from .reference_files import judge_of, list_references, read_arrays, read_reference, write_arrays, write_reference
 from .trace import Graph, trace
 from .user_code import search_first
 from .user_model import UserModel

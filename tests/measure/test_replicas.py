@@ -10,7 +10,7 @@ import pytest
 
 from adapters.numpy import Adapter
 from harness.measure import clock
-from harness.measure.device import ask_reduction
+from harness.measure.device_numbers import ask_reduction
 from harness.measure.protocol import Failure, Outcome
 from harness.measure.rounds import Run
 from tests.helpers.numpy_replicas import Replicas

@@ -13,7 +13,7 @@ from scipy.special import stdtrit
 
 from adapters.base import PHASES
 from harness.measure.clock import Samples
-from harness.measure.device import DeviceNumbers
+from harness.measure.device_numbers import DeviceNumbers
 from harness.measure.energy import Energy
 from harness.measure.protocol import Counted, DeviceClock, Failure, Outcome, PeakMemory, Verified
 from harness.measure.trial import Measured

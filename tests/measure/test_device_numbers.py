@@ -10,8 +10,8 @@ import pytest
 
 from adapters.base import PHASES
 from harness.job import Measure
-from harness.measure import device
-from harness.measure.device import DeviceNumbers, ask_device
+from harness.measure import device_numbers
+from harness.measure.device_numbers import DeviceNumbers, ask_device
 from harness.measure.energy import Energy
 from harness.measure.memory import HIGH_WATER
 from harness.measure.protocol import DeviceClock, Failure, Outcome, PeakMemory
@@ -87,7 +87,7 @@ def test_it_waits_no_longer_than_its_cycles_can_take() -> None:
 
 def test_energy_is_asked_where_it_is_wanted_on_a_cpu_too(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    monkeypatch.setattr(device, "energy", lambda worker, phases, name, deadline_s: asked.append((phases, name)))
+    monkeypatch.setattr(device_numbers, "energy", lambda worker, phases, name, deadline_s: asked.append((phases, name)))
     run = Run(start.loaded("plain"), 1, 0.03)
     run.samples.seconds = {"forward": [1.0], "backward": [2.0]}
     assert ask_device(run, "cpu", MEASURE).clock is None
@@ -102,7 +102,7 @@ def test_a_loop_that_fails_costs_the_energy_and_the_clock(
     def fail(*_: Any) -> Never:
         raise Failure(Outcome.OOM, "out of memory")
 
-    monkeypatch.setattr(device, "energy", fail)
+    monkeypatch.setattr(device_numbers, "energy", fail)
     numbers = ask_device(run("plain"), "cuda", replace(MEASURE, energy=True))
     assert numbers.memory == COUNTED
     assert numbers.energy == Energy(reason="oom: out of memory")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..measure.device import DeviceNumbers
+from ..measure.device_numbers import DeviceNumbers
 from ..measure.protocol import DeviceClock
 from .record import Phase, Record
 
