@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from adapters.base import Unsupported
 from harness.measure.protocol import Failure, Outcome
+from harness.paths import ROOT
 from harness.workload.own_truth import read_truth
 from harness.workload.rounding import SAFETY, UNITS
 from tests.helpers.executions import adapter_of
@@ -149,3 +151,13 @@ def test_adam_steps_in_float64(tmp_path: Path) -> None:
     assert {array.dtype for array in worker.program.export(worker.program.parameters()).values()} == {
         np.dtype(np.float64)
     }
+
+
+@pytest.mark.slow
+def test_what_keras_is_compared_with_is_float64_on_torch_too(tmp_path: Path) -> None:
+    """Keras itself would multiply in float32 there. It has one backend a process, so this is one of its own."""
+    written(tmp_path, {"keras": "planted_keras:honest"})
+    script = f"from tests.helpers.own import session; session('torch', 'fp64').reference({str(tmp_path)!r}, draw=True)"
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)
+    gradients = read_truth(tmp_path, "torch").reference.gradients
+    assert all((gradient != gradient.astype(np.float32)).any() for gradient in gradients.values())
