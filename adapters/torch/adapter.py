@@ -89,7 +89,7 @@ class Adapter(CommonAdapter):
         self._use_onednn(choices.kernels)
         attention.use(choices.attention, self._device)
         determinism.use(choices.deterministic, self._device)
-        _check_mode(choices.mode, execution, self._device)
+        modes.check_mode(choices.mode, execution, self._device)
         if execution == "compile" and self._device.type == "cpu":
             require_compiler()
 
@@ -213,14 +213,6 @@ class Adapter(CommonAdapter):
         end.record()
         end.synchronize()
         return result, start.elapsed_time(end) / 1e3
-
-
-def _check_mode(mode: str, execution: str, device: torch.device) -> None:
-    """Raise Unsupported where torch.compile has no such mode."""
-    if mode != "native" and execution != "compile":
-        raise Unsupported(f"torch: mode={mode} is one of torch.compile's; choose execution compile or mode=native")
-    if mode in modes.RECORDS and device.type != "cuda":
-        raise Unsupported("torch: CUDA graphs need a GPU; choose mode=native or mode=autotune")
 
 
 def _require(device: str, precision: str) -> None:

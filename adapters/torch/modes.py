@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
+
+from ..base import Unsupported
+
 _MODES = {
     "native": "default",
     "cudagraphs": "reduce-overhead",
@@ -20,3 +24,11 @@ def options(mode: str) -> dict[str, Any]:
 
     recording = {"triton.cudagraph_or_error": True} if mode in RECORDS else {}
     return list_mode_options(_MODES[mode]) | recording
+
+
+def check_mode(mode: str, execution: str, device: torch.device) -> None:
+    """Raise Unsupported where torch.compile has no such mode."""
+    if mode != "native" and execution != "compile":
+        raise Unsupported(f"torch: mode={mode} is one of torch.compile's; choose execution compile or mode=native")
+    if mode in RECORDS and device.type != "cuda":
+        raise Unsupported("torch: CUDA graphs need a GPU; choose mode=native or mode=autotune")

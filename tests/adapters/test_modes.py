@@ -10,7 +10,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from adapters.base import CHOICES, Choices, Unsupported  # noqa: E402
-from adapters.torch import adapter, modes  # noqa: E402
+from adapters.torch import modes  # noqa: E402
 from adapters.torch.adapter import Adapter  # noqa: E402
 from harness.measure.clock import first_calls  # noqa: E402
 from harness.measure.verify import verify  # noqa: E402
@@ -45,7 +45,7 @@ def _steps(monkeypatch: pytest.MonkeyPatch, no_code_generation: None) -> Callabl
     """How many steps have begun, where a CPU that records nothing runs the program that is to be recorded."""
     from torch._inductor import cudagraph_trees
 
-    monkeypatch.setattr(adapter, "_check_mode", lambda *_: None)
+    monkeypatch.setattr(modes, "check_mode", lambda *_: None)
     return lambda: -cudagraph_trees.MarkStepBox.mark_step_counter
 
 
