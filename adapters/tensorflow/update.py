@@ -43,7 +43,8 @@ class Update:
 def _sgd(variables: Sequence[tf.Variable]) -> Callable[..., None]:
     def step(*gradients: tf.Tensor) -> None:
         for variable, gradient in zip(variables, gradients, strict=True):
-            tf.raw_ops.ResourceApplyGradientDescent(var=variable.handle, alpha=RATES["sgd"], delta=gradient)
+            rate = variable.dtype.as_numpy_dtype(RATES["sgd"])  # a Python number would be float32 in a traced step
+            tf.raw_ops.ResourceApplyGradientDescent(var=variable.handle, alpha=rate, delta=gradient)
 
     return step
 
