@@ -24,7 +24,13 @@ for work in works:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("framework", "execution"), [("jax", "jit"), ("tensorflow", "xla")])
+@pytest.mark.parametrize(
+    ("framework", "execution"),
+    [
+        pytest.param("jax", "jit", marks=pytest.mark.xdist_group("jax optimised")),
+        pytest.param("tensorflow", "xla", marks=pytest.mark.xdist_group("tensorflow optimised")),
+    ],
+)
 def test_it_computes_and_executes_what_it_should(framework: str, execution: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", CHECK, framework, execution, "mlp", "gpt2", "resnet18", "each op once"],
