@@ -153,15 +153,35 @@ def _row(op: OpTimes, timed: Mapping[str, float]) -> OpRow:
 
 
 def _ranked(rows: Sequence[OpRow]) -> Iterator[OpRow]:
-    """The dearest ops first, then those too small to list as one row, then what belongs to no op."""
+    """The dearest ops first, then those too small for a row of their own, then what belongs to no op.
+
+    Calls of the same op that are small by themselves share a row if it is large enough.
+    """
     rest = [row for row in rows if row.op == NO_OP]
-    small = [row for row in rows if row not in rest and max(row.forward_share, row.backward_share) < LEAST_SHARE]
-    large = [row for row in rows if row not in rest and row not in small]
+    large = [row for row in rows if row.op != NO_OP and _is_large(row)]
+    small: list[OpRow] = []
+    by_op: dict[str, list[OpRow]] = {}
+    for row in rows:
+        if row.op != NO_OP and not _is_large(row):
+            by_op.setdefault(row.op, []).append(row)
+    for op, members in by_op.items():
+        together = _joined(op, f"{len(members)} shapes", members)
+        (large if _is_large(together) else small).append(together)
     yield from sorted(large, key=lambda row: -row.forward_ms - row.backward_ms)
     if small:
-        numbers = ("count", "forward_ms", "backward_ms", "forward_share", "backward_share")
-        yield OpRow(OTHERS, "", (), *(sum(getattr(row, name) for row in small) for name in numbers))
+        yield _joined(OTHERS, "", small)
     yield from rest
+
+
+def _is_large(row: OpRow) -> bool:
+    return max(row.forward_share, row.backward_share) >= LEAST_SHARE
+
+
+def _joined(op: str, shape: str, rows: Sequence[OpRow]) -> OpRow:
+    """Several rows as one."""
+    callers = dict.fromkeys(caller for row in rows for caller in row.called_by)
+    numbers = ("count", "forward_ms", "backward_ms", "forward_share", "backward_share")
+    return OpRow(op, shape, tuple(callers), *(sum(getattr(row, name) for row in rows) for name in numbers))
 
 
 def _sentences(shares: Mapping[str, float]) -> Iterator[str]:
@@ -171,6 +191,8 @@ def _sentences(shares: Mapping[str, float]) -> Iterator[str]:
         f"and {shares['backward']:.0%} of backward"
     )
     for name, share in shares.items():
+        if share < 1 / DIFFERS:
+            yield f"the rest of {name} is spent between the ops, by Python and the framework"
         if share > DIFFERS:
             yield (
                 f"the profiler slows the ops of {name}, or they run beside each other: compare them with one another, "
