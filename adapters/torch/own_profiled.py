@@ -45,14 +45,13 @@ def profiled_ops(
             with profile(activities=[ProfilerActivity.CPU], record_shapes=True) as profiler:
                 with record_function(_FORWARD):
                     kept = forward()
-                end = torch.autograd._get_sequence_nr()
                 backward(kept)
-            profiles.append(_op_times(profiler.events() or [], end))
+            profiles.append(_op_times(profiler.events() or []))
     return profiles
 
 
-def _op_times(events: Sequence[FunctionEvent], end: int) -> list[OpTimes]:
-    """The times of one run, after whose forward pass the next sequence number was `end`."""
+def _op_times(events: Sequence[FunctionEvent]) -> list[OpTimes]:
+    """The times of one run. A node without a number, or with one from before the run, belongs to no op."""
     count: Counter[Key] = Counter()
     seconds: dict[str, defaultdict[Key, float]] = {name: defaultdict(float) for name in ("forward", "backward")}
     callers: defaultdict[Key, dict[str, None]] = defaultdict(dict)
@@ -71,7 +70,7 @@ def _op_times(events: Sequence[FunctionEvent], end: int) -> list[OpTimes]:
     for event in events:
         if event.name.startswith(_NODE) and not _is_within_a_node(event):
             place = bisect_right(numbers, event.sequence_nr, key=lambda entry: entry[0])
-            key = numbers[place - 1][2] if place and event.sequence_nr < end else _NO_OP
+            key = numbers[place - 1][2] if place else _NO_OP
             count[_NO_OP] += key == _NO_OP
             seconds["backward"][key] += 1e-6 * event.time_range.elapsed_us()
     return [

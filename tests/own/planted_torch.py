@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import mse_loss
+from torch.nn.functional import linear, mse_loss
 
 SLOW_S = 0.05  # of a backward pass that sleeps
 
@@ -144,6 +144,11 @@ class _Recomputes(torch.autograd.Function):
 
 def recomputes() -> Built:
     return nn.Linear(8, 8), _batch(), lambda m, b: mse_loss(_Recomputes.apply(m(b[0])), b[1])
+
+
+def scaled(x: Tensor, w: Tensor) -> Tensor:
+    """A function that TorchScript takes too."""
+    return linear(torch.tanh(x), w)
 
 
 def half_detached() -> Built:

@@ -19,7 +19,7 @@ from harness.measure.protocol import OwnInPlace  # noqa: E402
 from harness.measure.subject import subject_of  # noqa: E402
 from tests.helpers.own import session, written  # noqa: E402
 from tests.helpers.sweeps import Sweep  # noqa: E402
-from tests.own.planted_torch import SLOW_S  # noqa: E402
+from tests.own.planted_torch import SLOW_S, SlowBackward, scaled  # noqa: E402
 
 SLOW_PASS = {"forward": 1.0, "backward": 1e3 * SLOW_S}  # milliseconds of the timed passes
 
@@ -74,6 +74,37 @@ def test_what_runs_within_a_node_counts_once_and_as_that_node(tmp_path: Path) ->
     assert SLOW_S <= ops["_Recomputes"]["backward_s"] < 1.9 * SLOW_S
     assert sum(op["backward_s"] for op in ops.values()) < 1.9 * SLOW_S
     assert "SlowBackward" not in ops
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize(("scripted", "name"), [(True, "scaled"), (False, "aten::linear")])
+def test_the_backward_pass_of_what_runs_within_another_is_its_own(scripted: bool, name: str) -> None:
+    """A function of TorchScript has no number, but all that it calls has; so what autocast wraps."""
+    function = torch.jit.script(scaled) if scripted else scaled
+    weight = torch.ones(8, 8, requires_grad=True)
+
+    def forward() -> Any:
+        with torch.autocast("cpu", enabled=not scripted):
+            return function(torch.ones(4, 8), weight).float().mean()
+
+    def backward(loss: Any) -> Any:
+        return torch.autograd.grad(loss, weight)
+
+    (ops,) = profiled_ops(forward, backward, {}, torch.device("cpu"), 1)
+    (linear,) = (op for op in ops if op.op == name)
+    assert linear.count == 1
+    assert linear.backward_s > 0
+
+
+def test_what_was_computed_before_the_run_belongs_to_no_op() -> None:
+    weight = torch.ones(8, requires_grad=True)
+    before = SlowBackward.apply(weight)
+
+    def backward(loss: Any) -> Any:
+        return torch.autograd.grad(loss, weight)
+
+    (ops,) = profiled_ops(lambda: before.sum(), backward, {}, torch.device("cpu"), 1)
+    assert {op.op for op in ops if op.backward_s >= SLOW_S} == {""}
 
 
 def test_tensors_alone_have_ops_without_callers(tmp_path: Path) -> None:
