@@ -36,7 +36,10 @@ _PAIR = ("forward", "backward")
 
 @dataclass(frozen=True)
 class OpRow:
-    """All calls of an op with the same shapes, in one run; shares are those of the timed passes."""
+    """All calls of an op with the same shapes, in one run.
+
+    Shares are those of the timed pass, or of all ops together where these take longer in the profiled one.
+    """
 
     op: str
     shape: str
@@ -141,14 +144,17 @@ def explanation(shown: OwnInPlace, timed: Mapping[str, float]) -> OwnExplanation
     """The table of what a profiler showed, and what it adds up to of the passes that took `timed` milliseconds."""
     if not shown.ops:
         return _nothing(shown.reason or "the profiler saw no op")
-    rows = [_row(OpTimes(**op | {"called_by": tuple(op["called_by"])}), timed) for op in shown.ops]
-    shares = {name: sum(getattr(row, f"{name}_share") for row in rows) for name in _PAIR}
+    ops = [OpTimes(**op | {"called_by": tuple(op["called_by"])}) for op in shown.ops]
+    profiled = {name: 1e3 * sum(getattr(op, f"{name}_s") for op in ops) for name in _PAIR}
+    rows = [_row(op, {name: max(timed[name], profiled[name]) for name in _PAIR}) for op in ops]
+    shares = {name: profiled[name] / timed[name] for name in _PAIR}
     return OwnExplanation(tuple(_ranked(rows)), tuple(_sentences(shares)))
 
 
-def _row(op: OpTimes, timed: Mapping[str, float]) -> OpRow:
+def _row(op: OpTimes, wholes: Mapping[str, float]) -> OpRow:
+    """A row of the table; `wholes` are the milliseconds that its shares are of, by pass."""
     times = 1e3 * op.forward_s, 1e3 * op.backward_s
-    shares = (ms / timed[name] for ms, name in zip(times, _PAIR, strict=True))
+    shares = (ms / wholes[name] for ms, name in zip(times, _PAIR, strict=True))
     return OpRow(op.op or NO_OP, op.shape, op.called_by, op.count, *times, *shares)
 
 
@@ -195,6 +201,6 @@ def _sentences(shares: Mapping[str, float]) -> Iterator[str]:
             yield f"the rest of {name} is spent between the ops, by Python and the framework"
         if share > DIFFERS:
             yield (
-                f"the profiler slows the ops of {name}, or they run beside each other: compare them with one another, "
-                "not with the timed pass"
+                f"the profiler slows the ops of {name}, or other programs did so meanwhile: compare them with one "
+                "another, not with the timed pass"
             )

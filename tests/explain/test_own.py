@@ -47,7 +47,7 @@ def test_an_op_that_is_small_in_each_of_its_shapes_has_a_row_for_all() -> None:
     [
         (
             126,
-            ["the profiler slows the ops of forward, or they run beside each other"],
+            ["the profiler slows the ops of forward, or other programs did so meanwhile"],
         ),
         (124, []),
         (79, ["the rest of forward is spent between the ops"]),
@@ -57,6 +57,11 @@ def test_what_the_rows_add_up_to_is_told_and_what_that_means(forward_ms: float, 
     sums, *rest = of(op("a", forward_ms, 200)).says
     assert sums == f"in place, under a profiler, the ops add up to {forward_ms}% of forward and 100% of backward"
     assert all(text.startswith(start) for text, start in zip(rest, says, strict=True))
+
+
+def test_shares_are_of_all_ops_where_these_take_longer_than_the_timed_pass() -> None:
+    told = of(op("a", 300, 50), op("b", 100, 50))
+    assert [(row.forward_share, row.backward_share) for row in told.rows] == [(0.75, 0.25), (0.25, 0.25)]
 
 
 def test_it_is_read_as_it_was_written() -> None:
