@@ -41,7 +41,7 @@ class OpTimes:
     Attributes:
         op: the framework's name of it; empty for what backward does that belongs to no op of the forward pass.
         shape: the shapes of its inputs, as in `64x256 256x256 256`; empty where the framework does not tell them.
-        called_by: the parts of the model that call it; numbers of layers are written `*`.
+        called_by: the parts of the model that call it; the number of a layer is written `#`.
         count: how often it is called.
         forward_s: seconds of these calls.
         backward_s: seconds of what belongs to them in the backward pass.

@@ -148,6 +148,6 @@ def _marked(parameters: Any) -> Iterator[None]:
 
 
 def _module_name(path: str, module: nn.Module) -> str:
-    """`transformer.h.*.mlp.c_fc (Conv1D)`: the same for each of several layers."""
+    """`transformer.h.#.mlp.c_fc (Conv1D)`: the same for each of several layers."""
     kind = type(module).__name__
-    return f"{re.sub(r'(?<![^.])[0-9]+(?![^.])', '*', path)} ({kind})" if path else kind
+    return f"{re.sub(r'(?<![^.])[0-9]+(?![^.])', '#', path)} ({kind})" if path else kind

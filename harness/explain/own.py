@@ -25,8 +25,8 @@ from .parts import replayed
 from .replay import WARM_S, opened, profiled_passes
 
 COLUMNS = (
-    *("op", "shape", "called by", "count", "forward ms", "% of forward", "backward ms", "% of backward"),
-    "backward / forward",
+    *("op", "shape", "count", "forward ms", "% of forward", "backward ms", "% of backward", "backward / forward"),
+    "called by",
 )
 OTHERS = "others"
 NO_OP = "of no op of forward"
@@ -54,10 +54,11 @@ class OpRow:
         """A row of the table as text."""
         further = [f"{len(self.called_by) - _CALLERS} more"] if len(self.called_by) > _CALLERS else []
         return [
-            *(self.op, self.shape, ", ".join([*self.called_by[:_CALLERS], *further]), str(self.count)),
+            *(self.op, self.shape, str(self.count)),
             *(f"{self.forward_ms:.3g}", f"{100 * self.forward_share:.1f}"),
             *(f"{self.backward_ms:.3g}", f"{100 * self.backward_share:.1f}"),
             f"{self.backward_ms / self.forward_ms:.2f}" if self.forward_ms and self.backward_ms else "",
+            ", ".join([*self.called_by[:_CALLERS], *further]),
         ]
 
 
