@@ -1,11 +1,13 @@
 """What a program may show beside the contract of `base.py`: how long each op takes inside a run of the whole.
 
-It is optional. A program without it costs an explanation one column, and nothing else.
+It is optional. A program of the catalogue without it costs an explanation one column, and nothing else; a user's own
+model, whose ops nobody can replay, is explained by it alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 # Seconds of each call of an op in one run of a program, by its place in the trace (`graph.calls`), then by direction:
@@ -25,4 +27,41 @@ class Profiled(Protocol):
 
         Called after first calls, and never while anything is timed for a record. Raises Unsupported where this device
         or these choices show nothing.
+        """
+
+
+# The executions, by framework, whose programs of a user's own model are `OwnProfiled`: no other is started for it.
+SHOW_OWN_OPS: Mapping[str, tuple[str, ...]] = {"torch": ("eager",)}
+
+
+@dataclass(frozen=True)
+class OpTimes:
+    """All calls of one op with inputs of the same shapes, in one run of a user's own model.
+
+    Attributes:
+        op: the framework's name of it; empty for what backward does that belongs to no op of the forward pass.
+        shape: the shapes of its inputs, as in `64x256 256x256 256`; empty where the framework does not tell them.
+        called_by: the parts of the model that call it; the number of a layer is written `#`.
+        count: how often it is called.
+        forward_s: seconds of these calls.
+        backward_s: seconds of what belongs to them in the backward pass.
+    """
+
+    op: str
+    shape: str
+    called_by: tuple[str, ...]
+    count: int
+    forward_s: float
+    backward_s: float
+
+
+@runtime_checkable
+class OwnProfiled(Protocol):
+    """A program of a user's own model that shows the times of its ops."""
+
+    def profiled_ops(self, passes: int) -> list[list[OpTimes]]:
+        """Run forward and backward so many times under a profiler, which slows them down; one entry for each.
+
+        Called after first calls, and never while anything is timed for a record. Raises Unsupported where this device
+        shows nothing.
         """

@@ -16,8 +16,10 @@ from ..base import Executed
 from ..common import keras_model
 from ..common.own_model import Built, OwnModel, OwnModelError
 from ..common.program import Plain
+from ..profiled import OpTimes
 from .counting import count_phases
 from .mixed import autocast, wide
+from .own_profiled import profiled_ops
 from .residuals import residual_bytes
 
 
@@ -175,3 +177,6 @@ class Own(Plain):
 
     def executed(self) -> dict[str, Executed]:
         return count_phases(self)
+
+    def profiled_ops(self, passes: int) -> list[list[OpTimes]]:
+        return profiled_ops(self.forward, self.backward, self._parameters, self._wanted[0].device, passes)

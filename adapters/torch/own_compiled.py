@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..base import Executed, Unsupported
+from ..profiled import OpTimes
 from . import modes
 from .counting import total
 from .executable import Inductor, compile_once
@@ -43,3 +44,6 @@ class OwnCompiled(Own):
             "backward": backward,
             "gradient": total(forward, backward),
         }
+
+    def profiled_ops(self, passes: int) -> list[list[OpTimes]]:
+        raise Unsupported("torch compile does not show the ops of a model of your own yet")

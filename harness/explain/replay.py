@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -124,7 +124,9 @@ class Replayer:
         deadline_s = self._conditions.measure.deadline_s
         choices = self._launch.choices if graph is None else applicable(self._launch.choices, graph)
         try:
-            worker = self._worker = self._worker or self._start()
+            if self._worker is None:
+                self._worker = self._stack.enter_context(opened(self._launch, self._conditions))
+            worker = self._worker
             worker.load(deadline_s, folder, self._launch.execution, choices, PHASES)
             warm = worker.warm(deadline_s, WARM_S)
             run = Run(worker, warm.repeat, warm.cycle_s)
@@ -145,18 +147,18 @@ class Replayer:
         A profiler that fails is the reason for no times, and no failure.
         """
         assert self._worker is not None
-        passes = max(FEWEST_PASSES, min(MOST_PASSES, round(PROFILED_S / pass_s)))
         try:
-            return self._worker.in_place(self._conditions.measure.deadline_s, passes)
+            return self._worker.in_place(self._conditions.measure.deadline_s, profiled_passes(pass_s))
         except Failure as failure:
             self._worker = None
             return InPlace(reason=failure.reason)
 
-    def _start(self) -> Worker:
-        """Start a worker, and import the framework in it."""
-        launch, conditions = self._launch, self._conditions
-        settings = environment(launch, conditions)
-        worker = self._stack.enter_context(Worker(launch.interpreter, conditions.cpus, launch.log, settings))
+
+@contextmanager
+def opened(launch: Launch, conditions: Conditions) -> Iterator[Worker]:
+    """A variant's worker that has imported its framework. Raises Failure."""
+    settings = environment(launch, conditions)
+    with Worker(launch.interpreter, conditions.cpus, launch.log, settings) as worker:
         worker.open(
             conditions.measure.deadline_s,
             framework=launch.framework,
@@ -164,7 +166,12 @@ class Replayer:
             threads=len(conditions.cpus),
             precision=conditions.precision,
         )
-        return worker
+        yield worker
+
+
+def profiled_passes(pass_s: float) -> int:
+    """How often to run a workload under a profiler that takes `pass_s` forward and backward."""
+    return max(FEWEST_PASSES, min(MOST_PASSES, round(PROFILED_S / pass_s)))
 
 
 def _nothing(*_: object) -> None:

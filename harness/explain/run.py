@@ -16,6 +16,7 @@ from ..records.ceilings import Ceilings
 from ..records.moved import sentences
 from ..records.record import EXPLAINED, read_head, write_json
 from ..views.labels import variant_name
+from ..workload.own import OwnWorkload
 from ..workload.workload import save
 from . import report
 from .allowed import Allowed, allowed
@@ -23,6 +24,7 @@ from .bounds import COLUMNS as BOUND_COLUMNS
 from .factors import as_dict, explain
 from .in_place import COLUMNS as IN_PLACE_COLUMNS
 from .in_place import Comparison, compare
+from .own import explain_own_job
 from .parts import Part, distinct_parts, replayed
 from .replay import CHAINS, Replay
 from .replay import replay as replay_parts
@@ -53,8 +55,8 @@ def explain_job(
     variants = [variant for variant in job.variants if _is_ok(job.path(variant))]
     if not variants:
         return
-    if job.workload.graph is None:
-        say(f"\n{job.workload.label}: not explained; the ops of a model of your own are not replayed yet")
+    if isinstance(job.workload, OwnWorkload):
+        explain_own_job(job, job.workload, variants, launch, conditions, say, show, starting)
         return
     parts = distinct_parts(job.traced)
     with temporary_folder() as temporary:

@@ -25,7 +25,7 @@ _OUT_OF_MEMORY = ("out of memory", "resource_exhausted", "resource exhausted", "
 
 REQUESTS = (
     *("open", "reference", "load", "verify", "count", "peak_memory", "loop", "device_clock", "warm", "measure"),
-    *("reduction", "in_place"),
+    *("reduction", "in_place", "own_in_place"),
 )
 
 
@@ -129,6 +129,11 @@ class Session:
         from .in_place import in_place
 
         return asdict(in_place(self.program, self.framework, self.execution, passes))
+
+    def own_in_place(self, passes: int) -> dict[str, Any]:
+        from .own_in_place import own_in_place
+
+        return asdict(own_in_place(self.program, self.framework, self.execution, passes))
 
 
 def serve(session: Any, requests: BinaryIO, answers: BinaryIO) -> None:

@@ -19,6 +19,7 @@ The parent sends `{"ask": name, ...}`; the worker answers `{"answer": {...}}` or
   `DeviceClock`.
 - `reduction`: what the framework tells of its reductions among replicas. Answer: seconds by name, perhaps none.
 - `in_place` (passes): run forward and backward so many times under the framework's profiler. Answer: `InPlace`.
+- `own_in_place` (passes): the same of a user's own model. Answer: `OwnInPlace`.
 """
 
 from __future__ import annotations
@@ -143,6 +144,17 @@ class InPlace:
     """
 
     seconds: dict[str, dict[str, float]] = field(default_factory=dict)
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class OwnInPlace:
+    """What each op of a user's own model takes in a run of it, or one sentence that says why nothing is shown.
+
+    `ops` has the fields of `OpTimes` in `adapters/profiled.py`: seconds are medians over several runs.
+    """
+
+    ops: list[dict[str, Any]] = field(default_factory=list)
     reason: str = ""
 
 

@@ -26,6 +26,7 @@ from .protocol import (
     InPlace,
     Loaded,
     Outcome,
+    OwnInPlace,
     PeakMemory,
     Verified,
     WarmUp,
@@ -159,6 +160,10 @@ class Worker:
     def in_place(self, deadline_s: float, passes: int) -> InPlace:
         """Ask for the time of each op within so many runs of the program, under the framework's profiler."""
         return self._typed(InPlace, self.ask("in_place", deadline_s, passes=passes))
+
+    def own_in_place(self, deadline_s: float, passes: int) -> OwnInPlace:
+        """Ask for the time of each op of a user's own model, as `in_place` does of one of the catalogue."""
+        return self._typed(OwnInPlace, self.ask("own_in_place", deadline_s, passes=passes))
 
     def close(self) -> None:
         """Kill the process, paused or not, and close its pipes."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from . import axes, background, causes, conditions, counts, effects, predicted, ratios, steps, untold, verdicts
+from . import axes, background, causes, conditions, counts, effects, own_ops, predicted, ratios, steps, untold, verdicts
 from .answer import Answer
 from .definitions import DEFINITIONS, METHOD
 from .findings import Findings
@@ -20,7 +20,18 @@ from .papers import csv_of, markdown_of
 from .section import Section
 
 HTML = "report.html"
-_SECTIONS = (ratios, steps, counts, predicted, causes, axes, effects, verdicts, background)  # of what is certain
+_SECTIONS = (
+    ratios,
+    steps,
+    counts,
+    predicted,
+    causes,
+    own_ops,
+    axes,
+    effects,
+    verdicts,
+    background,
+)  # of what is certain
 _REST = (untold, conditions)
 _PAGE = Path(__file__).parent / "page"  # template, style and script
 

@@ -15,7 +15,7 @@ from .plural import duration, plural
 from .progress import Progress
 from .table import Table, interval, ratio, variant
 
-_TEXT_COLUMNS = ("model", "framework", "execution", "outcome", "prediction", "predicted")
+_TEXT_COLUMNS = ("model", "framework", "execution", "outcome", "prediction", "predicted", "called by")
 
 _WIDEST = 1000  # characters of a table
 

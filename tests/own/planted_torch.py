@@ -10,7 +10,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import mse_loss
+from torch.nn.functional import linear, mse_loss
+
+SLOW_S = 0.05  # of a backward pass that sleeps
 
 Built = tuple[Any, Any, Callable[[Any, Any], Any]]
 
@@ -104,6 +106,49 @@ class _WideBackward(torch.autograd.Function):
 def float64_backward() -> Built:
     weights = {"w": torch.randn(8, 8, requires_grad=True)}
     return weights, _batch(), lambda p, b: mse_loss(_WideBackward.apply(b[0], p["w"]), b[1])
+
+
+class SlowBackward(torch.autograd.Function):
+    """Adds nothing but time, and that in its backward pass only."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        time.sleep(SLOW_S)
+        return gradients[0]
+
+
+def slow_backward(depth: int = 3) -> Built:
+    layers = nn.Sequential(*(nn.Linear(8, 8) for _ in range(depth)))
+    return layers, _batch(), lambda m, b: mse_loss(SlowBackward.apply(m(b[0])), b[1])
+
+
+class _Recomputes(torch.autograd.Function):
+    """Runs a forward and a backward pass of its own within its backward pass, as a checkpoint by hand does."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        x = ctx.saved_tensors[0].detach().requires_grad_()
+        with torch.enable_grad():
+            y = SlowBackward.apply(x)
+        return torch.autograd.grad(y, x, gradients[0])[0]
+
+
+def recomputes() -> Built:
+    return nn.Linear(8, 8), _batch(), lambda m, b: mse_loss(_Recomputes.apply(m(b[0])), b[1])
+
+
+def scaled(x: Tensor, w: Tensor) -> Tensor:
+    """A function that TorchScript takes too."""
+    return linear(torch.tanh(x), w)
 
 
 def half_detached() -> Built:
