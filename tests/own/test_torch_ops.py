@@ -54,7 +54,7 @@ def test_a_backward_pass_that_was_slowed_is_that_of_its_op_and_of_no_other(tmp_p
     assert all(max(op["forward_s"], op["backward_s"]) < SLOW_S for op in ops.values())
     top = explanation(shown(tmp_path / "again", "slow_backward", precision=precision), SLOW_PASS).rows[0]
     assert top.op == "SlowBackward"
-    assert top.backward_share >= 1
+    assert top.backward_share > 0.9
 
 
 def test_an_op_counts_with_all_that_runs_within_it_and_names_its_caller(tmp_path: Path) -> None:
