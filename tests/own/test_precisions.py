@@ -79,6 +79,8 @@ def test_compiled_too(tmp_path: Path, precision: str) -> None:
 
 @pytest.mark.parametrize("framework", ["torch", "jax", "tensorflow"])
 def test_in_mixed_precision_parameters_and_gradients_are_float32(tmp_path: Path, framework: str) -> None:
+    if framework == "torch":
+        skip_without_fast_bf16()
     execution = {"torch": "eager", "jax": "jit", "tensorflow": "eager"}[framework]
     factory = {LIBRARIES[framework]: f"{PLANTED[framework]}:honest"}
     written(tmp_path, factory, precision="bf16_mixed")
