@@ -61,7 +61,7 @@ def test_a_claim_takes_under_3_minutes_in_all_three_frameworks(studies: dict[str
     plan = studies[name]
     assert plan.forecast.seconds < 180
     assert {v.framework for job in plan.jobs for v in job.variants} == {"torch", "jax", "tensorflow"}
-    assert {job.measure.name for job in plan.jobs} == {"quick"}
+    assert {job.measure.name for job in plan.jobs} == {"brief"}
     assert plan.jobs[0].study == f"why_{name}"
 
 

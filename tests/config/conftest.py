@@ -71,6 +71,7 @@ class TypeIn:
             "device": "cpu",
             "tracking": "off",
             "results": str(self.results),
+            "measure.trials": "1",
             "measure.budget_s": "0.1",
             "measure.warm_s": "0.1",
             "model.batch": "4",

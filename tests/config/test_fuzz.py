@@ -27,7 +27,7 @@ GROUPS = {
     "device": ["auto", "cpu", "cuda", "gpu", "null"],
     "precision": ["fp32", "tf32", "bf16", "fp64", "../config"],
     "variants": ["all", "eager", "torch", "jax", "numpy", "nothing"],
-    "measure": ["quick", "standard", "rigorous", "slow"],
+    "measure": ["brief", "quick", "standard", "rigorous", "slow"],
     "tracking": ["local", "off", "server", "${model}"],
     "study": ["default", "smoke", "gpu", "../study/smoke", "null"],
 }

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from omegaconf import OmegaConf
 
 from harness.measure.pooling import informed
+from harness.paths import ROOT
 from harness.records.calibration import assumed
 from harness.records.intervals import intervals
 from harness.records.pooled import pooled
@@ -66,6 +68,17 @@ def test_intervals_of_many_sweeps_hold_the_truth_and_are_narrower_than_one_assum
     assert 0.93 <= np.mean([holds(record) for record in after]) <= 0.98
     assert min(coverage.values()) >= 0.92, coverage
     assert np.median(half_widths(after)) < 0.9 * np.median(before)
+
+
+def test_a_first_sweep_measures_enough_processes_for_narrow_intervals() -> None:
+    """As many as `measure=quick` starts, where there is no self-check."""
+    trials = OmegaConf.load(ROOT / "conf" / "measure" / "quick.yaml").trials
+    generator = np.random.default_rng(12)
+    widths: dict[int, list[float]] = {1: [], trials: []}
+    for _ in range(30):
+        for count in widths:
+            widths[count] += half_widths(pooled(sweep(generator, count), NOBODY))
+    assert np.median(widths[trials]) <= 0.6 * np.median(widths[1])
 
 
 def test_what_one_framework_shows_says_nothing_of_another() -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from harness.errors import UserError
 
-TINY = ("variants=numpy", "device=cpu", "tracking=off", "measure.budget_s=0.2", "measure.warm_s=0.1", "model.batch=2")
+BRIEF = ("measure.trials=1", "measure.budget_s=0.2", "measure.warm_s=0.1")
+TINY = ("variants=numpy", "device=cpu", "tracking=off", *BRIEF, "model.batch=2")
 
 
 def test_measure_is_a_package_and_a_function_that_returns_records_and_a_report(tmp_path: Path) -> None:
