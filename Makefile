@@ -25,8 +25,8 @@ $(READY): requirements.lock
 	  "twofold: Python %d.%d is not supported, $(RANGE) is; name one, as in make PYTHON=python3.12" % v)'
 	@echo "creating .venv: three frameworks, some minutes"
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^torch==' requirements.lock)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@$(BIN)/python -m pip install --no-compile --quiet --disable-pip-version-check "$$(grep '^torch==' requirements.lock)"
+	@$(BIN)/python -m pip install --no-compile --quiet --disable-pip-version-check -r requirements.lock
 	@touch $@
 
 setup-gpu: $(READY) ## create one CUDA environment per framework (they cannot share CUDA libraries)

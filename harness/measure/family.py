@@ -4,8 +4,8 @@
 is wrong is at most 5 % for the whole comparison, whatever depends on what. The estimate must also be a difference of
 2 % or more. "same" is judged one by one, as in `comparison.py`; it raises no alarm.
 
-How far processes differ is estimated from the trials of all cells of a framework (`pooling.py`), or taken as known
-beforehand if these are few. Two sweeps also differ by what the machine does in between, which the trials of neither
+How far processes differ is estimated from the trials of all cells of a framework (`pooling.py`). Where these weigh less
+than what is known beforehand, both are averaged; two trials a cell say little of how much cells differ in it. Two sweeps also differ by what the machine does in between, which the trials of neither
 show. So unless B was measured in the same rounds as A:
 
 - times vary at least as much as is known beforehand, however well trials agree (ratios do not depend on the machine);
@@ -28,7 +28,7 @@ import numpy as np
 from scipy.special import ndtri, stdtr
 
 from .comparison import SIGMA_DIFFERENCE_FLOOR, Answer, Comparison
-from .pooling import pooled_spread
+from .pooling import informed, pooled_spread
 from .stats import Array, Estimate, moderated
 
 ALARMS = 0.05  # chance that a comparison of the same code has any alarm
@@ -102,7 +102,8 @@ def _estimates(differences: Sequence[Difference]) -> list[Estimate]:
     estimates = []
     for d in differences:
         beforehand = max(d.sigma, SIGMA_DIFFERENCE_FLOOR)
-        sigma, df = spreads[d.family, d.quantity, d.in_same_rounds] or (beforehand, d.df)
+        spread = spreads[d.family, d.quantity, d.in_same_rounds]
+        sigma, df = spread if spread and spread[1] >= d.df else informed((beforehand, d.df), spread)
         if d.of_time and not d.in_same_rounds:
             sigma = max(sigma, beforehand)
         estimates.append(moderated(d.centres, d.ses, sigma, df))
