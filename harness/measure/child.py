@@ -6,6 +6,7 @@ anonymous pipe inherited from its parent, and exits if its parent is not the PID
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import importlib
 import json
@@ -21,7 +22,10 @@ from typing import Any, BinaryIO
 from .protocol import Failure, Loaded, Outcome, WarmUp, encode
 
 # Substrings that identify an out-of-memory error in the frameworks' own exceptions.
-_OUT_OF_MEMORY = ("out of memory", "resource_exhausted", "resource exhausted", "can't allocate memory", "bad_alloc")
+_OUT_OF_MEMORY = (
+    *("out of memory", "out_of_memory", "resource_exhausted", "resource exhausted", "can't allocate memory"),
+    *("bad_alloc", "status_alloc_failed"),  # the last of cuBLAS and cuDNN
+)
 
 REQUESTS = (
     *("open", "reference", "load", "verify", "count", "peak_memory", "loop", "device_clock", "warm", "measure"),
@@ -188,6 +192,8 @@ def main() -> None:
     prints goes to the log on stderr instead, and what it reads is empty.
     """
     _end_with_parent(int(sys.argv[1]))
+    with contextlib.suppress(OSError):  # if memory runs out, the kernel is to end this process, and not the parent
+        Path("/proc/self/oom_score_adj").write_text("1000")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     with Path(os.devnull).open("rb") as nothing:

@@ -167,8 +167,8 @@ FIELDS: dict[str, str] = {
     "noise": "What disturbed the measurement, in one sentence, or empty.",
     "gradient_errors": "Relative error of each gradient, norm-wise, by parameter.",
     "reference": "Where the loss and gradients that it was compared with were computed, empty if it came to none.",
-    "described": "Versions and settings in force, as the adapter reports them, the CPUs that the process may use, and"
-    " where a device's own numbers are from, or why there are none.",
+    "described": "Versions and settings in force, as the adapter reports them, the CPUs that the process may use,"
+    " where a device's own numbers are from, or why there are none, and with whom it was measured if not with all.",
     "machine": "Processor, its vector instructions, cores, memory, kernel, GPUs.",
     "environment": "The environment variables that change kernels, as they were set.",
     "environment_name": "The name of the environment that it ran in, empty where none was named.",

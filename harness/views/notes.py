@@ -122,5 +122,11 @@ _KINDS = (
         lambda records: f"likely a kernel problem, one pass {kernels.SLOW} times slower than the best of the same op",
         kernels.remark,
     ),
+    _Kind(
+        "variant",
+        lambda record: "group" if "group" in record.described else "",
+        lambda records: "measured in groups, since not all variants fitted into memory together",
+        lambda record: record.described["group"].partition(":")[0],
+    ),
     _Kind("variant", lambda record: "noise" if record.noise else "", _noise),
 )

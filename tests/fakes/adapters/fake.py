@@ -102,6 +102,13 @@ def spins() -> None:
     threading.Thread(target=spin, daemon=True).start()
 
 
+def crowded() -> None:
+    """Raises where another program is loaded on the same device, which is a folder with a file for each."""
+    device = Path(os.environ["FAKE_DEVICE"])
+    if any(Path(f"/proc/{file.name}").exists() for file in device.iterdir() if file.name != str(os.getpid())):
+        raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+
 class Array:
     """A result that is computed by the time `ready`."""
 
@@ -178,6 +185,9 @@ class Program:
         self.fault_at = int(at or 0)
         self.calls = 0
         self.random = random.Random(execution)
+        self.held = np.ones(200 * 2**20 if self.execution == "holds" else 0, np.uint8)
+        if device := os.environ.get("FAKE_DEVICE"):
+            (Path(device) / str(os.getpid())).touch()
         if self.execution == "nan":
             self.gradients["w1"][0, 0] = np.nan
         elif self.execution == "off":
