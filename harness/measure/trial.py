@@ -246,6 +246,8 @@ def _load_and_verify(
     if not result.counted:
         result.counted = worker.count(deadline_s)
         result.set_up_s = time.monotonic() - start
+    if conditions.measure.cache == "cold":
+        result.described["cache"] = worker.cold(deadline_s)
 
 
 def _warm(name: Key, worker: Worker, result: Measured, conditions: Conditions, group: Group[Key]) -> Run | None:

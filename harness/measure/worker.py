@@ -135,6 +135,10 @@ class Worker:
         """Count the multiplies that each phase executes."""
         return {phase: self._typed(Counted, count) for phase, count in self.ask("count", deadline_s).items()}
 
+    def cold(self, deadline_s: float) -> str:
+        """Have the caches emptied before each timed call. Returns what a record says of it."""
+        return str(self.ask("cold", deadline_s)["said"])
+
     def warm(self, deadline_s: float, limit_s: float) -> WarmUp:
         """Run cycles until their times are stable, for at most `limit_s`."""
         return self._typed(WarmUp, self.ask("warm", deadline_s, limit_s=limit_s))

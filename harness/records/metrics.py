@@ -114,6 +114,13 @@ METRICS: dict[str, Quantity] = {
         )
         for phase in PHASES
     },
+    **{
+        f"{phase}_events_ms": Quantity(
+            "ms",
+            f"Time of {phase} between the framework's events on the GPU, which is kept busy before: a cross-check.",
+        )
+        for phase in PHASES
+    },
     **{f"{phase}_kernels": Quantity("1", f"Kernels that the GPU runs for {phase}.") for phase in PHASES},
     **{
         f"{phase}_peak_mib": Quantity(

@@ -188,6 +188,8 @@ def _record(path: Path, content: bytes) -> Record:
         raise NewerSchema(f"{path}: schema {data['schema']} is newer than this program's {SCHEMA}; update the program")
     if data["schema"] == SCHEMA - 1:  # had neither, as a record of today has where no environments were named
         data = {**data, "schema": SCHEMA, "environment_name": "", "rounds": ""}
+    if isinstance(data.get("measure"), dict):  # from before caches could be cold
+        data["measure"].setdefault("cache", "warm")
     if data["schema"] < SCHEMA:
         raise UserError(f"{path}: schema {data['schema']} is of an older version of this program; measure it again")
     if data.keys() != _FIELDS:

@@ -47,4 +47,5 @@ def test_a_record_says_with_whom_it_was_measured_and_so_does_the_table(
     plain, grouped = record(), record(described={"group": SAID})
     (note,) = notes([plain, grouped], ["plain", "grouped"])
     assert note.rows == {1}
-    assert note.sentence == "measured in groups, since not all variants fitted into memory together: grouped, group 2"
+    said = "measured in groups, since not all variants fitted into memory together"
+    assert note.sentence == f"{said}: grouped, group 2, in rounds of its own"
