@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 import pytest
 
 from adapters.base import PHASES, Adapter
-from harness.measure import clock, cold
+from harness.job import Device, Measure
+from harness.measure import clock, cold, trial
 from harness.measure.clock import measure, warm_up
 from harness.measure.cold import GPU_BYTES, TIMES, Cold
 from harness.measure.machine.caches import last_level_bytes
-from harness.measure.protocol import Failure
+from harness.measure.protocol import Failure, Loaded, Verified
+from harness.measure.trial import Conditions, Launch, Measured
+from harness.measure.worker import Worker
 from harness.paths import ROOT
 from tests.measure.conftest import Start
 
@@ -166,6 +170,27 @@ def test_whatever_is_timed_on_a_gpu_is_timed_with_empty_caches_where_that_was_as
     assert all(expected <= seconds < 2 * expected for seconds in about)
     worker.peak_memory(60)
     assert min(worker.measure(60, 2, 1).seconds["backward"]) >= expected, "which gave the buffer back"
+
+
+@pytest.mark.parametrize(("cache", "said"), [("cold", {"cache": "it is cold"}), ("warm", {})])
+def test_a_trial_has_the_caches_emptied_if_that_was_chosen_and_the_record_says_so(
+    cache: Literal["warm", "cold"], said: dict[str, str]
+) -> None:
+    verified = Verified(1.0, 0.0, {}, 0)
+    worker = SimpleNamespace(
+        open=lambda *_, **__: None,
+        load=lambda *_: Loaded({"forward": 1.0}, {}, "an oracle"),
+        verify=lambda _: verified,
+        count=lambda _: {},
+        cold=lambda _: "it is cold",
+    )
+    arrays: Future[Path] = Future()
+    arrays.set_result(Path("arrays"))
+    settings = Measure("test", 1, 0.02, 1.0, 1.0, 60.0, cache=cache)
+    conditions = Conditions(Device("cpu", 1, "kept"), settings, "fp32", [0], Path("cache"))
+    result, launch = Measured(), Launch("fake", "plain", {}, "python", Path("log"))
+    trial._load_and_verify(cast(Worker, worker), launch, result, conditions, arrays)
+    assert result.described == said
 
 
 def test_a_phase_that_is_too_short_to_be_timed_alone_says_so(small_caches: None) -> None:
