@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 from types import SimpleNamespace
@@ -107,8 +109,8 @@ def test_on_a_cpu_every_cpu_overwrites_a_part_of_a_buffer_larger_than_the_caches
     pinned: list[int] = []
     fake = SimpleNamespace(**vars(np) | {"add": lambda part, one, out: written.append((part.nbytes, one))})
     monkeypatch.setattr(cold, "np", fake)
-    monkeypatch.setattr(cold.os, "sched_getaffinity", lambda _: {3, 5})
-    monkeypatch.setattr(cold.os, "sched_setaffinity", lambda _, cpus: pinned.extend(cpus))
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3, 5})
+    monkeypatch.setattr(os, "sched_setaffinity", lambda _, cpus: pinned.extend(cpus))
     empty = Cold(cast(Adapter, Cached()), "cpu")
     empty()
     empty()
@@ -118,17 +120,25 @@ def test_on_a_cpu_every_cpu_overwrites_a_part_of_a_buffer_larger_than_the_caches
 
 
 def test_the_threads_of_this_process_may_still_use_every_cpu(small_caches: None) -> None:
-    before = cold.os.sched_getaffinity(0)
+    before = os.sched_getaffinity(0)
     empty = Cold(cast(Adapter, Cached()), "cpu")
     empty()
     empty.release()
     empty()
-    assert cold.os.sched_getaffinity(0) == before
+    assert os.sched_getaffinity(0) == before
 
 
 def test_on_a_gpu_its_framework_overwrites_and_is_waited_for() -> None:
     events: list[Any] = []
-    adapter = SimpleNamespace(overwriting=lambda size: lambda: events.append(size) or "done", wait=events.append)
+
+    def overwriting(size: int) -> Callable[[], str]:
+        def overwrite() -> str:
+            events.append(size)
+            return "done"
+
+        return overwrite
+
+    adapter = SimpleNamespace(overwriting=overwriting, wait=events.append)
     Cold(cast(Adapter, adapter), "cuda")()
     assert events == [GPU_BYTES, "done"]
 

@@ -54,7 +54,8 @@ def test_a_gpu_takes_as_many_workers_as_fit_and_what_is_not_known_needs_as_much_
 ) -> None:
     sizes = {"a": 100 * MIB, "b": 300 * MIB, "c": 200 * MIB, "d": 10 * MIB}
     room = sum(sizes[name] + CONTEXT for name in "ab") + SPARE
-    first = Gpu(monkeypatch, room + 200 * MIB + CONTEXT).fill(sizes, peaks := {})
+    peaks: dict[str, int] = {}
+    first = Gpu(monkeypatch, room + 200 * MIB + CONTEXT).fill(sizes, peaks)
     assert first.waiting == ["c", "d"], "each is thought to need what b needed"
     assert peaks == {name: sizes[name] + CONTEXT for name in "ab"}
     known = {name: size + CONTEXT for name, size in sizes.items()}
