@@ -22,8 +22,7 @@ equal work (each sentence is a test in `tests/adapters/`):
 7. **What runs is counted.** `executed` looks into the program that really runs, not into the trace. It must be what
    was asked, but for what `departures` computes: a count that they do not come to makes the variant invalid.
 
-What a framework cannot do raises `Unsupported` with one sentence; the sweep goes on. `adapters/common/` has what
-frameworks share, such as most of `load`.
+What a framework cannot do raises `Unsupported`, one sentence. `common/` has what frameworks share.
 """
 
 from __future__ import annotations
@@ -231,8 +230,11 @@ class Adapter(Protocol):
     def device_seconds(self, call: Callable[[], Any]) -> tuple[Any, float | None]:
         """What `call` returns, and the seconds between events before and after it on the device; None without events.
 
-        A cross-check: the gaps between kernels count too.
+        The device is kept busy first: it never waits.
         """
+
+    def overwriting(self, size: int) -> Callable[[], Any]:
+        """A function that overwrites so many bytes of a GPU; what it returns is to be awaited."""
 
     def peak_bytes(self, call: Callable[[], Any]) -> tuple[Any, int | None]:
         """What `call` returns, and the most of the device's memory in use meanwhile; None if that is not counted."""

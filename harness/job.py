@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -80,6 +80,7 @@ class Measure:
     warm_s: Positive
     deadline_s: Positive
     energy: Annotated[bool, Field(strict=True)] = False
+    cache: Literal["warm", "cold"] = "warm"
 
 
 @dataclass(frozen=True)

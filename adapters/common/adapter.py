@@ -115,6 +115,10 @@ class CommonAdapter(OwnAdapter):
         """A framework that gives access to events on the device uses them here."""
         return call(), None
 
+    def overwriting(self, size: int) -> Callable[[], Any]:
+        """A framework that runs on a GPU does so here."""
+        raise Unsupported(f"{self.name}: it is not asked for on a CPU")
+
     def peak_bytes(self, call: Callable[[], Any]) -> tuple[Any, int | None]:
         """A framework that knows what its allocator gives out on a device says so here."""
         return call(), None

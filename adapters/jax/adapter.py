@@ -165,6 +165,16 @@ class Adapter(CommonAdapter):
         # An array that was donated is computed before the one that took its place.
         jax.block_until_ready([array for array in jax.tree.leaves(value) if not array.is_deleted()])
 
+    def overwriting(self, size: int) -> Callable[[], Any]:
+        add = jax.jit(lambda buffer: buffer + 1, donate_argnums=0)
+        buffers = [jax.device_put(np.zeros(size // 4, np.float32), self._device)]
+
+        def overwrite() -> jax.Array:
+            buffers.append(add(buffers.pop()))
+            return buffers[0]
+
+        return overwrite
+
     def peak_bytes(self, call: Callable[[], Any]) -> tuple[Any, int | None]:
         """The most that a program that `call` runs needs, by the compiler's plan; None if it runs none.
 

@@ -161,6 +161,10 @@ class Adapter(CommonAdapter):
         """On a CPU everything is computed when a call returns, and this is short; on a GPU it waits for all streams."""
         tf.test.experimental.sync_devices()
 
+    def overwriting(self, size: int) -> Callable[[], Any]:
+        buffer = tf.Variable(tf.zeros(size // 4))
+        return lambda: buffer.assign(buffer + 1)
+
     def peak_bytes(self, call: Callable[[], Any]) -> tuple[Any, int | None]:
         device = "GPU:0" if self._gpu else "CPU:0"
         self.wait(None)

@@ -22,7 +22,7 @@ from ..common.own_model import OwnModel
 from ..common.program import Part
 from ..common.refusals import check_device
 from ..replicated import REPLICATED_PHASES
-from . import attention, departures, determinism, modes, ops, own, replicated
+from . import attention, departures, determinism, events, modes, ops, own, replicated
 from .arithmetic import TorchArithmetic
 from .compiled_lstm import check_compiled_lstm
 from .eager import Eager
@@ -205,14 +205,11 @@ class Adapter(CommonAdapter):
         return result, torch.cuda.max_memory_allocated(self._device)
 
     def device_seconds(self, call: Callable[[], Any]) -> tuple[Any, float | None]:
-        if self._device.type == "cpu":
-            return call(), None
-        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        start.record()
-        result = call()
-        end.record()
-        end.synchronize()
-        return result, start.elapsed_time(end) / 1e3
+        return (call(), None) if self._device.type == "cpu" else events.device_seconds(call)
+
+    def overwriting(self, size: int) -> Callable[[], Any]:
+        buffer = torch.zeros(size // 4, device=self._device)
+        return lambda: buffer.add_(1)
 
 
 def _require(device: str, precision: str) -> None:

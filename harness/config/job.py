@@ -29,6 +29,9 @@ def job_of(config: Mapping[str, Any], here: bool = True) -> Job:
     """
     settings = validated(Config, config)
     workload = _workload(settings)
+    if settings.measure.cache == "cold" and (settings.explain or settings.measure.energy):
+        other = "explain" if settings.explain else "measure.energy"
+        raise UserError(f"measure.cache=cold: {other}=true runs calls one right after the other; choose one of the two")
     return Job(
         study=settings.study.name,
         sweep=settings.sweep,

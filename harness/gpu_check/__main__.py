@@ -1,8 +1,9 @@
 """Everything that only a machine with a GPU can show, in one command: `make gpu-check`.
 
 The most valuable parts come first, so that a time limit cuts off the least valuable ones: gradients, precision and
-clocks on the device, small models, lower precisions, then larger work up to published sizes. Everything printed and
-every record and log go into one file, which is rewritten after each part.
+clocks on the device, small models, lower precisions, larger work, cold caches, replicas where there are two GPUs, then
+published sizes, which take the rest. Everything printed and every record and log go into one file, which is rewritten
+after each part.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from ..config.expand import job_from
 from ..errors import explanation
 from ..job import Job
 from ..measure.machine.description import describe
+from ..measure.machine.gpu import gpus
 from ..paths import ROOT
 from ..sweep import preflight
 from ..workload.workload import save
@@ -46,6 +48,8 @@ PARTS: tuple[tuple[str, float, str], ...] = (
     (SWEEP, 90, f"study.name=gpu_resnet model=resnet18_imagenet model.batch=8 precision=fp32,tf32 {BRIEF}=3"),
     (SWEEP, 70, f"study.name=gpu_large_mlp model=mlp model.width=4096 model.batch=4096 {BRIEF}=3"),
     (CHECK, 120, "precision=tf32"),
+    (SWEEP, 60, f"study.name=gpu_cold model=mlp measure.cache=cold {BRIEF}=3 measure.warm_s=1"),
+    (SWEEP, 90, f"study.name=gpu_replicas model=mlp,gpt2 variants=each choices.replicas=[1,2] {BRIEF}=3"),
     (SWEEP, 3600, "study=gpu"),
 )
 
@@ -140,6 +144,12 @@ def _composed(contact: Contact, part: str) -> Job:
     return job_from(compose("config", overrides=contact.asked(part)))
 
 
+def _places(contact: Contact) -> int:
+    """Return how many replicas there is room for: a GPU or, where the user chose a CPU, a thread for each."""
+    device = _composed(contact, "model=mlp study.name=gpu_check").device
+    return len(gpus()) if device.name == "cuda" else device.threads
+
+
 def contact_device(contact: Contact) -> int:
     """Run all parts that there is time for. Returns exit code 0 if everything is good, else 1. Raises UserError."""
     for line in preflight.check([_composed(contact, "model=mlp study.name=gpu_check")]):
@@ -150,6 +160,9 @@ def contact_device(contact: Contact) -> int:
         left_s = min(most_s, contact.left_s)
         if left_s < LEAST_S:
             contact.say(f"== skipped, no time left: {kind} {part}")
+            continue
+        if "replicas" in part and _places(contact) < 2:
+            contact.say(f"== skipped, there is one device: {kind} {part}")
             continue
         contact.say(f"== {kind} {part}: at most {left_s:.0f} s")
         begun = time.monotonic()

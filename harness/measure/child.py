@@ -6,6 +6,7 @@ anonymous pipe inherited from its parent, and exits if its parent is not the PID
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import importlib
 import json
@@ -16,15 +17,22 @@ import traceback
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, BinaryIO
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from .protocol import Failure, Loaded, Outcome, WarmUp, encode
 
+if TYPE_CHECKING:
+    from .cold import Cold
+
 # Substrings that identify an out-of-memory error in the frameworks' own exceptions.
-_OUT_OF_MEMORY = ("out of memory", "resource_exhausted", "resource exhausted", "can't allocate memory", "bad_alloc")
+_OUT_OF_MEMORY = (
+    *("out of memory", "out_of_memory", "resource_exhausted", "resource exhausted", "can't allocate memory"),
+    *("bad_alloc", "status_alloc_failed"),  # the last of cuBLAS and cuDNN
+)
 
 REQUESTS = (
-    *("open", "reference", "load", "verify", "count", "peak_memory", "loop", "device_clock", "warm", "measure"),
+    *("open", "reference", "load", "verify", "count", "peak_memory", "loop", "device_clock", "cold", "warm", "measure"),
     *("reduction", "in_place", "own_in_place"),
 )
 
@@ -39,7 +47,8 @@ class Session:
     def open(self, framework: str, device: str, threads: int, precision: str) -> dict[str, Any]:
         from adapters.base import Unsupported
 
-        self.framework = framework
+        self.framework, self.device = framework, device
+        self.cold_caches: Cold | None = None
         try:
             module = importlib.import_module(f"adapters.{framework}")
             self.adapter = module.Adapter(device, threads, precision)
@@ -97,6 +106,8 @@ class Session:
     def peak_memory(self) -> dict[str, Any]:
         from .memory import peak_memory
 
+        if self.cold_caches:
+            self.cold_caches.release()  # it is none of the program's memory
         return asdict(peak_memory(self.adapter, self.program))
 
     def loop(self, chain: list[str], least_s: float) -> dict[str, Any]:
@@ -107,18 +118,41 @@ class Session:
     def device_clock(self) -> dict[str, Any]:
         from .device_clock import device_clock
 
-        return asdict(device_clock(self.adapter, self.program))
+        return asdict(device_clock(self.adapter, self.program, self._before_call))
+
+    def cold(self) -> dict[str, Any]:
+        from adapters.replicated import Replicated
+
+        from .cold import Cold
+
+        if isinstance(self.program, Replicated):
+            why = "the caches of several replicas cannot be emptied at once; choose measure.cache=warm"
+            raise Failure(Outcome.UNSUPPORTED, why)
+        self.cold_caches = Cold(self.adapter, self.device)
+        self.cold_caches()
+        return {"said": self.cold_caches.said}
+
+    @property
+    def _before_call(self) -> Callable[[], None]:
+        from .clock import nothing
+
+        return self.cold_caches or nothing
 
     def warm(self, limit_s: float) -> dict[str, Any]:
         from .clock import repeats, warm_up
 
-        seconds, cycles = warm_up(self.adapter, self.program, limit_s)
-        return asdict(WarmUp(seconds, cycles, repeats(seconds) if self.program.repeatable else 1))
+        seconds, cycles = warm_up(self.adapter, self.program, limit_s, self._before_call)
+        if self.cold_caches is None:
+            return asdict(WarmUp(seconds, cycles, repeats(seconds) if self.program.repeatable else 1))
+        self.cold_caches.check(seconds)
+        start = perf_counter()
+        self.cold_caches()
+        return asdict(WarmUp(seconds, cycles, 1, (perf_counter() - start) * len(seconds)))
 
     def measure(self, cycles: int, repeat: int, stretch: float = 0.0) -> dict[str, Any]:
         from .clock import measure
 
-        return measure(self.adapter, self.program, cycles, repeat, stretch).as_dict()
+        return measure(self.adapter, self.program, cycles, repeat, stretch, self._before_call).as_dict()
 
     def reduction(self) -> dict[str, Any]:
         from adapters.replicated import Replicated
@@ -188,6 +222,8 @@ def main() -> None:
     prints goes to the log on stderr instead, and what it reads is empty.
     """
     _end_with_parent(int(sys.argv[1]))
+    with contextlib.suppress(OSError):  # if memory runs out, the kernel is to end this process, and not the parent
+        Path("/proc/self/oom_score_adj").write_text("1000")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     with Path(os.devnull).open("rb") as nothing:

@@ -97,17 +97,24 @@ def first_calls(adapter: Adapter, program: Program) -> dict[str, float]:
     return first_call_s
 
 
-def warm_up(adapter: Adapter, program: Program, limit_s: float) -> tuple[dict[str, float], int]:
+def nothing() -> None:
+    """What is done before a call that is timed with warm caches."""
+
+
+def warm_up(
+    adapter: Adapter, program: Program, limit_s: float, before_call: Callable[[], None] = nothing
+) -> tuple[dict[str, float], int]:
     """Run cycles until forward + backward is stable, ten windows are done, or `limit_s` is over.
 
-    Returns the median seconds of each phase in the last window, and the number of cycles.
+    `before_call` is called before each call, untimed. Returns the median seconds of each phase in the last window, and
+    the number of cycles.
     """
     end, cycles = perf_counter() + limit_s, 0
     levels: list[float] = []
     while True:
         window = Samples()
         while len(window.wall) < WARM_WINDOW and (perf_counter() < end or not window.wall):
-            window.extend(measure(adapter, program, 1, 1))
+            window.extend(measure(adapter, program, 1, 1, before_call=before_call))
         cycles += len(window.wall)
         pairs = zip(window.seconds["forward"], window.seconds["backward"], strict=True)
         levels.append(statistics.median(forward + backward for forward, backward in pairs))
@@ -134,7 +141,14 @@ def loop(adapter: Adapter, program: Program, chain: Sequence[str], least_s: floa
     return calls
 
 
-def measure(adapter: Adapter, program: Program, cycles: int, repeat: int, stretch: float = 0.0) -> Samples:
+def measure(
+    adapter: Adapter,
+    program: Program,
+    cycles: int,
+    repeat: int,
+    stretch: float = 0.0,
+    before_call: Callable[[], None] = nothing,
+) -> Samples:
     """Time cycles of all phases, in alternating order (ABBA).
 
     A phase that uses another's result always follows it, as backward follows forward. Python's garbage collection is
@@ -146,10 +160,12 @@ def measure(adapter: Adapter, program: Program, cycles: int, repeat: int, stretc
         cycles: how many cycles.
         repeat: calls of a phase within one timing.
         stretch: prolongs each backward by this share of its own time: a known truth for the self-check.
+        before_call: called before each timing, untimed.
     """
     samples = Samples({phase: [] for phase in program.phases}, {phase: [] for phase in program.phases})
 
     def timed(phase: str, call: Callable[[], Any]) -> list[Any]:
+        before_call()
         start = perf_counter()
         results = [call() for _ in range(repeat)]
         returned = perf_counter()

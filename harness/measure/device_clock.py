@@ -9,7 +9,7 @@ from typing import Any
 
 from adapters.base import Adapter, Program
 
-from .clock import Samples, measure, one_cycle
+from .clock import Samples, measure, nothing, one_cycle
 from .machine.cupti import Recording, Unavailable, busy_s
 from .protocol import DeviceClock
 
@@ -20,16 +20,17 @@ LONG_ENOUGH_S = 1.0
 UNCOUNTED = 2  # first cycles of a recording, in which CUPTI prepares each kernel that it meets
 
 
-def device_clock(adapter: Adapter, program: Program) -> DeviceClock:
+def device_clock(adapter: Adapter, program: Program, before_call: Callable[[], None] = nothing) -> DeviceClock:
     """Time each phase by the host's clock, by the framework's events, and by the device's record of its own work.
 
-    The three never share a call: events and CUPTI both slow down what they time.
+    The three never share a call: events and CUPTI both slow down what they time. `before_call` is called before each
+    call, untimed.
     """
     samples = Samples()
-    _repeat(lambda: samples.extend(measure(adapter, program, 1, 1)))
-    events = _by_events(adapter, program)
+    _repeat(lambda: samples.extend(measure(adapter, program, 1, 1, before_call=before_call)))
+    events = _by_events(adapter, program, before_call)
     try:
-        busy, kernels = _by_cupti(adapter, program)
+        busy, kernels = _by_cupti(adapter, program, before_call)
     except Unavailable as unavailable:
         return DeviceClock(_medians(samples.seconds), _medians(events), reason=str(unavailable))
     if not any(map(any, busy.values())):
@@ -38,11 +39,12 @@ def device_clock(adapter: Adapter, program: Program) -> DeviceClock:
     return DeviceClock(_medians(samples.seconds), _medians(events), _medians(busy), counts)
 
 
-def _by_events(adapter: Adapter, program: Program) -> dict[str, list[float]]:
+def _by_events(adapter: Adapter, program: Program, before_call: Callable[[], None]) -> dict[str, list[float]]:
     """Time each phase by the framework's own events on the device, gaps between kernels included."""
     seconds: dict[str, list[float]] = {}
 
     def run(phase: str, call: Callable[[], Any]) -> Any:
+        before_call()
         result, duration = adapter.device_seconds(call)
         adapter.wait(result)
         if duration is not None:
@@ -55,13 +57,16 @@ def _by_events(adapter: Adapter, program: Program) -> dict[str, list[float]]:
     return seconds
 
 
-def _by_cupti(adapter: Adapter, program: Program) -> tuple[dict[str, list[float]], dict[str, list[int]]]:
+def _by_cupti(
+    adapter: Adapter, program: Program, before_call: Callable[[], None]
+) -> tuple[dict[str, list[float]], dict[str, list[int]]]:
     """Record each phase's seconds of work on the device, and its number of kernels. Raises Unavailable."""
     seconds: dict[str, list[float]] = {}
     kernels: dict[str, list[int]] = {}
     with Recording() as recording:
 
         def run(phase: str, call: Callable[[], Any]) -> Any:
+            before_call()
             recording.take()
             result = call()
             adapter.wait(result)

@@ -11,6 +11,7 @@ The parent sends `{"ask": name, ...}`; the worker answers `{"answer": {...}}` or
 - `verify`: check loss and every gradient against the oracle. Answer: `Verified`, or it fails as `invalid`.
 - `count`: count the multiplies in each phase of the executed program. Answer: `Counted` by phase, or it fails as
   `invalid` if they are not the expected ones.
+- `cold`: from now on, empty the caches before each timed call. Answer: what a record says of it (said).
 - `warm` (limit_s): run cycles until the times are stable. Answer: `WarmUp`.
 - `measure` (cycles, repeat, stretch): time cycles. Answer: `Samples` (see `clock.py`).
 - `loop` (chain, least_s): call phases in turn for so many seconds, for their energy. Answer: how often (calls).
@@ -93,16 +94,24 @@ class Counted:
 
 @dataclass(frozen=True)
 class WarmUp:
-    """Seconds of each phase once they are stable, the cycles until then, and how often to repeat a call per timing."""
+    """What is known of a program whose times are stable.
+
+    Attributes:
+        seconds: of each phase.
+        cycles: how many were run until then.
+        repeat: how often to repeat a call per timing.
+        untimed_s: seconds of a cycle in which the caches are emptied.
+    """
 
     seconds: dict[str, float]
     cycles: int
     repeat: int
+    untimed_s: float = 0.0
 
     @property
     def cycle_s(self) -> float:
         """Seconds that one timed cycle takes."""
-        return self.repeat * sum(self.seconds.values())
+        return self.repeat * sum(self.seconds.values()) + self.untimed_s
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,7 @@
-"""Runs one trial: a fresh set of workers, prepared side by side, then measured in rounds."""
+"""Runs one trial: a fresh set of workers, prepared side by side, then measured in rounds.
+
+Workers that do not fit into memory together are prepared and measured in groups, one group after the other.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from typing import Any
 from ..job import UNNAMED, Device, Environment, Measure
 from .clock import Samples
 from .device_numbers import DeviceNumbers, ask_device, ask_reduction
+from .groups import Group
 from .machine.gpu import GpuWatch
 from .protocol import Counted, Failure, Verified
 from .rounds import Key, Run, run_rounds
@@ -59,6 +63,9 @@ class Measured:
     reduction: dict[str, float] = field(default_factory=dict)  # of the first trial, by the framework itself
     failure: Failure | None = None
     reference: str = ""  # where the loss and gradients that it was compared with were computed
+    peak_bytes: int = 0  # the most memory that its worker held until it was prepared; 0 if not known
+    turns: list[int] = field(default_factory=list)  # by trial, the number of its group
+    group: str = ""  # with whom it shared its rounds, if not with all variants
 
 
 def run_trial(
@@ -71,7 +78,7 @@ def run_trial(
     doing: Callable[[str, Key, float | None], None] = lambda what, name, left_s: None,
     abandon: Callable[[], object] = lambda: None,
 ) -> None:
-    """Measure each variant once, in a fresh process.
+    """Measure each variant once, in a fresh process. What runs out of memory beside others is tried once more, alone.
 
     Args:
         launches: the variants to measure, and how to start them.
@@ -84,26 +91,62 @@ def run_trial(
         doing: called with (what is done, name, seconds that all may still take, if known) while nothing is timed.
         abandon: called if preparation is interrupted; ends what computes the workload's arrays.
     """
+    peaks = {name: measured[name].peak_bytes for name in launches if measured[name].peak_bytes}
+    queue, turn = [dict(launches)], 0
+    while queue:
+        members = queue.pop(0)
+        group = Group(conditions.device.name, peaks, turn, queued=sum(map(len, queue)))
+        _run_group(group, members, measured, conditions, workload, finished, wait_until_idle, doing, abandon)
+        waiting = {name: members[name] for name in group.waiting}
+        queue = [*([waiting] if waiting else []), *queue, *({name: members[name]} for name in group.crowded)]
+        turn += 1
+
+
+def _run_group(
+    group: Group[Key],
+    launches: Mapping[Key, Launch],
+    measured: Mapping[Key, Measured],
+    conditions: Conditions,
+    workload: Future[Path],
+    finished: Callable[[Key, float], None],
+    wait_until_idle: Callable[[], object],
+    doing: Callable[[str, Key, float | None], None],
+    abandon: Callable[[], object],
+) -> None:
+    """Prepare and measure those of the variants that fit into memory together: see `run_trial` for the arguments."""
+    budget_s = conditions.measure.budget_s
+
+    def later_s() -> float:
+        return (group.queued + len(group.later)) * budget_s
+
     with ExitStack() as stack:
         workers: dict[Key, Worker] = {}
         for name, launch in launches.items():
             settings = environment(launch, conditions)
             workers[name] = stack.enter_context(Worker(launch.interpreter, conditions.cpus, launch.log, settings))
-        _prepare(workers, launches, measured, conditions, workload, doing, abandon)
-        wait_until_idle()
+        _prepare(workers, launches, measured, conditions, workload, group, doing, abandon)
+        names = [name for name in workers if name not in group.later]
+        if not all(measured[name].failure for name in names):
+            wait_until_idle()
         runs = {}
-        for name, worker in workers.items():
-            doing("warming up", name, len(launches) * conditions.measure.budget_s)
-            run = _warm(worker, measured[name], conditions)
-            if run is None:
-                finished(name, len(launches) * conditions.measure.budget_s)
-            else:
+        for name in names:
+            left_s = (len(launches) + group.queued) * budget_s
+            doing("warming up", name, left_s)
+            run = _warm(name, workers[name], measured[name], conditions, group)
+            if run:
                 runs[name] = run
+            elif name not in group.later:
+                finished(name, left_s)
+        for name in runs:
+            measured[name].group = group.sentence(runs, name)
 
         def ended(name: Key, run: Run, left_s: float) -> None:
+            if run.failure and group.puts_off(name, run.failure):
+                return
             result = measured[name]
             result.failure = run.failure
             result.measuring_s += sum(run.samples.wall)
+            result.turns.append(group.turn)
             result.trials.append(run.samples)
             result.repeats.append(run.repeat)
             result.stops.append(run.stop)
@@ -111,7 +154,7 @@ def run_trial(
                 if launches[name].choices.get("replicas", 1) > 1:
                     result.reduction = ask_reduction(run, conditions.measure.deadline_s)
                 result.device = ask_device(run, conditions.device.name, conditions.measure)
-            finished(name, left_s)
+            finished(name, left_s + later_s())
 
         with GpuWatch() if conditions.device.name == "cuda" else nullcontext() as watch:
             for run in runs.values():
@@ -122,7 +165,7 @@ def run_trial(
                 budget_s=conditions.measure.budget_s,
                 deadline_s=conditions.measure.deadline_s,
                 finished=ended,
-                visiting=lambda name, left_s: doing("measuring", name, left_s),
+                visiting=lambda name, left_s: doing("measuring", name, left_s + later_s()),
             )
 
 
@@ -149,17 +192,22 @@ def _prepare(
     measured: Mapping[Key, Measured],
     conditions: Conditions,
     workload: Future[Path],
+    group: Group[Key],
     doing: Callable[[str, Key, float | None], None],
     abandon: Callable[[], object],
 ) -> None:
-    """Import, load, verify and count every variant, as many at a time as there are CPUs. Nothing is timed yet."""
+    """Import, load, verify and count what fits into memory, as many at a time as there are CPUs. Nothing is timed."""
 
     def prepare(name: Key) -> None:
+        if not group.admits(name, workers[name]):
+            return
         doing("preparing", name, None)
         try:
             _load_and_verify(workers[name], launches[name], measured[name], conditions, workload)
+            measured[name].peak_bytes = group.is_loaded(name, conditions.measure.deadline_s)
         except Failure as failure:
-            measured[name].failure = failure
+            if not group.puts_off(name, failure):
+                measured[name].failure = failure
 
     with ThreadPoolExecutor(max_workers=max(2, len(conditions.cpus))) as executor:
         futures = [executor.submit(prepare, name) for name in workers]
@@ -198,9 +246,11 @@ def _load_and_verify(
     if not result.counted:
         result.counted = worker.count(deadline_s)
         result.set_up_s = time.monotonic() - start
+    if conditions.measure.cache == "cold":
+        result.described["cache"] = worker.cold(deadline_s)
 
 
-def _warm(worker: Worker, result: Measured, conditions: Conditions) -> Run | None:
+def _warm(name: Key, worker: Worker, result: Measured, conditions: Conditions, group: Group[Key]) -> Run | None:
     """Warm up one variant. Returns its run, or None if it has failed before or does now."""
     if result.failure:
         return None
@@ -208,7 +258,8 @@ def _warm(worker: Worker, result: Measured, conditions: Conditions) -> Run | Non
     try:
         warm = worker.warm(conditions.measure.deadline_s, conditions.measure.warm_s)
     except Failure as failure:
-        result.failure = failure
+        if not group.puts_off(name, failure):
+            result.failure = failure
         return None
     result.measuring_s += time.monotonic() - start
     return Run(worker, repeat=warm.repeat, cycle_s=warm.cycle_s)

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 from ..paths import ROOT
 from .clock import Samples
+from .machine.left import kernel_kills
 from .protocol import (
     LONGEST_LINE,
     Counted,
@@ -64,6 +65,7 @@ class Worker:
     def __init__(self, interpreter: str, cpus: Sequence[int], log: Path, environment: Mapping[str, str]) -> None:
         log.parent.mkdir(parents=True, exist_ok=True)
         self.log = log
+        self._kernel_kills = kernel_kills()
         with log.open("ab") as stderr:
             self.process = subprocess.Popen(
                 [interpreter, "-m", "harness.measure.child", str(os.getpid())],
@@ -132,6 +134,10 @@ class Worker:
     def count(self, deadline_s: float) -> dict[str, Counted]:
         """Count the multiplies that each phase executes."""
         return {phase: self._typed(Counted, count) for phase, count in self.ask("count", deadline_s).items()}
+
+    def cold(self, deadline_s: float) -> str:
+        """Have the caches emptied before each timed call. Returns what a record says of it."""
+        return str(self.ask("cold", deadline_s)["said"])
 
     def warm(self, deadline_s: float, limit_s: float) -> WarmUp:
         """Run cycles until their times are stable, for at most `limit_s`."""
@@ -220,4 +226,7 @@ class Worker:
         except subprocess.TimeoutExpired:
             return Failure(Outcome.ERROR, f"the worker closed its pipe during {name!r}; see {self._log_name}")
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        if code == -signal.SIGKILL and kernel_kills() > self._kernel_kills:
+            said = f"out of memory (the kernel killed the worker during {name!r}); see {self._log_name}"
+            return Failure(Outcome.OOM, said)
         return Failure(Outcome.CRASHED, f"the worker {how} during {name!r}; see {self._log_name}")

@@ -72,11 +72,11 @@ def record_of(
         metrics={"parameters": job.workload.graph.parameter_count} if job.workload.graph else {},
         stop=measured.stops,
         reference=measured.reference,
-        described=measured.described | (device_time.described(measured.device) if measured.device else {}),
+        described=_described(measured),
         machine=machine,
         environment=that_matters() | dict(variant.environment.variables),
         environment_name=variant.environment.name,
-        rounds=rounds,
+        rounds="-".join([rounds, *map(str, measured.turns)]) if any(measured.turns) else rounds,
         harness={"version": __version__, "commit": commit()},
         measure=asdict(job.measure),
         versions=versions,
@@ -112,6 +112,12 @@ def commit() -> str:
     except FileNotFoundError:
         return "unknown"
     return completed.stdout.strip() or "unknown"
+
+
+def _described(measured: Measured) -> dict[str, str]:
+    """Collect what the worker said of itself, where the device's numbers are from, and with whom it was measured."""
+    described = measured.described | (device_time.described(measured.device) if measured.device else {})
+    return described | ({"group": measured.group} if measured.group else {})
 
 
 def _phases(measured: Measured, requested: CostTable | None) -> dict[str, Phase]:

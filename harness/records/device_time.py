@@ -6,6 +6,7 @@ from ..measure.device_numbers import DeviceNumbers
 from ..measure.protocol import DeviceClock
 from .record import Phase, Record
 
+EVENTS_DIFFER = 0.1  # relative difference from CUPTI's time above which the framework's events are told
 HOST_BOUND = 0.5  # above this share of forward and backward in which the device does nothing, a cell is marked
 
 
@@ -38,12 +39,23 @@ def _add_clock(phases: dict[str, Phase], clock: DeviceClock) -> dict[str, float]
         phases[name].device_ms = 1000 * seconds
         phases[name].kernels = clock.kernels[name]
     forward, backward = phases["forward"], phases["backward"]
+    by_events = {f"{name}_events_ms": 1000 * seconds for name, seconds in clock.events_s.items()}
     if forward.ms is None or backward.ms is None or not forward.device_ms or not backward.device_ms:
-        return {}
-    return {
+        return by_events
+    return by_events | {
         "launch_gap": 1 - (forward.device_ms + backward.device_ms) / (forward.ms + backward.ms),
         "ratio_device": backward.device_ms / forward.device_ms,
     }
+
+
+def events_differ(record: Record) -> str:
+    """Say by how much the framework's events differ from CUPTI's time of a pass; empty if by little or not known."""
+    differences = []
+    for name in ("forward", "backward"):
+        by_events, by_cupti = record.metrics.get(f"{name}_events_ms"), record.phases[name].device_ms
+        if by_events and by_cupti and abs(by_events / by_cupti - 1) > EVENTS_DIFFER:
+            differences.append(f"{name} {by_events / by_cupti - 1:+.0%}")
+    return " and ".join(differences)
 
 
 def host_bound(record: Record) -> bool:

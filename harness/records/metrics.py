@@ -114,6 +114,13 @@ METRICS: dict[str, Quantity] = {
         )
         for phase in PHASES
     },
+    **{
+        f"{phase}_events_ms": Quantity(
+            "ms",
+            f"Time of {phase} between the framework's events on the GPU, which is kept busy before: a cross-check.",
+        )
+        for phase in PHASES
+    },
     **{f"{phase}_kernels": Quantity("1", f"Kernels that the GPU runs for {phase}.") for phase in PHASES},
     **{
         f"{phase}_peak_mib": Quantity(
@@ -167,8 +174,8 @@ FIELDS: dict[str, str] = {
     "noise": "What disturbed the measurement, in one sentence, or empty.",
     "gradient_errors": "Relative error of each gradient, norm-wise, by parameter.",
     "reference": "Where the loss and gradients that it was compared with were computed, empty if it came to none.",
-    "described": "Versions and settings in force, as the adapter reports them, the CPUs that the process may use, and"
-    " where a device's own numbers are from, or why there are none.",
+    "described": "Versions and settings in force, as the adapter reports them, the CPUs that the process may use,"
+    " where a device's own numbers are from, or why there are none, and with whom it was measured if not with all.",
     "machine": "Processor, its vector instructions, cores, memory, kernel, GPUs.",
     "environment": "The environment variables that change kernels, as they were set.",
     "environment_name": "The name of the environment that it ran in, empty where none was named.",

@@ -118,6 +118,11 @@ class Record:
         return Variant(self.framework, self.execution, Choices(**self.choices), environment)
 
     @property
+    def settings(self) -> dict[str, Any]:
+        """The measuring settings; caches were warm before there was a choice."""
+        return {"cache": "warm"} | self.measure
+
+    @property
     def notes(self) -> dict[str, str]:
         """The notes of phases that execute other multiplies than the trace requests, by phase."""
         return {name: phase.note for name, phase in self.phases.items() if phase.note}

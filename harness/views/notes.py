@@ -117,10 +117,27 @@ _KINDS = (
         device_time.remark,
     ),
     _Kind(
+        "variant",
+        lambda record: "events" if device_time.events_differ(record) else "",
+        lambda records: "the framework's events on the GPU do not bear out its time by CUPTI",
+        device_time.events_differ,
+    ),
+    _Kind(
         "ratio",
         lambda record: "kernel" if kernels.is_slow(record) else "",
         lambda records: f"likely a kernel problem, one pass {kernels.SLOW} times slower than the best of the same op",
         kernels.remark,
+    ),
+    _Kind(
+        "ratio",
+        lambda record: record.described.get("cache", ""),
+        lambda records: f"caches {records[0].described['cache']}",
+    ),
+    _Kind(
+        "variant",
+        lambda record: "group" if "group" in record.described else "",
+        lambda records: "measured in groups, since not all variants fitted into memory together",
+        lambda record: record.described["group"].partition(":")[0],
     ),
     _Kind("variant", lambda record: "noise" if record.noise else "", _noise),
 )

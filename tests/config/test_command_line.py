@@ -106,7 +106,7 @@ def test_a_good_run_ends_with_zero_and_a_record(type_in: TypeIn) -> None:
     assert record.outcome == "ok"
     of_pairs = ("ratio", "ratio_marginal", "split_over_gradient")
     too_few_pairs = {f"{name}_{end}" for name in of_pairs for end in ("low", "high")}
-    of_a_device = ("{}_device_ms", "{}_kernels", "{}_peak_mib", "{}_joules")
+    of_a_device = ("{}_device_ms", "{}_events_ms", "{}_kernels", "{}_peak_mib", "{}_joules")
     forms = ("{}_ms", *of_a_device, "first_{}_s", "executed_{}_matmuls", "executed_{}_flops")
     not_asked = {form.format(phase) for form in forms for phase in EXTRA_PHASES}
     not_everywhere = {"counter_coverage", "cpu_mhz", "cpu_celsius", "throttles", "gpu_mhz", "gpu_celsius", "gpu_watts"}

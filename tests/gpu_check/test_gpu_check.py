@@ -186,6 +186,26 @@ def test_what_is_worth_less_is_left_out_when_the_time_is_over(
     assert log.count("== skipped, no time left") == 2 and "records" not in names
 
 
+@pytest.mark.parametrize(("gpus", "is_run"), [(["one"], False), (["one", "another"], True)])
+def test_replicas_are_measured_where_there_are_two_devices(
+    contact: Contact,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    gpus: list[str],
+    is_run: bool,
+) -> None:
+    monkeypatch.setattr(gpu_check, "gpus", lambda: gpus)
+    code, log, names = contact(capsys, "plain", ("sweep", 100, f"{QUICK[2]} choices.replicas=[1]"))
+    assert code == 0
+    assert ("== skipped, there is one device: sweep" in log) is not is_run
+    assert ("results/records/quick/main/mlp-" in names) is is_run
+
+
+def test_cold_caches_and_replicas_come_before_what_takes_all_the_rest() -> None:
+    last = [part for _, _, part in gpu_check.PARTS[-3:]]
+    assert "measure.cache=cold" in last[0] and "choices.replicas=[1,2]" in last[1] and last[2] == "study=gpu"
+
+
 @pytest.mark.slow
 def test_a_sweep_that_takes_too_long_is_ended_and_is_no_failure(
     contact: Contact, capsys: pytest.CaptureFixture[str]

@@ -6,7 +6,7 @@ from concurrent.futures import Future
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Never
+from typing import Any, Never, cast
 
 import pytest
 
@@ -18,6 +18,7 @@ from harness.measure.rounds import run_rounds
 from harness.measure.trial import Conditions, Launch, Measured, run_trial
 from harness.measure.worker import MALLOC, Worker
 
+NOBODY = 0  # no process's id
 SECONDS = dict(zip(PHASES, (0.01, 0.02, 0.05, 0.08), strict=True))
 FIRST = {"forward": 3.0}
 
@@ -45,7 +46,7 @@ class House:
 
         class Scripted(Worker):
             def __init__(self) -> None:
-                pass
+                self.process = cast(Any, SimpleNamespace(pid=NOBODY))
 
             def close(self) -> None:
                 pass

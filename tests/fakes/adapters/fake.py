@@ -102,6 +102,13 @@ def spins() -> None:
     threading.Thread(target=spin, daemon=True).start()
 
 
+def crowded() -> None:
+    """Raises where another program is loaded on the same device, which is a folder with a file for each."""
+    device = Path(os.environ["FAKE_DEVICE"])
+    if any(Path(f"/proc/{file.name}").exists() for file in device.iterdir() if file.name != str(os.getpid())):
+        raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+
 class Array:
     """A result that is computed by the time `ready`."""
 
@@ -157,6 +164,12 @@ class Adapter:
         result = call()
         return result, None if self.device == "cpu" else PEAKS.get(call_name(call), 0)
 
+    def overwriting(self, size: int) -> Any:
+        def overwrite() -> None:
+            Program.is_cold = True
+
+        return overwrite
+
     def device_seconds(self, call: Any) -> Any:
         start = time.perf_counter()
         result = call()
@@ -169,6 +182,7 @@ class Program:
 
     phases = PHASES
     repeatable = True
+    is_cold = False  # the caches are, of `cached`: its next phase takes three times as long
 
     def __init__(self, graph: Graph, arrays: dict[str, np.ndarray], execution: str) -> None:
         numpy = Numpy(Part(graph, {name: np.array(array) for name, array in arrays.items()}))
@@ -178,6 +192,9 @@ class Program:
         self.fault_at = int(at or 0)
         self.calls = 0
         self.random = random.Random(execution)
+        self.held = np.ones(200 * 2**20 if self.execution == "holds" else 0, np.uint8)
+        if device := os.environ.get("FAKE_DEVICE"):
+            (Path(device) / str(os.getpid())).touch()
         if self.execution == "nan":
             self.gradients["w1"][0, 0] = np.nan
         elif self.execution == "off":
@@ -185,9 +202,11 @@ class Program:
 
     def take(self, phase: str, value: Any) -> Any:
         """The value, after the time of the phase, or at once but ready only then."""
+        seconds = SECONDS[phase] * (3 if self.execution == "cached" and Program.is_cold else 1)
+        Program.is_cold = False
         if "cupti.cupti" in sys.modules:
-            self.work_on_device(sys.modules["cupti.cupti"], SECONDS[phase])
-        seconds = SECONDS[phase] * (self.random.lognormvariate(0, NOISE) if self.execution == "noisy" else 1)
+            self.work_on_device(sys.modules["cupti.cupti"], seconds)
+        seconds *= self.random.lognormvariate(0, NOISE) if self.execution == "noisy" else 1
         if self.execution == "deferred":
             return Array(value, time.perf_counter() + seconds)
         time.sleep(seconds)

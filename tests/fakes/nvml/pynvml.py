@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import os
+from types import SimpleNamespace
 from typing import Any
 
 NVML_CLOCK_SM, NVML_TEMPERATURE_GPU = 1, 0
 
 _looks = 0
 energy_mj: list[int] = []  # what the counter of energy shows in each reading
+free: list[int] = []  # bytes of memory that are free in each reading
 asked: list[int | str] = []  # by which index or UUID a GPU was asked for
 
 
@@ -67,6 +69,12 @@ def nvmlDeviceGetTotalEnergyConsumption(handle: Any) -> Any:
     if not energy_mj:
         raise NVMLError("not shown")
     return energy_mj.pop(0)
+
+
+def nvmlDeviceGetMemoryInfo(handle: Any) -> Any:
+    if not free:
+        raise NVMLError("not shown")
+    return SimpleNamespace(free=free.pop(0))
 
 
 def nvmlDeviceGetPowerUsage(handle: Any) -> Any:
