@@ -5,8 +5,9 @@ is wrong is at most 5 % for the whole comparison, whatever depends on what. The 
 2 % or more. "same" is judged one by one, as in `comparison.py`; it raises no alarm.
 
 How far processes differ is estimated from the trials of all cells of a framework (`pooling.py`). Where these weigh less
-than what is known beforehand, both are averaged; two trials a cell say little of how much cells differ in it. Two sweeps also differ by what the machine does in between, which the trials of neither
-show. So unless B was measured in the same rounds as A:
+than what is known beforehand, both are averaged: two trials a cell say little of how much cells differ in it. Two
+sweeps also differ by what the machine does in between, which the trials of neither show. So unless B was measured in
+the same rounds as A:
 
 - times vary at least as much as is known beforehand, however well trials agree (ratios do not depend on the machine);
 - a difference must also stand out from what the cells have in common, their median. It counts up to 10 %: what does

@@ -44,7 +44,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sweep = folder / "records" / "study" / "main"
     spread = {"ratio": {"ratio_low": 2.4, "ratio": 2.5, "ratio_high": 2.6}, "wide": {"ratio_low": 0.4, "ratio": 9.8}}
     made = [
-        PLAIN,
+        replace(PLAIN),
         replace(PLAIN, id="2", cell="2", execution="compile", metrics=PLAIN.metrics | spread["ratio"]),
         replace(PLAIN, id="3", cell="3", framework="jax", execution="jit", metrics=PLAIN.metrics | spread["wide"]),
     ]
