@@ -53,7 +53,6 @@ def test_calls_with_the_same_shapes_are_one_row_and_each_pass_has_its_own_times(
     ("framework", "execution", "library", "multiply", "caller"),
     [
         ("jax", "jit", "jax", "dot_general", "planted_jax.py"),
-        ("jax", "jit", "keras", "dot_general", "first"),
         ("tensorflow", "graph", "keras", "MatMul", "first"),
         ("tensorflow", "xla", "keras", "MatMul", "first"),
     ],
@@ -67,7 +66,7 @@ def test_the_multiplies_of_a_model_show_both_passes_and_who_calls_them(
     worker = session(framework)
     worker.load(str(tmp_path), execution)
     program: Any = worker.program
-    assert isinstance(program, OwnProfiled)
+    assert isinstance(worker.program, OwnProfiled)
     told = own_in_place(program, framework, execution, 2)
     (ours,) = (op for op in told.ops if op["op"] == multiply)
     assert (ours["count"], ours["shape"]) == (2, "4x8 8x8")
