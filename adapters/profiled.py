@@ -31,7 +31,11 @@ class Profiled(Protocol):
 
 
 # The executions, by framework, whose programs of a user's own model are `OwnProfiled`: no other is started for it.
-SHOW_OWN_OPS: Mapping[str, tuple[str, ...]] = {"torch": ("eager",)}
+SHOW_OWN_OPS: Mapping[str, tuple[str, ...]] = {
+    "torch": ("eager",),
+    "jax": ("jit",),
+    "tensorflow": ("graph", "xla"),
+}
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ class OpTimes:
     """All calls of one op with inputs of the same shapes, in one run of a user's own model.
 
     Attributes:
-        op: the framework's name of it; empty for what backward does that belongs to no op of the forward pass.
+        op: the framework's name of it; empty for what belongs to no op, such as a sum of gradients.
         shape: the shapes of its inputs, as in `64x256 256x256 256`; empty where the framework does not tell them.
         called_by: the parts of the model that call it; the number of a layer is written `#`.
         count: how often it is called.

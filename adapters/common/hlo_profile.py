@@ -9,7 +9,7 @@ from .hlo_text import parse
 from .scopes import Event
 
 _SCOPES = re.compile(r'\bop_name="([^"]*)"')
-_CONTAINERS = ("while", "call", "conditional")  # what runs inside of them is in the profile as well
+CONTAINERS = ("while", "call", "conditional")  # what runs inside of them is in the profile as well
 
 
 def events_of(text: str, ran: Iterable[tuple[str, float]]) -> list[Event]:
@@ -22,7 +22,7 @@ def events_of(text: str, ran: Iterable[tuple[str, float]]) -> list[Event]:
     events = []
     for name, seconds in ran:
         instruction = instructions.get(name)
-        if instruction is None or instruction.opcode in _CONTAINERS:
+        if instruction is None or instruction.opcode in CONTAINERS:
             continue
         source = _SCOPES.search(instruction.attributes)
         events.append((source[1] if source else "", instruction.shapes[0], seconds))

@@ -32,6 +32,12 @@ def scope(number: int) -> str:
     return f"call{number}.op"
 
 
+def number_in(label: str) -> int | None:
+    """The innermost call whose scope a name has."""
+    numbers = _NUMBER.findall(label)
+    return int(numbers[-1]) if numbers else None
+
+
 def times_of(graph: Graph, passes: Mapping[str, Iterable[Event]]) -> Times:
     """Seconds of each call by direction, from what ran in the pass `forward` and in `backward`.
 
@@ -43,10 +49,9 @@ def times_of(graph: Graph, passes: Mapping[str, Iterable[Event]]) -> Times:
     sides: dict[int, defaultdict[str, float]] = defaultdict(lambda: defaultdict(float))
     for name, events in passes.items():
         for label, shape, seconds in events:
-            numbers = _NUMBER.findall(label)
-            if not numbers:
+            number = number_in(label)
+            if number is None:
                 continue
-            number = int(numbers[-1])
             gradient = _GRADIENT.search(label) is not None and _AGAIN not in label
             times[number][_DIRECTIONS[name, gradient]] += seconds
             if gradient and name == "backward" and (side := side_of(graph, graph.calls[number], shape)):

@@ -12,11 +12,18 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from ..base import Unsupported
 from ..common import keras_model
+from ..common.hlo_owners import owned
 from ..common.own_model import OwnModel, OwnModelError
+from ..common.own_ops import op_times
+from ..common.scopes import number_in
+from ..profiled import OpTimes
 from .compiled import Jitted
 from .executable import Executable
 from .mixed import narrowed, wide
+from .own_ops import OwnOps
+from .profiled import profiled_passes
 from .split import Arrays, Rule, Split
 
 
@@ -89,10 +96,21 @@ class Own(Jitted):
     """Sources and all other arrays are arguments, which no compiler folds."""
 
     def __init__(self, parts: Parts, executable: Callable[..., Executable]) -> None:
+        self._parts, self._executable = parts, executable
         self._compile(rule(parts), parts.sources, parts.rest, executable)
 
     def parameters(self) -> Arrays:
         return self._arguments[0]
+
+    def profiled_ops(self, passes: int) -> list[list[OpTimes]]:
+        if jax.tree.leaves(self._arguments)[0].device.platform != "cpu":
+            raise Unsupported("jax: its profiler's record of a GPU is not read")
+        ops = OwnOps(self._parts.loss, *self._arguments)
+        numbered = rule(replace(self._parts, loss=ops.loss))
+        return [
+            op_times(ops.calls, {name: owned(text, ran, number_in) for name, (text, ran) in run.items()})
+            for run in profiled_passes(numbered, self._arguments, self._executable, passes)
+        ]
 
 
 def rule(parts: Parts) -> Rule:

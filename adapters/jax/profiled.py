@@ -18,10 +18,12 @@ from harness.workload.trace import Graph
 
 from ..common.hlo_profile import events_of
 from ..common.numbered import Numbered, within
-from ..common.scopes import Event, scope, times_of
+from ..common.scopes import scope, times_of
 from ..profiled import Times
 from .executable import Executable
 from .split import Rule
+
+Instructions = list[tuple[str, float]]  # each with its seconds
 
 
 def numbered(ops: Any, graph: Graph) -> Numbered:
@@ -33,6 +35,14 @@ def profiled(
     rule: Rule, graph: Graph, arguments: Sequence[Any], executable: Callable[..., Executable], passes: int
 ) -> list[Times]:
     """Compile forward and backward of a rule whose ops are `numbered`, and run both under XLA's profiler."""
+    runs = profiled_passes(rule, arguments, executable, passes)
+    return [times_of(graph, {name: events_of(*ran) for name, ran in run.items()}) for run in runs]
+
+
+def profiled_passes(
+    rule: Rule, arguments: Sequence[Any], executable: Callable[..., Executable], passes: int
+) -> list[dict[str, tuple[str, Instructions]]]:
+    """Compile both passes of a rule and run them under XLA's profiler: each pass's HLO, and what ran of it."""
     forward, backward = executable(rule.split.forward), executable(rule.split.backward)
     phases = {"forward": forward, "backward": backward}
     with _scopes_in_keys():
@@ -43,12 +53,12 @@ def profiled(
         for _ in range(passes):
             jax.block_until_ready(backward(jax.block_until_ready(forward(*arguments)), *arguments))
 
-    runs: dict[str, list[list[Event]]] = {name: [] for name in phases}
+    runs: dict[str, list[tuple[str, Instructions]]] = {name: [] for name in phases}
     for module, ran in _runs(run):
         if module in programs:
             name, text = programs[module]
-            runs[name].append(events_of(text, ran))
-    return [times_of(graph, dict(zip(runs, events, strict=True))) for events in zip(*runs.values(), strict=True)]
+            runs[name].append((text, ran))
+    return [dict(zip(runs, ran, strict=True)) for ran in zip(*runs.values(), strict=True)]
 
 
 def _module(text: str) -> str:
@@ -68,11 +78,11 @@ def _scopes_in_keys() -> Iterator[None]:
         jax.config.update(name, before)
 
 
-def _runs(call: Callable[[], Any]) -> list[tuple[str, list[tuple[str, float]]]]:
+def _runs(call: Callable[[], Any]) -> list[tuple[str, Instructions]]:
     """(program, its instructions with their seconds) of each program that XLA runs in a call, in their order."""
     options = jax.profiler.ProfileOptions()
     options.python_tracer_level = 0
-    runs: dict[Any, tuple[str, list[tuple[str, float]]]] = {}
+    runs: dict[Any, tuple[str, Instructions]] = {}
     with tempfile.TemporaryDirectory() as folder:
         with jax.profiler.trace(folder, profiler_options=options):
             call()

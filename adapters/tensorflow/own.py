@@ -11,8 +11,12 @@ import tensorflow as tf
 
 from ..common import keras_model
 from ..common.own_model import Built, OwnModel, OwnModelError
+from ..profiled import OpTimes
 from .compiled import Traced, variables_of
 from .eager import OpByOp
+from .own_ops import Layers, TracedOps
+from .own_profiled import traced_times
+from .profiled import check_cpu
 
 Values = Mapping[str, tf.Tensor]
 
@@ -101,14 +105,21 @@ class OwnTraced(Traced):
     """
 
     def __init__(self, parts: Parts, jit: bool) -> None:
+        self._parts = parts
         values = {name: variable.value for name, variable in parts.wanted.items()}
         values |= {f"variable.{i}": variable.value for i, variable in enumerate(parts.others)}
         values |= {f"batch.{i}": tensor for i, tensor in enumerate(parts.batch)}
-        names = list(parts.wanted)
-        self._trace(variables_of(values), _Rule(parts), names, 0, jit)
+        self._trace(variables_of(values), _Rule(parts), list(parts.wanted), 0, jit)
 
     def parameters(self) -> dict[str, tf.Tensor]:
         return {name: self._variables[name].read_value() for name in self._names}
+
+    def profiled_ops(self, passes: int) -> list[list[OpTimes]]:
+        check_cpu(self._variables.values())
+        numbered = OwnTraced(self._parts, self._jit)
+        numbered._rule = ops = TracedOps(self._rule, Layers(self._parts.built.parameters))
+        kept = numbered.forward()[1]
+        return traced_times(ops, numbered._forward, numbered._backward, kept, passes)
 
 
 class _Rule:

@@ -5,7 +5,7 @@ The ops of a call are traced in its scope, and what a tape makes of them in `gra
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -35,9 +35,14 @@ def check_shown(rule: Any, arrays: Mapping[str, Any]) -> Reverse:
     """The rule, if its ops can be told apart in place. Raises Unsupported."""
     if not isinstance(rule, Reverse):
         raise Unsupported("tensorflow: a backward pass by hand does not name its ops")
-    if any("GPU" in array.device for array in arrays.values()):
-        raise Unsupported("tensorflow: its profiler's record of a GPU is not read")
+    check_cpu(arrays.values())
     return rule
+
+
+def check_cpu(arrays: Iterable[Any]) -> None:
+    """Raise Unsupported where the ops of these arrays run on a GPU."""
+    if any("GPU" in array.device for array in arrays):
+        raise Unsupported("tensorflow: its profiler's record of a GPU is not read")
 
 
 def profiled(
@@ -52,19 +57,19 @@ def profiled(
         events = {}
         for name, call in phases.items():
             if name in texts:
-                events[name] = events_of(texts[name], _instructions(call))
+                events[name] = events_of(texts[name], instructions_of(call))
             else:
-                events[name] = _ops(executables[name].concrete.graph, call)
+                events[name] = ops_of(executables[name].concrete.graph, call)
         runs.append(times_of(graph, events))
     return runs
 
 
-def _ops(graph: tf.Graph, call: Callable[[], Any]) -> list[Event]:
+def ops_of(graph: tf.Graph, call: Callable[[], Any]) -> list[Event]:
     """Every op that one call of a traced function runs, by its traced name."""
     events = []
     for label, _, seconds in profile(call):
         name, _, kind = label.partition(":")
-        if kind and not any(container in kind for container in _CONTAINERS):
+        if kind.isidentifier() and not any(container in kind for container in _CONTAINERS):
             events.append((*_traced(graph, name, kind), seconds))
     return events
 
@@ -81,6 +86,6 @@ def _traced(graph: tf.Graph, name: str, kind: str) -> tuple[str, tuple[int, ...]
     return op.name if multiplies(kind) else name, tuple(shape) if shape.is_fully_defined() else ()
 
 
-def _instructions(call: Callable[[], Any]) -> list[tuple[str, float]]:
+def instructions_of(call: Callable[[], Any]) -> list[tuple[str, float]]:
     """(instruction, seconds) of all that XLA runs in one call."""
     return [(str(stats["hlo_op"]), seconds) for _, stats, seconds in profile(call) if "hlo_op" in stats]

@@ -29,7 +29,7 @@ COLUMNS = (
     "called by",
 )
 OTHERS = "others"
-NO_OP = "of no op of forward"
+NO_OP = "of no op"
 _CALLERS = 2  # named in a row of the table
 _PAIR = ("forward", "backward")
 

@@ -70,9 +70,7 @@ def test_it_is_read_as_it_was_written() -> None:
     assert OwnExplanation.from_dict(json.loads(json.dumps(told.as_dict()))) == told
 
 
-@pytest.mark.parametrize(
-    ("framework", "execution"), [("torch", "compile"), ("jax", "jit"), ("tensorflow", "eager"), ("tensorflow", "graph")]
-)
+@pytest.mark.parametrize(("framework", "execution"), [("torch", "compile"), ("tensorflow", "eager")])
 def test_a_variant_that_shows_nothing_says_so_and_starts_nothing(
     tmp_path: Path, framework: str, execution: str
 ) -> None:

@@ -1,0 +1,74 @@
+"""What is told of the ops of a user's own model that XLA has compiled, and of a graph of TensorFlow's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters.common.hlo_owners import owned
+from adapters.common.own_ops import OwnOp, op_times
+from adapters.common.scopes import number_in
+from adapters.profiled import OwnProfiled
+from harness.measure.own_in_place import own_in_place
+from tests.helpers.own import session, written
+
+CALLS = [OwnOp("dot", "2x2", ("net", "layer_0"), "m.py:3"), OwnOp("dot", "2x2", ("net", "layer_1")), OwnOp("relu", "2")]
+HLO = """HloModule jit_backward, is_scheduled=true
+
+%fused (p: f32[4,8]) -> f32[8,4] {
+  %p = f32[4,8]{1,0} parameter(0)
+  %zero = f32[8,4]{1,0} broadcast(%p), metadata={op_name="jit(b)/call9.op/zeros"}
+  ROOT %turned = f32[8,4]{1,0} transpose(%p)
+}
+
+ENTRY %main (a: f32[4,8]) -> f32[8,8] {
+  %a = f32[4,8]{1,0} parameter(0), metadata={op_name="jit(b)/call9.op/given"}
+  %turn = f32[8,4]{1,0} fusion(%a), kind=kLoop, calls=%fused
+  %convolution.1 = f32[8,8]{1,0} convolution(%turn, %a)
+  %cast = f32[8,8]{1,0} bitcast(%convolution.1), metadata={op_name="jit(b)/transpose(jvp(call1.op))/dot"}
+  %while.2 = f32[8,8]{1,0} while(%cast), metadata={op_name="jit(b)/call0.op/while"}
+  ROOT %copy = f32[8,8]{1,0} copy(%cast)
+}
+"""
+
+
+def test_what_xla_left_without_a_name_belongs_to_the_op_that_it_is_computed_for_or_from() -> None:
+    ran = [("turn", 1.0), ("convolution.1", 2.0), ("while.2", 9.0), ("copy", 4.0), ("unknown", 8.0)]
+    assert owned(HLO, ran, number_in) == [(1, 1.0), (1, 2.0), (1, 4.0)]
+
+
+def test_calls_with_the_same_shapes_are_one_row_and_each_pass_has_its_own_times() -> None:
+    both, relu, none = op_times(
+        CALLS, {"forward": [(0, 1.0), (1, 2.0)], "backward": [(1, 4.0), (2, 8.0), (None, 16.0)]}
+    )
+    assert (both.op, both.count, both.forward_s, both.backward_s) == ("dot", 2, 3.0, 4.0)
+    assert both.called_by == ("layer_# (m.py:3)", "layer_#")
+    assert (relu.op, relu.count, relu.forward_s, relu.backward_s) == ("relu", 1, 0.0, 8.0)
+    assert (none.op, none.count, none.forward_s, none.backward_s) == ("", 1, 0.0, 16.0)
+
+
+@pytest.mark.parametrize(
+    ("framework", "execution", "library", "multiply", "caller"),
+    [
+        ("jax", "jit", "jax", "dot_general", "planted_jax.py"),
+        ("tensorflow", "graph", "keras", "MatMul", "first"),
+        ("tensorflow", "xla", "keras", "MatMul", "first"),
+    ],
+)
+def test_the_multiplies_of_a_model_show_both_passes_and_who_calls_them(
+    tmp_path: Path, framework: str, execution: str, library: str, multiply: str, caller: str
+) -> None:
+    pytest.importorskip(framework)
+    written(tmp_path, {library: f"planted_{library}:honest"})
+    session(framework, "fp64").reference(str(tmp_path), draw=True)
+    worker = session(framework)
+    worker.load(str(tmp_path), execution)
+    program: Any = worker.program
+    assert isinstance(worker.program, OwnProfiled)
+    told = own_in_place(program, framework, execution, 2)
+    (ours,) = (op for op in told.ops if op["op"] == multiply)
+    assert (ours["count"], ours["shape"]) == (2, "4x8 8x8")
+    assert ours["forward_s"] > 0 < ours["backward_s"]
+    assert ours["called_by"][0].startswith(caller)
