@@ -21,12 +21,13 @@ from ..workload.workload import save
 from . import report
 from .allowed import Allowed, allowed
 from .bounds import COLUMNS as BOUND_COLUMNS
+from .calls import saved_tiny
 from .factors import as_dict, explain
 from .in_place import COLUMNS as IN_PLACE_COLUMNS
 from .in_place import Comparison, compare
 from .own import explain_own_job
 from .parts import Part, distinct_parts, replayed
-from .replay import CHAINS, Replay
+from .replay import Replay
 from .replay import replay as replay_parts
 
 Table = Callable[[Sequence[str], Sequence[Sequence[str]]], None]
@@ -63,10 +64,7 @@ def explain_job(
         root = Path(temporary)
         whole = save(job.traced, root / "whole", solve=False)
         folders = {part: save(part.workload, root / f"part{i}", solve=False) for i, part in enumerate(parts)}
-        chains = {
-            depth: save(replace(chain, precision=job.workload.precision), root / f"chain{depth}", solve=False)
-            for depth, chain in CHAINS.items()
-        }
+        tiny = saved_tiny(job.workload.precision, root)
         for variant in variants:
             if variant.choices.replicas > 1:
                 say(f"\n{job.workload.label} {variant_name(variant)}: not explained; an op alone is not split yet")
@@ -74,7 +72,7 @@ def explain_job(
             starting(variant)
             how = replace(launch(variant), choices=replayed(variant))
             try:
-                replayed_variant = replay_parts(how, conditions, whole, folders, chains)
+                replayed_variant = replay_parts(how, conditions, whole, folders, tiny)
             except Failure as failure:
                 say(f"\n{job.workload.label} {variant_name(variant)}: not explained ({failure.reason})")
                 continue
