@@ -127,11 +127,13 @@ def _timed(bench: Bench[Part | str], parts: Sequence[Part]) -> dict[Part, Sample
         return results
     loaded = [part for part in parts if part not in bench.failures]
     times = {part: Samples() for part in loaded}
-    start = monotonic()
-    while not all(map(settled, times.values())) and monotonic() - start < IN_TURN_S:
+    end = monotonic() + IN_TURN_S
+    while loaded:
         for key, samples in bench.in_turn(loaded, CYCLES_IN_TURN).items():
             assert isinstance(key, Part)
             times[key].extend(samples)
+        if all(map(settled, times.values())) or monotonic() > end:
+            break
     return {part: times[part] if part in times else bench.failures[part] for part in parts}
 
 

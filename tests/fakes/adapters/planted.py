@@ -4,8 +4,8 @@ It takes it from a clock of its own, which the worker then reads: no load on the
 for a fifth of the time of each dW, `copies` copies a multiply's arrays once more in forward, and `multiplies` computes
 one product too many for each dX. `fused` calls nothing, and does without ops that do not multiply where there are
 others. `no_relu` cannot load a relu alone, unless of one element. `slow_in_place` takes twice the time for each dW
-that is not alone. A profiler shows every call, but in `blind`, which has none, and in `dies`, where it takes the process
-with it.
+that is not alone. A profiler shows every call, but in `blind`, which has none, and in `dies`, where it takes the
+process with it.
 """
 
 from __future__ import annotations
