@@ -20,7 +20,11 @@ Seconds = dict[str, list[float]]  # of each cycle, by phase
 
 
 def measure_in_turn(adapter: Adapter, programs: Sequence[Program], cycles: int) -> list[Seconds]:
-    """Time cycles of all phases that the programs have; the order of their pairs alternates. Returns each's times."""
+    """Time cycles of all phases that the programs have. Returns the times of each program.
+
+    All cycles of one pair come before those of the next: with the others in between, arrays would lie unused for longer
+    than in a run of the whole.
+    """
     seconds: list[Seconds] = [{phase: [] for phase in program.phases} for program in programs]
     steps = groups(list(dict.fromkeys(phase for program in programs for phase in program.phases)))
 
@@ -35,14 +39,13 @@ def measure_in_turn(adapter: Adapter, programs: Sequence[Program], cycles: int) 
     collecting = gc.isenabled()
     gc.disable()
     try:
-        for _ in range(cycles):
-            for first, *following in steps:
-                having = [number for number, program in enumerate(programs) if first in program.phases]
+        for first, *following in steps:
+            having = [number for number, program in enumerate(programs) if first in program.phases]
+            for _ in range(cycles):
                 results = {number: timed(number, first) for number in having}
                 for phase in following:
                     for number in reversed(having):
                         timed(number, phase, results.pop(number))
-            steps.reverse()
     finally:
         if collecting:
             gc.enable()
