@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from time import monotonic
 
 from ..errors import UserError
 from ..job import Job, Variant
@@ -18,11 +19,14 @@ from ..records.ceilings import Ceilings, Pass, Probe, load, store
 from ..views.labels import variant_name
 from ..views.plural import plural
 from ..workload.workload import save
+from .bench import PAIR, Bench, Source
+from .calls import TINY, saved_tiny
 from .parts import Part, replayed
-from .probes import Kind, kinds_of
-from .replay import CHAINS, Replayer
+from .probes import BANDWIDTH, Kind, kinds_of
+from .replay import CYCLES_IN_TURN
 
-PROBE_S = 0.15  # seconds of measuring; more if its fastest cycles differ
+PROBE_S = 0.15  # seconds of measuring a probe again and again; more if its fastest cycles differ
+IN_TURN_S = 10.0  # seconds of measuring all probes in turn; less if the fastest cycles of each agree earlier
 # Their compilers take seconds a program, so minutes for all probes; and what they fuse is in no op alone.
 NOT_PROBED = {("torch", "compile"), ("tensorflow", "xla")}
 AGREEING, AGREE_WITHIN = 3, 0.05  # cycles of each phase, the fastest ones, and how much they may differ
@@ -84,28 +88,53 @@ def measure_missing(
 
 
 def _measured(ceilings: Ceilings, kinds: Sequence[Kind], launch: Launch, conditions: Conditions) -> Ceilings:
-    """Add the probes of some kinds, and the chains if there are none. Raises Failure if no process can be started."""
-    chains, probes = dict(ceilings.chains), list(ceilings.probes)
-    with temporary_folder() as temporary, Replayer(launch, conditions) as replayer:
+    """Add the probes of some kinds, and `TINY` if it is not there. Raises Failure if no process can be started."""
+    tiny, probes = dict(ceilings.tiny), list(ceilings.probes)
+    copies = Kind(BANDWIDTH)  # among what is timed in turn, for what they push out of the caches
+    parts = {part: kind for kind in dict.fromkeys((*kinds, copies)) for part in kind.probes(conditions.precision)}
+    with temporary_folder() as temporary, Bench[Part | str](launch, conditions) as bench:
         root = Path(temporary)
-        if not chains:
-            chains = {"forward": {}, "backward": {}}
-            for depth, chain in CHAINS.items():
-                workload = replace(chain, precision=conditions.precision)
-                folder = save(workload, root / f"chain{depth}", solve=False)
-                samples = replayer.time(folder, PROBE_S, workload.graph, settled)
-                for name in chains:
-                    chains[name][depth] = _seconds(samples, name)
-        for kind in kinds:
-            for part in kind.probes(conditions.precision):
-                folder = save(part.workload, root / f"probe{len(probes)}", solve=False)
-                try:
-                    samples = replayer.time(folder, PROBE_S, part.workload.graph, settled)
-                except Failure as failure:
-                    probes.append(Probe(str(kind), part.shape, (), {}, failure.reason))
-                else:
-                    probes.append(Probe(str(kind), part.shape, part.arrays, _passes(part, samples)))
-    return Ceilings(ceilings.conditions, chains, tuple(probes))
+        sources: dict[Part | str, Source] = {
+            part: Source(save(part.workload, root / f"probe{number}", solve=False), part.workload.graph)
+            for number, part in enumerate(parts)
+        }
+        folders = {} if tiny else saved_tiny(conditions.precision, root)
+        bench.load(sources | {name: Source(folder, TINY[name].graph, PAIR) for name, folder in folders.items()})
+        if folders:
+            samples = {name: bench.time(name, bench.warm(name), PROBE_S, settled) for name in folders}
+            tiny = {phase: {name: _seconds(times, phase) for name, times in samples.items()} for phase in PAIR}
+        for part, result in _timed(bench, list(parts)).items():
+            if parts[part] not in kinds:
+                continue
+            kind = str(parts[part])
+            if isinstance(result, Failure):
+                probes.append(Probe(kind, part.shape, (), {}, result.reason))
+            else:
+                probes.append(Probe(kind, part.shape, part.arrays, _passes(part, result)))
+    return Ceilings(ceilings.conditions, tiny, tuple(probes))
+
+
+def _timed(bench: Bench[Part | str], parts: Sequence[Part]) -> dict[Part, Samples | Failure]:
+    """Time probes as parts are timed (`replay.py`), each until its fastest cycles agree or its time is over."""
+    results: dict[Part, Samples | Failure] = {}
+    if not bench.takes_turns:
+        for part in parts:
+            try:
+                bench.require(part)
+                results[part] = bench.time(part, bench.warm(part), PROBE_S, settled)
+            except Failure as failure:
+                results[part] = failure
+        return results
+    loaded = [part for part in parts if part not in bench.failures]
+    times = {part: Samples() for part in loaded}
+    end = monotonic() + IN_TURN_S
+    while loaded:
+        for key, samples in bench.in_turn(loaded, CYCLES_IN_TURN).items():
+            assert isinstance(key, Part)
+            times[key].extend(samples)
+        if all(map(settled, times.values())) or monotonic() > end:
+            break
+    return {part: times[part] if part in times else bench.failures[part] for part in parts}
 
 
 def settled(samples: Samples) -> bool:

@@ -32,33 +32,14 @@ from typing import Any
 import numpy as np
 
 from ..measure.stats import Estimate
+from .calls import Calls
 from .parts import Part
 from .replay import Replay, Timed
 
 NAMES = ("flops", "mix", "forward", "dX", "dW", "memory", "dispatch", "rest")
-LEAST_NET = 0.05  # share of a time that is never taken for the cost of calling it
 DRAWS = 200
 
 Take = Callable[[Estimate], float]
-
-
-@dataclass(frozen=True)
-class Calls:
-    """Seconds of calling, in one pass: of each op, and of the pass itself."""
-
-    op: float
-    whole: float
-
-    @classmethod
-    def of(cls, chains: Mapping[int, float]) -> Calls:
-        """From the times of chains of layers of no size, by depth: a chain of depth n has 2 n ops."""
-        (short, low), (long, high) = sorted(chains.items())
-        op = max(0.0, (high - low) / (2 * (long - short)))
-        return cls(op, max(0.0, low - 2 * short * op))
-
-    def net(self, seconds: float) -> float:
-        """The time of an op alone, without calling it."""
-        return max(seconds - self.op - self.whole, LEAST_NET * seconds)
 
 
 @dataclass(frozen=True)
@@ -123,7 +104,7 @@ def _factors(
 ) -> tuple[dict[str, float], dict[Part, Net], tuple[float, float]]:
     """The factors by name, the net times, and the shares of both passes that are explained."""
     calls = {
-        name: Calls.of({depth: take(getattr(chain, name)) for depth, chain in replay.chains.items()})
+        name: Calls.of({tiny: take(getattr(timed, name)) for tiny, timed in replay.tiny.items()})
         for name in ("forward", "backward")
     }
     net = {part: _net(timed, calls, take) for part, timed in replay.timed.items()}

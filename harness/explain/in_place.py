@@ -14,7 +14,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..measure.protocol import InPlace
-from .factors import Calls, Net
+from .calls import Calls
+from .factors import Net
 from .parts import Part
 from .replay import Replay
 
@@ -82,7 +83,7 @@ class Comparison:
 def compare(net: Mapping[Part, Net], measured: Replay) -> Comparison:
     """Compare the times of parts alone with those in place; the rows that take most come first."""
     shown = measured.in_place
-    calls = {name: Calls.of(measured.chain_seconds(name)).op for name in ("forward", "backward")}
+    calls = {name: Calls.of(measured.tiny_seconds(name)).op for name in ("forward", "backward")}
     seconds = {"forward": math.exp(measured.forward.centre), "backward": math.exp(measured.backward.centre)}
     explained = {
         name: sum(times.get(direction, 0.0) for times in shown.seconds.values() for direction in _SHOWN[name]) / whole_s

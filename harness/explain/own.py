@@ -20,9 +20,10 @@ from ..paths import temporary_folder
 from ..records.record import EXPLAINED, Record, read_head, write_json
 from ..views.labels import variant_name
 from ..workload.own import OwnWorkload, write_own
+from .bench import WARM_S, opened
 from .in_place import DIFFERS, LEAST_SHARE
 from .parts import replayed
-from .replay import WARM_S, opened, profiled_passes
+from .replay import profiled_passes
 
 COLUMNS = (
     *("op", "shape", "count", "forward ms", "% of forward", "backward ms", "% of backward", "backward / forward"),

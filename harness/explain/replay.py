@@ -1,38 +1,39 @@
-"""Measures a workload and each of its parts alone: one variant, in one worker, one program after the other.
+"""Measures a workload and each of its parts alone: one variant, in workers that keep all programs.
+
+Where ops are called one by one on a CPU, each part is timed in turn with all others (`measure_in_turn`): as in a run
+of the whole, its arrays were last used a pass ago, and its results go where others lay before. Where an execution
+compiles, what one op hands to the next mostly stays where it is; there a part is timed again and again, in a time that
+its share of the whole sets. The whole is measured before and after its parts, or between them.
 
 A part is timed in the phases `forward` and `backward`, and where the workload wants gradients of data and of weights,
 in the pairs of each side as well. Nothing is verified here: the variant's record says that its whole program agrees
-with the oracle, and tests say so of each op. The whole is measured before and after its parts.
+with the oracle, and tests say so of each op.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import monotonic
 
 from ..measure import stats
 from ..measure.clock import Samples
-from ..measure.protocol import Failure, InPlace
-from ..measure.rounds import Run, run_rounds
-from ..measure.stats import Estimate
-from ..measure.trial import Conditions, Launch, environment
-from ..measure.worker import Worker
-from ..workload.trace import Graph
-from ..workload.workload import Workload
-from .parts import Part, applicable
+from ..measure.protocol import Failure, InPlace, WarmUp
+from ..measure.stats import PAIRS_PER_BLOCK, Estimate
+from ..measure.trial import Conditions, Launch
+from .bench import PAIR, Bench, Source
+from .calls import TINY
+from .parts import Part
 
-WARM_S = 0.15  # limit of a part's warm-up
-PART_S, WHOLE_S = 0.4, 1.5  # seconds of measuring, of a part and (twice) of the whole
+PARTS_S, WHOLE_S, TINY_S = 6.0, 1.5, 0.2  # seconds of measuring: all parts, (twice) the whole, and each of `TINY`
+FEWEST = 2 * PAIRS_PER_BLOCK  # cycles without which an estimate has no error
+CYCLES_IN_TURN, MOST_IN_TURN_S = 4, 60.0  # cycles between two visits to the whole, and when they end without `FEWEST`
 PROFILED_S, FEWEST_PASSES, MOST_PASSES = 1.5, 3, 10  # of the whole under a profiler
-TARGET = 0.02  # half-width of the interval of backward / forward at which a part is measured enough
-MOST_BUDGETS = 6
-PHASES = ("forward", "backward", "forward_inputs", "backward_inputs", "forward_params", "backward_params")
 
-# A chain of layers so small that nothing but calls takes time, by its depth: two points of a line.
-CHAINS = {depth: Workload.of("mlp", {"batch": 1, "depth": depth, "width": 1}) for depth in (2, 18)}
+Key = Part | str  # a part, one of `TINY`, or WHOLE
+WHOLE = "the whole"
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Timed:
 
 @dataclass
 class Replay:
-    """What was measured of a variant: its whole program, its parts, and chains of calls that compute nothing.
+    """What was measured of a variant: its whole program, its parts, and calls that compute nothing (`TINY`, by name).
 
     `failures` has the reason, in a sentence, why a part could not be measured. `in_place` has each call's time within
     the whole, from runs of their own.
@@ -56,126 +57,103 @@ class Replay:
     forward: Estimate
     backward: Estimate
     ratio: Estimate
-    chains: dict[int, Timed] = field(default_factory=dict)
+    tiny: dict[str, Timed] = field(default_factory=dict)
     timed: dict[Part, Timed] = field(default_factory=dict)
     failures: dict[Part, str] = field(default_factory=dict)
     in_place: InPlace = field(default_factory=InPlace)
 
-    def chain_seconds(self, name: str) -> dict[int, float]:
-        """The seconds that each chain takes in the pass of that name, by its depth."""
-        return {depth: math.exp(getattr(chain, name).centre) for depth, chain in self.chains.items()}
+    def tiny_seconds(self, phase: str) -> dict[str, float]:
+        """The seconds that each of `TINY` takes in the pass of that name."""
+        return {name: math.exp(getattr(timed, phase).centre) for name, timed in self.tiny.items()}
 
     def estimates(self) -> Iterator[Estimate]:
         """Every estimate there is."""
         yield from (self.forward, self.backward, self.ratio)
-        for timed in (*self.chains.values(), *self.timed.values()):
+        for timed in (*self.tiny.values(), *self.timed.values()):
             passes = (timed.forward, timed.backward, timed.dx, timed.dw)
             yield from (estimate for estimate in passes if estimate is not None)
 
 
 def replay(
-    launch: Launch, conditions: Conditions, whole: Path, folders: Mapping[Part, Path], chains: Mapping[int, Path]
+    launch: Launch, conditions: Conditions, whole: Path, folders: Mapping[Part, Path], tiny: Mapping[str, Path]
 ) -> Replay:
     """Measure a variant's whole workload and its parts, each saved in a folder. Raises Failure if the whole fails."""
-    with Replayer(launch, conditions) as replayer:
-        samples = replayer.time(whole, WHOLE_S)
-        tiny = {depth: _of_pair(replayer.time(folder, PART_S, CHAINS[depth].graph)) for depth, folder in chains.items()}
-        timed, failures = {}, {}
-        for part, folder in folders.items():
-            try:
-                timed[part] = _of_part(part, replayer.time(folder, PART_S, part.workload.graph))
-            except Failure as failure:
-                failures[part] = failure.reason
-        samples.extend(replayer.time(whole, WHOLE_S))
+    with Bench[Key](launch, conditions) as bench:
+        sources: dict[Key, Source] = {WHOLE: Source(whole, None, PAIR)}
+        sources |= {part: Source(folder, part.workload.graph) for part, folder in folders.items()}
+        sources |= {name: Source(folder, TINY[name].graph, PAIR) for name, folder in tiny.items()}
+        bench.load(sources)
+        for name in (WHOLE, *tiny):
+            bench.require(name)
+        pairs = {name: _of_pair(bench.time(name, bench.warm(name), TINY_S)) for name in tiny}
+        parts = [part for part in folders if part not in bench.failures]
+        samples, timed = (in_turn if bench.takes_turns else again_and_again)(bench, parts)
         pair = _of_pair(samples)
         assert pair.backward is not None
-        shown = replayer.in_place(math.exp(pair.forward.centre) + math.exp(pair.backward.centre))
+        shown = bench.in_place(WHOLE, profiled_passes(math.exp(pair.forward.centre) + math.exp(pair.backward.centre)))
+        failures = {part: bench.failures[part].reason for part in folders if part in bench.failures}
     ratio = stats.within(stats.log_ratio(samples.seconds["backward"], samples.seconds["forward"]))
-    return Replay(pair.forward, pair.backward, ratio, tiny, timed, failures, shown)
+    return Replay(pair.forward, pair.backward, ratio, pairs, timed, failures, shown)
 
 
-class Replayer:
-    """A variant's worker, as a context; a new process takes the place of one that has failed."""
+def in_turn(bench: Bench[Key], parts: Sequence[Part]) -> tuple[Samples, dict[Part, Timed]]:
+    """Time all parts in turn, and the whole between their cycles. Raises Failure.
 
-    def __init__(self, launch: Launch, conditions: Conditions) -> None:
-        self._launch = launch
-        self._conditions = conditions
-        self._stack = ExitStack()
-        self._worker: Worker | None = None
+    Returns the whole's times, and those of the parts.
+    """
+    whole, of_parts = Samples(), {part: Samples() for part in parts}
+    warm = bench.warm(WHOLE)
+    if parts:
+        bench.in_turn(parts, 1)
+    start, cycles = monotonic(), 0
+    while (spent_s := monotonic() - start) < PARTS_S + 2 * WHOLE_S or (cycles < FEWEST and spent_s < MOST_IN_TURN_S):
+        whole.extend(bench.time(WHOLE, warm, CYCLES_IN_TURN * warm.cycle_s))
+        if parts:
+            for part, samples in bench.in_turn(parts, CYCLES_IN_TURN).items():
+                assert isinstance(part, Part)
+                of_parts[part].extend(samples)
+        cycles += CYCLES_IN_TURN
+    return whole, {part: _of_part(part, samples) for part, samples in of_parts.items()}
 
-    def __enter__(self) -> Replayer:
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
+def again_and_again(bench: Bench[Key], parts: Sequence[Part]) -> tuple[Samples, dict[Part, Timed]]:
+    """Time each part alone, and the whole before and after them. Raises Failure if the whole fails.
 
-    def time(
-        self,
-        folder: Path,
-        budget_s: float,
-        graph: Graph | None = None,
-        settled: Callable[[Samples], bool] = lambda samples: True,
-    ) -> Samples:
-        """Load the workload saved in a folder, warm up, and time its phases. Raises Failure.
-
-        With `graph`, which is the workload's, choices that do not concern it are left out. What has not settled is
-        given the same budget again, `MOST_BUDGETS` times at most.
-        """
-        deadline_s = self._conditions.measure.deadline_s
-        choices = self._launch.choices if graph is None else applicable(self._launch.choices, graph)
+    Returns the whole's times, and those of the parts; the bench has the reasons why some could not be measured.
+    """
+    warm = bench.warm(WHOLE)
+    whole = bench.time(WHOLE, warm, WHOLE_S)
+    warmed: dict[Part, WarmUp] = {}
+    timed: dict[Part, Timed] = {}
+    for part in parts:
+        if state := _unless_it_fails(bench, part):
+            warmed[part] = state
+    every_s = sum(part.count * _pair_s(state) for part, state in warmed.items())
+    for part, state in warmed.items():
+        budget_s = max((FEWEST + 1) * state.cycle_s, PARTS_S * part.count * _pair_s(state) / every_s)
         try:
-            if self._worker is None:
-                self._worker = self._stack.enter_context(opened(self._launch, self._conditions))
-            worker = self._worker
-            worker.load(deadline_s, folder, self._launch.execution, choices, PHASES)
-            warm = worker.warm(deadline_s, WARM_S)
-            run = Run(worker, warm.repeat, warm.cycle_s)
-            for _ in range(MOST_BUDGETS):
-                run_rounds({"": run}, target=TARGET, budget_s=budget_s, deadline_s=deadline_s, finished=_nothing)
-                if run.failure:
-                    raise run.failure
-                if settled(run.samples):
-                    break
+            samples = bench.time(part, state, budget_s, settled=lambda samples: len(samples.wall) >= FEWEST)
         except Failure:
-            self._worker = None
-            raise
-        return run.samples
-
-    def in_place(self, pass_s: float) -> InPlace:
-        """Each call's time within the workload that was timed last, which takes `pass_s` forward and backward.
-
-        A profiler that fails is the reason for no times, and no failure.
-        """
-        assert self._worker is not None
-        try:
-            return self._worker.in_place(self._conditions.measure.deadline_s, profiled_passes(pass_s))
-        except Failure as failure:
-            self._worker = None
-            return InPlace(reason=failure.reason)
+            continue
+        timed[part] = _of_part(part, samples)
+    whole.extend(bench.time(WHOLE, warm, WHOLE_S))
+    return whole, timed
 
 
-@contextmanager
-def opened(launch: Launch, conditions: Conditions) -> Iterator[Worker]:
-    """A variant's worker that has imported its framework. Raises Failure."""
-    settings = environment(launch, conditions)
-    with Worker(launch.interpreter, conditions.cpus, launch.log, settings) as worker:
-        worker.open(
-            conditions.measure.deadline_s,
-            framework=launch.framework,
-            device=conditions.device.name,
-            threads=len(conditions.cpus),
-            precision=conditions.precision,
-        )
-        yield worker
+def _unless_it_fails(bench: Bench[Key], part: Part) -> WarmUp | None:
+    try:
+        return bench.warm(part)
+    except Failure:
+        return None
+
+
+def _pair_s(state: WarmUp) -> float:
+    return state.seconds["forward"] + state.seconds["backward"]
 
 
 def profiled_passes(pass_s: float) -> int:
     """How often to run a workload under a profiler that takes `pass_s` forward and backward."""
     return max(FEWEST_PASSES, min(MOST_PASSES, round(PROFILED_S / pass_s)))
-
-
-def _nothing(*_: object) -> None:
-    """Ignore that a run has finished: there is only one."""
 
 
 def _of_pair(samples: Samples) -> Timed:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..job import Device, Variant
 from ..records.kernels import SLOW
+from .bench import OP_BY_OP
 from .factors import Explained, Factor, rates
 from .parts import BYTES, Part
 from .replay import Replay
@@ -37,7 +38,7 @@ def line(explained: Explained, variant: Variant) -> str:
 
 
 def _name(factor: Factor, variant: Variant) -> str:
-    rest = "unexplained" if variant.execution in ("eager", "by_hand") else "fusion"
+    rest = "unexplained" if variant.execution in OP_BY_OP else "fusion"
     return SAYS.get(factor.name, rest)
 
 

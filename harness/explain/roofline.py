@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from ..records.ceilings import Ceilings, Probe
-from .factors import Calls
+from .calls import Calls
 from .parts import Part
 from .probes import BANDWIDTH, MULTIPLY, Kind
 
@@ -28,7 +28,7 @@ class Roofline:
     """The ceilings of one execution, as rates. Raises ValueError where probes of multiplies or of bandwidth failed."""
 
     def __init__(self, ceilings: Ceilings) -> None:
-        self.calls = {name: Calls.of(ceilings.chains[name]) for name in ("forward", "backward")}
+        self.calls = {name: Calls.of(ceilings.tiny[name]) for name in ("forward", "backward")}
         self._probes = ceilings.probes
         self._copies = {name: self._bandwidths(BANDWIDTH, name) for name in ("forward", "backward")}
         if not any(self._copies.values()) or not list(self._multiplies(MULTIPLY, "forward")):

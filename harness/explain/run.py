@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from ..errors import UserError
@@ -21,12 +22,13 @@ from ..workload.workload import save
 from . import report
 from .allowed import Allowed, allowed
 from .bounds import COLUMNS as BOUND_COLUMNS
+from .calls import saved_tiny
 from .factors import as_dict, explain
 from .in_place import COLUMNS as IN_PLACE_COLUMNS
 from .in_place import Comparison, compare
 from .own import explain_own_job
 from .parts import Part, distinct_parts, replayed
-from .replay import CHAINS, Replay
+from .replay import Replay
 from .replay import replay as replay_parts
 
 Table = Callable[[Sequence[str], Sequence[Sequence[str]]], None]
@@ -63,22 +65,22 @@ def explain_job(
         root = Path(temporary)
         whole = save(job.traced, root / "whole", solve=False)
         folders = {part: save(part.workload, root / f"part{i}", solve=False) for i, part in enumerate(parts)}
-        chains = {
-            depth: save(replace(chain, precision=job.workload.precision), root / f"chain{depth}", solve=False)
-            for depth, chain in CHAINS.items()
-        }
+        tiny = saved_tiny(job.workload.precision, root)
         for variant in variants:
             if variant.choices.replicas > 1:
                 say(f"\n{job.workload.label} {variant_name(variant)}: not explained; an op alone is not split yet")
                 continue
             starting(variant)
             how = replace(launch(variant), choices=replayed(variant))
+            start = monotonic()
             try:
-                replayed_variant = replay_parts(how, conditions, whole, folders, chains)
+                replayed_variant = replay_parts(how, conditions, whole, folders, tiny)
             except Failure as failure:
                 say(f"\n{job.workload.label} {variant_name(variant)}: not explained ({failure.reason})")
                 continue
-            explained, rows, allowance, in_place = _publish(job, variant, parts, replayed_variant, ceilings(variant))
+            explained, rows, allowance, in_place = _publish(
+                job, variant, parts, replayed_variant, ceilings(variant), monotonic() - start
+            )
             say(f"\n{job.workload.label} {variant_name(variant)}: alone, one op after the other")
             show(report.COLUMNS, rows)
             if allowance.rows:
@@ -101,9 +103,9 @@ def _is_ok(path: Path) -> bool:
 
 
 def _publish(
-    job: Job, variant: Variant, parts: Sequence[Part], measured: Replay, ceilings: Ceilings | None
+    job: Job, variant: Variant, parts: Sequence[Part], measured: Replay, ceilings: Ceilings | None, took_s: float
 ) -> tuple[list[str], list[list[str]], Allowed, Comparison]:
-    """Write a variant's explanation beside its record.
+    """Write a variant's explanation, whose replay took so many seconds, beside its record.
 
     Returns its sentences, its table's rows, what the machine allows, and its ops in place.
     """
@@ -119,7 +121,7 @@ def _publish(
     in_place, moved_work = compare(explained.net, measured), sentences(record)
     allowance = allowed(ceilings, variant, parts, measured, explained, record)
     content: dict[str, Any] = as_dict(explained) | {"parts": rows, "not_replayed": missing, "flags": problems}
-    content |= allowance.content | {"moved": moved_work, "in_place": in_place.as_dict()}
+    content |= allowance.content | {"moved": moved_work, "in_place": in_place.as_dict(), "took_s": took_s}
     write_json(job.path(variant).with_suffix(EXPLAINED), content)
     texts = [f"not replayed: {m['op']} {m['shape']}, {m['count']} times ({m['reason']})" for m in missing]
     texts += [report.sums(explained), report.line(explained, variant), *moved_work, *problems, *allowance.texts]

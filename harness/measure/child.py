@@ -33,7 +33,7 @@ _OUT_OF_MEMORY = (
 
 REQUESTS = (
     *("open", "reference", "load", "verify", "count", "peak_memory", "loop", "device_clock", "cold", "warm", "measure"),
-    *("reduction", "in_place", "own_in_place"),
+    *("reduction", "in_place", "own_in_place", "keep", "use", "measure_in_turn"),
 )
 
 
@@ -49,6 +49,7 @@ class Session:
 
         self.framework, self.device = framework, device
         self.cold_caches: Cold | None = None
+        self.kept: list[Any] = []
         try:
             module = importlib.import_module(f"adapters.{framework}")
             self.adapter = module.Adapter(device, threads, precision)
@@ -153,6 +154,19 @@ class Session:
         from .clock import measure
 
         return measure(self.adapter, self.program, cycles, repeat, stretch, self._before_call).as_dict()
+
+    def keep(self) -> dict[str, Any]:
+        self.kept.append(self.program)
+        return {"number": len(self.kept) - 1}
+
+    def use(self, number: int) -> dict[str, Any]:
+        self.program = self.kept[number]
+        return {}
+
+    def measure_in_turn(self, numbers: list[int], cycles: int) -> dict[str, Any]:
+        from .in_turn import measure_in_turn
+
+        return {"seconds": measure_in_turn(self.adapter, [self.kept[number] for number in numbers], cycles)}
 
     def reduction(self) -> dict[str, Any]:
         from adapters.replicated import Replicated

@@ -21,6 +21,9 @@ The parent sends `{"ask": name, ...}`; the worker answers `{"answer": {...}}` or
 - `reduction`: what the framework tells of its reductions among replicas. Answer: seconds by name, perhaps none.
 - `in_place` (passes): run forward and backward so many times under the framework's profiler. Answer: `InPlace`.
 - `own_in_place` (passes): the same of a user's own model. Answer: `OwnInPlace`.
+- `keep`: keep the program when another one is loaded. Answer: its number, from 0.
+- `use` (number): make a kept program the one that is warmed, measured and shown in place. The answer is empty.
+- `measure_in_turn` (numbers, cycles): time kept programs in turn (see `in_turn.py`). Answer: seconds by phase of each.
 """
 
 from __future__ import annotations

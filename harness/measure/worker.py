@@ -171,6 +171,18 @@ class Worker:
         """Ask for the time of each op of a user's own model, as `in_place` does of one of the catalogue."""
         return self._typed(OwnInPlace, self.ask("own_in_place", deadline_s, passes=passes))
 
+    def keep(self, deadline_s: float) -> int:
+        """Keep the program when another one is loaded. Returns its number."""
+        return int(self.ask("keep", deadline_s)["number"])
+
+    def use(self, deadline_s: float, number: int) -> None:
+        """Make a kept program the one that is warmed, measured and shown in place."""
+        self.ask("use", deadline_s, number=number)
+
+    def measure_in_turn(self, deadline_s: float, numbers: Sequence[int], cycles: int) -> list[dict[str, list[float]]]:
+        """Time cycles of kept programs, each after the other. Returns the seconds of each program, by phase."""
+        return list(self.ask("measure_in_turn", deadline_s, numbers=list(numbers), cycles=cycles)["seconds"])
+
     def close(self) -> None:
         """Kill the process, paused or not, and close its pipes."""
         self._signal(signal.SIGKILL)

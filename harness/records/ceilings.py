@@ -16,7 +16,7 @@ from ..errors import UserError
 from .record import write_json
 
 FILE = "ceilings.json"
-LAYOUT = 1  # raise it when the probes or their meaning change; what another layout stored is measured again
+LAYOUT = 2  # raise it when the probes or their meaning change; what another layout stored is measured again
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,10 @@ class Probe:
 
 @dataclass(frozen=True)
 class Ceilings:
-    """The probes of one execution, and the seconds of chains of ops of no size, by their depth, for each pass."""
+    """The probes of one execution, and the seconds of calls that compute nothing, by pass and name."""
 
     conditions: dict[str, str]
-    chains: dict[str, dict[int, float]]
+    tiny: dict[str, dict[str, float]]
     probes: tuple[Probe, ...]
 
     def lacks(self, kind: str) -> bool:
@@ -90,8 +90,7 @@ def _load_all(results: Path, machine: str) -> list[Ceilings]:
 
 
 def _ceilings(entry: Mapping[str, Any]) -> Ceilings:
-    """Make ceilings as they were before they were written; JSON has no numbers as names."""
-    chains = {name: {int(depth): s for depth, s in chain.items()} for name, chain in entry["chains"].items()}
+    """Make ceilings as they were before they were written."""
     probes = tuple(
         Probe(
             probe["kind"],
@@ -102,7 +101,7 @@ def _ceilings(entry: Mapping[str, Any]) -> Ceilings:
         )
         for probe in entry["probes"]
     )
-    return Ceilings(dict(entry["conditions"]), chains, probes)
+    return Ceilings(dict(entry["conditions"]), dict(entry["tiny"]), probes)
 
 
 def _path(results: Path) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from ..claims.claim import Claim
 from ..cluster.node import agreed_machine
 from ..config.expand import Requested
 from ..errors import UserError
+from ..explain.forecast import explaining_s
 from ..job import Job, Variant
 from ..measure.machine.description import describe
 from ..paths import remove_leftovers
@@ -23,6 +24,7 @@ from ..views.terminal import Terminal
 from .forecast import Forecast, forecast
 from .interpreters import lacking
 from .outstanding import outstanding
+from .provenance import version
 
 
 @dataclass(frozen=True)
@@ -97,20 +99,23 @@ class Sweep:
 
     @cached_property
     def forecasts(self) -> list[Forecast]:
-        """The forecast of each job."""
+        """The forecast of each job, of its explanations too if it is to be explained."""
         return [
-            forecast(
-                job,
-                {v: self.earlier.get(job.cell(v), []) for v in todo if not lacking(job, v.framework, v.environment)},
-            )
+            forecast(job, {v: self.earlier.get(job.cell(v), []) for v in todo if not _is_lacking(job, v)})
+            + Forecast(self._explaining_s(job))
             for job, todo in zip(self.jobs, self.outstanding, strict=True)
         ]
+
+    def _explaining_s(self, job: Job) -> float:
+        """Estimate the seconds that explaining a job takes; 0 if it is not to be explained."""
+        variants = [variant for variant in job.variants if job.explain and not _is_lacking(job, variant)]
+        return explaining_s(job, variants, partial(version, job))
 
     @property
     def _absent(self) -> int:
         """The number of outstanding cells whose framework is not installed."""
         todo = zip(self.jobs, self.outstanding, strict=True)
-        return sum(bool(lacking(job, v.framework, v.environment)) for job, variants in todo for v in variants)
+        return sum(_is_lacking(job, variant) for job, variants in todo for variant in variants)
 
     @property
     def forecast(self) -> Forecast:
@@ -132,7 +137,14 @@ class Sweep:
             lines.append(f"{plural(count, 'variant')} of {plural(workloads, 'workload')}: {self.forecast}")
             if unseen := count - len(self.earlier) - self._absent:
                 lines[-1] += f", and the first compile of {unseen} never measured before"
+        elif self.forecast.seconds:
+            lines.append(f"to explain them takes {self.forecast}")
         return lines
+
+
+def _is_lacking(job: Job, variant: Variant) -> bool:
+    """Whether the framework of a variant is not installed."""
+    return bool(lacking(job, variant.framework, variant.environment))
 
 
 def sweeps_of(requests: Sequence[Requested], here: bool = True) -> list[Sweep]:

@@ -10,6 +10,7 @@ import pytest
 
 from harness.explain.allowed import UNKNOWN, allowed
 from harness.explain.bounds import bounds, least_bytes
+from harness.explain.calls import TINY
 from harness.explain.factors import explain
 from harness.explain.parts import Part, distinct_parts
 from harness.explain.replay import Replay, Timed
@@ -40,7 +41,7 @@ def ceilings(**changes: Any) -> Ceilings:
     for size in (2**10, 2**14, 2**20):
         copy = Pass(size / BANDWIDTH, 0, size)
         probes.append(Probe("relu", str(size), (size // 8, size // 8), {"forward": copy, "backward": copy}))
-    free = {"forward": {2: 1e-9, 18: 1e-9}, "backward": {2: 1e-9, 18: 1e-9}}
+    free = {name: dict.fromkeys(TINY, 1e-9) for name in ("forward", "backward")}
     return replace(Ceilings({}, free, tuple(probes)), **changes)
 
 
@@ -56,8 +57,8 @@ def replay_of(parts: list[Part], faster: dict[str, float] | None = None, whole: 
         backward = took(seconds["backward"])
         sides = {name: took(seconds["backward"] / 2) for name in part.wanted[1:]}
         timed[part] = Timed(took(seconds["forward"]), backward, **sides)
-    chains = {depth: Timed(took(1e-9), took(1e-9)) for depth in (2, 18)}
-    return Replay(took(whole), took(2 * whole), took(2.0), chains, timed, {})
+    tiny = {name: Timed(took(1e-9), took(1e-9)) for name in TINY}
+    return Replay(took(whole), took(2 * whole), took(2.0), tiny, timed, {})
 
 
 def said(parts: list[Part], measured: Replay, given: Ceilings | None = None) -> list[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.explain import bench
 from harness.explain.ceilings import measure_missing, settled, stored
 from harness.explain.parts import distinct_parts
 from harness.explain.predict import predict, predictions
@@ -43,6 +44,11 @@ def job(folder: Path) -> Job:
     return job_of(
         NETWORK, folder, variants=(HONEST,), frameworks={"planted": framework}, device=Device("cpu", 1, "kept")
     )
+
+
+@pytest.fixture
+def takes_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "OP_BY_OP", ("honest",))
 
 
 @pytest.fixture
@@ -110,6 +116,22 @@ def test_a_network_is_predicted_before_anything_of_it_is_measured(job: Job, ensu
         predicted = predict(HONEST, distinct_parts(workload), ceilings)
         assert predicted
         assert (predicted.forward_s, predicted.backward_s) == pytest.approx(true_seconds(workload), rel=0.05)
+
+
+@pytest.mark.usefixtures("takes_turns")
+def test_probes_that_are_timed_in_turn_predict_as_well_and_copies_are_among_them_once(
+    job: Job, ensure: Ensure, tmp_path: Path
+) -> None:
+    fresh = replace(job, results=tmp_path)
+    ensure(fresh)
+    ensure(replace(fresh, workload=Workload.of("op", {"op": "silu"})))
+    ceilings = stored(fresh, HONEST, version)
+    assert ceilings
+    shapes = [(probe.kind, probe.shape) for probe in ceilings.probes]
+    assert len(shapes) == len(set(shapes)) and not any(probe.reason for probe in ceilings.probes)
+    predicted = predict(HONEST, distinct_parts(NETWORK), ceilings)
+    assert predicted
+    assert (predicted.forward_s, predicted.backward_s) == pytest.approx(true_seconds(NETWORK), rel=0.05)
 
 
 def test_nothing_is_predicted_without_ceilings_or_where_backward_computes_more(job: Job, ensure: Ensure) -> None:

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.explain import report
+from harness.explain import bench, report
+from harness.explain.calls import saved_tiny
 from harness.explain.factors import Explained, explain
 from harness.explain.in_place import Compared, compare
 from harness.explain.parts import Part, distinct_parts
-from harness.explain.replay import CHAINS, Replay, replay
+from harness.explain.replay import Replay, replay
 from harness.job import Device, Measure, Variant
 from harness.measure.trial import Conditions, Launch
 from harness.workload.workload import Workload, save
@@ -21,22 +22,33 @@ from harness.workload.workload import Workload, save
 NETWORK = Workload.of("mlp", {"batch": 64, "depth": 3, "width": 64})
 CPU = Device("cpu", 1, "kept")
 
+EXECUTIONS = ("honest", "slow_dw", "copies", "multiplies", "fused", "no_relu", "slow_in_place", "blind", "dies")
+
 Measured = Callable[[str], tuple[Replay, Explained]]  # of an execution
 
 
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[Part, Path], dict[int, Path]]:
+def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[Part, Path], dict[str, Path]]:
     root = tmp_path_factory.mktemp("workloads")
     parts = distinct_parts(NETWORK)
     return (
         save(NETWORK, root / "whole", solve=False),
         {part: save(part.workload, root / f"part{i}", solve=False) for i, part in enumerate(parts)},
-        {depth: save(chain, root / f"chain{depth}", solve=False) for depth, chain in CHAINS.items()},
+        saved_tiny("fp32", root),
     )
 
 
-@pytest.fixture
-def measured(folders: tuple[Path, dict[Part, Path], dict[int, Path]], fake_python: str, tmp_path: Path) -> Measured:
+@pytest.fixture(params=["again and again", "in turn"])
+def measured(
+    folders: tuple[Path, dict[Part, Path], dict[str, Path]],
+    fake_python: str,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Measured:
+    if request.param == "in turn":
+        monkeypatch.setattr(bench, "OP_BY_OP", EXECUTIONS)
+
     def run(execution: str) -> tuple[Replay, Explained]:
         launch = Launch("planted", execution, {}, fake_python, tmp_path / "log")
         cpus = sorted(os.sched_getaffinity(0))

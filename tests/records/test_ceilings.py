@@ -17,7 +17,8 @@ def ceilings(conditions: dict[str, str], seconds: float = 0.5) -> Ceilings:
         Probe("relu", "8x8", (64, 64), {"forward": Pass(seconds, 0, 512), "backward": Pass(seconds, 0, 768)}),
         Probe("tanh", "8x8", (), {}, "it has none"),
     )
-    return Ceilings(conditions, {"forward": {2: 0.1, 18: 0.2}, "backward": {2: 0.1, 18: 0.2}}, probes)
+    called = {"a linear layer": 0.1, "18 layers": 0.2}
+    return Ceilings(conditions, {"forward": called, "backward": called}, probes)
 
 
 def test_what_is_stored_is_loaded_again_under_its_conditions_only(tmp_path: Path) -> None:
@@ -46,7 +47,7 @@ def test_an_op_that_failed_is_not_tried_again() -> None:
     assert ceilings(EAGER).lacks("gelu")
 
 
-@pytest.mark.parametrize("content", ["[]", '{"layout": 1, "machine": "here", "ceilings": [{}]}', "{"])
+@pytest.mark.parametrize("content", ["[]", '{"layout": 2, "machine": "here", "ceilings": [{}]}', "{"])
 def test_a_corrupt_file_is_named(tmp_path: Path, content: str) -> None:
     (tmp_path / "ceilings.json").write_text(content)
     with pytest.raises(UserError, match=r"ceilings\.json: not whole ceilings .*; delete it, and make explain"):

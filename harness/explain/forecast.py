@@ -1,0 +1,62 @@
+"""Forecasts how long the explanations of a job take on an idle machine: as long as before, or as long as they may."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from ..errors import UserError
+from ..job import Job, Variant
+from ..records.ceilings import Ceilings
+from ..records.record import EXPLAINED
+from .bench import COMPILING, OP_BY_OP, WARM_S
+from .calls import TINY
+from .ceilings import IN_TURN_S, NOT_PROBED, PROBE_S, Version, conditions_of, stored
+from .parts import distinct_parts
+from .probes import kinds_of
+from .replay import PARTS_S, PROFILED_S, TINY_S, WHOLE_S
+
+# Of what has never been explained here; measured on two cores, where a process took 0.5 to 3.6 s to import its
+# framework, and a part 0.02 s to load where ops are called one by one, 0.07 to 1.3 s where they are compiled.
+IMPORT_S = 3.0
+LOAD_S, COMPILE_S = 0.02, 0.4
+
+
+def explaining_s(job: Job, variants: Iterable[Variant], version: Version) -> float:
+    """Estimate the seconds of measuring the ceilings that some variants of a job lack, and of explaining them."""
+    if job.workload.graph is None:
+        return sum(IMPORT_S + PROFILED_S for _ in variants)
+    return sum(_ceilings_s(job, variant, version) + _replay_s(job, variant) for variant in variants)
+
+
+def _ceilings_s(job: Job, variant: Variant, version: Version) -> float:
+    """Seconds of measuring what a variant's ceilings lack."""
+    if (variant.framework, variant.execution) in NOT_PROBED or variant.choices.replicas > 1:
+        return 0.0
+    try:
+        ceilings = stored(job, variant, version)
+    except UserError:  # whoever reads it to measure tells
+        return 0.0
+    ceilings = ceilings or Ceilings(conditions_of(job, variant, version), {}, ())
+    kinds = [kind for kind in kinds_of(job.traced) if ceilings.lacks(str(kind))]
+    if not kinds:
+        return 0.0
+    probes = sum(len(kind.probes(job.workload.precision)) for kind in kinds)
+    if variant.execution in OP_BY_OP:
+        return IMPORT_S + probes * LOAD_S + IN_TURN_S
+    return IMPORT_S + probes * (COMPILE_S / COMPILING + WARM_S + PROBE_S)
+
+
+def _replay_s(job: Job, variant: Variant) -> float:
+    """Seconds of explaining a variant: what it last took in any sweep, or else what it may take."""
+    files = job.results.glob(f"records/*/*/{job.cell(variant)}{EXPLAINED}")
+    for path in sorted(files, key=lambda path: path.stat().st_mtime, reverse=True):
+        try:
+            return float(json.loads(path.read_text())["took_s"])
+        except (OSError, ValueError, KeyError, TypeError):  # cut short, or older than this number
+            continue
+    parts = len(distinct_parts(job.traced))
+    measuring_s = PARTS_S + 2 * WHOLE_S + PROFILED_S + len(TINY) * (WARM_S + TINY_S)
+    if variant.execution in OP_BY_OP:
+        return IMPORT_S + parts * LOAD_S + measuring_s
+    return IMPORT_S + parts * (COMPILE_S / COMPILING + WARM_S) + measuring_s
