@@ -10,7 +10,7 @@ import pytest
 TESTS = Path(__file__).parents[1]
 
 # The rooms whose tests take longest, longest first. Some compute; some wait, for a process, a lock or a server.
-COMPUTING = ("adapters", "examples", "own", "identity")
+COMPUTING = ("adapters", "examples", "own", "identity", "workload", "config", "", "explain")
 WAITING = ("sweep", "views", "measure", "cluster", "gpu_check", "selfcheck", "claims", "helpers", "bench")
 
 
@@ -40,4 +40,4 @@ def _group(item: pytest.Item) -> str:
 
 def _room(item: pytest.Item) -> str:
     """The folder of `tests/` that a test stands in; empty if it is in none."""
-    return item.path.relative_to(TESTS).parts[0] if item.path.is_relative_to(TESTS) else ""
+    return item.path.relative_to(TESTS).parts[0] if item.path.parent != TESTS and TESTS in item.path.parents else ""
