@@ -67,7 +67,8 @@ compare: $(READY) ## say what is faster or slower in B than in A: make compare A
 	@$(BIN)/python -m harness.commands.compare "$(A)" "$(B)" $(if $(FORCE),--force) \
 	  $(if $(JUNIT),--junit "$(JUNIT)") $(if $(MARKDOWN),--markdown "$(MARKDOWN)")
 
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup
+# Three processes keep two cores busy: some tests wait for a lock, for a deadline or for MLflow.
+PYTEST := $(BIN)/python -m pytest -n 3 --dist loadgroup
 WHOLE_FRAMEWORKS := $(addprefix --ignore=tests/,adapters audit bench identity parity)
 
 test: lint ## lint, types and all tests but the external ones; or some of them: make test ARGS="tests/claims -k name"

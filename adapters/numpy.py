@@ -16,7 +16,8 @@ from harness.workload import primitives
 from harness.workload.backprop import Step
 from harness.workload.expected import Departures
 
-from .base import CHOICES, Choices, Executed, Unsupported
+from .base import Executed, Unsupported
+from .choices import CHOICES, Choices
 from .common.adapter import CommonAdapter
 from .common.manual import Backprop, kept_by
 from .common.program import Core, Part

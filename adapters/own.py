@@ -6,7 +6,8 @@ from typing import Protocol
 
 from harness.workload.own_truth import Truth
 
-from .base import DEFAULT, Adapter, Choices, Program
+from .base import Adapter, Program
+from .choices import DEFAULT, Choices
 from .common.own_model import OwnModel
 
 

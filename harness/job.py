@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from adapters.base import DEFAULT, Choices
+from adapters.choices import DEFAULT, Choices
 
 from .errors import UserError
 from .workload.work import Work

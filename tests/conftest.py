@@ -7,12 +7,15 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from harness.workload.workload import Workload, save
-from tests.helpers.sweeps import Sweep
+from tests.helpers import order
+
+if TYPE_CHECKING:
+    from tests.helpers.sweeps import Sweep
 
 # A shell that starts tests in the background has them, and what they start, ignore Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -63,8 +66,10 @@ def pytest_xdist_make_scheduler(config: Any, log: Any) -> Any:
 
 
 @pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in its own
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run in several processes (`-n 2 --dist loadgroup`), the tests of a file share what they load."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Run in several processes (`-n 3 --dist loadgroup`), the tests of a file share what they load."""
     for item in items:
         if item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(item.path.name))
+    if getattr(config.option, "loadgroup", False):
+        order.spread(items)

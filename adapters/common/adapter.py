@@ -12,12 +12,13 @@ from harness.workload.arithmetic import Arithmetic
 from harness.workload.own_truth import Truth
 from harness.workload.trace import Graph
 
-from ..base import DEFAULT, NO_DIRECTIONS, PHASES, Choices, Program, Unsupported
+from ..base import NO_DIRECTIONS, PHASES, Program, Unsupported
+from ..choices import DEFAULT, Choices
 from ..own import OwnAdapter
 from ..replicated import Replicated
 from .own_model import OwnModel
 from .program import PAIR, Extended, Part, Update
-from .refusals import check_choices, check_execution, check_own_choices
+from .refusals import check_choices, check_execution, check_lacking, check_own_choices
 
 
 class CommonAdapter(OwnAdapter):
@@ -42,7 +43,7 @@ class CommonAdapter(OwnAdapter):
     ) -> Program:
         check_execution(self.name, execution, self.executions)
         check_choices(graph, choices, self._precision)
-        choices.refuse(self.name, *self.lacks)
+        check_lacking(self.name, choices, self.lacks)
         self._prepare(graph, execution, choices)
         if choices.replicas > 1:
             return self._replicated(graph, arrays, execution, choices)
@@ -61,7 +62,7 @@ class CommonAdapter(OwnAdapter):
     def load_own(self, model: OwnModel, execution: str, choices: Choices = DEFAULT) -> Program:
         check_execution(self.name, execution, self.executions)
         check_own_choices(choices, self._precision)
-        choices.refuse(self.name, *self.lacks)
+        check_lacking(self.name, choices, self.lacks)
         self._settle(execution, choices)
         core = self._own_program(model, execution, choices)
         update = None if choices.optimizer == "none" else self._update(choices.optimizer, core, execution)

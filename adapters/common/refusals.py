@@ -5,7 +5,8 @@ from __future__ import annotations
 from harness.workload.jacobian import is_chain
 from harness.workload.trace import Graph
 
-from ..base import Choices, Unsupported
+from ..base import Unsupported
+from ..choices import Choices
 
 _LOST = "a step of training is lost in the rounding of bf16 parameters; choose precision=bf16_mixed or fp32"
 
@@ -26,6 +27,13 @@ def check_execution(framework: str, execution: str, executions: tuple[str, ...])
     """Raise Unsupported unless a framework has the execution."""
     if execution not in executions:
         raise Unsupported(f"{framework}: no execution {execution!r}; it has {', '.join(executions)}")
+
+
+def check_lacking(framework: str, choices: Choices, lacks: tuple[str, ...]) -> None:
+    """Raise Unsupported where a choice is made that the framework lacks."""
+    for name, value in choices.departing.items():
+        if name in lacks:
+            raise Unsupported(f"{framework}: there is no {name}={value} here")
 
 
 def check_own_choices(choices: Choices, precision: str) -> None:

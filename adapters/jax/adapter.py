@@ -18,7 +18,8 @@ from harness.workload.expected import Departures
 from harness.workload.own_truth import Truth
 from harness.workload.trace import Graph
 
-from ..base import Choices, Program, Unsupported
+from ..base import Program, Unsupported
+from ..choices import Choices
 from ..common.adapter import CommonAdapter
 from ..common.own_model import OwnModel
 from ..common.program import Part

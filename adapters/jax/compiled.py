@@ -12,7 +12,8 @@ import jax
 import numpy as np
 from jax import Array
 
-from ..base import Choices, Executed, Unsupported
+from ..base import Executed, Unsupported
+from ..choices import Choices
 from ..common import hlo
 from ..common.program import Core, Part, Plain
 from ..profiled import Times

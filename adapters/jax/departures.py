@@ -10,7 +10,7 @@ from harness.workload.expected import Departure, Departures
 from harness.workload.ops import CATALOGUE
 from harness.workload.trace import Call, Graph
 
-from ..base import Choices
+from ..choices import Choices
 from ..common.cudnn_convolutions import CUDNN
 from ..common.departures import ALL_PAIRS, ALL_PAIRS_IN_FLOAT64, DELETES, MAY_JOIN, MAY_MERGE, MERGES, fused_attention
 from ..common.outer_products import OUTER, VECTORS

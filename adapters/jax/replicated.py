@@ -17,7 +17,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from harness.workload.trace import Graph
 
-from ..base import Choices
+from ..choices import Choices
 from ..common.replicas import split_inputs
 from ..replicated import REPLICATED_PHASES
 from . import cudnn_attention, ops

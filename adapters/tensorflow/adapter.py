@@ -16,7 +16,8 @@ from harness.workload.ops import CATALOGUE
 from harness.workload.own_truth import Truth
 from harness.workload.trace import Graph
 
-from ..base import Choices, Program, Unsupported
+from ..base import Program, Unsupported
+from ..choices import Choices
 from ..common import cpu
 from ..common.adapter import CommonAdapter
 from ..common.own_model import OwnModel

@@ -11,7 +11,7 @@ from harness.workload.expected import Departure, Departures
 from harness.workload.ops import CATALOGUE, Work
 from harness.workload.trace import Call, Graph
 
-from ..base import Choices
+from ..choices import Choices
 from ..common.cudnn_convolutions import CUDNN
 from ..common.departures import (
     ALL_PAIRS_OF_SINGLE_CHANNELS,

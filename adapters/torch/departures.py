@@ -10,7 +10,7 @@ from harness.workload.cost import Parts
 from harness.workload.expected import Departure, Departures
 from harness.workload.trace import Call, Graph
 
-from ..base import Choices
+from ..choices import Choices
 from ..common.departures import DELETES, ZERO_TANGENTS, fused_attention, times
 
 IN_ORDER = "torch's checkpoint runs a part again op by op, up to the last one of which backward needs something."

@@ -20,7 +20,8 @@ from torch import Tensor
 
 from harness.workload.trace import Graph
 
-from ..base import AFTER, Choices
+from ..base import AFTER
+from ..choices import Choices
 from .replica import Replica
 
 _READY, _DONE, _FAILED = "ready", "done", "failed"

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from harness.workload.trace import Graph
 
-from ..base import Choices, Executed, Unsupported
+from ..base import Executed, Unsupported
+from ..choices import Choices
 from ..common.program import Plain
 from ..common.replicas import check_places, parts
 from ..replicated import REPLICATED_PHASES

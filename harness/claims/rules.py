@@ -13,7 +13,8 @@ from typing import Any, ClassVar, Protocol
 
 from pydantic import ConfigDict, StrictFloat, StrictInt
 
-from adapters.base import CHOICES, EXTRA_PHASES, PHASES
+from adapters.base import EXTRA_PHASES, PHASES
+from adapters.choices import CHOICES
 
 from ..records.calibration import Calibration
 from ..records.record import Record

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from adapters.base import CHOICES
+from adapters.choices import CHOICES
 
 from ..claims.claim import Claim, Prediction
 from ..claims.rules import RULES

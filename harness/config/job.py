@@ -7,7 +7,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from adapters.base import CHOICES, Choices
+from adapters.choices import CHOICES, Choices
 
 from ..errors import UserError
 from ..job import Environment, Framework, Job, Variant

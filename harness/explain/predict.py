@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from adapters.base import DEFAULT
+from adapters.choices import DEFAULT
 
 from ..job import Job, Variant
 from ..records.ceilings import Ceilings

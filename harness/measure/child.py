@@ -74,7 +74,8 @@ class Session:
     def load(
         self, folder: str, execution: str, choices: dict[str, Any] | None = None, phases: list[str] | None = None
     ) -> dict[str, Any]:
-        from adapters.base import Choices, Unsupported
+        from adapters.base import Unsupported
+        from adapters.choices import Choices
 
         from .clock import first_calls
         from .subject import subject_of

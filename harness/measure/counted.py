@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from adapters.base import Choices, Executed, Program
+from adapters.base import Executed, Program
+from adapters.choices import Choices
 from harness.workload.cost import phase_work
 from harness.workload.expected import Departures, Expected, expected
 from harness.workload.trace import Graph

@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from adapters.base import Choices, Executed, Program
+from adapters.base import Executed, Program
+from adapters.choices import Choices
 from adapters.common.own_model import OwnModel, OwnModelError
 from adapters.own import OwnAdapter
 from adapters.replicated import Replicated

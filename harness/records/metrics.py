@@ -162,7 +162,7 @@ FIELDS: dict[str, str] = {
     "memory": "kept: the process keeps what it frees; returned: glibc's default, which gives large arrays back.",
     "framework": "Which framework.",
     "execution": "Which execution of it.",
-    "choices": "Implementation choices, by name; adapters/base.py describes each.",
+    "choices": "Implementation choices, by name; adapters/choices.py describes each.",
     "outcome": "ok, invalid, unsupported, oom, timeout, crashed or error.",
     "reason": "One sentence that says why, where the outcome is not ok.",
     "phases": "By phase: milliseconds, seconds of the first call, multiplies and FLOPs executed and requested, why"

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from adapters.base import Choices
+from adapters.choices import Choices
 
 from ..errors import UserError
 from ..job import Environment, Variant

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from adapters.base import DEFAULT
+from adapters.choices import DEFAULT
 
 from ..measure.stats import Interval
 from ..records.record import Record

@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from adapters.base import Choices, Unsupported
+from adapters.base import Unsupported
+from adapters.choices import Choices
 from harness.workload.agreement import agreement
 from harness.workload.models import MODELS
 from tests.helpers.executions import EXECUTIONS, QUICK, WITH_AUTODIFF, Pair, adapter_of

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from adapters.base import Choices, Unsupported
+from adapters.base import Unsupported
+from adapters.choices import Choices
 from adapters.jax.arithmetic import JaxArithmetic
 from adapters.torch import primitives
 from adapters.torch.arithmetic import TorchArithmetic

@@ -10,7 +10,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from adapters.base import Choices, Unsupported  # noqa: E402
+from adapters.base import Unsupported  # noqa: E402
+from adapters.choices import Choices  # noqa: E402
 from adapters.torch import Adapter  # noqa: E402
 from adapters.torch.attention import use  # noqa: E402
 from adapters.torch.counting import Tally  # noqa: E402

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from adapters.base import Choices
+from adapters.choices import Choices
 from harness.workload.agreement import agreement
 from harness.workload.oracle import reference
 from harness.workload.trace import trace

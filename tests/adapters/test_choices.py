@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from adapters.base import Choices, Unsupported
+from adapters.base import Unsupported
+from adapters.choices import Choices
 from harness.workload.cost import cost, phase_work
 from harness.workload.models import MLP
 from harness.workload.trace import trace

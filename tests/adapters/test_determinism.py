@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from adapters.base import Choices, Unsupported
+from adapters.base import Unsupported
+from adapters.choices import Choices
 from tests.helpers.executions import adapter_of
 from tests.helpers.programs import run, work
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from adapters.base import DEFAULT
+from adapters.choices import DEFAULT
 from harness.measure.clock import first_calls
 from harness.measure.protocol import Failure, Outcome
 from tests.helpers.executions import EXECUTIONS, Pair, adapter_of

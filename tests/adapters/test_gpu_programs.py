@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 
-from adapters.base import Choices
+from adapters.choices import Choices
 from adapters.common.departures import MAY_JOIN
 from adapters.common.hlo import Multiply, executed, multiplies
 from adapters.jax.departures import departures

@@ -9,7 +9,8 @@ import pytest
 
 jax = pytest.importorskip("jax")
 
-from adapters.base import Choices, Unsupported  # noqa: E402
+from adapters.base import Unsupported  # noqa: E402
+from adapters.choices import Choices  # noqa: E402
 from adapters.common import hlo  # noqa: E402
 from adapters.jax import Adapter, cudnn_attention, departures, ops  # noqa: E402
 from harness.workload.cost import phase_work  # noqa: E402

@@ -11,7 +11,8 @@ jax = pytest.importorskip("jax")
 
 import jax.numpy as jnp  # noqa: E402
 
-from adapters.base import PHASES, Choices  # noqa: E402
+from adapters.base import PHASES  # noqa: E402
+from adapters.choices import Choices  # noqa: E402
 from adapters.jax import Adapter, ops  # noqa: E402
 from adapters.jax.adapter import FUSION  # noqa: E402
 from adapters.jax.executable import Executable  # noqa: E402

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from adapters.base import Choices, Unsupported
+from adapters.base import Unsupported
+from adapters.choices import Choices
 from adapters.common.refusals import check_choices
 from harness.measure.clock import first_calls
 from harness.workload.agreement import LOSS_LIMIT

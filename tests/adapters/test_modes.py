@@ -9,7 +9,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from adapters.base import CHOICES, Choices, Unsupported  # noqa: E402
+from adapters.base import Unsupported  # noqa: E402
+from adapters.choices import CHOICES, Choices  # noqa: E402
 from adapters.torch import modes  # noqa: E402
 from adapters.torch.adapter import Adapter  # noqa: E402
 from harness.measure.clock import first_calls  # noqa: E402

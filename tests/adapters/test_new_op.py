@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from adapters.base import Choices
+from adapters.choices import Choices
 from harness.measure.clock import first_calls
 from harness.workload import draw
 from harness.workload.agreement import agreement

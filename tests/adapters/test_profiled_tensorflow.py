@@ -9,7 +9,8 @@ import pytest
 
 tf = pytest.importorskip("tensorflow")
 
-from adapters.base import Choices, Unsupported  # noqa: E402
+from adapters.base import Unsupported  # noqa: E402
+from adapters.choices import Choices  # noqa: E402
 from adapters.common.sides import wanted_sides  # noqa: E402
 from adapters.profiled import Profiled, Times  # noqa: E402
 from adapters.tensorflow import Adapter, ops  # noqa: E402

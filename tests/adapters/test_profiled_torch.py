@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 
 from torch.profiler import ProfilerActivity, profile  # noqa: E402
 
-from adapters.base import Choices  # noqa: E402
+from adapters.choices import Choices  # noqa: E402
 from adapters.common.onednn_log import convolution_gradients, stdout_of  # noqa: E402
 from adapters.common.sides import wanted_sides  # noqa: E402
 from adapters.profiled import Profiled, Times  # noqa: E402

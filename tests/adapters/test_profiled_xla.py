@@ -8,7 +8,8 @@ import pytest
 
 pytest.importorskip("jax")
 
-from adapters.base import Choices, Unsupported
+from adapters.base import Unsupported
+from adapters.choices import Choices
 from adapters.common.hlo_profile import events_of
 from adapters.common.scopes import scope, times_of
 from adapters.jax import Adapter

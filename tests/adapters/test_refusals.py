@@ -53,5 +53,5 @@ def assert_is_a_sentence(framework: str, refusal: str) -> None:
 
 
 def test_every_adapter_has_a_configuration_and_every_configuration_an_adapter() -> None:
-    helpers = {"base", "common", "own", "profiled", "replicated"}
+    helpers = {"base", "choices", "common", "own", "profiled", "replicated"}
     assert {m.name for m in pkgutil.iter_modules(adapters.__path__)} - helpers == set(FRAMEWORK_FILES)

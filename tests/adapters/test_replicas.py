@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from adapters.base import Choices, Unsupported
+from adapters.base import Unsupported
+from adapters.choices import Choices
 from adapters.replicated import LOCAL_PHASES, REPLICATED_PHASES
 from harness.measure.protocol import Failure
 from harness.measure.worker import Worker

@@ -10,7 +10,8 @@ import pytest
 
 tf = pytest.importorskip("tensorflow")
 
-from adapters.base import Choices, Unsupported  # noqa: E402
+from adapters.base import Unsupported  # noqa: E402
+from adapters.choices import Choices  # noqa: E402
 from adapters.tensorflow import Adapter  # noqa: E402
 from tests.adapters.test_tensorflow import EXECUTIONS, THREADS, TINY_MLP, adapter, loaded  # noqa: E402
 

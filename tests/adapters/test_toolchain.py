@@ -13,11 +13,16 @@ pytest.importorskip("torch")
 
 from harness.measure.protocol import Failure, Outcome
 from harness.measure.worker import Worker
+from harness.workload.workload import Workload, save
 
 
 @pytest.fixture
-def load(tmp_path: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Failure | None]:
-    """What a worker of torch says to a small network, on a PATH of one folder and with CXX, where given."""
+def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Failure | None]:
+    """What a worker of torch says to an op for which code is generated, on a PATH of one folder and with CXX if given.
+
+    One kernel for each phase is enough to see which compiler is called, and a network has several.
+    """
+    folder = save(Workload.of("op", {"op": "tanh", "batch": 2, "width": 4}), tmp_path / "workload")
     monkeypatch.delenv("CXX", raising=False)
     empty = tmp_path / "bin"
     empty.mkdir()
@@ -27,7 +32,7 @@ def load(tmp_path: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
         with Worker(sys.executable, sorted(os.sched_getaffinity(0)), tmp_path / "log", environment) as worker:
             worker.open(120, framework="torch", device="cpu", threads=1, precision="fp32")
             try:
-                worker.load(300, tiny_folder, execution)
+                worker.load(300, folder, execution)
             except Failure as failure:
                 assert not list((tmp_path / "cache").rglob("*.cpp")), failure
                 return failure

@@ -14,7 +14,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from adapters.base import Choices, Unsupported  # noqa: E402
+from adapters.base import Unsupported  # noqa: E402
+from adapters.choices import Choices  # noqa: E402
 from adapters.torch import Adapter, adapter  # noqa: E402
 from harness.workload.trace import trace  # noqa: E402
 from harness.workload.workload import Workload  # noqa: E402
@@ -25,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 
 GENERATED_CODE = """
 import json
-from adapters.base import Choices
+from adapters.choices import Choices
 from adapters.torch import Adapter
 from harness.workload import draw
 from harness.workload.agreement import agreement

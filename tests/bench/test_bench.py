@@ -30,8 +30,19 @@ def test_both_timers_find_a_ratio_of_the_check_workload(tmp_path: Path, monkeypa
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_each_copy_of_a_record_is_a_run_of_its_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    database.grow(database.sqlite(tmp_path), PLAIN, [2, 3], tmp_path)
+def test_each_copy_of_a_record_is_a_run_of_its_own_and_is_logged_and_looked_up_in_turn(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catch_up, logged = Tracker.catch_up, list[int]()
+
+    def counted(tracker: Tracker, folder: Path) -> int:
+        logged.append(catch_up(tracker, folder))
+        return logged[-1]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Tracker, "catch_up", counted)
+        database.grow(database.sqlite(tmp_path), PLAIN, [2, 3], tmp_path)
+    assert logged == [2, 0, 1, 0], "what is timed as logging logs, and what is timed as looking finds all of it"
     two, three = capsys.readouterr().out.splitlines()
     assert two.startswith("sqlite, 2 runs of one sweep: ") and three.startswith("sqlite, 3 runs of one sweep: ")
     folder = tmp_path / "records" / database.STUDY / PLAIN.sweep

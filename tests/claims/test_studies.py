@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from hydra import initialize_config_dir
 
-from adapters.base import EXTRA_PHASES, PHASES, Choices
+from adapters.base import EXTRA_PHASES, PHASES
+from adapters.choices import Choices
 from harness.claims.judge import facts, judge_study
 from harness.claims.rules import COUNTED
 from harness.claims.verdicts import Ruling

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from adapters.base import CHOICES, EXTRA_PHASES, PHASES
+from adapters.base import EXTRA_PHASES, PHASES
+from adapters.choices import CHOICES
 from harness.records.metrics import METRICS
 from harness.records.record import read
 from harness.records.reduction import REDUCTION

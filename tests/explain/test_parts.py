@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
 
-from adapters.base import Choices
+from adapters.choices import Choices
 from adapters.numpy import Adapter
 from harness.config.expand import job_from
 from harness.explain.parts import applicable, distinct_parts, replayed

@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from adapters.base import DEFAULT
+from adapters.choices import DEFAULT
 from harness.job import Device, Framework, Job, Measure, Tracking, Variant
 from harness.measure.machine.description import describe
 from harness.measure.machine.environment import that_matters

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from adapters.base import Choices, Executed
+from adapters.base import Executed
+from adapters.choices import Choices
 from harness.measure.clock import first_calls
 from harness.measure.protocol import Verified
 from harness.measure.verify import verify

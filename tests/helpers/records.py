@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from adapters.base import DEFAULT
+from adapters.choices import DEFAULT
 from harness.claims.claim import Claim, Prediction
 from harness.claims.judge import judge_study
 from harness.claims.rules import Flops, Matmuls, Time

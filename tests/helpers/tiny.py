@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from adapters.base import DEFAULT, Choices
+from adapters.choices import DEFAULT, Choices
 from harness.measure.counted import counted
 from harness.measure.protocol import Counted
 from harness.workload.models import GPT2, MLP

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from adapters.base import DEFAULT, Executed
+from adapters.base import Executed
+from adapters.choices import DEFAULT
 from harness.measure.counted import counted
 from harness.measure.protocol import Failure
 from harness.workload.cost import phase_work

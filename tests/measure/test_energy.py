@@ -12,6 +12,7 @@ from adapters.base import PHASES
 from harness.measure import energy as module
 from harness.measure.energy import Energy, energy
 from harness.measure.machine.energy import Counter, NoCounter
+from tests.helpers.undisturbed import undisturbed
 from tests.measure.conftest import Start
 
 WATTS = 100.0
@@ -34,11 +35,16 @@ def test_each_phase_has_its_own_joules_and_backward_is_told_apart_from_the_forwa
     start: Start, counter: Callable[[Callable[[], list[float]]], None]
 ) -> None:
     counter(lambda: [WATTS * time.monotonic()])
-    measured = energy(start.loaded("plain"), PHASES, "cuda", 60)
-    assert (measured.counter, measured.reason) == ("a fake", "")
-    assert list(measured.joules) == list(PHASES)
-    for phase, seconds in SECONDS.items():
-        assert measured.joules[phase] == pytest.approx(WATTS * seconds, rel=0.35), phase
+    worker = start.loaded("plain")
+
+    def check() -> None:
+        measured = energy(worker, PHASES, "cuda", 60)
+        assert (measured.counter, measured.reason) == ("a fake", "")
+        assert list(measured.joules) == list(PHASES)
+        for phase, seconds in SECONDS.items():
+            assert measured.joules[phase] == pytest.approx(WATTS * seconds, rel=0.35), phase
+
+    undisturbed(check)
 
 
 def test_a_loop_lasts_as_long_as_it_is_asked_for_and_counts_its_calls(start: Start) -> None:

@@ -15,6 +15,7 @@ from harness.records import calibration
 from harness.records.build import record_of
 from harness.records.record import Record
 from harness.workload.workload import Workload
+from tests.helpers.undisturbed import undisturbed
 
 # As `tests/fakes/adapters/fake.py` sleeps.
 RATIO, MARGINAL, FORWARD_MS = 2.5, 3.0, 4.0
@@ -76,22 +77,28 @@ def assert_recovers(record: Record, within: float) -> None:
 def test_known_times_are_recovered_for_synchronous_asynchronous_and_noisy_programs(
     measure: Callable[..., dict[str, Record]],
 ) -> None:
-    records = measure("sleepy", "deferred", "noisy")
-    for execution, within in (("sleepy", 0.05), ("deferred", 0.05), ("noisy", 0.1)):
-        assert_recovers(records[execution], within)
-        assert (records[execution].phases["forward"].ms or 0) >= 0.9 * FORWARD_MS
-    assert records["deferred"].metrics["dispatch_share"] < 0.5 < records["sleepy"].metrics["dispatch_share"]
-    assert records["noisy"].metrics["pairs"] > records["sleepy"].metrics["pairs"] >= 48
-    assert records["sleepy"].stop == ["target"]
+    def check() -> None:
+        records = measure("sleepy", "deferred", "noisy")
+        for execution, within in (("sleepy", 0.05), ("deferred", 0.05), ("noisy", 0.1)):
+            assert_recovers(records[execution], within)
+            assert (records[execution].phases["forward"].ms or 0) >= 0.9 * FORWARD_MS
+        assert records["deferred"].metrics["dispatch_share"] < 0.5 < records["sleepy"].metrics["dispatch_share"]
+        assert records["noisy"].metrics["pairs"] > records["sleepy"].metrics["pairs"] >= 48
+        assert records["sleepy"].stop == ["target"]
+
+    undisturbed(check)
 
 
 @pytest.mark.slow
 def test_trials_are_fresh_processes_and_are_all_in_the_record(measure: Callable[..., dict[str, Record]]) -> None:
-    record = measure("sleepy", trials=2)["sleepy"]
-    assert_recovers(record, 0.05)
-    assert record.metrics["trials"] == len(record.samples) == len(record.stop) == 2
-    assert record.metrics["pairs"] == sum(len(trial["wall"]) for trial in record.samples)
-    assert "2 trials" in record.interval
+    def check() -> None:
+        record = measure("sleepy", trials=2)["sleepy"]
+        assert_recovers(record, 0.05)
+        assert record.metrics["trials"] == len(record.samples) == len(record.stop) == 2
+        assert record.metrics["pairs"] == sum(len(trial["wall"]) for trial in record.samples)
+        assert "2 trials" in record.interval
+
+    undisturbed(check)
 
 
 @pytest.mark.slow

@@ -9,7 +9,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from adapters.base import Choices, Unsupported  # noqa: E402
+from adapters.base import Unsupported  # noqa: E402
+from adapters.choices import Choices  # noqa: E402
 from adapters.profiled import SHOW_OWN_OPS, OpTimes, OwnProfiled  # noqa: E402
 from adapters.torch.own import Own  # noqa: E402
 from adapters.torch.own_profiled import profiled_ops  # noqa: E402

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from adapters.base import Choices
+from adapters.choices import Choices
 from harness.job import Device, Variant
 from harness.records.record import Record
 from harness.views.labels import in_common, labels, shared_choices, variant_name
