@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
+
+Checked = TypeVar("Checked")
 
 ATTEMPTS = 3
 
 
-def undisturbed(check: Callable[[], None]) -> None:
-    """Run a check of times again where it fails: other processes may have held up what it timed.
+def undisturbed(check: Callable[[], Checked]) -> Checked:
+    """Return what a check of times returns, run again where it fails: others may have held up what it timed.
 
-    An instrument that is wrong fails every time; the last failure is raised.
+    An instrument that is wrong fails every time; the last failure is raised. What takes no time is no part of a check.
     """
     for _ in range(ATTEMPTS - 1):
         try:

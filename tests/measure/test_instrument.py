@@ -91,14 +91,15 @@ def test_known_times_are_recovered_for_synchronous_asynchronous_and_noisy_progra
 
 @pytest.mark.slow
 def test_trials_are_fresh_processes_and_are_all_in_the_record(measure: Callable[..., dict[str, Record]]) -> None:
-    def check() -> None:
+    def check() -> Record:
         record = measure("sleepy", trials=2)["sleepy"]
         assert_recovers(record, 0.05)
-        assert record.metrics["trials"] == len(record.samples) == len(record.stop) == 2
-        assert record.metrics["pairs"] == sum(len(trial["wall"]) for trial in record.samples)
-        assert "2 trials" in record.interval
+        return record
 
-    undisturbed(check)
+    record = undisturbed(check)
+    assert record.metrics["trials"] == len(record.samples) == len(record.stop) == 2
+    assert record.metrics["pairs"] == sum(len(trial["wall"]) for trial in record.samples)
+    assert "2 trials" in record.interval
 
 
 @pytest.mark.slow
