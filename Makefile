@@ -27,6 +27,7 @@ $(READY): requirements.lock
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --no-compile --quiet --disable-pip-version-check "$$(grep '^torch==' requirements.lock)"
 	@$(BIN)/python -m pip install --no-compile --quiet --disable-pip-version-check -r requirements.lock
+	@$(BIN)/python -m compileall -qq -j 0 .venv/lib || true  # on all cores; some files are for other Pythons
 	@touch $@
 
 setup-gpu: $(READY) ## create one CUDA environment per framework (they cannot share CUDA libraries)
