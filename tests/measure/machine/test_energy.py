@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -12,15 +11,12 @@ import pytest
 
 from harness.measure.machine import energy, gpu
 from harness.measure.machine.energy import Counter, NoCounter, counter_of
-from tests.measure.machine.test_gpu import FAKE
+from tests.helpers.nvml import fake_nvml
 
 
 @pytest.fixture
 def driver(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("fake_pynvml", FAKE)
-    assert spec is not None and spec.loader is not None
-    library = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(library)
+    library = fake_nvml()
     for module in (gpu, energy):
         monkeypatch.setattr(module, "pynvml", library)
     monkeypatch.setenv("FAKE_NVML", "[]")

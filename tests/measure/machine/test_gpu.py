@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from harness.measure.machine import gpu
 from harness.measure.machine.gpu import GpuWatch, gpus
+from tests.helpers.nvml import fake_nvml
 from tests.helpers.processes import eventually
-
-FAKE = Path(__file__).parents[2] / "fakes" / "nvml" / "pynvml.py"
 
 
 @pytest.fixture
@@ -23,10 +20,7 @@ def driver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., ModuleType
     """`driver(*looks)`: a driver that shows these, one after the other; returns the library that is asked."""
 
     def make(*looks: list[int | None]) -> ModuleType:
-        spec = importlib.util.spec_from_file_location("fake_pynvml", FAKE)
-        assert spec is not None and spec.loader is not None
-        library = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(library)
+        library = fake_nvml()
         monkeypatch.setattr(gpu, "pynvml", library)
         if looks:
             monkeypatch.setenv("FAKE_NVML", json.dumps(looks))

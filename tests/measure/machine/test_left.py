@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,9 +13,9 @@ import pytest
 from harness.measure.machine import left
 from harness.measure.machine.left import memory_left
 from harness.measure.protocol import Failure
+from tests.helpers.nvml import fake_nvml
 from tests.measure.conftest import Start
 
-FAKE = Path(__file__).parents[2] / "fakes" / "nvml" / "pynvml.py"
 MIB = 2**20
 
 
@@ -51,10 +50,7 @@ def test_the_limit_of_every_cgroup_around_this_process_counts(root: Path, folder
 
 @pytest.fixture
 def driver(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("fake_pynvml", FAKE)
-    assert spec is not None and spec.loader is not None
-    library = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(library)
+    library = fake_nvml()
     monkeypatch.setattr(left, "pynvml", library)
     monkeypatch.setattr(left, "visible_gpu", lambda: 0)
     return library
