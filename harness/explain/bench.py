@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Generic, Self, TypeVar
 
 from ..measure.clock import Samples
+from ..measure.launch import Conditions, Launch, environment
 from ..measure.protocol import Failure, InPlace, WarmUp
 from ..measure.rounds import Run, run_rounds
-from ..measure.trial import Conditions, Launch, environment
 from ..measure.worker import Worker
 from ..workload.trace import Graph
 from .parts import applicable

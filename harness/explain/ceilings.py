@@ -10,10 +10,10 @@ from time import monotonic
 from ..errors import UserError
 from ..job import Job, Variant
 from ..measure.clock import Samples
+from ..measure.launch import Conditions, Launch
 from ..measure.machine.description import describe, identity
 from ..measure.machine.environment import that_matters
 from ..measure.protocol import Failure
-from ..measure.trial import Conditions, Launch
 from ..paths import temporary_folder
 from ..records.ceilings import Ceilings, Pass, Probe, load, store
 from ..views.labels import variant_name

@@ -14,8 +14,8 @@ from typing import Any
 from adapters.profiled import SHOW_OWN_OPS, OpTimes
 
 from ..job import Job, Variant
+from ..measure.launch import Conditions, Launch
 from ..measure.protocol import Failure, OwnInPlace
-from ..measure.trial import Conditions, Launch
 from ..paths import temporary_folder
 from ..records.record import EXPLAINED, Record, read_head, write_json
 from ..views.labels import variant_name

@@ -20,9 +20,9 @@ from time import monotonic
 
 from ..measure import stats
 from ..measure.clock import Samples
+from ..measure.launch import Conditions, Launch
 from ..measure.protocol import Failure, InPlace, WarmUp
 from ..measure.stats import PAIRS_PER_BLOCK, Estimate
-from ..measure.trial import Conditions, Launch
 from .bench import PAIR, Bench, Source
 from .calls import TINY
 from .parts import Part

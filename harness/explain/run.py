@@ -10,8 +10,8 @@ from typing import Any
 
 from ..errors import UserError
 from ..job import Job, Variant
+from ..measure.launch import Conditions, Launch
 from ..measure.protocol import Failure
-from ..measure.trial import Conditions, Launch
 from ..paths import temporary_folder
 from ..records.ceilings import Ceilings
 from ..records.moved import sentences

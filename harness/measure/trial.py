@@ -11,39 +11,16 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Generic
 
-from ..job import UNNAMED, Device, Environment, Measure
 from .clock import Samples
 from .device_numbers import DeviceNumbers, ask_device, ask_reduction
 from .groups import Group
+from .launch import Conditions, Launch, environment
 from .machine.gpu import GpuWatch
 from .protocol import Counted, Failure, Verified
 from .rounds import Key, Run, run_rounds
-from .worker import MALLOC, Worker
-
-
-@dataclass(frozen=True)
-class Launch:
-    """Everything needed to start the worker of one variant: its program, its interpreter and environment, its log."""
-
-    framework: str
-    execution: str
-    choices: dict[str, Any]
-    interpreter: str
-    log: Path
-    environment: Environment = UNNAMED
-
-
-@dataclass(frozen=True)
-class Conditions:
-    """The settings shared by all workers of a job. Frameworks store compiled programs in `cache`."""
-
-    device: Device
-    measure: Measure
-    precision: str
-    cpus: Sequence[int]
-    cache: Path
+from .worker import Worker
 
 
 @dataclass
@@ -66,6 +43,15 @@ class Measured:
     peak_bytes: int = 0  # the most memory that its worker held until it was prepared; 0 if not known
     turns: list[int] = field(default_factory=list)  # by trial, the number of its group
     group: str = ""  # with whom it shared its rounds, if not with all variants
+
+    def add(self, run: Run, turn: int) -> None:
+        """Add the rounds of a trial, which ended, or failed, in the group of that number."""
+        self.failure = run.failure
+        self.measuring_s += sum(run.samples.wall)
+        self.turns.append(turn)
+        self.trials.append(run.samples)
+        self.repeats.append(run.repeat)
+        self.stops.append(run.stop)
 
 
 def run_trial(
@@ -91,135 +77,125 @@ def run_trial(
         doing: called with (what is done, name, seconds that all may still take, if known) while nothing is timed.
         abandon: called if preparation is interrupted; ends what computes the workload's arrays.
     """
+    trial = _Trial(launches, measured, conditions, workload, finished, wait_until_idle, doing, abandon)
     peaks = {name: measured[name].peak_bytes for name in launches if measured[name].peak_bytes}
-    queue, turn = [dict(launches)], 0
+    queue, turn = [list(launches)], 0
     while queue:
-        members = queue.pop(0)
+        names = queue.pop(0)
         group = Group(conditions.device.name, peaks, turn, queued=sum(map(len, queue)))
-        _run_group(group, members, measured, conditions, workload, finished, wait_until_idle, doing, abandon)
-        waiting = {name: members[name] for name in group.waiting}
-        queue = [*([waiting] if waiting else []), *queue, *({name: members[name]} for name in group.crowded)]
+        trial.measure(group, names)
+        queue = [*([group.waiting] if group.waiting else []), *queue, *([name] for name in group.crowded)]
         turn += 1
 
 
-def _run_group(
-    group: Group[Key],
-    launches: Mapping[Key, Launch],
-    measured: Mapping[Key, Measured],
-    conditions: Conditions,
-    workload: Future[Path],
-    finished: Callable[[Key, float], None],
-    wait_until_idle: Callable[[], object],
-    doing: Callable[[str, Key, float | None], None],
-    abandon: Callable[[], object],
-) -> None:
-    """Prepare and measure those of the variants that fit into memory together: see `run_trial` for the arguments."""
-    budget_s = conditions.measure.budget_s
+@dataclass(frozen=True)
+class _Trial(Generic[Key]):
+    """What all groups of a trial share: the arguments of `run_trial`."""
 
-    def later_s() -> float:
-        return (group.queued + len(group.later)) * budget_s
+    launches: Mapping[Key, Launch]
+    measured: Mapping[Key, Measured]
+    conditions: Conditions
+    workload: Future[Path]
+    finished: Callable[[Key, float], None]
+    wait_until_idle: Callable[[], object]
+    doing: Callable[[str, Key, float | None], None]
+    abandon: Callable[[], object]
 
-    with ExitStack() as stack:
-        workers: dict[Key, Worker] = {}
-        for name, launch in launches.items():
-            settings = environment(launch, conditions)
-            workers[name] = stack.enter_context(Worker(launch.interpreter, conditions.cpus, launch.log, settings))
-        _prepare(workers, launches, measured, conditions, workload, group, doing, abandon)
-        names = [name for name in workers if name not in group.later]
-        if not all(measured[name].failure for name in names):
-            wait_until_idle()
-        runs = {}
-        for name in names:
-            left_s = (len(launches) + group.queued) * budget_s
-            doing("warming up", name, left_s)
-            run = _warm(name, workers[name], measured[name], conditions, group)
-            if run:
-                runs[name] = run
-            elif name not in group.later:
-                finished(name, left_s)
+    def measure(self, group: Group[Key], names: Sequence[Key]) -> None:
+        """Prepare and measure those of the variants that fit into memory together."""
+        with ExitStack() as stack:
+            workers = {name: stack.enter_context(self._worker(name)) for name in names}
+            self._prepare(group, workers)
+            prepared = {name: worker for name, worker in workers.items() if name not in group.later}
+            if not all(self.measured[name].failure for name in prepared):
+                self.wait_until_idle()
+            left_s = (len(names) + group.queued) * self.conditions.measure.budget_s
+            runs = {}
+            for name, worker in prepared.items():
+                self.doing("warming up", name, left_s)
+                if run := self._warm(group, name, worker):
+                    runs[name] = run
+                elif name not in group.later:
+                    self.finished(name, left_s)
+            self._measure_in_rounds(group, runs)
+
+    def _worker(self, name: Key) -> Worker:
+        launch = self.launches[name]
+        settings = environment(launch, self.conditions)
+        return Worker(launch.interpreter, self.conditions.cpus, launch.log, settings)
+
+    def _prepare(self, group: Group[Key], workers: Mapping[Key, Worker]) -> None:
+        """Import, load, verify and count what fits into memory, as many at a time as there are CPUs."""
+
+        def prepare(name: Key) -> None:
+            if not group.admits(name, workers[name]):
+                return
+            self.doing("preparing", name, None)
+            result = self.measured[name]
+            try:
+                _load_and_verify(workers[name], self.launches[name], result, self.conditions, self.workload)
+                result.peak_bytes = group.is_loaded(name, self.conditions.measure.deadline_s)
+            except Failure as failure:
+                if not group.puts_off(name, failure):
+                    result.failure = failure
+
+        with ThreadPoolExecutor(max_workers=max(2, len(self.conditions.cpus))) as executor:
+            futures = [executor.submit(prepare, name) for name in workers]
+            try:
+                for future in futures:
+                    future.result()
+            except BaseException:  # Ctrl-C must not wait for answers that may take minutes
+                executor.shutdown(wait=False, cancel_futures=True)
+                self.abandon()
+                for worker in workers.values():
+                    worker.process.kill()
+                raise
+
+    def _warm(self, group: Group[Key], name: Key, worker: Worker) -> Run | None:
+        """Warm up one variant. Returns its run, or None if it has failed before or does now."""
+        result, start = self.measured[name], time.monotonic()
+        if result.failure:
+            return None
+        try:
+            warm = worker.warm(self.conditions.measure.deadline_s, self.conditions.measure.warm_s)
+        except Failure as failure:
+            if not group.puts_off(name, failure):
+                result.failure = failure
+            return None
+        result.measuring_s += time.monotonic() - start
+        return Run(worker, repeat=warm.repeat, cycle_s=warm.cycle_s)
+
+    def _measure_in_rounds(self, group: Group[Key], runs: Mapping[Key, Run]) -> None:
+        """Measure what is warm, and add it to the results as soon as each variant stops or fails."""
+        measure, device = self.conditions.measure, self.conditions.device.name
         for name in runs:
-            measured[name].group = group.sentence(runs, name)
+            self.measured[name].group = group.sentence(runs, name)
+
+        def later_s() -> float:
+            return (group.queued + len(group.later)) * measure.budget_s
 
         def ended(name: Key, run: Run, left_s: float) -> None:
             if run.failure and group.puts_off(name, run.failure):
                 return
-            result = measured[name]
-            result.failure = run.failure
-            result.measuring_s += sum(run.samples.wall)
-            result.turns.append(group.turn)
-            result.trials.append(run.samples)
-            result.repeats.append(run.repeat)
-            result.stops.append(run.stop)
+            result = self.measured[name]
+            result.add(run, group.turn)
             if not run.failure and result.device is None:
-                if launches[name].choices.get("replicas", 1) > 1:
-                    result.reduction = ask_reduction(run, conditions.measure.deadline_s)
-                result.device = ask_device(run, conditions.device.name, conditions.measure)
-            finished(name, left_s + later_s())
+                if self.launches[name].choices.get("replicas", 1) > 1:
+                    result.reduction = ask_reduction(run, measure.deadline_s)
+                result.device = ask_device(run, device, measure)
+            self.finished(name, left_s + later_s())
 
-        with GpuWatch() if conditions.device.name == "cuda" else nullcontext() as watch:
+        with GpuWatch() if device == "cuda" else nullcontext() as watch:
             for run in runs.values():
                 run.look = watch.since if watch else run.look
             run_rounds(
                 runs,
-                target=conditions.measure.target,
-                budget_s=conditions.measure.budget_s,
-                deadline_s=conditions.measure.deadline_s,
+                target=measure.target,
+                budget_s=measure.budget_s,
+                deadline_s=measure.deadline_s,
                 finished=ended,
-                visiting=lambda name, left_s: doing("measuring", name, left_s + later_s()),
+                visiting=lambda name, left_s: self.doing("measuring", name, left_s + later_s()),
             )
-
-
-def environment(launch: Launch, conditions: Conditions) -> dict[str, str]:
-    """The environment variables of a variant's worker, besides those of this process.
-
-    Each named environment has a compile cache of its own: not every variable is part of a compiled program's key.
-    """
-    name = launch.environment.name
-    cache = conditions.cache / f"environment-{name}" if name else conditions.cache
-    return {
-        **dict(launch.environment.variables),
-        **MALLOC[conditions.device.memory],
-        "TWOFOLD_CACHE_DIR": str(cache.resolve()),
-        "TWOFOLD_KERNELS": launch.choices.get("kernels", "native"),  # TensorFlow reads it when imported
-        "TWOFOLD_DETERMINISTIC": str(launch.choices.get("deterministic", False)),  # and torch this
-        "TWOFOLD_REPLICAS": str(launch.choices.get("replicas", 1)),  # jax and TensorFlow start as many devices
-    }
-
-
-def _prepare(
-    workers: Mapping[Key, Worker],
-    launches: Mapping[Key, Launch],
-    measured: Mapping[Key, Measured],
-    conditions: Conditions,
-    workload: Future[Path],
-    group: Group[Key],
-    doing: Callable[[str, Key, float | None], None],
-    abandon: Callable[[], object],
-) -> None:
-    """Import, load, verify and count what fits into memory, as many at a time as there are CPUs. Nothing is timed."""
-
-    def prepare(name: Key) -> None:
-        if not group.admits(name, workers[name]):
-            return
-        doing("preparing", name, None)
-        try:
-            _load_and_verify(workers[name], launches[name], measured[name], conditions, workload)
-            measured[name].peak_bytes = group.is_loaded(name, conditions.measure.deadline_s)
-        except Failure as failure:
-            if not group.puts_off(name, failure):
-                measured[name].failure = failure
-
-    with ThreadPoolExecutor(max_workers=max(2, len(conditions.cpus))) as executor:
-        futures = [executor.submit(prepare, name) for name in workers]
-        try:
-            for future in futures:
-                future.result()
-        except BaseException:  # Ctrl-C must not wait for answers that may take minutes
-            executor.shutdown(wait=False, cancel_futures=True)
-            abandon()
-            for worker in workers.values():
-                worker.process.kill()
-            raise
 
 
 def _load_and_verify(
@@ -248,18 +224,3 @@ def _load_and_verify(
         result.set_up_s = time.monotonic() - start
     if conditions.measure.cache == "cold":
         result.described["cache"] = worker.cold(deadline_s)
-
-
-def _warm(name: Key, worker: Worker, result: Measured, conditions: Conditions, group: Group[Key]) -> Run | None:
-    """Warm up one variant. Returns its run, or None if it has failed before or does now."""
-    if result.failure:
-        return None
-    start = time.monotonic()
-    try:
-        warm = worker.warm(conditions.measure.deadline_s, conditions.measure.warm_s)
-    except Failure as failure:
-        if not group.puts_off(name, failure):
-            result.failure = failure
-        return None
-    result.measuring_s += time.monotonic() - start
-    return Run(worker, repeat=warm.repeat, cycle_s=warm.cycle_s)

@@ -17,10 +17,11 @@ from ..explain.ceilings import measure_missing, stored
 from ..explain.predict import predictions
 from ..explain.run import explain_job
 from ..job import Job, Variant
+from ..measure.launch import Conditions, Launch
 from ..measure.machine.description import describe
 from ..measure.machine.resources import cpus
 from ..measure.protocol import Failure, Outcome
-from ..measure.trial import Conditions, Launch, Measured, run_trial
+from ..measure.trial import Measured, run_trial
 from ..paths import cache_folder, temporary_folder
 from ..records.record import read, read_head
 from ..views.plural import plural

@@ -11,8 +11,8 @@ import pytest
 from harness.explain import bench
 from harness.explain.bench import Bench, Source
 from harness.job import Device, Measure
+from harness.measure.launch import Conditions, Launch
 from harness.measure.protocol import Failure
-from harness.measure.trial import Conditions, Launch
 from harness.workload.workload import Workload, save
 
 OPS = ("linear", "relu", "tanh")

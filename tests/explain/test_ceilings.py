@@ -16,7 +16,7 @@ from harness.explain.parts import distinct_parts
 from harness.explain.predict import predict, predictions
 from harness.job import Device, Framework, Job, Variant
 from harness.measure.clock import Samples
-from harness.measure.trial import Conditions, Launch
+from harness.measure.launch import Conditions, Launch
 from harness.records.record import Phase
 from harness.workload.workload import Workload
 from tests.fakes.adapters.planted import ELEMENT_S, FLOP_S, OP_S, WHOLE_S

@@ -11,8 +11,8 @@ import pytest
 from adapters.profiled import OpTimes
 from harness.explain.own import NO_OP, OTHERS, OwnExplanation, explain_own, explanation
 from harness.job import Device, Measure, Variant
+from harness.measure.launch import Conditions, Launch
 from harness.measure.protocol import OwnInPlace
-from harness.measure.trial import Conditions, Launch
 from harness.workload.own import OwnWorkload
 from tests.helpers.jobs import PLAIN
 

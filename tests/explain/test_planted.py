@@ -16,7 +16,7 @@ from harness.explain.in_place import Compared, compare
 from harness.explain.parts import Part, distinct_parts
 from harness.explain.replay import Replay, replay
 from harness.job import Device, Measure, Variant
-from harness.measure.trial import Conditions, Launch
+from harness.measure.launch import Conditions, Launch
 from harness.workload.workload import Workload, save
 
 NETWORK = Workload.of("mlp", {"batch": 64, "depth": 3, "width": 64})

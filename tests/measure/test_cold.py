@@ -17,9 +17,10 @@ from harness.job import Device, Measure
 from harness.measure import clock, cold, trial
 from harness.measure.clock import measure, warm_up
 from harness.measure.cold import GPU_BYTES, TIMES, Cold
+from harness.measure.launch import Conditions, Launch
 from harness.measure.machine.caches import last_level_bytes
 from harness.measure.protocol import Failure, Loaded, Verified
-from harness.measure.trial import Conditions, Launch, Measured
+from harness.measure.trial import Measured
 from harness.measure.worker import Worker
 from harness.paths import ROOT
 from tests.measure.conftest import Start

@@ -12,9 +12,10 @@ import pytest
 from harness.job import Device, Measure
 from harness.measure import groups
 from harness.measure.groups import CONTEXT, SPARE, Group
+from harness.measure.launch import Conditions, Launch
 from harness.measure.machine.left import held_bytes
 from harness.measure.protocol import Failure, Outcome, PeakMemory
-from harness.measure.trial import Conditions, Launch, Measured, run_trial
+from harness.measure.trial import Measured, run_trial
 from harness.measure.worker import Worker
 from tests.helpers.processes import children
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from harness.job import Device, Job, Measure, Tracking, Variant
-from harness.measure.trial import Conditions, Launch, Measured, run_trial
+from harness.measure.launch import Conditions, Launch
+from harness.measure.trial import Measured, run_trial
 from harness.records import calibration
 from harness.records.build import record_of
 from harness.records.record import Record

@@ -13,9 +13,10 @@ import pytest
 from adapters.base import PHASES
 from harness.job import Device, Measure
 from harness.measure import trial
+from harness.measure.launch import Conditions, Launch
 from harness.measure.protocol import Counted, Failure, Outcome, Verified
 from harness.measure.rounds import run_rounds
-from harness.measure.trial import Conditions, Launch, Measured, run_trial
+from harness.measure.trial import Measured, run_trial
 from harness.measure.worker import MALLOC, Worker
 
 NOBODY = 0  # no process's id

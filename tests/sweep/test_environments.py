@@ -13,8 +13,8 @@ import pytest
 
 from harness.errors import UserError
 from harness.job import Device, Environment, Job
+from harness.measure.launch import environment
 from harness.measure.machine.description import describe
-from harness.measure.trial import environment
 from harness.records.record import read, records
 from harness.sweep import preflight
 from harness.sweep.outstanding import outstanding
