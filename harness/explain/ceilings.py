@@ -1,35 +1,22 @@
-"""Measures what this machine allows each variant of a job, as far as that is not stored yet, and stores it."""
+"""Which ceilings a variant has on this machine, and which it lacks to be predicted."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from pathlib import Path
-from time import monotonic
+from collections.abc import Callable
+from dataclasses import dataclass
 
-from ..errors import UserError
 from ..job import Job, Variant
-from ..measure.clock import Samples
-from ..measure.launch import Conditions, Launch
 from ..measure.machine.description import describe, identity
 from ..measure.machine.environment import that_matters
-from ..measure.protocol import Failure
-from ..paths import temporary_folder
-from ..records.ceilings import Ceilings, Pass, Probe, load, store
-from ..views.labels import variant_name
+from ..records.ceilings import Ceilings, load
 from ..views.plural import plural
-from ..workload.workload import save
-from .bench import PAIR, Bench, Source
-from .calls import TINY, saved_tiny
-from .parts import Part, replayed
-from .probes import BANDWIDTH, Kind, kinds_of
-from .replay import CYCLES_IN_TURN
+from .bench import OP_BY_OP
+from .networks import network, network_of
+from .parts import replayed
+from .probes import Kind, kinds_of
 
-PROBE_S = 0.15  # seconds of measuring a probe again and again; more if its fastest cycles differ
-IN_TURN_S = 10.0  # seconds of measuring all probes in turn; less if the fastest cycles of each agree earlier
-# Their compilers take seconds a program, so minutes for all probes; and what they fuse is in no op alone.
+# Their compilers take seconds a program, so minutes for all probes and a network.
 NOT_PROBED = {("torch", "compile"), ("tensorflow", "xla")}
-AGREEING, AGREE_WITHIN = 3, 0.05  # cycles of each phase, the fastest ones, and how much they may differ
 
 Version = Callable[[Variant], str]
 
@@ -55,106 +42,34 @@ def stored(job: Job, variant: Variant, version: Version) -> Ceilings | None:
     return load(job.results, identity(describe()), conditions_of(job, variant, version))
 
 
-def measure_missing(
-    job: Job,
-    launch: Callable[[Variant], Launch],
-    conditions: Conditions,
-    version: Version,
-    say: Callable[[str], None],
-    starting: Callable[[Variant], None] = lambda variant: None,
-) -> None:
-    """Measure and store the ceilings that the variants of a job lack for the ops of its workload.
+@dataclass(frozen=True)
+class Missing:
+    """What is still to be measured of a variant besides its `ceilings`: ops alone, and networks by name."""
 
-    A variant that cannot be measured is left to its record, which says why; those of `NOT_PROBED`, and
-    several replicas, have none.
+    ceilings: Ceilings
+    kinds: tuple[Kind, ...]
+    networks: tuple[str, ...]
+
+    def __str__(self) -> str:
+        what = [f"{plural(len(self.kinds), 'op')} alone"] if self.kinds else []
+        return f"by {' and '.join([*what, *['a network' for _ in self.networks]])} at other sizes"
+
+
+def lacking(job: Job, variant: Variant, version: Version) -> Missing | None:
+    """What is to be measured before a variant of a job can be predicted; None if nothing is.
+
+    Those of `NOT_PROBED`, and several replicas, are not predicted. Raises UserError if the file of ceilings is corrupt.
     """
-    if job.workload.graph is None:
-        return
-    needed = kinds_of(job.traced)
-    for variant in job.variants:
-        if (variant.framework, variant.execution) in NOT_PROBED or variant.choices.replicas > 1:
-            continue
-        ceilings = stored(job, variant, version) or Ceilings(conditions_of(job, variant, version), {}, ())
-        if not (kinds := [kind for kind in needed if ceilings.lacks(str(kind))]):
-            continue
-        starting(variant)
-        name = variant_name(variant)
-        say(f"{name}: first measuring what this machine allows it, by {plural(len(kinds), 'op')} alone at other sizes")
-        try:
-            how = replace(launch(variant), choices=replayed(variant))
-            store(job.results, identity(describe()), _measured(ceilings, kinds, how, conditions))
-        except (Failure, UserError) as failure:
-            say(f"{name}: no ceilings ({failure})")
-
-
-def _measured(ceilings: Ceilings, kinds: Sequence[Kind], launch: Launch, conditions: Conditions) -> Ceilings:
-    """Add the probes of some kinds, and `TINY` if it is not there. Raises Failure if no process can be started."""
-    tiny, probes = dict(ceilings.tiny), list(ceilings.probes)
-    copies = Kind(BANDWIDTH)  # among what is timed in turn, for what they push out of the caches
-    parts = {part: kind for kind in dict.fromkeys((*kinds, copies)) for part in kind.probes(conditions.precision)}
-    with temporary_folder() as temporary, Bench[Part | str](launch, conditions) as bench:
-        root = Path(temporary)
-        sources: dict[Part | str, Source] = {
-            part: Source(save(part.workload, root / f"probe{number}", solve=False), part.workload.graph)
-            for number, part in enumerate(parts)
-        }
-        folders = {} if tiny else saved_tiny(conditions.precision, root)
-        bench.load(sources | {name: Source(folder, TINY[name].graph, PAIR) for name, folder in folders.items()})
-        if folders:
-            samples = {name: bench.time(name, bench.warm(name), PROBE_S, settled) for name in folders}
-            tiny = {phase: {name: _seconds(times, phase) for name, times in samples.items()} for phase in PAIR}
-        for part, result in _timed(bench, list(parts)).items():
-            if parts[part] not in kinds:
-                continue
-            kind = str(parts[part])
-            if isinstance(result, Failure):
-                probes.append(Probe(kind, part.shape, (), {}, result.reason))
-            else:
-                probes.append(Probe(kind, part.shape, part.arrays, _passes(part, result)))
-    return Ceilings(ceilings.conditions, tiny, tuple(probes))
-
-
-def _timed(bench: Bench[Part | str], parts: Sequence[Part]) -> dict[Part, Samples | Failure]:
-    """Time probes as parts are timed (`replay.py`), each until its fastest cycles agree or its time is over."""
-    results: dict[Part, Samples | Failure] = {}
-    if not bench.takes_turns:
-        for part in parts:
-            try:
-                bench.require(part)
-                results[part] = bench.time(part, bench.warm(part), PROBE_S, settled)
-            except Failure as failure:
-                results[part] = failure
-        return results
-    loaded = [part for part in parts if part not in bench.failures]
-    times = {part: Samples() for part in loaded}
-    end = monotonic() + IN_TURN_S
-    while loaded:
-        for key, samples in bench.in_turn(loaded, CYCLES_IN_TURN).items():
-            assert isinstance(key, Part)
-            times[key].extend(samples)
-        if all(map(settled, times.values())) or monotonic() > end:
-            break
-    return {part: times[part] if part in times else bench.failures[part] for part in parts}
-
-
-def settled(samples: Samples) -> bool:
-    """Whether the fastest cycles of each phase agree: what disturbs a cycle rarely does so thrice by as much."""
-    fastest = [sorted(seconds)[:AGREEING] for seconds in samples.seconds.values()]
-    return all(len(few) == AGREEING and few[-1] <= (1 + AGREE_WITHIN) * few[0] for few in fastest)
-
-
-def _passes(part: Part, samples: Samples) -> dict[str, Pass]:
-    """The passes of a part that was measured, with their work. Its only gradients are its whole backward pass."""
-    works = part.works
-    phases = {"forward": "forward", "backward": "backward", "dX": "backward_inputs", "dW": "backward_params"}
-    if not {"dX", "dW"} <= works.keys():
-        phases |= dict.fromkeys(("dX", "dW"), "backward")
-    return {name: Pass(_seconds(samples, phases[name]), work.flops, part.bytes(name)) for name, work in works.items()}
-
-
-def _seconds(samples: Samples, phase: str) -> float:
-    """Seconds of a call of a phase in the cycle that nothing disturbed, or what did least."""
-    return min(samples.seconds[phase])
+    if (variant.framework, variant.execution) in NOT_PROBED or variant.choices.replicas > 1:
+        return None
+    ceilings = stored(job, variant, version) or Ceilings(conditions_of(job, variant, version), {}, ())
+    kinds, networks = kinds_of(job.traced), list[str]()
+    if variant.execution not in OP_BY_OP:
+        networks = [network_of(call.op for call in job.traced.graph.calls)]
+        kinds += kinds_of(network(networks[0], job.workload.precision))
+    lacks = tuple(kind for kind in dict.fromkeys(kinds) if ceilings.lacks(str(kind)))
+    unseen = tuple(name for name in networks if name not in ceilings.networks)
+    return Missing(ceilings, lacks, unseen) if lacks or unseen else None
 
 
 def _listed(values: dict[str, str]) -> str:

@@ -7,19 +7,18 @@ from collections.abc import Iterable
 
 from ..errors import UserError
 from ..job import Job, Variant
-from ..records.ceilings import Ceilings
 from ..records.record import EXPLAINED
 from .bench import COMPILING, OP_BY_OP, WARM_S
 from .calls import TINY
-from .ceilings import IN_TURN_S, NOT_PROBED, PROBE_S, Version, conditions_of, stored
+from .ceilings import Version, lacking
 from .parts import distinct_parts
-from .probes import kinds_of
+from .probing import IN_TURN_S, NETWORK_S, PROBE_S
 from .replay import PARTS_S, PROFILED_S, TINY_S, WHOLE_S
 
 # Of what has never been explained here; measured on two cores, where a process took 0.5 to 3.6 s to import its
 # framework, and a part 0.02 s to load where ops are called one by one, 0.07 to 1.3 s where they are compiled.
 IMPORT_S = 3.0
-LOAD_S, COMPILE_S = 0.02, 0.4
+LOAD_S, COMPILE_S, NETWORK_COMPILE_S = 0.02, 0.4, 6.0
 
 
 def explaining_s(job: Job, variants: Iterable[Variant], version: Version) -> float:
@@ -31,20 +30,17 @@ def explaining_s(job: Job, variants: Iterable[Variant], version: Version) -> flo
 
 def _ceilings_s(job: Job, variant: Variant, version: Version) -> float:
     """Seconds of measuring what a variant's ceilings lack."""
-    if (variant.framework, variant.execution) in NOT_PROBED or variant.choices.replicas > 1:
-        return 0.0
     try:
-        ceilings = stored(job, variant, version)
+        missing = lacking(job, variant, version)
     except UserError:  # whoever reads it to measure tells
         return 0.0
-    ceilings = ceilings or Ceilings(conditions_of(job, variant, version), {}, ())
-    kinds = [kind for kind in kinds_of(job.traced) if ceilings.lacks(str(kind))]
-    if not kinds:
+    if not missing:
         return 0.0
-    probes = sum(len(kind.probes(job.workload.precision)) for kind in kinds)
+    probes = sum(len(kind.probes(job.workload.precision)) for kind in missing.kinds)
     if variant.execution in OP_BY_OP:
         return IMPORT_S + probes * LOAD_S + IN_TURN_S
-    return IMPORT_S + probes * (COMPILE_S / COMPILING + WARM_S + PROBE_S)
+    networks_s = len(missing.networks) * (NETWORK_COMPILE_S + WARM_S + NETWORK_S)
+    return IMPORT_S + probes * (COMPILE_S / COMPILING + WARM_S + PROBE_S) + networks_s
 
 
 def _replay_s(job: Job, variant: Variant) -> float:

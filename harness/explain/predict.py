@@ -1,7 +1,8 @@
 """Predicts the time of a workload's passes from its counted FLOPs and bytes, and what the machine allows.
 
 Nothing of the workload's own is measured for it. The time of a pass is the sum over its ops of the roofline's, and of
-calling each and the pass itself. What a compiler does across ops is not in it: fused ops move fewer bytes than this.
+calling each and the pass itself. Where an execution compiles, it is as much longer or shorter than that as a network of
+its kind was (`networks.py`), which fuses its ops as well.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from ..job import Job, Variant
 from ..records.ceilings import Ceilings
 from ..records.record import Record
 from .ceilings import Version, stored
+from .networks import network_of, network_parts
 from .parts import Part, distinct_parts
 from .roofline import Roofline
 
@@ -71,6 +73,19 @@ def predict(variant: Variant, parts: Sequence[Part], ceilings: Ceilings) -> Pred
         roofline = Roofline(ceilings)
     except ValueError:
         return None
+    predicted = _one_after_the_other(roofline, parts)
+    name = network_of(part.op for part in parts)
+    if not (measured := ceilings.networks.get(name)):
+        return predicted
+    together = _one_after_the_other(roofline, network_parts(name, ceilings.conditions["precision"]))
+    return Predicted(
+        predicted.forward_s * measured["forward"] / together.forward_s,
+        predicted.backward_s * measured["backward"] / together.backward_s,
+    )
+
+
+def _one_after_the_other(roofline: Roofline, parts: Sequence[Part]) -> Predicted:
+    """The passes of a workload that calls one op after the other."""
     calls = roofline.calls
     forward, backward = calls["forward"].whole, calls["backward"].whole
     for part in parts:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from ..errors import UserError
 from .record import write_json
 
 FILE = "ceilings.json"
-LAYOUT = 2  # raise it when the probes or their meaning change; what another layout stored is measured again
+LAYOUT = 3  # raise it when the probes or their meaning change; what another layout stored is measured again
 
 
 @dataclass(frozen=True)
@@ -49,11 +49,19 @@ class Probe:
 
 @dataclass(frozen=True)
 class Ceilings:
-    """The probes of one execution, and the seconds of calls that compute nothing, by pass and name."""
+    """What was measured of one execution.
+
+    Attributes:
+        conditions: what it depends on besides the machine, by name.
+        tiny: seconds of calls that compute nothing, by pass and name.
+        probes: ops alone.
+        networks: seconds of whole networks, by name and pass; only of executions that compile.
+    """
 
     conditions: dict[str, str]
     tiny: dict[str, dict[str, float]]
     probes: tuple[Probe, ...]
+    networks: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def lacks(self, kind: str) -> bool:
         """Whether no probe of this kind was tried."""
@@ -101,7 +109,7 @@ def _ceilings(entry: Mapping[str, Any]) -> Ceilings:
         )
         for probe in entry["probes"]
     )
-    return Ceilings(dict(entry["conditions"]), dict(entry["tiny"]), probes)
+    return Ceilings(dict(entry["conditions"]), dict(entry["tiny"]), probes, dict(entry["networks"]))
 
 
 def _path(results: Path) -> Path:

@@ -13,8 +13,9 @@ from typing import Any
 from ..claims import text as claim_text
 from ..claims.verdicts import read as read_verdicts
 from ..errors import UserError
-from ..explain.ceilings import measure_missing, stored
+from ..explain.ceilings import stored
 from ..explain.predict import predictions
+from ..explain.probing import measure_missing
 from ..explain.run import explain_job
 from ..job import Job, Variant
 from ..measure.launch import Conditions, Launch

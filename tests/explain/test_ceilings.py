@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from harness.explain import bench
-from harness.explain.ceilings import measure_missing, settled, stored
+from harness.explain.ceilings import stored
+from harness.explain.networks import network, network_of
 from harness.explain.parts import distinct_parts
 from harness.explain.predict import predict, predictions
+from harness.explain.probing import measure_missing, settled
 from harness.job import Device, Framework, Job, Variant
 from harness.measure.clock import Samples
 from harness.measure.launch import Conditions, Launch
@@ -21,6 +23,7 @@ from harness.records.record import Phase
 from harness.workload.workload import Workload
 from tests.fakes.adapters.planted import ELEMENT_S, FLOP_S, OP_S, WHOLE_S
 from tests.helpers.jobs import PLAIN, job_of
+from tests.helpers.small_models import small_model
 
 NETWORK = Workload.of("mlp", {"batch": 64, "depth": 3, "width": 64})
 HONEST, SLOW_DW = Variant("planted", "honest"), Variant("planted", "slow_dw")
@@ -81,7 +84,8 @@ def true_seconds(workload: Workload) -> tuple[float, float]:
 
 def test_they_are_measured_once_and_an_op_that_was_not_tried_alone_later(job: Job, ensure: Ensure) -> None:
     (said,) = ensure(job)
-    assert said == "planted honest: first measuring what this machine allows it, by 3 ops alone at other sizes"
+    first = "planted honest: first measuring what this machine allows it, by 3 ops alone and a network at other sizes"
+    assert said == first
     assert not ensure(job)
     other = replace(job, workload=Workload.of("op", {"op": "silu"}))
     assert "by 1 op alone" in ensure(other)[0]
@@ -92,6 +96,31 @@ def test_a_compiler_that_takes_seconds_a_program_is_not_asked_for_dozens(job: Jo
     compiled = replace(job, variants=(Variant("torch", "compile"), Variant("tensorflow", "xla")))
     assert not ensure(compiled)
     assert not any(stored(job, variant, version) for variant in compiled.variants)
+
+
+def test_a_whole_is_predicted_to_differ_from_its_parts_as_a_network_does(job: Job, ensure: Ensure) -> None:
+    ensure(job)
+    ceilings, parts = stored(job, HONEST, version), distinct_parts(NETWORK)
+    assert ceilings
+    measured = ceilings.networks["layers"]
+    assert tuple(measured.values()) == pytest.approx(true_seconds(network("layers", "fp32")), rel=0.05)
+    plain = predict(HONEST, parts, replace(ceilings, networks={}))
+    fused = {"forward": measured["forward"] / 2, "backward": measured["backward"] * 3}
+    predicted = predict(HONEST, parts, replace(ceilings, networks={"layers": fused}))
+    assert plain and predicted
+    assert predicted.forward_s == pytest.approx(plain.forward_s / 2, rel=0.05)
+    assert predicted.backward_s == pytest.approx(plain.backward_s * 3, rel=0.05)
+    other = {"convolutions": fused, "layers": {}}  # another kind of workload, and a network that could not be measured
+    assert predict(HONEST, parts, replace(ceilings, networks=other)) == plain
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [("mlp", "layers"), ("resnet18", "convolutions"), ("gpt2", "attention"), ("lstm", "layers"), ("vit", "attention")],
+)
+def test_the_network_of_a_workload_has_its_dearest_kind_of_op(model: str, expected: str) -> None:
+    workload = Workload(model, small_model(model))
+    assert network_of(call.op for call in workload.graph.calls) == expected
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UserError
-from harness.records.ceilings import Ceilings, Pass, Probe, load, store
+from harness.records.ceilings import LAYOUT, Ceilings, Pass, Probe, load, store
 
 EAGER, JIT = {"execution": "eager"}, {"execution": "jit"}
 
@@ -18,7 +18,8 @@ def ceilings(conditions: dict[str, str], seconds: float = 0.5) -> Ceilings:
         Probe("tanh", "8x8", (), {}, "it has none"),
     )
     called = {"a linear layer": 0.1, "18 layers": 0.2}
-    return Ceilings(conditions, {"forward": called, "backward": called}, probes)
+    networks = {"layers": {"forward": seconds, "backward": 1.5 * seconds}, "attention": {}}
+    return Ceilings(conditions, {"forward": called, "backward": called}, probes, networks)
 
 
 def test_what_is_stored_is_loaded_again_under_its_conditions_only(tmp_path: Path) -> None:
@@ -47,7 +48,7 @@ def test_an_op_that_failed_is_not_tried_again() -> None:
     assert ceilings(EAGER).lacks("gelu")
 
 
-@pytest.mark.parametrize("content", ["[]", '{"layout": 2, "machine": "here", "ceilings": [{}]}', "{"])
+@pytest.mark.parametrize("content", ["[]", f'{{"layout": {LAYOUT}, "machine": "here", "ceilings": [{{}}]}}', "{"])
 def test_a_corrupt_file_is_named(tmp_path: Path, content: str) -> None:
     (tmp_path / "ceilings.json").write_text(content)
     with pytest.raises(UserError, match=r"ceilings\.json: not whole ceilings .*; delete it, and make explain"):
