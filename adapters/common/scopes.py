@@ -13,6 +13,8 @@ from .sides import shared, side_of, wanted_sides
 
 _NUMBER = re.compile(r"\bcall(\d+)\.op")
 _GRADIENT = re.compile(r"\btranspose\(|\bgradient_tape/")
+_SIDE = re.compile(r"Backprop(Input|Filter)")  # TensorFlow's names of a convolution's gradients
+_SIDES = {"Input": "dx", "Filter": "dw"}
 _AGAIN = "rematted_computation/"  # within a gradient: what jax computes again under a checkpoint
 
 # What an op is, by the pass that it runs in, and by whether its name says that it is a gradient.
@@ -42,8 +44,8 @@ def times_of(graph: Graph, passes: Mapping[str, Iterable[Event]]) -> Times:
     """Seconds of each call by direction, from what ran in the pass `forward` and in `backward`.
 
     An op belongs to the innermost call that its name has, and is a gradient if the name says so. What belongs to no
-    call, such as a sum of gradients, is left out. dX and dW are told apart by the shape of the result, where they
-    differ; the rest is shared among both.
+    call, such as a sum of gradients, is left out. dX and dW are told apart by a name that says which it is, else by the
+    shape of the result, where they differ; the rest is shared among both.
     """
     times: dict[int, defaultdict[str, float]] = defaultdict(lambda: defaultdict(float))
     sides: dict[int, defaultdict[str, float]] = defaultdict(lambda: defaultdict(float))
@@ -54,8 +56,10 @@ def times_of(graph: Graph, passes: Mapping[str, Iterable[Event]]) -> Times:
                 continue
             gradient = _GRADIENT.search(label) is not None and _AGAIN not in label
             times[number][_DIRECTIONS[name, gradient]] += seconds
-            if gradient and name == "backward" and (side := side_of(graph, graph.calls[number], shape)):
-                sides[number][side] += seconds
+            if gradient and name == "backward":
+                said = _SIDE.search(label)
+                if side := _SIDES[said[1]] if said else side_of(graph, graph.calls[number], shape):
+                    sides[number][side] += seconds
     for number, both in sides.items():
         if wanted_sides(graph, graph.calls[number]) == both.keys():
             times[number] |= shared(times[number]["backward"], both)

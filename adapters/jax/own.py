@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,10 +14,10 @@ from jax import Array
 
 from ..base import Unsupported
 from ..common import keras_model
-from ..common.hlo_owners import owned
+from ..common.hlo_owners import events_of
 from ..common.own_model import OwnModel, OwnModelError
-from ..common.own_ops import op_times
-from ..common.scopes import number_in
+from ..common.own_ops import Ran, op_times
+from ..common.scopes import Event, number_in
 from ..profiled import OpTimes
 from .compiled import Jitted
 from .executable import Executable
@@ -108,9 +108,13 @@ class Own(Jitted):
         ops = OwnOps(self._parts.loss, *self._arguments)
         numbered = rule(replace(self._parts, loss=ops.loss))
         return [
-            op_times(ops.calls, {name: owned(text, ran, number_in) for name, (text, ran) in run.items()})
+            op_times(ops.calls, {name: _numbered(events_of(*ran, number_in)) for name, ran in run.items()})
             for run in profiled_passes(numbered, self._arguments, self._executable, passes)
         ]
+
+
+def _numbered(events: Iterable[Event]) -> list[Ran]:
+    return [(number_in(label), seconds) for label, _, seconds in events]
 
 
 def rule(parts: Parts) -> Rule:

@@ -16,9 +16,9 @@ from jax.profiler import ProfileData
 
 from harness.workload.trace import Graph
 
-from ..common.hlo_profile import events_of
+from ..common.hlo_owners import events_of
 from ..common.numbered import Numbered, within
-from ..common.scopes import scope, times_of
+from ..common.scopes import number_in, scope, times_of
 from ..profiled import Times
 from .executable import Executable
 from .split import Rule
@@ -36,7 +36,7 @@ def profiled(
 ) -> list[Times]:
     """Compile forward and backward of a rule whose ops are `numbered`, and run both under XLA's profiler."""
     runs = profiled_passes(rule, arguments, executable, passes)
-    return [times_of(graph, {name: events_of(*ran) for name, ran in run.items()}) for run in runs]
+    return [times_of(graph, {name: events_of(*ran, number_in) for name, ran in run.items()}) for run in runs]
 
 
 def profiled_passes(

@@ -6,7 +6,7 @@ from functools import partial
 
 import tensorflow as tf
 
-from ..common.hlo_owners import owned
+from ..common.hlo_owners import events_of
 from ..common.own_ops import Ran, op_times
 from ..profiled import OpTimes
 from .executable import Executable
@@ -22,8 +22,10 @@ def traced_times(
     def ran(executable: Executable, *given: tf.Tensor) -> list[Ran]:
         call = partial(executable, *given)
         if executable.jit:
-            return owned(executable.hlo(*given), instructions_of(call), ops.number_of)
-        return [(ops.number_of(label), seconds) for label, _, seconds in ops_of(executable.concrete.graph, call)]
+            events = events_of(executable.hlo(*given), instructions_of(call), ops.number_of)
+        else:
+            events = ops_of(executable.concrete.graph, call)
+        return [(ops.number_of(label), seconds) for label, _, seconds in events]
 
     backward(*kept)  # its first call, as the one that made `kept` was of forward
     return [op_times(ops.calls, {"forward": ran(forward), "backward": ran(backward, *kept)}) for _ in range(passes)]

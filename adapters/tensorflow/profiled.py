@@ -14,9 +14,9 @@ import tensorflow as tf
 from harness.workload.trace import Graph
 
 from ..base import Unsupported
-from ..common.hlo_profile import events_of
+from ..common.hlo_owners import events_of
 from ..common.numbered import Op, within
-from ..common.scopes import Event, scope, times_of
+from ..common.scopes import Event, number_in, scope, times_of
 from ..profiled import Times
 from .autodiff import Reverse
 from .counting import multiplies, profile
@@ -57,7 +57,7 @@ def profiled(
         events = {}
         for name, call in phases.items():
             if name in texts:
-                events[name] = events_of(texts[name], instructions_of(call))
+                events[name] = events_of(texts[name], instructions_of(call), number_in)
             else:
                 events[name] = ops_of(executables[name].concrete.graph, call)
         runs.append(times_of(graph, events))

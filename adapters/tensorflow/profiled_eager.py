@@ -7,7 +7,7 @@ the next one, is a gradient of the call. Branches of a network take turns in a t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from time import perf_counter
 from typing import Any
@@ -73,7 +73,7 @@ class Timeline:
         self._last = perf_counter()
         return same
 
-    def observe(self, kind: str, attributes: Mapping[str, Any], inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
+    def observe(self, kind: str, attributes: Any, inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
         """Note an op that has just run. A sum of gradients belongs to no call."""
         now = perf_counter()
         label = self._call or next((self._gradients[x._id] for x in inputs if x._id in self._gradients), "")
@@ -81,7 +81,8 @@ class Timeline:
             label = ""
         if label and not self._call:
             self._gradients |= {output._id: label for output in outputs}
-        self.events.append((label, tuple(outputs[0].shape) if outputs else (), now - self._last))
+        shape = tuple(outputs[0].shape) if outputs else ()
+        self.events.append((f"{label}/{kind}", shape, now - self._last))
         self._last = perf_counter()
 
 

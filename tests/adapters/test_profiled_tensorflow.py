@@ -14,6 +14,8 @@ from adapters.choices import Choices  # noqa: E402
 from adapters.common.sides import wanted_sides  # noqa: E402
 from adapters.profiled import Profiled, Times  # noqa: E402
 from adapters.tensorflow import Adapter, ops  # noqa: E402
+from adapters.tensorflow.counting import observed_ops  # noqa: E402
+from adapters.tensorflow.profiled_eager import Timeline  # noqa: E402
 from harness.workload.models import MLP, ResNet18  # noqa: E402
 from harness.workload.trace import Graph, trace  # noqa: E402
 from tests.helpers.in_place import last_linear, slow_in_every_run  # noqa: E402
@@ -55,6 +57,23 @@ def test_gradients_are_found_in_every_branch_of_a_network_that_runs_op_by_op() -
             assert times[number]["backward"] > 0, call.op
         if call.op == "conv2d" and wanted_sides(graph, call) == {"dx", "dw"}:
             assert {"dx", "dw"} <= times[number].keys()
+
+
+def test_what_runs_op_by_op_has_the_scope_of_its_call_and_the_type_of_its_op() -> None:
+    timeline, x = Timeline(), tf.ones((4, 8))
+    with observed_ops(timeline.observe), tf.GradientTape() as tape:
+        tape.watch(x)
+        tape.gradient(timeline.wrap(3, tf.nn.relu)(x), x)
+    labels = [label for label, _, _ in timeline.events]
+    assert {"call3.op/Relu", "gradient_tape/call3.op/ReluGrad"} <= set(labels)
+
+
+def test_every_convolution_shows_both_gradients_although_xla_drops_the_name_of_one() -> None:
+    graph, (times,) = shown(ResNet18(batch=2, image=32, classes=10), "xla")
+    for number, call in enumerate(graph.calls):
+        if call.op == "conv2d":
+            assert times[number]["forward"] > 0 < times[number]["backward"]
+            assert wanted_sides(graph, call) != {"dx", "dw"} or {"dx", "dw"} <= times[number].keys()
 
 
 @pytest.mark.parametrize("execution", ["eager", "graph"])

@@ -7,36 +7,12 @@ from typing import Any
 
 import pytest
 
-from adapters.common.hlo_owners import owned
 from adapters.common.own_ops import OwnOp, op_times
-from adapters.common.scopes import number_in
 from adapters.profiled import OwnProfiled
 from harness.measure.own_in_place import own_in_place
 from tests.helpers.own import session, written
 
 CALLS = [OwnOp("dot", "2x2", ("net", "layer_0"), "m.py:3"), OwnOp("dot", "2x2", ("net", "layer_1")), OwnOp("relu", "2")]
-HLO = """HloModule jit_backward, is_scheduled=true
-
-%fused (p: f32[4,8]) -> f32[8,4] {
-  %p = f32[4,8]{1,0} parameter(0)
-  %zero = f32[8,4]{1,0} broadcast(%p), metadata={op_name="jit(b)/call9.op/zeros"}
-  ROOT %turned = f32[8,4]{1,0} transpose(%p)
-}
-
-ENTRY %main (a: f32[4,8]) -> f32[8,8] {
-  %a = f32[4,8]{1,0} parameter(0), metadata={op_name="jit(b)/call9.op/given"}
-  %turn = f32[8,4]{1,0} fusion(%a), kind=kLoop, calls=%fused
-  %convolution.1 = f32[8,8]{1,0} convolution(%turn, %a)
-  %cast = f32[8,8]{1,0} bitcast(%convolution.1), metadata={op_name="jit(b)/transpose(jvp(call1.op))/dot"}
-  %while.2 = f32[8,8]{1,0} while(%cast), metadata={op_name="jit(b)/call0.op/while"}
-  ROOT %copy = f32[8,8]{1,0} copy(%cast)
-}
-"""
-
-
-def test_what_xla_left_without_a_name_belongs_to_the_op_that_it_is_computed_for_or_from() -> None:
-    ran = [("turn", 1.0), ("convolution.1", 2.0), ("while.2", 9.0), ("copy", 4.0), ("unknown", 8.0)]
-    assert owned(HLO, ran, number_in) == [(1, 1.0), (1, 2.0), (1, 4.0)]
 
 
 def test_calls_with_the_same_shapes_are_one_row_and_each_pass_has_its_own_times() -> None:
