@@ -34,7 +34,7 @@ class Profiled(Protocol):
 SHOW_OWN_OPS: Mapping[str, tuple[str, ...]] = {
     "torch": ("eager",),
     "jax": ("jit",),
-    "tensorflow": ("graph", "xla"),
+    "tensorflow": ("eager", "graph", "xla"),
 }
 
 

@@ -6,7 +6,7 @@ import contextlib
 import math
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +24,19 @@ VIEWS = ("Identity", "StopGradient", "Reshape", "ExpandDims", "Squeeze")
 _MULTIPLY = re.compile(r"MatMul|Conv2D|Conv2d|Einsum")
 
 Shape = tuple[int, ...]
-Observer = Callable[[str, Mapping[str, Any], Sequence[Any], Sequence[Any]], None]
+Observer = Callable[[str, Any, Sequence[Any], Sequence[Any]], object]
 
 
 @contextlib.contextmanager
 def observed_ops(observe: Observer) -> Iterator[None]:
-    """Call `observe(type, attributes, inputs, outputs)` after every op that runs eagerly, a tape's included."""
+    """Call `observe(type, attributes, inputs, outputs)` after every op that runs eagerly, a tape's included.
 
-    def callback(op_type: Any, inputs: Any, attrs: Any, outputs: Any, *_: Any) -> None:
-        kind = op_type.decode() if isinstance(op_type, bytes) else op_type
-        observe(kind, dict(zip(attrs[::2], attrs[1::2], strict=True)), inputs, outputs)
+    The attributes are as the op has them: names and values in turn.
+    """
+
+    def callback(kind: Any, inputs: Any, attributes: Any, outputs: Any, op_name: Any = None, graph: Any = None) -> None:
+        if graph is None:  # else the op is traced
+            observe(kind.decode() if isinstance(kind, bytes) else kind, attributes, inputs, outputs)
 
     op_callbacks.add_op_callback(callback)
     try:
@@ -51,9 +54,10 @@ def count_eager(phase: Callable[[], Any]) -> Executed:
     """The multiplies that `phase` dispatches."""
     flops: list[int] = []
 
-    def observe(kind: str, attributes: Mapping[str, Any], inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
+    def observe(kind: str, attributes: Any, inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
         if _MULTIPLY.search(kind):
-            flops.append(_flops(kind, attributes.get, [tuple(x.shape) for x in inputs], tuple(outputs[0].shape)))
+            by_name = dict(zip(attributes[::2], attributes[1::2], strict=True))
+            flops.append(_flops(kind, by_name.get, [tuple(x.shape) for x in inputs], tuple(outputs[0].shape)))
         elif (body := function_body(kind, [x.shape for x in inputs])) is not None:
             flops.extend(_op_flops(op) for op in live_ops(body) if _MULTIPLY.search(op.type))
 

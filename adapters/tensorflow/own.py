@@ -16,6 +16,7 @@ from .compiled import Traced, variables_of
 from .eager import OpByOp
 from .own_ops import Layers, TracedOps
 from .own_profiled import traced_times
+from .own_profiled_eager import eager_times
 from .profiled import check_cpu
 
 Values = Mapping[str, tf.Tensor]
@@ -96,6 +97,10 @@ class OwnEager(OpByOp):
 
     def parameters(self) -> dict[str, tf.Tensor]:
         return {name: tf.convert_to_tensor(variable) for name, variable in zip(self._names, self._sources, strict=True)}
+
+    def profiled_ops(self, passes: int) -> list[list[OpTimes]]:
+        check_cpu(self._owned)
+        return eager_times(Layers(self._parts.built.parameters), self.forward, self.backward, passes)
 
 
 class OwnTraced(Traced):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -33,7 +33,7 @@ class _Types:
         self.names: set[str] = set()
         self.results: set[str] = set()
 
-    def observe(self, kind: str, attributes: Mapping[str, Any], inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
+    def observe(self, kind: str, attributes: Any, inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
         floats = {output.dtype.name for output in outputs if output.dtype.is_floating}
         self.results |= floats
         if multiplies(kind):

@@ -1,4 +1,4 @@
-"""What is told of the ops of a user's own model that XLA has compiled, and of a graph of TensorFlow's."""
+"""What is told of the ops of a user's own model in jax and TensorFlow."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ def test_calls_with_the_same_shapes_are_one_row_and_each_pass_has_its_own_times(
     ("framework", "execution", "library", "multiply", "caller"),
     [
         ("jax", "jit", "jax", "dot_general", "planted_jax.py"),
+        ("tensorflow", "eager", "keras", "MatMul", "first"),
         ("tensorflow", "graph", "keras", "MatMul", "first"),
         ("tensorflow", "xla", "keras", "MatMul", "first"),
     ],
