@@ -29,8 +29,8 @@ import numpy as np
 from scipy.special import ndtri, stdtr
 
 from .comparison import SIGMA_DIFFERENCE_FLOOR, Answer, Comparison
-from .pooling import informed, pooled_spread
-from .stats import Array, Estimate, moderated
+from .pooling import informed, moments, pooled_spread
+from .stats import Array, Estimate, finite, moderated_se
 
 ALARMS = 0.05  # chance that a comparison of the same code has any alarm
 MARGIN = 0.02  # relative difference below which nothing is an alarm, and which still counts as the same
@@ -68,6 +68,8 @@ class Difference:
 
 def compared_together(differences: Sequence[Difference], margin: float = MARGIN) -> list[Comparison]:
     """Judge all differences of a comparison at once, each with the 95 % interval that it has by itself."""
+    if not differences:
+        return []
     estimates = _estimates(differences)
     adjusted = holm(_p_values(differences, estimates))
     return [
@@ -85,68 +87,50 @@ def holm(p: Sequence[float]) -> list[float]:
     return [float(value) for value in adjusted]
 
 
-def common_change(differences: Sequence[Difference], quantity: str) -> float:
-    """Return the median of ln B - ln A over cells, which may be the machine's; nan if there are fewer than 10."""
-    means = [float(np.mean(d.centres)) for d in differences if d.quantity == quantity and not d.disturbed]
-    return float(np.median(means)) if len(means) >= LEAST_CELLS else math.nan
-
-
 def _estimates(differences: Sequence[Difference]) -> list[Estimate]:
     """Estimate each difference with the spread of its family's trials, or the one known beforehand if these are few."""
     families = defaultdict(list)
-    for difference in differences:
-        families[difference.family, difference.quantity, difference.in_same_rounds].append(difference)
-    spreads = {
-        key: pooled_spread([d.centres for d in family], [d.ses for d in family], SIGMA_DIFFERENCE_FLOOR)
-        for key, family in families.items()
-    }
-    estimates = []
-    for d in differences:
-        beforehand = max(d.sigma, SIGMA_DIFFERENCE_FLOOR)
-        spread = spreads[d.family, d.quantity, d.in_same_rounds]
-        sigma, df = spread if spread and spread[1] >= d.df else informed((beforehand, d.df), spread)
-        if d.of_time and not d.in_same_rounds:
-            sigma = max(sigma, beforehand)
-        estimates.append(moderated(d.centres, d.ses, sigma, df))
-    return estimates
+    for i, difference in enumerate(differences):
+        families[difference.family, difference.quantity, difference.in_same_rounds].append(i)
+    sigma, d0 = np.empty(len(differences)), np.empty(len(differences))
+    for rows in families.values():
+        of_family = [differences[i] for i in rows]
+        spread = pooled_spread([d.centres for d in of_family], [d.ses for d in of_family], SIGMA_DIFFERENCE_FLOOR)
+        for i, d in zip(rows, of_family, strict=True):
+            beforehand = max(d.sigma, SIGMA_DIFFERENCE_FLOOR)
+            sigma[i], d0[i] = spread if spread and spread[1] >= d.df else informed((beforehand, d.df), spread)
+            if d.of_time and not d.in_same_rounds:
+                sigma[i] = max(sigma[i], beforehand)
+    sizes, centres, squares, inside = moments([d.centres for d in differences], [d.ses for d in differences])
+    ses = moderated_se(sizes, inside, squares, sigma, d0)
+    return list(map(Estimate, finite(centres, "difference").tolist(), ses.tolist(), (d0 + sizes - 1).tolist()))
 
 
 def _p_values(differences: Sequence[Difference], estimates: Sequence[Estimate]) -> list[float]:
     """Return the chance of so large a difference where there is none: 1 for what is disturbed or has no error."""
-    p = np.ones(len(differences))
-    apart: dict[str, list[int]] = defaultdict(list)
-    for i, difference in enumerate(differences):
-        if difference.disturbed or math.isnan(estimates[i].se):
-            continue
-        if difference.in_same_rounds:
-            p[i] = _two_sided(estimates[i].centre, estimates[i])
-        else:
-            apart[difference.quantity].append(i)
-    for quantity, rows in apart.items():
-        of_all = common_change(differences, quantity)
-        if math.isnan(of_all):
-            for i in rows:
-                p[i] = _two_sided(estimates[i].centre, estimates[i])
-            continue
-        shared = min(max(of_all, -math.log1p(MOST_SHARED)), math.log1p(MOST_SHARED))
-        width = max(1.0, min(_scatter([estimates[i] for i in rows], about) for about in (0.0, of_all)))
-        for i in rows:
-            own, relative = estimates[i].centre, estimates[i].centre - shared
-            if own * relative > 0:
-                p[i] = _two_sided(min(own, relative, key=abs), estimates[i], width)
+    centre, se, df = np.array([(e.centre, e.se, e.df) for e in estimates]).T
+    nearest, width = centre.copy(), np.ones(centre.size)
+    quiet = np.array([not d.disturbed for d in differences])
+    told, apart = quiet & ~np.isnan(se), np.array([not d.in_same_rounds for d in differences])
+    quantities = np.array([d.quantity for d in differences])
+    for quantity in set(quantities[told & apart]):
+        alike = quantities == quantity
+        if np.sum(alike & quiet) < LEAST_CELLS:
+            continue  # what they have in common cannot be told
+        common, rows = float(np.median(centre[alike & quiet])), alike & told & apart
+        shared = min(max(common, -math.log1p(MOST_SHARED)), math.log1p(MOST_SHARED))
+        own, relative = centre[rows], centre[rows] - shared
+        nearest[rows] = np.where(own * relative > 0, np.sign(own) * np.minimum(abs(own), abs(relative)), 0.0)
+        width[rows] = max(1.0, min(_scatter(own - about, se[rows], df[rows]) for about in (0.0, common)))
+    p = np.ones(centre.size)
+    p[told] = 2 * stdtr(df[told], -abs(nearest[told]) / (width[told] * se[told]))
     return [float(value) for value in p]
 
 
-def _scatter(estimates: Sequence[Estimate], about: float) -> float:
-    """Return how much further than their errors allow the quietest quarter of cells is from a value, as a factor."""
-    t: Array = np.array([-abs(e.centre - about) / e.se for e in estimates])
-    z = -ndtri(np.maximum(stdtr([e.df for e in estimates], t), 1e-300))
+def _scatter(distances: Array, ses: Array, df: Array) -> float:
+    """Return how much further than their errors allow the quietest quarter of cells is away, as a factor."""
+    z = -ndtri(np.maximum(stdtr(df, -np.abs(distances) / ses), 1e-300))
     return float(np.quantile(z, _QUARTILE)) / _OF_HALF_NORMAL
-
-
-def _two_sided(centre: float, estimate: Estimate, width: float = 1.0) -> float:
-    """Return the two-sided p-value of a centre by Student's t, with its standard error widened by a factor."""
-    return float(2 * stdtr(estimate.df, -abs(centre) / (width * estimate.se)))
 
 
 def _answer(difference: Difference, estimate: Estimate, adjusted: float, margin: float) -> Answer:

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
-from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 from scipy.special import digamma, polygamma
+
+from .stats import Array
+
+Trials = Sequence[float] | Array  # one value of each
 
 LEAST_DF = 10  # of all cells together, below which they are no better than an assumption
 MOST_DF = 12.0  # however many cells there are: a process now and then is further off than a normal law has it
@@ -20,7 +24,7 @@ _TINY = 1e-12  # a variance below it is rounding
 
 
 def pooled_spread(
-    centres: Sequence[ArrayLike], ses: Sequence[ArrayLike], floor: float, least_df: float = LEAST_DF
+    centres: Sequence[Trials], ses: Sequence[Trials], floor: float, least_df: float = LEAST_DF
 ) -> tuple[float, float] | None:
     """Estimate the spread from process to process that cells have in common, and its weight in degrees of freedom.
 
@@ -36,18 +40,33 @@ def pooled_spread(
     Returns:
         (standard deviation, degrees of freedom), or None if there are too few trials to tell.
     """
-    cells = [(np.asarray(e, float), np.asarray(se, float)) for e, se in zip(centres, ses, strict=True)]
-    cells = [(e, se) for e, se in cells if e.size > 1 and np.isfinite(se).all()]
-    df = np.array([e.size - 1 for e, _ in cells], float)
+    sizes, _, squares, inside = moments(centres, ses)
+    telling = (sizes > 1) & np.isfinite(inside)
+    df, inside = sizes[telling] - 1.0, inside[telling]
     if df.sum() < least_df:
         return None
-    variances = np.array([np.var(e, ddof=1) for e, _ in cells])
-    inside = np.array([np.mean(se**2) for _, se in cells])
+    variances = squares[telling] / df
     sigma = math.sqrt(max(float(np.average(variances - inside, weights=df)), floor**2))
     scaled = np.log(np.maximum(variances, _TINY) / (inside + sigma**2))
     scaled -= digamma(df / 2) - np.log(df / 2)  # the mean of the logarithm of a chi-square over its df
     excess = float(np.var(scaled, ddof=1) - np.mean(polygamma(1, df / 2))) if df.size > 1 else 0.0
     return sigma, min(max(_prior_df(excess), 1.0), float(df.sum()), MOST_DF)
+
+
+def moments(centres: Sequence[Trials], ses: Sequence[Trials]) -> tuple[Array, Array, Array, Array]:
+    """Sum up the trials of each cell: their number, mean, sum of squares about it, and mean squared standard error.
+
+    Cells may have different numbers of trials, each at least one.
+    """
+    sizes = np.array([len(e) for e in centres], float)
+    cell, values, errors = np.repeat(np.arange(sizes.size), sizes.astype(int)), _joined(centres), _joined(ses)
+    means = np.bincount(cell, values) / sizes
+    squares = np.bincount(cell, (values - means[cell]) ** 2).astype(float)
+    return sizes, means, squares, np.bincount(cell, errors**2) / sizes
+
+
+def _joined(trials: Sequence[Trials]) -> Array:
+    return np.fromiter(chain.from_iterable(trials), float)
 
 
 def informed(beforehand: tuple[float, float], pooled: tuple[float, float] | None) -> tuple[float, float]:

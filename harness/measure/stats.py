@@ -11,6 +11,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -47,7 +49,7 @@ class Estimate:
 
     def half_width(self, level: float = 0.95) -> float:
         """Return half the width of the Student t interval, in natural logarithms; about the relative half-width."""
-        return math.nan if math.isnan(self.se) else float(stdtrit(self.df, 0.5 + level / 2)) * self.se
+        return math.nan if math.isnan(self.se) else _quantile(self.df, 0.5 + level / 2) * self.se
 
     def interval(self, level: float, contains: str) -> Interval:
         """Return the Student t interval at a level, converted back by `exp`. `contains` says what it covers."""
@@ -56,6 +58,12 @@ class Estimate:
             contains = "nothing: too few values for a standard error"
         low, high = math.exp(self.centre - half_width), math.exp(self.centre + half_width)
         return Interval(math.exp(self.centre), low, high, contains)
+
+
+@cache
+def _quantile(df: float, share: float) -> float:
+    """Of Student's t; many estimates have the same few degrees of freedom."""
+    return float(stdtrit(df, share))
 
 
 def log_times(times: ArrayLike, name: str = "time") -> Array:
@@ -160,10 +168,21 @@ def moderated(centres: ArrayLike, ses: ArrayLike, sigma: float, d0: float = PRIO
         raise ValueError(f"sigma is {sigma}; expected a finite standard deviation of logarithms, for example 0.015")
     if not 1 <= d0 < math.inf:
         raise ValueError(f"d0 is {d0}; expected the finite weight of the self-check, 1 degree of freedom or more")
-    df = d0 + e.size - 1
-    expected_variance = float(np.mean(se**2)) + sigma**2
-    squares = float(np.sum((e - e.mean()) ** 2))
-    return Estimate(float(e.mean()), math.sqrt((d0 * expected_variance + squares) / df / e.size), df)
+    inside, squares = np.mean(se**2), np.sum((e - e.mean()) ** 2)
+    return Estimate(float(e.mean()), float(moderated_se(e.size, inside, squares, sigma, d0)), d0 + e.size - 1)
+
+
+def moderated_se(size: Any, inside: Any, squares: Any, sigma: Any, d0: Any) -> Any:
+    """Return the standard error of `moderated`, of one estimate or, given arrays, of each of many.
+
+    Args:
+        size: P, the number of processes.
+        inside: the mean of their squared standard errors.
+        squares: the sum of squares of the centres about their mean.
+        sigma: as in `moderated`.
+        d0: as in `moderated`.
+    """
+    return np.sqrt((d0 * (inside + sigma**2) + squares) / (d0 + size - 1) / size)
 
 
 def process_sigma(centres: ArrayLike, ses: ArrayLike, floor: float = SIGMA_FLOOR) -> float:

@@ -68,21 +68,21 @@ def simulated(
         change = b - a
         if quantity in ("backward", "ratio"):
             change[: len(backward)] += np.log(np.asarray(backward))[:, None] if backward else 0.0
-        for cell in range(cells):
-            sigma = math.sqrt(2) * (known.ratio if quantity == "ratio" else known.time)
-            errors = np.hypot(a_errors[cell], b_errors[cell])
-            differences.append(
-                Difference(
-                    quantity,
-                    VARIANTS[cell % len(VARIANTS)],
-                    list(change[cell]),
-                    list(errors),
-                    sigma,
-                    known.df,
-                    of_time=quantity != "ratio",
-                    in_same_rounds=in_same_rounds,
-                )
+        sigma = math.sqrt(2) * (known.ratio if quantity == "ratio" else known.time)
+        errors = np.hypot(a_errors, b_errors)
+        differences += [
+            Difference(
+                quantity,
+                VARIANTS[cell % len(VARIANTS)],
+                change[cell].tolist(),
+                errors[cell].tolist(),
+                sigma,
+                known.df,
+                of_time=quantity != "ratio",
+                in_same_rounds=in_same_rounds,
             )
+            for cell in range(cells)
+        ]
     found = compared_together(differences)
     return {quantity: found[i * cells : (i + 1) * cells] for i, quantity in enumerate(QUANTITIES)}
 
