@@ -6,7 +6,7 @@ import ast
 import dataclasses
 import subprocess
 import sys
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -33,6 +33,7 @@ FLOORS = (
 )
 
 
+@cache
 def loaded_by(program: str) -> set[str]:
     """Top-level packages that a program has loaded when it ends, in a fresh process."""
     report = "import sys; print(' '.join(sorted({name.partition('.')[0] for name in sys.modules})))"
@@ -85,24 +86,25 @@ def test_an_adapter_loads_its_own_framework_and_no_other(framework: str) -> None
     assert not loaded & {"hydra", "mlflow", "omegaconf"}
 
 
-def modules(folder: str) -> Iterator[tuple[str, ast.Module]]:
+@cache
+def modules(folder: str) -> list[tuple[str, ast.Module]]:
     """(dotted name, syntax tree) of every module in a package."""
-    for path in sorted((ROOT / folder).rglob("*.py")):
-        parts = path.relative_to(ROOT).with_suffix("").parts
-        yield ".".join(parts), ast.parse(path.read_text())
+    paths = sorted((ROOT / folder).rglob("*.py"))
+    return [(".".join(path.relative_to(ROOT).with_suffix("").parts), ast.parse(path.read_text())) for path in paths]
 
 
-def imports(name: str, tree: ast.Module) -> Iterator[str]:
+@cache
+def imports(name: str, tree: ast.Module) -> set[str]:
     """Absolute dotted names that a module imports, wherever the statement stands; for typing alone too."""
-    package = name.split(".")[:-1]
+    package, found = name.split(".")[:-1], set[str]()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             base = package[: len(package) + 1 - node.level] if node.level else []
             target = ".".join([*base, *(node.module or "").split(".")]).strip(".")
-            yield target
-            yield from (f"{target}.{alias.name}" for alias in node.names)
+            found |= {target, *(f"{target}.{alias.name}" for alias in node.names)}
+    return found
 
 
 def importers(package: str, folder: str = "harness") -> set[str]:
@@ -152,7 +154,7 @@ def test_a_worker_needs_the_standard_library_and_numpy_only() -> None:
     while needed:
         name = needed.pop()
         found.add(name)
-        imported = set(imports(name, trees[name]))
+        imported = imports(name, trees[name])
         outside = {i for i in imported if i.split(".")[0] not in allowed}
         assert not outside, f"{name} imports {outside}"
         needed |= (imported & trees.keys()) - found
