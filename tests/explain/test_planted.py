@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -38,25 +39,30 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[Part, 
     )
 
 
-@pytest.fixture(params=["again and again", "in turn"])
+@pytest.fixture(scope="module", params=["again and again", "in turn"])
 def measured(
     folders: tuple[Path, dict[Part, Path], dict[str, Path]],
     fake_python: str,
-    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
     request: pytest.FixtureRequest,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Measured:
-    if request.param == "in turn":
-        monkeypatch.setattr(bench, "OP_BY_OP", EXECUTIONS)
+) -> Iterator[Measured]:
+    """Each execution is replayed once: times by the framework's own clock, in a few seconds of this machine's."""
+    folder = tmp_path_factory.mktemp("replay")
 
+    @cache
     def run(execution: str) -> tuple[Replay, Explained]:
-        launch = Launch("planted", execution, {}, fake_python, tmp_path / "log")
+        launch = Launch("planted", execution, {}, fake_python, folder / f"log-{execution}")
         cpus = sorted(os.sched_getaffinity(0))
-        conditions = Conditions(CPU, Measure("quick", 1, 0.02, 8.0, 5.0, 60.0), "fp32", cpus, tmp_path)
+        conditions = Conditions(CPU, Measure("quick", 1, 0.02, 8.0, 5.0, 60.0), "fp32", cpus, folder)
         found = replay(launch, conditions, *folders)
         return found, explain(found, list(folders[1]))
 
-    return run
+    with pytest.MonkeyPatch.context() as patched:
+        if request.param == "in turn":
+            patched.setattr(bench, "OP_BY_OP", EXECUTIONS)
+            patched.setattr("harness.explain.replay.PARTS_S", 0.6)
+            patched.setattr("harness.explain.replay.WHOLE_S", 0.2)
+        yield run
 
 
 @pytest.mark.parametrize(("execution", "factor"), [("slow_dw", "dW"), ("copies", "forward"), ("multiplies", "dX")])
