@@ -23,6 +23,7 @@ Overrides = tuple[str, ...]
 Compose = Callable[[Overrides], DictConfig]
 
 _SCALARS = (bool, int, float, str, type(None))
+_NOTHING = object()
 _REFERENCE = re.compile(r"\$\{\s*([\w.]+)\s*\}")
 
 
@@ -52,7 +53,7 @@ class Composer:
         """Return what Hydra composes, and the overrides whose values are still to be put into a copy of it.
 
         An override that has no place in what the others compose is given to Hydra with them, and the rest is tried
-        again: it may have added a key, or a reference to one.
+        again: it may have added a key, or a reference to one. What chooses from a group, such as a study, goes first.
         """
         values = {override: parsed for override in overrides if _is_plain(parsed := self.parse(override))}
         while True:
@@ -60,7 +61,8 @@ class Composer:
             placeless = [text for text, parsed in values.items() if not _has_place(parsed, base, referenced)]
             if not placeless:
                 return base, list(values.values())
-            for override in placeless:
+            choosing = [text for text in placeless if isinstance(_at(values[text].key_or_group, base), Mapping)]
+            for override in choosing or placeless:
                 del values[override]
 
     def _base(self, overrides: Overrides) -> tuple[dict[str, Any], set[str]]:
@@ -110,14 +112,19 @@ def _is_plain(override: Override) -> bool:
 def _has_place(override: Override, base: Mapping[str, Any], referenced: set[str]) -> bool:
     """Return True if there is a value under the override's key, a list for a list, that no other value refers to."""
     key = override.key_or_group
-    node: Any = base
-    for step in key.split("."):
-        if not isinstance(node, Mapping) or step not in node:
-            return False
-        node = node[step]
-    if isinstance(node, Mapping) or isinstance(node, list) != isinstance(override.value(), list):
+    node = _at(key, base)
+    if node is _NOTHING or isinstance(node, Mapping) or isinstance(node, list) != isinstance(override.value(), list):
         return False
     return not any(other == key or other.startswith(f"{key}.") for other in referenced)
+
+
+def _at(key: str, node: Any) -> Any:
+    """Return what stands under a key with dots; `_NOTHING` if nothing does."""
+    for step in key.split("."):
+        if not isinstance(node, Mapping) or step not in node:
+            return _NOTHING
+        node = node[step]
+    return node
 
 
 def _put(override: Override, config: dict[str, Any]) -> None:

@@ -41,6 +41,7 @@ def composer(counted: Counted) -> Composer:
         ("seed=3", "model.depth=5", "device.threads=1", "explain=true"),
         ("model=gpt2", "model.layers=2", "measure.budget_s=0.5", "measure=standard"),
         ("study=smoke", "model.batch=7", "study.name=mine"),
+        ("model.op=relu", "study=atlas", "model.image=8", "gradients=both"),
         ("choices.residuals=[store,blocks]", "choices.tangent=true", "jobs=['model.depth=1']"),
         ("results='/tmp/a folder'", "seed=1"),
         ("results=/tmp/a", "tracking.uri=null"),
@@ -66,6 +67,9 @@ def test_hydra_composes_once_for_all_values_and_once_for_each_group(composer: Co
             config = composer.plain((f"model={model}", f"seed={seed}"))
             assert (config["model"]["name"], config["seed"]) == (model, seed)
     assert counted.times == 3
+    for op in ("linear", "relu", "conv2d"):  # a key that only the study's model has
+        assert composer.plain(("study=atlas", f"model.op={op}"))["model"]["op"] == op
+    assert counted.times == 4
 
 
 def test_no_config_is_changed_by_what_is_done_to_another(composer: Composer) -> None:
