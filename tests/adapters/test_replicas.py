@@ -73,31 +73,29 @@ def test_each_replica_has_the_whole_batchs_gradients_from_its_part_of_the_work(
     assert all(seconds > 0 for phase in samples.seconds.values() for seconds in phase)
     own = worker.reduction(60)
     assert own["reduction"] > 0 and own["compute"] > 0 if framework == "torch" else own == {}
+    for peer in children(worker.process.pid, "spawn_main"):  # torch's
+        fails_when_it_dies(worker, peer)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("framework", "execution"), EXECUTIONS)
-def test_in_float64_they_are_as_exact_as_float64_is(
-    loaded: Callable[..., Worker], framework: str, execution: str
-) -> None:
-    assert max(loaded(framework, execution, "fp64").verify(60).gradient_errors.values()) < 1e-14
-
-
-@pytest.mark.slow
-def test_the_processes_of_other_replicas_end_with_the_worker_and_fail_it_when_they_die(
-    loaded: Callable[..., Worker],
-) -> None:
-    worker = loaded("torch", "eager")
-    (peer,) = children(worker.process.pid, "spawn_main")
-    worker.close()
-    eventually(lambda: gone(peer))
-    worker = loaded("torch", "eager")
-    (peer,) = children(worker.process.pid, "spawn_main")
+def fails_when_it_dies(worker: Worker, peer: int) -> None:
     os.kill(peer, signal.SIGKILL)
     with pytest.raises(Failure) as failure:
         worker.measure(60, 1, 1)
     assert failure.value.outcome == "error"
     assert failure.value.reason == "RuntimeError: a replica failed: its process died"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("framework", "execution"), EXECUTIONS)
+def test_in_float64_they_are_as_exact_as_float64_is_and_none_outlasts_the_worker(
+    loaded: Callable[..., Worker], framework: str, execution: str
+) -> None:
+    worker = loaded(framework, execution, "fp64")
+    assert max(worker.verify(60).gradient_errors.values()) < 1e-14
+    peers = children(worker.process.pid, "spawn_main")
+    assert len(peers) == (framework == "torch")
+    worker.close()
+    eventually(lambda: all(map(gone, peers)))
 
 
 @pytest.mark.parametrize(
