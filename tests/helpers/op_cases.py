@@ -62,11 +62,9 @@ class Case:
 class OpsModel:
     """A model that applies each case to arrays of its own, named `case<n>.`; its loss is the sum of one loss for each.
 
-    Float arguments are parameters, all others the batch. Every output goes through a weight of its own, whose
-    gradient is that output times something known: so an error forward shows as well as one backward.
+    Float arguments are parameters, all others the batch. Every output is compared with a target that is a parameter
+    too, whose gradient is the difference of both: so an error forward shows as well as one backward.
     """
-
-    CLASSES = 5
 
     def __init__(self, cases: Sequence[Case]) -> None:
         self.cases = cases
@@ -75,8 +73,6 @@ class OpsModel:
         batch: dict[str, Draw] = {}
         for n, case in enumerate(self.cases):
             batch |= {f"case{n}.{i}": d for i, d in enumerate(case.arguments) if not d.differentiable}
-            if not case.is_loss:
-                batch[f"case{n}.labels"] = draw.integers(*case.outputs[0].shape[:-1], high=self.CLASSES)
         return batch
 
     def loss(self, ops: Any, param: Any, **batch: Any) -> Any:
@@ -88,11 +84,11 @@ class OpsModel:
         result = getattr(ops, case.op)(*arguments, **case.attrs)
         if case.is_loss:
             return result
-        seen = [
-            ops.linear(part, param(f"case{n}.probe{i}", draw.lecun(part.shape[-1], self.CLASSES)))
-            for i, part in enumerate(result if isinstance(result, tuple) else (result,))
-        ]
-        return ops.cross_entropy(reduce(ops.add, seen), batch[f"case{n}.labels"])
+        parts = result if isinstance(result, tuple) else (result,)
+        return reduce(
+            ops.add,
+            (ops.mse(part, param(f"case{n}.target{i}", draw.normal(*part.shape))) for i, part in enumerate(parts)),
+        )
 
     def sample(self) -> dict[str, np.ndarray]:
         """All arrays by name, with the cases' own rounding."""
