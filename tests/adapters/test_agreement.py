@@ -150,12 +150,13 @@ def test_a_program_computes_and_executes_what_it_should(row: Row, framework: str
         assert max(verified.gradient_errors.values()) > 1e-4, "this is float32"
 
 
-# Of these the compilers would take minutes for all phases; `gradient` has every op of them.
+# Of these the compilers would take minutes for all phases; `gradient` has every op of them. `test_contract.py` has the
+# ops of the large ones, stride by stride, and ResNet-18 in every execution.
 LARGE = ("resnet50", "mobilenet_v2")
 IMAGES = ("alexnet", "vgg16", "convnext", "unet", "linear_net", "one_net", "conv_net", "deeper_conv_net")
 
 
-IMAGE_ROWS = [*rows(LARGE, ONE_EACH), *rows(IMAGES, [*ONE_EACH, ("numpy", "by_hand")])]
+IMAGE_ROWS = [*rows(LARGE, TORCH_EAGER), *rows(IMAGES, [*ONE_EACH, ("numpy", "by_hand")])]
 
 
 @pytest.mark.parametrize(

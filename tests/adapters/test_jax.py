@@ -16,17 +16,15 @@ jax = pytest.importorskip("jax")
 import jax.numpy as jnp  # noqa: E402
 
 from adapters.base import PHASES  # noqa: E402
-from adapters.jax import Adapter, ops  # noqa: E402
+from adapters.jax import ops  # noqa: E402
 from adapters.jax.executable import Executable  # noqa: E402
 from harness.measure.clock import first_calls  # noqa: E402
 from harness.workload import draw  # noqa: E402
 from harness.workload.interpret import interpreter  # noqa: E402
 from harness.workload.models import MLP, ResNet18  # noqa: E402
 from harness.workload.trace import Graph, trace  # noqa: E402
+from tests.helpers.executions import adapter_of  # noqa: E402
 from tests.helpers.tiny import TINY_GPT2, TINY_MLP, answers, sample  # noqa: E402
-
-THREADS = 1  # as in the other tests: jax keeps its first number until the process ends
-
 
 # A graph, its program, and what that answered in its first calls: losses and gradients.
 Loaded = tuple[Graph, Any, tuple[list[Any], list[dict[str, np.ndarray]]]]
@@ -72,7 +70,7 @@ def loaded(model: Any, gradients: str = "params", precision: str = "fp32") -> Lo
 @cache
 def _load(model: Any, gradients: str, precision: str) -> Loaded:
     graph = trace(model, gradients)
-    adapter = Adapter("cpu", THREADS, precision)
+    adapter = adapter_of("jax", precision=precision)
     program = adapter.load(graph, sample(graph), "jit")
     first_calls(adapter, program)
     return graph, program, answers(program)
@@ -126,7 +124,7 @@ def test_a_phase_refuses_other_shapes() -> None:
 
 
 def test_a_phase_needs_its_arguments_results_and_temporaries_as_the_compiler_planned_them() -> None:
-    ours = Adapter("cpu", THREADS, "fp32")
+    ours = adapter_of("jax")
     (donated := ours._executable(lambda x: x + 1, donate=(0,)))(jnp.ones(2**16))
     (kept := ours._executable(lambda x: x + 1))(jnp.ones(2**16))
     assert (donated.peak_bytes(), kept.peak_bytes()) == (4 * 2**16, 2 * 4 * 2**16)
@@ -169,7 +167,7 @@ def test_wait_waits_for_every_array() -> None:
     _, slow, _ = loaded(MLP(batch=256, depth=8, width=1024))
     pending = quick.inference(), {"nested": [slow.gradient()]}
     assert not all(array.is_ready() for array in jax.tree.leaves(pending))
-    Adapter("cpu", THREADS, "fp32").wait(pending)
+    adapter_of("jax").wait(pending)
     assert all(array.is_ready() for array in jax.tree.leaves(pending))
 
 
@@ -217,7 +215,7 @@ def test_arrays_are_the_devices_own() -> None:
     """An array shared with the caller, or mapped from a file, could change between two phases."""
     graph = trace(MLP(batch=64, depth=2, width=64))
     arrays = {name: array.copy() for name, array in sample(graph).items()}
-    program = Adapter("cpu", THREADS, "fp32").load(graph, arrays, "jit")
+    program = adapter_of("jax").load(graph, arrays, "jit")
     before = float(program.inference())
     for array in arrays.values():
         array[...] = 0

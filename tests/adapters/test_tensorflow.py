@@ -14,17 +14,17 @@ from adapters.tensorflow import Adapter, ops  # noqa: E402
 from adapters.tensorflow.counting import count_eager, count_graph, executed_ops  # noqa: E402
 from harness.workload.models import MLP  # noqa: E402
 from harness.workload.trace import trace  # noqa: E402
+from tests.helpers.executions import adapter_of  # noqa: E402
 from tests.helpers.small_models import NegativeImages  # noqa: E402
 from tests.helpers.tiny import TINY_GPT2, TINY_MLP, answers, counts, sample  # noqa: E402
 
-THREADS = 1  # as in the other tests: TensorFlow keeps its first number until the process ends
 EXECUTIONS = Adapter.executions
 COMPILED = EXECUTIONS[1:]
 
 
 @cache
 def adapter(precision: str = "fp32") -> Any:
-    return Adapter("cpu", THREADS, precision)
+    return adapter_of("tensorflow", precision=precision)
 
 
 def loaded(model: Any, execution: str, gradients: str = "params", precision: str = "fp32") -> Any:

@@ -13,7 +13,8 @@ tf = pytest.importorskip("tensorflow")
 from adapters.base import Unsupported  # noqa: E402
 from adapters.choices import Choices  # noqa: E402
 from adapters.tensorflow import Adapter  # noqa: E402
-from tests.adapters.test_tensorflow import EXECUTIONS, THREADS, TINY_MLP, adapter, loaded  # noqa: E402
+from tests.adapters.test_tensorflow import EXECUTIONS, TINY_MLP, adapter, loaded  # noqa: E402
+from tests.helpers.executions import THREADS  # noqa: E402
 
 
 @pytest.mark.parametrize(
