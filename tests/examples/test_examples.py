@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,9 +20,9 @@ def _here(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("execution", ["eager", "compile"])
-@pytest.mark.parametrize("factory", ["gpt2:build", "plain:build"])
-def test_torch(tmp_path: Path, factory: str, execution: str) -> None:
-    told = run(tmp_path, "torch", factory, execution)
+@pytest.mark.parametrize(("factory", "arguments"), [("gpt2:build", {"layers": 1}), ("plain:build", {})])
+def test_torch(tmp_path: Path, factory: str, arguments: dict[str, Any], execution: str) -> None:
+    told = run(tmp_path, "torch", factory, execution, **arguments)
     counts = told.counted
     assert counts["gradient"]["flops"] == counts["forward"]["flops"] + counts["backward"]["flops"]
     assert max(told.verified["gradient_errors"].values()) < 1e-4
