@@ -98,7 +98,7 @@ def house(monkeypatch: pytest.MonkeyPatch) -> House:
 def run(
     house: House, *executions: str, trials: int = 1, conditions: Conditions = CONDITIONS
 ) -> tuple[dict[str, Measured], list[tuple[str, float]]]:
-    """What is measured of each execution, and the order in which they ended in each trial."""
+    """What is measured of each execution, and the order in which they ended, trial by trial."""
     ready: Future[Path] = Future()
     ready.set_result(Path("arrays"))
     known = {name: Measured() for name in executions}
@@ -127,7 +127,7 @@ def test_each_worker_is_started_and_asked_as_its_variant_and_the_conditions_say(
 
 
 def test_what_is_done_is_told_before_it_is_asked_of_the_worker(house: House) -> None:
-    """And never in between, where it would take time from what is measured."""
+    """And never in between: it would take time from what is measured."""
     ready: Future[Path] = Future()
     ready.set_result(Path("arrays"))
     launches = {name: Launch("fake", name, {}, "python", Path(f"{name}.log")) for name in "ab"}
@@ -173,7 +173,7 @@ def test_the_rounds_have_the_target_and_the_budget_of_the_conditions(
 def test_setting_up_is_until_it_is_counted_without_waiting_for_arrays_and_measuring_begins_with_the_warm_up(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By a clock that only asks move: a minute each."""
+    """By a clock that only asks move."""
     monkeypatch.setattr(trial, "time", SimpleNamespace(monotonic=lambda: 60.0 * len(house.asks)))
     known, _ = run(house, "a")
     assert known["a"].set_up_s == 60 * len(("open", "load", "verify", "count"))
