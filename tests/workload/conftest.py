@@ -13,7 +13,7 @@ TINY = {
 }
 
 
-@pytest.fixture(params=TINY)
+@pytest.fixture(scope="module", params=TINY)
 def tiny(request: pytest.FixtureRequest) -> Workload:
     """Each model in turn, as a workload."""
     return Workload.of(request.param, TINY[request.param])
