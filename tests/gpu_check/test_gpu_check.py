@@ -210,7 +210,7 @@ def test_cold_caches_and_replicas_come_before_what_takes_all_the_rest() -> None:
 def test_a_sweep_that_takes_too_long_is_ended_and_is_no_failure(
     contact: Contact, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, log, _ = contact(capsys, "hangs-1", ("sweep", 30, "study.name=long"))
+    code, log, _ = contact(capsys, "hangs-1", ("sweep", 22, "study.name=long"))
     assert code == 0
     assert "cut short" in log and "NOT GOOD" not in log
 

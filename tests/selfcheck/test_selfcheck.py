@@ -107,6 +107,7 @@ def test_a_noisy_machine_is_told_how_many_processes_call_equal_equal(monkeypatch
 @pytest.mark.slow
 def test_a_machine_that_never_calls_equal_equal_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(simulated, "REPEATS", 20)
+    monkeypatch.setattr(simulated, "TWICE", 20)
     monkeypatch.setattr(simulated, "MOST_PROCESSES", 6)
     assert not simulated.simulated_checks(sigma=0.015, pair=0.3, processes=8)[-1].good
 
