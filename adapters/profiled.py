@@ -32,7 +32,7 @@ class Profiled(Protocol):
 
 # The executions, by framework, whose programs of a user's own model are `OwnProfiled`: no other is started for it.
 SHOW_OWN_OPS: Mapping[str, tuple[str, ...]] = {
-    "torch": ("eager",),
+    "torch": ("eager", "compile"),
     "jax": ("jit",),
     "tensorflow": ("eager", "graph", "xla"),
 }

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
+from torch.profiler import ProfilerActivity, profile
+
 from ..base import Executed, Unsupported
+from ..common.own_ops import op_times
 from ..profiled import OpTimes
 from . import modes
 from .counting import total
 from .executable import Inductor, compile_once
 from .own import Own, Parts
+from .own_ops import NumberedInductor
 
 
 class OwnCompiled(Own):
@@ -30,8 +35,8 @@ class OwnCompiled(Own):
         def record(parameters: Any, batch: Any) -> Any:
             return loss(parameters, batch)
 
-        options = modes.options(mode)
-        self._of_inference, self._of_pair = Inductor(False, options), Inductor(False, options)
+        self._record, self._options = record, modes.options(mode)
+        self._of_inference, self._of_pair = Inductor(False, self._options), Inductor(False, self._options)
         self._infer = compile_once(infer, self._of_inference, guards=None)
         self._loss = compile_once(record, self._of_pair, guards=None)
 
@@ -46,4 +51,15 @@ class OwnCompiled(Own):
         }
 
     def profiled_ops(self, passes: int) -> list[list[OpTimes]]:
-        raise Unsupported("torch compile does not show the ops of a model of your own yet")
+        if self._wanted[0].device.type != "cpu":
+            raise Unsupported("torch: its profiler's record of a GPU is not read")
+        inductor = NumberedInductor(self._options, self._parameters)
+        numbered = copy.copy(self)
+        numbered._loss = compile_once(self._record, inductor, guards=None)
+        numbered.backward(numbered.forward())  # compiles both passes
+        runs = []
+        for _ in range(passes):
+            with profile(activities=[ProfilerActivity.CPU]) as profiler:
+                numbered.backward(numbered.forward())
+            runs.append(op_times(inductor.calls, inductor.ran(profiler.events() or [])))
+        return runs

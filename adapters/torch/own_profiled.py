@@ -150,4 +150,9 @@ def _marked(parameters: Any) -> Iterator[None]:
 def _module_name(path: str, module: nn.Module) -> str:
     """`transformer.h.#.mlp.c_fc (Conv1D)`: the same for each of several layers."""
     kind = type(module).__name__
-    return f"{re.sub(r'(?<![^.])[0-9]+(?![^.])', '#', path)} ({kind})" if path else kind
+    return f"{without_numbers(path)} ({kind})" if path else kind
+
+
+def without_numbers(path: str) -> str:
+    """The path of a module, `transformer.h.0.mlp`, with `#` in place of the number of a layer."""
+    return re.sub(r"(?<![^.])[0-9]+(?![^.])", "#", path)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear, mse_loss
+from torch.utils.checkpoint import checkpoint
 
 SLOW_S = 0.05  # of a backward pass that sleeps
 
@@ -144,6 +146,52 @@ class _Recomputes(torch.autograd.Function):
 
 def recomputes() -> Built:
     return nn.Linear(8, 8), _batch(), lambda m, b: mse_loss(_Recomputes.apply(m(b[0])), b[1])
+
+
+class DearBackward(torch.autograd.Function):
+    """Adds nothing but time, in its backward pass only, and can be compiled."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        wide = gradients[0].sum().expand(512, 512).contiguous()
+        return gradients[0] + 0.0 * (wide @ wide)[0, 0]
+
+
+class _Needless(nn.Module):
+    """Sorts, and adds nothing of it."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + 0.0 * x.sort(-1).values
+
+
+class _Checkpointed(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList([nn.Linear(16, 16) for _ in range(2)])
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers:
+            x = x + checkpoint(lambda x, layer=layer: torch.erf(layer(x)), x, use_reentrant=False)
+        return x
+
+
+def many_ops() -> Built:
+    """A convolution, a norm whose kernel has another op in it, a checkpoint, sums of gradients, and two faults."""
+    parts = {
+        "convolution": nn.Conv2d(3, 4, 3),
+        "flat": nn.Flatten(),
+        "linear": nn.Linear(4 * 6 * 6, 16),
+        "norm": nn.LayerNorm(16),
+        "bend": nn.Softplus(),
+        "checkpointed": _Checkpointed(),
+        "needless": _Needless(),
+    }
+    batch = torch.randn(4, 3, 8, 8), torch.randn(4, 16)
+    return nn.Sequential(OrderedDict(parts)), batch, lambda m, b: mse_loss(DearBackward.apply(m(b[0])), b[1])
 
 
 def scaled(x: Tensor, w: Tensor) -> Tensor:
