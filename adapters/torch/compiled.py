@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,11 +10,16 @@ import torch
 from torch import Tensor
 
 from ..base import Executed
+from ..common.numbered import Numbered, within
 from ..common.program import Part
+from ..common.scopes import times_of
+from ..profiled import Times
 from . import modes
 from .counting import total
 from .eager import Eager
 from .executable import Inductor, compile_once
+from .marked import MarkedInductor
+from .marked_calls import annotated, events_of, label_of
 
 
 class Compiled(Eager):
@@ -59,8 +65,8 @@ class Compiled(Eager):
 
             return torch.func.jvp(of_sources, (sources,), (directions,))
 
-        nhwc, options = image_format == torch.channels_last, modes.options(mode)
-        self._inductor = {phase: Inductor(nhwc, options) for phase in ("inference", "forward", "gradient", "tangent")}
+        self._options = image_format == torch.channels_last, modes.options(mode)
+        self._inductor = {phase: Inductor(*self._options) for phase in ("inference", "forward", "gradient", "tangent")}
         self._infer = compile_once(infer, self._inductor["inference"])
         self._loss = compile_once(loss, self._inductor["forward"])
         self._gradient = compile_once(gradient, self._inductor["gradient"])
@@ -75,6 +81,13 @@ class Compiled(Eager):
     def tangent(self) -> tuple[Any, Any]:
         with torch.no_grad():
             return self._tangent(self._detached, self._rest, self._directions)
+
+    def profiled(self, passes: int) -> list[Times]:
+        inductor = MarkedInductor(*self._options, label_of)
+        numbered, calls = copy.copy(self), len(self._graph.calls)
+        numbered._loss = compile_once(self._recording(Numbered(self._ops, calls, within(annotated))), inductor)
+        runs = inductor.profiled(numbered.forward, numbered.backward, self._device, passes)
+        return [times_of(self._graph, events_of(ran)) for ran in runs]
 
     def executed(self) -> dict[str, Executed]:
         counted = dict(self._inductor["forward"].executed)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from torch.profiler import ProfilerActivity, profile
-
 from ..base import Executed, Unsupported
 from ..common.own_ops import op_times
 from ..profiled import OpTimes
@@ -51,15 +49,8 @@ class OwnCompiled(Own):
         }
 
     def profiled_ops(self, passes: int) -> list[list[OpTimes]]:
-        if self._wanted[0].device.type != "cpu":
-            raise Unsupported("torch: its profiler's record of a GPU is not read")
         inductor = NumberedInductor(self._options, self._parameters)
         numbered = copy.copy(self)
         numbered._loss = compile_once(self._record, inductor, guards=None)
-        numbered.backward(numbered.forward())  # compiles both passes
-        runs = []
-        for _ in range(passes):
-            with profile(activities=[ProfilerActivity.CPU]) as profiler:
-                numbered.backward(numbered.forward())
-            runs.append(op_times(inductor.calls, inductor.ran(profiler.events() or [])))
-        return runs
+        runs = inductor.profiled(numbered.forward, numbered.backward, self._wanted[0].device, passes)
+        return [op_times(inductor.calls, ran) for ran in runs]
