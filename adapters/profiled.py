@@ -30,14 +30,6 @@ class Profiled(Protocol):
         """
 
 
-# The executions, by framework, whose programs of a user's own model are `OwnProfiled`: no other is started for it.
-SHOW_OWN_OPS: Mapping[str, tuple[str, ...]] = {
-    "torch": ("eager", "compile"),
-    "jax": ("jit",),
-    "tensorflow": ("eager", "graph", "xla"),
-}
-
-
 @dataclass(frozen=True)
 class OpTimes:
     """All calls of one op with inputs of the same shapes, in one run of a user's own model.

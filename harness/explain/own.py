@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from adapters.profiled import SHOW_OWN_OPS, OpTimes
+from adapters.profiled import OpTimes
 
 from ..job import Job, Variant
 from ..measure.launch import Conditions, Launch
@@ -109,8 +109,6 @@ def explain_own(
     workload: OwnWorkload, variant: Variant, launch: Launch, conditions: Conditions, record: Record
 ) -> OwnExplanation:
     """Profile one variant, which takes as long as its record says. What fails has that as its only sentence."""
-    if variant.execution not in SHOW_OWN_OPS.get(variant.framework, ()):
-        return _nothing(f"{variant.framework} {variant.execution} does not show the ops of a model of your own yet")
     timed = {name: record.phases[name].ms or 0.0 for name in _PAIR}
     if not all(timed.values()):
         return _nothing("its record has no time of forward and backward")

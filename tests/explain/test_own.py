@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from pathlib import Path
 
 import pytest
 
 from adapters.profiled import OpTimes
-from harness.explain.own import NO_OP, OTHERS, OwnExplanation, explain_own, explanation
-from harness.job import Device, Measure, Variant
-from harness.measure.launch import Conditions, Launch
+from harness.explain.own import NO_OP, OTHERS, OwnExplanation, explanation
 from harness.measure.protocol import OwnInPlace
-from harness.workload.own import OwnWorkload
-from tests.helpers.jobs import PLAIN
 
 TIMED = {"forward": 100.0, "backward": 200.0}  # milliseconds
 
@@ -68,12 +63,3 @@ def test_shares_are_of_all_ops_where_these_take_longer_than_the_timed_pass() -> 
 def test_it_is_read_as_it_was_written() -> None:
     told = of(op("a", 50, 50, "2x3", ("b",)))
     assert OwnExplanation.from_dict(json.loads(json.dumps(told.as_dict()))) == told
-
-
-def test_a_variant_that_shows_nothing_says_so_and_starts_nothing(tmp_path: Path) -> None:
-    workload = OwnWorkload.of({"keras": "nowhere:build", "arguments": {}})
-    launch = Launch("torch", "compile", {}, "/no/python", tmp_path / "log")
-    conditions = Conditions(Device("cpu", 1, "kept"), Measure("quick", 1, 0.02, 1, 1, 1), "fp32", [0], tmp_path)
-    told = explain_own(workload, Variant("torch", "compile"), launch, conditions, PLAIN)
-    assert told.says == ("not explained (torch compile does not show the ops of a model of your own yet)",)
-    assert not told.rows

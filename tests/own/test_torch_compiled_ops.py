@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 
 from adapters.base import Unsupported  # noqa: E402
 from adapters.choices import Choices  # noqa: E402
-from adapters.profiled import SHOW_OWN_OPS, OpTimes  # noqa: E402
+from adapters.profiled import OpTimes  # noqa: E402
 from harness.measure.subject import subject_of  # noqa: E402
 from tests.helpers.own import session, written  # noqa: E402
 
@@ -126,7 +126,3 @@ def test_a_gpu_shows_nothing(folder: Path) -> None:
     on_a_gpu._wanted = [SimpleNamespace(device=torch.device("cuda"))]
     with pytest.raises(Unsupported, match="record of a GPU is not read"):
         on_a_gpu.profiled_ops(1)
-
-
-def test_an_explanation_starts_it() -> None:
-    assert "compile" in SHOW_OWN_OPS["torch"]

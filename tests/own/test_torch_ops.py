@@ -10,7 +10,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from adapters.base import Unsupported  # noqa: E402
-from adapters.profiled import SHOW_OWN_OPS, OpTimes, OwnProfiled  # noqa: E402
+from adapters.profiled import OpTimes, OwnProfiled  # noqa: E402
 from adapters.torch.own import Own  # noqa: E402
 from adapters.torch.own_profiled import profiled_ops  # noqa: E402
 from harness.explain.own import explanation  # noqa: E402
@@ -120,7 +120,6 @@ def test_a_module_is_not_marked_afterwards(tmp_path: Path) -> None:
 
 def test_torch_eager_shows_ops_and_a_program_that_does_not_says_so(tmp_path: Path) -> None:
     assert isinstance(program(tmp_path, "honest"), OwnProfiled)
-    assert "eager" in SHOW_OWN_OPS["torch"]
     blind: Any = object()
     says = "jax jit does not show the ops of a model of your own yet"
     assert own_in_place(blind, "jax", "jit", 1) == OwnInPlace(reason=says)
