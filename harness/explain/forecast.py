@@ -16,7 +16,8 @@ from .probing import IN_TURN_S, NETWORK_S, PROBE_S
 from .replay import PARTS_S, PROFILED_S, TINY_S, WHOLE_S
 
 # Of what has never been explained here; measured on two cores, where a process took 0.5 to 3.6 s to import its
-# framework, and a part 0.02 s to load where ops are called one by one, 0.07 to 1.3 s where they are compiled.
+# framework, and a part 0.02 s to load where ops are called one by one, 0.07 to 1.3 s where they are compiled. What a
+# network takes to compile is an estimate.
 IMPORT_S = 3.0
 LOAD_S, COMPILE_S, NETWORK_COMPILE_S = 0.02, 0.4, 6.0
 
