@@ -35,7 +35,7 @@ class Conditions:
 
 
 def environment(launch: Launch, conditions: Conditions) -> dict[str, str]:
-    """The environment variables of a variant's worker, besides those of this process.
+    """Return the environment variables of a variant's worker, besides those of this process.
 
     Each named environment has a compile cache of its own: not every variable is part of a compiled program's key.
     """

@@ -62,7 +62,7 @@ class Estimate:
 
 @cache
 def _quantile(df: float, share: float) -> float:
-    """Of Student's t; many estimates have the same few degrees of freedom."""
+    """Return the quantile of Student's t at a share, and keep it: many estimates share a few degrees of freedom."""
     return float(stdtrit(df, share))
 
 
