@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from adapters.profiled import OpTimes
 from harness.measure.child import Session
 from harness.workload.own import OwnWorkload, write_own
 
@@ -64,6 +65,14 @@ def run(
     written(folder, {library or framework: factory}, frozen, precision, **arguments)
     session(framework, "fp64").reference(str(folder), draw=True)
     return measured(folder, framework, execution, precision=precision)
+
+
+def least(runs: Sequence[Sequence[OpTimes]]) -> list[OpTimes]:
+    """The ops of several runs, which are the same in each, with the least of their times: what nothing interrupted."""
+    return [
+        replace(times[0], forward_s=min(op.forward_s for op in times), backward_s=min(op.backward_s for op in times))
+        for times in zip(*runs, strict=True)
+    ]
 
 
 def measured(

@@ -18,6 +18,7 @@ from adapters.tensorflow import Adapter  # noqa: E402
 from adapters.tensorflow.counting import count_eager, observed_ops  # noqa: E402
 from adapters.tensorflow.own_ops import Layers  # noqa: E402
 from adapters.tensorflow.own_profiled_eager import EagerOps, _ran, eager_times  # noqa: E402
+from tests.helpers.own import least  # noqa: E402
 
 SIZE = 1000  # of a square matrix whose product takes longer than anything else here
 
@@ -115,13 +116,12 @@ def test_a_backward_pass_that_is_slow_is_that_of_its_op() -> None:
             tape.watch(source)
             return tape, tf.reduce_sum(slow(tf.nn.relu(source))), source
 
-    runs = eager_times(LAYERS, forward, lambda kept: kept[0].gradient(kept[1], kept[2]), 2)
-    assert len(runs) == 2
-    for ops in runs:
-        own = {op.op: op for op in ops}
-        assert own["slow"].backward_s > 10 * sum(op.backward_s for op in ops if op.op != "slow")
-        assert 0 < own["slow"].forward_s < own["slow"].backward_s
-        assert own["Relu"].forward_s > 0 < own["Relu"].backward_s
+    runs = eager_times(LAYERS, forward, lambda kept: kept[0].gradient(kept[1], kept[2]), 5)
+    assert len(runs) == 5
+    own = {op.op: op for op in least(runs)}
+    assert own["slow"].backward_s > 10 * sum(op.backward_s for name, op in own.items() if name != "slow")
+    assert 0 < own["slow"].forward_s < own["slow"].backward_s
+    assert own["Relu"].forward_s > 0 < own["Relu"].backward_s
 
 
 def test_what_cannot_be_told_belongs_to_no_op() -> None:
