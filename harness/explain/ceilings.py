@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from ..job import Job, Variant
 from ..measure.machine.description import describe, identity
@@ -15,8 +15,8 @@ from .networks import network, network_of
 from .parts import replayed
 from .probes import Kind, kinds_of
 
-# Their compilers take seconds a program, so minutes for all probes and a network.
-NOT_PROBED = {("torch", "compile"), ("tensorflow", "xla")}
+# Their compilers take seconds a program, so minutes for all ops alone: they have those of another execution.
+LENDERS = {("torch", "compile"): "eager", ("tensorflow", "xla"): "graph"}
 
 Version = Callable[[Variant], str]
 
@@ -37,8 +37,25 @@ def conditions_of(job: Job, variant: Variant, version: Version) -> dict[str, str
     }
 
 
+def lender(variant: Variant) -> Variant:
+    """The variant whose ops alone stand for those of this one: itself, but for those of `LENDERS`."""
+    execution = LENDERS.get((variant.framework, variant.execution))
+    return replace(variant, execution=execution) if execution else variant
+
+
 def stored(job: Job, variant: Variant, version: Version) -> Ceilings | None:
-    """The ceilings of a variant on this machine, if there are any. Raises UserError if their file is corrupt."""
+    """The ceilings of a variant on this machine: its own networks, and its own ops alone or those of its lender.
+
+    None if there are none. Raises UserError if their file is corrupt.
+    """
+    own = _load(job, variant, version)
+    if own is None or lender(variant) == variant:
+        return own
+    lent = _load(job, lender(variant), version)
+    return lent and replace(lent, networks=own.networks)
+
+
+def _load(job: Job, variant: Variant, version: Version) -> Ceilings | None:
     return load(job.results, identity(describe()), conditions_of(job, variant, version))
 
 
@@ -55,21 +72,27 @@ class Missing:
         return f"by {' and '.join([*what, *['a network' for _ in self.networks]])} at other sizes"
 
 
-def lacking(job: Job, variant: Variant, version: Version) -> Missing | None:
-    """What is to be measured before a variant of a job can be predicted; None if nothing is.
+def lacking(job: Job, variant: Variant, version: Version) -> dict[Variant, Missing]:
+    """What is to be measured, and of which variants, before one of a job can be predicted; empty if nothing is.
 
-    Those of `NOT_PROBED`, and several replicas, are not predicted. Raises UserError if the file of ceilings is corrupt.
+    Several replicas are not predicted. Raises UserError if the file of ceilings is corrupt.
     """
-    if (variant.framework, variant.execution) in NOT_PROBED or variant.choices.replicas > 1:
-        return None
-    ceilings = stored(job, variant, version) or Ceilings(conditions_of(job, variant, version), {}, ())
+    if variant.choices.replicas > 1:
+        return {}
     kinds, networks = kinds_of(job.traced), list[str]()
     if variant.execution not in OP_BY_OP:
         networks = [network_of(call.op for call in job.traced.graph.calls)]
         kinds += kinds_of(network(networks[0], job.workload.precision))
-    lacks = tuple(kind for kind in dict.fromkeys(kinds) if ceilings.lacks(str(kind)))
-    unseen = tuple(name for name in networks if name not in ceilings.networks)
-    return Missing(ceilings, lacks, unseen) if lacks or unseen else None
+    wanted: dict[Variant, tuple[Sequence[Kind], Sequence[str]]] = {lender(variant): (kinds, ())}
+    wanted[variant] = (kinds if lender(variant) == variant else (), networks)
+    missing: dict[Variant, Missing] = {}
+    for one, (ops, names) in wanted.items():
+        ceilings = _load(job, one, version) or Ceilings(conditions_of(job, one, version), {}, ())
+        lacks = tuple(kind for kind in dict.fromkeys(ops) if ceilings.lacks(str(kind)))
+        unseen = tuple(name for name in names if name not in ceilings.networks)
+        if lacks or unseen:
+            missing[one] = Missing(ceilings, lacks, unseen)
+    return missing
 
 
 def _listed(values: dict[str, str]) -> str:

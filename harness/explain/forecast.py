@@ -4,41 +4,42 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 
 from ..errors import UserError
 from ..job import Job, Variant
 from ..records.record import EXPLAINED
 from .bench import COMPILING, OP_BY_OP, WARM_S
 from .calls import TINY
-from .ceilings import Version, lacking
+from .ceilings import Missing, Version, lacking
 from .parts import distinct_parts
 from .probing import IN_TURN_S, NETWORK_S, PROBE_S
 from .replay import PARTS_S, PROFILED_S, TINY_S, WHOLE_S
 
 # Of what has never been explained here; measured on two cores, where a process took 0.5 to 3.6 s to import its
-# framework, and a part 0.02 s to load where ops are called one by one, 0.07 to 1.3 s where they are compiled. What a
-# network takes to compile is an estimate.
+# framework, and a part 0.02 s to load where ops are called one by one, 0.07 to 1.3 s where they are compiled. A network
+# took 10 to 21 s to compile in TensorFlow xla, and 24 to 55 s in torch compile.
 IMPORT_S = 3.0
-LOAD_S, COMPILE_S, NETWORK_COMPILE_S = 0.02, 0.4, 6.0
+LOAD_S, COMPILE_S, NETWORK_COMPILE_S = 0.02, 0.4, 20.0
 
 
 def explaining_s(job: Job, variants: Iterable[Variant], version: Version) -> float:
     """Estimate the seconds of measuring the ceilings that some variants of a job lack, and of explaining them."""
     if job.workload.graph is None:
         return sum(IMPORT_S + PROFILED_S for _ in variants)
-    return sum(_ceilings_s(job, variant, version) + _replay_s(job, variant) for variant in variants)
+    missing: dict[Variant, Missing] = {}
+    explaining_s = 0.0
+    for variant in variants:
+        explaining_s += _replay_s(job, variant)
+        with suppress(UserError):  # whoever reads the ceilings to measure tells
+            missing |= lacking(job, variant, version)
+    return explaining_s + sum(_missing_s(job, one.execution, lacks) for one, lacks in missing.items())
 
 
-def _ceilings_s(job: Job, variant: Variant, version: Version) -> float:
-    """Seconds of measuring what a variant's ceilings lack."""
-    try:
-        missing = lacking(job, variant, version)
-    except UserError:  # whoever reads it to measure tells
-        return 0.0
-    if not missing:
-        return 0.0
+def _missing_s(job: Job, execution: str, missing: Missing) -> float:
+    """Seconds of measuring ops alone and networks in an execution."""
     probes = sum(len(kind.probes(job.workload.precision)) for kind in missing.kinds)
-    if variant.execution in OP_BY_OP:
+    if execution in OP_BY_OP:
         return IMPORT_S + probes * LOAD_S + IN_TURN_S
     networks_s = len(missing.networks) * (NETWORK_COMPILE_S + WARM_S + NETWORK_S)
     return IMPORT_S + probes * (COMPILE_S / COMPILING + WARM_S + PROBE_S) + networks_s

@@ -15,7 +15,7 @@ from adapters.choices import DEFAULT
 from ..job import Job, Variant
 from ..records.ceilings import Ceilings
 from ..records.record import Record
-from .ceilings import Version, stored
+from .ceilings import Version, lender, stored
 from .networks import network_of, network_parts
 from .parts import Part, distinct_parts
 from .roofline import Roofline
@@ -64,7 +64,8 @@ def predictions(job: Job, variants: Iterable[Variant], version: Version) -> dict
 def predict(variant: Variant, parts: Sequence[Part], ceilings: Ceilings) -> Predicted | None:
     """Predict the passes of a workload that has these parts.
 
-    None if the probes of multiplies or memory failed, or the variant's passes compute more, or less, than the trace.
+    None if the probes of multiplies or memory failed, if the variant's passes compute more, or less, than the trace, or
+    if ops alone are another's and no network shows how far its passes are from them.
     """
     chosen = variant.choices
     if (chosen.residuals, chosen.autodiff, chosen.replicas) != (DEFAULT.residuals, DEFAULT.autodiff, DEFAULT.replicas):
@@ -76,7 +77,7 @@ def predict(variant: Variant, parts: Sequence[Part], ceilings: Ceilings) -> Pred
     predicted = _one_after_the_other(roofline, parts)
     name = network_of(part.op for part in parts)
     if not (measured := ceilings.networks.get(name)):
-        return predicted
+        return predicted if lender(variant) == variant else None
     together = _one_after_the_other(roofline, network_parts(name, ceilings.conditions["precision"]))
     return Predicted(
         predicted.forward_s * measured["forward"] / together.forward_s,

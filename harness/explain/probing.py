@@ -45,17 +45,16 @@ def measure_missing(
     """
     if job.workload.graph is None:
         return
-    for variant in job.variants:
-        if not (missing := lacking(job, variant, version)):
-            continue
-        starting(variant)
-        name = variant_name(variant)
-        say(f"{name}: first measuring what this machine allows it, {missing}")
-        try:
-            how = replace(launch(variant), choices=replayed(variant))
-            store(job.results, identity(describe()), _measured(missing, how, conditions))
-        except (Failure, UserError) as failure:
-            say(f"{name}: no ceilings ({failure})")
+    for explained in job.variants:
+        for variant, missing in lacking(job, explained, version).items():
+            starting(explained)
+            name = variant_name(variant)
+            say(f"{name}: first measuring what this machine allows it, {missing}")
+            try:
+                how = replace(launch(variant), choices=replayed(variant))
+                store(job.results, identity(describe()), _measured(missing, how, conditions))
+            except (Failure, UserError) as failure:
+                say(f"{name}: no ceilings ({failure})")
 
 
 def _measured(missing: Missing, launch: Launch, conditions: Conditions) -> Ceilings:

@@ -162,6 +162,19 @@ def test_the_prediction_stands_beside_what_was_measured() -> None:
     assert result.texts[-1].startswith("predicted from FLOPs, bytes and this machine's ceilings: ratio ")
 
 
+def test_ops_alone_of_another_execution_predict_with_a_network_and_are_no_bounds() -> None:
+    compiled, measured = replace(EAGER, execution="compile"), replay_of(PARTS, faster={"relu": 10.0})
+    explained = explain(measured, PARTS)
+    networks = {"layers": {"forward": 1.0, "backward": 2.0}}
+    lent = ceilings(conditions={"precision": "fp32"}, networks=networks)
+    result = allowed(lent, compiled, PARTS, measured, explained, PLAIN)
+    assert result.content.keys() == {"predicted"} and not result.rows
+    (text,) = result.texts
+    assert text.startswith("predicted from FLOPs")
+    alone = allowed(replace(lent, networks={"layers": {}}), compiled, PARTS, measured, explained, PLAIN)
+    assert alone.content == {"predicted": {}} and not alone.texts
+
+
 def test_arrays_that_both_gradients_read_are_counted_once() -> None:
     parts = distinct_parts(
         Workload.of("op", {"op": "layer_norm", "batch": 2, "tokens": 8, "width": 64}, gradients="both")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.explain import bench
+from harness.explain import ceilings as ceilings_module
 from harness.explain.ceilings import stored
 from harness.explain.networks import network, network_of
 from harness.explain.parts import distinct_parts
@@ -92,10 +93,24 @@ def test_they_are_measured_once_and_an_op_that_was_not_tried_alone_later(job: Jo
     assert not ensure(job), "those of the first workload are still there"
 
 
-def test_a_compiler_that_takes_seconds_a_program_is_not_asked_for_dozens(job: Job, ensure: Ensure) -> None:
-    compiled = replace(job, variants=(Variant("torch", "compile"), Variant("tensorflow", "xla")))
+def test_a_slow_compiler_has_the_ops_alone_of_another_execution_and_a_network_of_its_own(
+    job: Job, ensure: Ensure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ceilings_module, "LENDERS", {("planted", "slow_dw"): "honest"})
+    compiled = replace(job, variants=(SLOW_DW,), results=tmp_path)
+    assert [text.partition(": first measuring what this machine allows it, ")[::2] for text in ensure(compiled)] == [
+        ("planted honest", "by 3 ops alone at other sizes"),
+        ("planted slow_dw", "by a network at other sizes"),
+    ]
     assert not ensure(compiled)
-    assert not any(stored(job, variant, version) for variant in compiled.variants)
+    ceilings = stored(compiled, SLOW_DW, version)
+    assert ceilings and ceilings.probes and ceilings.networks.keys() == {"layers"}
+    predicted = predict(SLOW_DW, distinct_parts(NETWORK), ceilings)
+    forward, backward = true_seconds(NETWORK)
+    slow = sum(part.count * part.dw.flops * FLOP_S * 0.25 for part in distinct_parts(NETWORK) if part.dw)
+    assert predicted and slow > 0.1 * backward
+    assert (predicted.forward_s, predicted.backward_s) == pytest.approx((forward, backward + slow), rel=0.05)
+    assert not predict(SLOW_DW, distinct_parts(NETWORK), replace(ceilings, networks={"layers": {}}))
 
 
 def test_a_whole_is_predicted_to_differ_from_its_parts_as_a_network_does(job: Job, ensure: Ensure) -> None:
