@@ -23,6 +23,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Hundreds of processes are started, which would each compile the project's files anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# Torch takes the instructions that this CPU names, without first compiling and loading a library for each of them.
+os.environ["TORCHINDUCTOR_VEC_ISA_OK"] = "1"
 
 
 @pytest.fixture(scope="session")

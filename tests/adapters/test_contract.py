@@ -22,7 +22,7 @@ from harness.workload.models import build
 from harness.workload.oracle import Reference, reference
 from harness.workload.trace import Graph, trace
 from tests.helpers.executions import COMPILED_SLOWLY, EXECUTIONS, adapter_of
-from tests.helpers.inductor import instructions_as_named, no_code_generation
+from tests.helpers.inductor import no_code_generation
 from tests.helpers.op_cases import CASES, TIES, OpsModel
 from tests.helpers.tiny import answers, counts, sample
 
@@ -94,9 +94,7 @@ def load(framework: str, execution: str, name: str) -> Loaded:
 
 
 def _compiler(execution: str, name: str) -> AbstractContextManager[None]:
-    if execution != "compile":
-        return nullcontext()
-    return instructions_as_named() if name in GENERATED else no_code_generation()
+    return no_code_generation() if execution == "compile" and name not in GENERATED else nullcontext()
 
 
 @functools.cache

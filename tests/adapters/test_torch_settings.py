@@ -19,7 +19,6 @@ from adapters.choices import Choices  # noqa: E402
 from adapters.torch import Adapter, adapter  # noqa: E402
 from harness.workload.trace import trace  # noqa: E402
 from harness.workload.workload import Workload  # noqa: E402
-from tests.helpers.inductor import INSTRUCTIONS_AS_NAMED  # noqa: E402
 from tests.helpers.tiny import TINY_MLP, sample  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
@@ -74,8 +73,7 @@ def python(code: Any, **variables: Any) -> Any:
 @pytest.mark.slow
 def test_generated_code_and_its_cache(tmp_path: Path) -> None:
     """Its answers are right, its residuals hold no copy of a weight, and a warm cache hides no multiply."""
-    environment = INSTRUCTIONS_AS_NAMED | {"TWOFOLD_CACHE_DIR": str(tmp_path)}
-    cold, warm = (json.loads(python(GENERATED_CODE, **environment)) for _ in range(2))
+    cold, warm = (json.loads(python(GENERATED_CODE, TWOFOLD_CACHE_DIR=str(tmp_path))) for _ in range(2))
     assert cold == [None, False, [3, 3, 5, 8], 0]
     assert warm == [None, False, [3, 3, 5, 8], 5]
     assert [folder.name for folder in tmp_path.iterdir()] == ["torchinductor"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from harness.errors import explanation
 from harness.sweep import preflight
+from tests.helpers.temporary import with_temporary
 from tests.helpers.typed import asked, planned
 
 ROOT = Path(__file__).parents[2]
@@ -87,7 +87,7 @@ class TypeIn:
         return subprocess.run(
             [sys.executable, "-m", "harness", *flags, *rest, *overrides],
             cwd=ROOT,
-            env=os.environ | {"TMPDIR": str(self.folder)},
+            env=with_temporary(self.folder),
             capture_output=True,
             text=True,
             timeout=300,

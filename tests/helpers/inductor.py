@@ -1,4 +1,4 @@
-"""Torch's compiler without what takes longest: the C++ of each kernel, or trials of this CPU's instructions."""
+"""Torch's compiler without what takes longest: the C++ of each kernel."""
 
 from __future__ import annotations
 
@@ -19,19 +19,4 @@ def no_code_generation() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(executable, "compile_fx_inner", lambda module, *_, **__: make_boxed_func(module.forward))
-        yield
-
-
-# Torch takes the instructions that this CPU names, without compiling and loading a library for each of them first.
-INSTRUCTIONS_AS_NAMED = {"TORCHINDUCTOR_VEC_ISA_OK": "1"}
-
-
-@contextlib.contextmanager
-def instructions_as_named() -> Iterator[None]:
-    """The same in this process, which may have read its environment already."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # the compiler still uses torch.jit
-        from torch._inductor import config
-
-    with config.patch({"cpp.vec_isa_ok": True}):
         yield

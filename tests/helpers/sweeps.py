@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ from mlflow import MlflowClient
 
 from harness.paths import ROOT
 from harness.records.record import Record, read, records
+from tests.helpers.temporary import with_temporary
 
 BRIEF = ["measure.trials=1", "measure.budget_s=2", "measure.warm_s=0.5"]
 TINY = ["device=cpu", "model.batch=2", "model.depth=2", "model.width=4", *BRIEF]
@@ -40,7 +40,7 @@ class Sweep:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,  # a process group, as a terminal makes it
-            env=os.environ | {"TMPDIR": str(self.results.parent)},  # a lock of its own: no waiting for other sweeps
+            env=with_temporary(self.results.parent),
         )
         self.started.append(process)
         return process

@@ -51,13 +51,13 @@ def test_a_backward_pass_that_was_slowed_is_that_of_its_op_and_of_no_other(tmp_p
     assert (slow["count"], slow["shape"]) == (1, "4x8")
     assert slow["backward_s"] >= SLOW_S > slow["forward_s"]
     assert all(max(op["forward_s"], op["backward_s"]) < SLOW_S for op in ops.values())
-    top = explanation(shown(tmp_path / "again", "slow_backward", precision=precision), SLOW_PASS).rows[0]
+    top = explanation(shown(tmp_path / "again", "slow_backward", 3, precision=precision), SLOW_PASS).rows[0]
     assert top.op == "SlowBackward"
     assert top.backward_share > 0.9
 
 
 def test_an_op_counts_with_all_that_runs_within_it_and_names_its_caller(tmp_path: Path) -> None:
-    ops = by_name(shown(tmp_path, "slow_backward", depth=3))
+    ops = by_name(shown(tmp_path, "slow_backward", 3, depth=3))
     assert {"aten::linear", "SlowBackward", "aten::mse_loss"} <= ops.keys()
     assert not {"aten::addmm", "aten::clone"} & ops.keys(), "these run within them"
     linear = ops["aten::linear"]
@@ -69,7 +69,7 @@ def test_an_op_counts_with_all_that_runs_within_it_and_names_its_caller(tmp_path
 
 
 def test_what_runs_within_a_node_counts_once_and_as_that_node(tmp_path: Path) -> None:
-    ops = by_name(shown(tmp_path, "recomputes"))
+    ops = by_name(shown(tmp_path, "recomputes", 3))
     assert SLOW_S <= ops["_Recomputes"]["backward_s"] < 1.9 * SLOW_S
     assert sum(op["backward_s"] for op in ops.values()) < 1.9 * SLOW_S
     assert "SlowBackward" not in ops
