@@ -58,7 +58,7 @@ def count_eager(phase: Callable[[], Any]) -> Executed:
         if _MULTIPLY.search(kind):
             by_name = dict(zip(attributes[::2], attributes[1::2], strict=True))
             flops.append(_flops(kind, by_name.get, [tuple(x.shape) for x in inputs], tuple(outputs[0].shape)))
-        elif (body := function_body(kind, [x.shape for x in inputs])) is not None:
+        elif (body := function_body(kind, inputs)) is not None:
             flops.extend(_op_flops(op) for op in live_ops(body) if _MULTIPLY.search(op.type))
 
     with observed_ops(observe):

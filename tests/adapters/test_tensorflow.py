@@ -147,6 +147,14 @@ def test_a_dead_multiply_is_not_counted_in_a_graph_and_a_fused_one_is() -> None:
     assert count_eager(body).matmuls == 2
 
 
+def test_a_convolution_in_a_function_that_reads_its_kernel_from_a_variable_is_counted_with_its_groups() -> None:
+    """As Keras's grouped convolution is, even where TensorFlow runs op by op."""
+    image, kernel = tf.ones((2, 8, 8, 4)), tf.Variable(tf.ones((3, 3, 2, 6)))
+    function = tf.function(lambda x: tf.nn.conv2d(x, kernel, strides=1, padding="SAME"), jit_compile=True)
+    executed = count_eager(lambda: function(image))
+    assert (executed.matmuls, executed.flops) == (1, 2 * (2 * 8 * 8 * 6) * (3 * 3 * 2))
+
+
 @pytest.mark.parametrize("execution", EXECUTIONS)
 def test_grouped_convolutions_say_why_they_count_differently(execution: str) -> None:
     grouped, depthwise = (counted(groups, execution) for groups in (2, 4))
