@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import threadpoolctl
 
 from harness.workload.workload import Workload, save
 from tests.helpers import order
@@ -25,6 +26,9 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # Torch takes the instructions that this CPU names, without first compiling and loading a library for each of them.
 os.environ["TORCHINDUCTOR_VEC_ISA_OK"] = "1"
+
+# In processes that share cores, NumPy's threads mostly wait for each other: the oracle was up to 30 times slower.
+threadpoolctl.threadpool_limits(1, user_api="blas")
 
 
 @pytest.fixture(scope="session")
