@@ -54,10 +54,10 @@ def test_a_planted_gradient_that_is_dear_is_found_at_its_call(monkeypatch: pytes
 
     monkeypatch.setattr(ops, "linear", planted)
     dear = last_linear(trace(NETWORK))
-    for times in loaded(NETWORK).profiled(2):
-        backward = {number: directions.get("backward", 0.0) for number, directions in times.items()}
-        assert backward[dear] > 0.5 * sum(backward.values())
-        assert backward[dear] > 20 * times[dear]["forward"]
+    runs = loaded(NETWORK).profiled(5)
+    backward = {number: min(run[number].get("backward", 0.0) for run in runs) for number in runs[0]}
+    assert backward[dear] > 0.5 * sum(backward.values())
+    assert backward[dear] > 20 * min(run[dear]["forward"] for run in runs)
 
 
 def test_what_a_checkpoint_computes_again_is_told_apart_from_gradients() -> None:

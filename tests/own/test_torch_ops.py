@@ -146,7 +146,7 @@ def test_medians_are_of_all_runs() -> None:
 
 @pytest.mark.slow
 def test_explain_shows_the_ops_of_a_model_of_ones_own(sweep: Sweep) -> None:
-    model = ("model=own", "model.torch=tests.own.planted_torch:honest", "device=cpu")
+    model = ("model=own", "model.torch=tests.own.planted_torch:honest", "device=cpu", "tracking=off")
     brief = ("measure.trials=1", "measure.budget_s=2", "measure.warm_s=0.5")
     code, printed = sweep.run(*model, *brief, "explain=true", "variants.torch=[eager,compile]")
     assert code == 0, printed
