@@ -68,7 +68,8 @@ def run(
 
 
 def least(runs: Sequence[Sequence[OpTimes]]) -> list[OpTimes]:
-    """The ops of several runs, which are the same in each, with the least of their times: what nothing interrupted."""
+    """The ops of several runs with the least of their times: what nothing interrupted. Each run must have the same."""
+    assert len({tuple((op.op, op.shape, op.count) for op in ops) for ops in runs}) == 1
     return [
         replace(times[0], forward_s=min(op.forward_s for op in times), backward_s=min(op.backward_s for op in times))
         for times in zip(*runs, strict=True)
