@@ -79,10 +79,11 @@ class Publisher:
 
 def publish_summary(
     job: Job, claim: Claim | None, records: Sequence[Record], missing: Sequence[str], terminal: Terminal
-) -> None:
+) -> StudyVerdict | None:
     """Show the table, the answer and the claim's verdicts on the terminal and, as a run of their own, in MLflow.
 
-    The verdicts are also written to a file. `missing` has a sentence for each planned record that cannot be read.
+    The verdicts are also written to a file, and returned; None without a claim. `missing` has a sentence for each
+    planned record that cannot be read.
     """
     terminal.table(records)
     for problem in problems(job.folder, records):
@@ -106,6 +107,7 @@ def publish_summary(
                 terminal.say(line)
     except Exception as error:  # as in `publish`
         terminal.say(f"MLflow did not take the summary ({first_line(error)}); the records are in {job.folder}")
+    return verdict
 
 
 def _report(

@@ -8,10 +8,9 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
-from ..claims import text as claim_text
-from ..claims.verdicts import read as read_verdicts
+from ..claims.verdicts import StudyVerdict
 from ..errors import UserError
 from ..explain.ceilings import stored
 from ..explain.predict import predictions
@@ -102,11 +101,15 @@ def _measure(job: Job, todo: Mapping[Variant, str], described: dict[str, Any], t
                 )
 
 
-def sum_up(sweep: Sweep, terminal: Terminal, lost: Mapping[str, str] = MappingProxyType({})) -> int:
-    """Show the summary of a finished sweep. Returns its exit code: 0 if every cell is ok or unsupported, else 1.
+class Ending(NamedTuple):
+    """How a sweep ended: its exit code, 0 if every cell is ok or unsupported, else 1; its verdict, if it has a claim."""
 
-    `lost` has a sentence for each cell whose job ended without measuring it.
-    """
+    code: int
+    verdict: StudyVerdict | None
+
+
+def sum_up(sweep: Sweep, terminal: Terminal, lost: Mapping[str, str] = MappingProxyType({})) -> Ending:
+    """Show the summary of a finished sweep. `lost` has a sentence for each cell whose job ended without measuring it."""
     job = sweep.jobs[0]
     samples = sweep.claim or len(sweep.cells) <= MOST_REPORTED  # a claim and a page ask for them
     records, missing = [], []
@@ -120,16 +123,8 @@ def sum_up(sweep: Sweep, terminal: Terminal, lost: Mapping[str, str] = MappingPr
         except UserError as error:
             missing.append(str(error) if path.exists() else f"{cell} was planned and has no record")
     records = settle(records, job.results, job.folder)
-    publish_summary(job, sweep.claim, records, missing, terminal)
-    return int(bool(missing) or any(record.outcome not in SUCCESSES for record in records))
-
-
-def digest(sweeps: Sequence[Sweep]) -> list[str]:
-    """Write the claim and verdicts of each study that has a claim, in a line each, if there were several studies."""
-    if len(sweeps) < 2:
-        return []
-    verdicts = [read_verdicts(sweep.folder) for sweep in sweeps if sweep.claim]
-    return ["", *(claim_text.digest(verdict) for verdict in verdicts if verdict)] if verdicts else []
+    verdict = publish_summary(job, sweep.claim, records, missing, terminal)
+    return Ending(int(bool(missing) or any(record.outcome not in SUCCESSES for record in records)), verdict)
 
 
 def _absence(job: Job, variant: Variant) -> Failure | None:

@@ -13,6 +13,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
+from ..claims import text as claim_text
 from ..cluster.queue import queue_of
 from ..config.compose import Overrides
 from ..config.expand import Requested, requested
@@ -21,10 +22,10 @@ from ..views.terminal import TERMINAL
 from . import preflight
 from .elsewhere import measure_elsewhere, sole_use
 from .lock import device_lock
-from .run import digest, sum_up
+from .run import sum_up
 from .sweep import Sweep, announce, forecast_of, sweeps_of
 
-_HERE = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"  # launches in this process, one job at a time
+_HERE = "basic"  # Hydra's launcher that runs jobs in this process, one at a time
 
 
 class StudySweeper(Sweeper):
@@ -48,7 +49,7 @@ class StudySweeper(Sweeper):
         for absence in preflight.check([request.job for request in requests], here=not elsewhere):
             TERMINAL.say(f"{absence} (its cells are unsupported; what was measured of it before is kept)")
         # With another launcher, each job locks the device that it runs on.
-        here = self.config.hydra.launcher._target_ == _HERE
+        here = self.config.hydra.runtime.choices["hydra/launcher"] == _HERE
         lock = device_lock(requests[0].job.device.name, TERMINAL.say) if here else nullcontext()
         lost: Mapping[str, str] = {}
         with sole_use(self.queue, sweeps, TERMINAL.say) if self.queue else lock:
@@ -85,7 +86,10 @@ class StudySweeper(Sweeper):
         """Show the summary of every sweep. Returns the exit code."""
         if not self.queue and (planned := forecast_of(sweeps)).seconds:
             TERMINAL.say(f"took {duration(seconds)}; planned were about {duration(planned.seconds)}")
-        code = max(sum_up(sweep, TERMINAL, lost) for sweep in sweeps)
-        for line in digest(sweeps):
-            TERMINAL.say(line)
-        return code
+        endings = [sum_up(sweep, TERMINAL, lost) for sweep in sweeps]
+        verdicts = [ending.verdict for ending in endings if ending.verdict]
+        if verdicts and len(sweeps) > 1:
+            TERMINAL.say("")
+            for verdict in verdicts:
+                TERMINAL.say(claim_text.digest(verdict))
+        return max(ending.code for ending in endings)

@@ -64,7 +64,7 @@ def test_what_is_refused_before_anything_is_composed(monkeypatch: pytest.MonkeyP
 
 
 def test_other_launchers_are_hydras_own_matter() -> None:
-    assert queue_of({"_target_": "hydra._internal.core_plugins.basic_launcher.BasicLauncher"}) is None
+    assert queue_of({"_target_": "hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher"}) is None
 
 
 def test_a_device_of_its_own_is_chosen_where_the_job_runs(sweep: Sweep) -> None:

@@ -27,4 +27,4 @@ def test_every_cell_is_measured_once_whatever_becomes_of_its_jobs(tmp_path: Path
             assert sorted([*queue.written, *lost]) == sorted(outstanding)
             measured += queue.written
     assert simulation.commands > 2, "nothing was lost"
-    assert sum_up(sweep, simulation.terminal) == 0
+    assert sum_up(sweep, simulation.terminal).code == 0

@@ -36,7 +36,7 @@ def sweep():
     announce([sweep], Terminal())
     for job in jobs:
         run_job(job, Terminal())
-    return sum_up(sweep, Terminal())
+    return sum_up(sweep, Terminal()).code
 
 for _ in sys.stdin:
     if pid := os.fork():

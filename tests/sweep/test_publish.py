@@ -163,14 +163,14 @@ def test_the_exit_code_is_0_if_all_is_ok_or_unsupported(
 ) -> None:
     write(job, record, EAGER)
     write(job, record, JIT, outcome)
-    assert sum_up(Sweep.of([job]), terminal) == code
+    assert sum_up(Sweep.of([job]), terminal).code == code
 
 
 def test_a_cell_without_a_record_is_named_and_costs_the_exit_code(
     job: Job, terminal: Terminal, screen: io.StringIO, record: Callable[..., Record]
 ) -> None:
     write(job, record, EAGER)
-    assert sum_up(Sweep.of([job]), terminal) == 1
+    assert sum_up(Sweep.of([job]), terminal).code == 1
     assert f"missing: {job.cell(JIT)} was planned and has no record" in screen.getvalue()
     assert "it takes 1.81 times, which is below 2" in screen.getvalue()
 
@@ -180,12 +180,12 @@ def test_a_broken_record_counts_as_missing(
 ) -> None:
     write(job, record, EAGER)
     (job.folder / f"{job.cell(JIT)}.json").write_text("{")
-    assert sum_up(Sweep.of([job]), terminal) == 1
+    assert sum_up(Sweep.of([job]), terminal).code == 1
     assert job.cell(JIT) in screen.getvalue()
 
 
 def test_a_sweep_without_any_record_still_sums_up(job: Job, terminal: Terminal, screen: io.StringIO) -> None:
-    assert sum_up(Sweep.of([job]), terminal) == 1
+    assert sum_up(Sweep.of([job]), terminal).code == 1
     assert "Nothing was measured" in screen.getvalue()
 
 
@@ -222,7 +222,7 @@ def test_the_page_at_the_end_of_a_sweep_compares_steps_with_intervals(
         made = record(cell=job.cell(variant), framework=variant.framework, execution=variant.execution)
         made.phases = made.phases | {"gradient": Phase(ms=milliseconds)}
         replace(made, samples=[{"seconds": seconds}]).write(job.folder)
-    assert sum_up(Sweep.of([replace(job, tracking=Tracking(None))]), terminal) == 0
+    assert sum_up(Sweep.of([replace(job, tracking=Tracking(None))]), terminal).code == 0
     page = (job.folder / "report.md").read_text()
     assert "relative to the fastest | 95 % interval" in page and "cannot be told from it" not in page
 
