@@ -1,4 +1,4 @@
-"""A second, slower writing of the ops: loops and scalar functions, as in a textbook. One function has an op's name."""
+"""An independent, slower version of the ops: loops and scalar functions, as in a textbook, by the names of the ops."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""Every model of the catalogue against a second writing of it: the same weights, loss, and every gradient.
+"""Every model of the catalogue against an independent version of it: the same weights, loss, and every gradient.
 
-Where a library has the model, the second writing is the library's, else one of ours in plain torch. Everything is in
-float64 there, and the oracle's here, so that nothing but the maths can differ: another epsilon shows as plainly as a
-missing rectifier. Each adapter is held to the oracle elsewhere.
+Where a library has the model, the independent version is the library's, else one of ours in plain torch. Everything
+is in float64 there, and the oracle's here, so that nothing but the maths can differ: another epsilon shows as plainly
+as a missing rectifier. Each adapter is held to the oracle elsewhere.
 
-A second writing is a module beside this file with two functions: `named`, our parameters or their gradients by its
-names and in its layout; and `answer`, its loss and gradients, given our weights and batch.
+An independent version is a module beside this file with two functions: `named`, our parameters or their gradients by
+its names and in its layout; and `answer`, its loss and gradients, given our weights and batch.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ AGREES = 1e-10  # of a gradient's norm: float64 rounding, through many layers
 
 @dataclass(frozen=True)
 class Case:
-    """A model at small sizes, the module of its second writing, and the package that it needs.
+    """A model at small sizes, the module of its independent version, and the package that it needs.
 
     `stretched` is a factor on the scales of norms: as drawn, no value of so small a batch would reach 6 in a relu6.
     """
 
     model: str
-    writing: str
+    version: str
     sizes: dict[str, Any]
     package: str = "torch"
     stretched: float = 1.0
@@ -50,7 +50,7 @@ class Case:
 
     def __str__(self) -> str:
         chosen = (f"{name}={self.sizes[name]}" for name in choices(self.model) if name in self.sizes)
-        return "-".join((self.writing, self.model, *chosen))
+        return "-".join((self.version, self.model, *chosen))
 
 
 def choices(model: str) -> list[str]:
@@ -59,8 +59,8 @@ def choices(model: str) -> list[str]:
     return [name for name in sizes(MODELS[model]()) if kinds[name] is not int]
 
 
-def transformers(model: str, writing: str, **given: Any) -> Case:
-    return Case(model, writing, given, package="transformers")
+def transformers(model: str, version: str, **given: Any) -> Case:
+    return Case(model, version, given, package="transformers")
 
 
 def keras(model: str, **given: Any) -> Case:
@@ -124,10 +124,10 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_loss_and_every_gradient_are_those_of_a_second_writing(case: Case) -> None:
+def test_loss_and_every_gradient_are_those_of_an_independent_version(case: Case) -> None:
     if importlib.util.find_spec(case.package) is None:
         pytest.skip(f"{case.package} is not installed")
-    theirs = importlib.import_module(f"tests.identity.{case.writing}")
+    theirs = importlib.import_module(f"tests.identity.{case.version}")
     model = build(case.model, case.sizes)
     graph = trace(model)
     arrays = case.arrays(graph)
@@ -146,7 +146,7 @@ def test_loss_and_every_gradient_are_those_of_a_second_writing(case: Case) -> No
         assert np.linalg.norm(gradient - expected[name]) <= AGREES * scale, name
 
 
-def test_every_model_has_a_second_writing() -> None:
+def test_every_model_has_an_independent_version() -> None:
     assert {case.model for case in CASES} == set(MODELS)
 
 

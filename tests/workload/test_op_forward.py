@@ -1,4 +1,4 @@
-"""The forward maths of ops against a second, slower writing of it; of an op without one, frameworks are the second."""
+"""The forward maths of ops against an independent, slower version of it; of ops without one, frameworks are that."""
 
 from __future__ import annotations
 
