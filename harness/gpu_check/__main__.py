@@ -55,7 +55,7 @@ PARTS: tuple[tuple[str, float, str], ...] = (
 
 
 @dataclass
-class Contact:
+class CheckRun:
     """One run of all parts: the user's overrides, the time limit, and where the output goes."""
 
     overrides: tuple[str, ...]
@@ -95,28 +95,28 @@ def _worth_keeping(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
     return None if member.name == "results/cache" else member
 
 
-def check(contact: Contact, part: str, most_s: float) -> bool:
+def check(check_run: CheckRun, part: str, most_s: float) -> bool:
     """Check every model in every variant while there is time. Returns whether every check made was good."""
     end, good = time.monotonic() + most_s, True
-    jobs = [_composed(contact, f"model={model} {part} study.name=gpu_check") for model in MODELS]
+    jobs = [_composed(check_run, f"model={model} {part} study.name=gpu_check") for model in MODELS]
     for job in {job.workload.id: job for job in jobs}.values():  # the user may have chosen the model
         with tempfile.TemporaryDirectory(prefix="twofold-") as temporary:
             folder = save(job.traced, Path(temporary) / "workload")
             for variant in job.variants:
                 if end - time.monotonic() < LEAST_S:
-                    contact.say("== no time left for the other checks of this part")
+                    check_run.say("== no time left for the other checks of this part")
                     return good
                 for found in check_variant(job, variant, folder, end):
                     mark = "ok  " if found.good else "FAIL"
                     named = f"{job.workload.label} {job.workload.precision} {variant}"
-                    contact.say(f"{mark} {named}: {found.name}: {found.seen}")
+                    check_run.say(f"{mark} {named}: {found.name}: {found.seen}")
                     good &= found.good
     return good
 
 
-def sweep(contact: Contact, part: str, most_s: float) -> bool:
+def sweep(check_run: CheckRun, part: str, most_s: float) -> bool:
     """Run a sweep, and interrupt it cleanly when its time is up, which is no failure. Returns whether it ended well."""
-    asked = [sys.executable, "-m", "harness", "-m", *contact.asked(part)]
+    asked = [sys.executable, "-m", "harness", "-m", *check_run.asked(part)]
     process = subprocess.Popen(asked, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     over = Event()
 
@@ -131,52 +131,52 @@ def sweep(contact: Contact, part: str, most_s: float) -> bool:
     with process:
         assert process.stdout is not None
         for line in process.stdout:
-            contact.say(line.rstrip())
+            check_run.say(line.rstrip())
     for timer in timers:
         timer.cancel()
     if over.is_set():
-        contact.say("== cut short, its time is over")
+        check_run.say("== cut short, its time is over")
         return True
     return process.returncode == 0
 
 
-def _composed(contact: Contact, part: str) -> Job:
-    return job_from(compose("config", overrides=contact.asked(part)))
+def _composed(check_run: CheckRun, part: str) -> Job:
+    return job_from(compose("config", overrides=check_run.asked(part)))
 
 
-def _places(contact: Contact) -> int:
+def _places(check_run: CheckRun) -> int:
     """Return how many replicas there is room for: a GPU or, where the user chose a CPU, a thread for each."""
-    device = _composed(contact, "model=mlp study.name=gpu_check").device
+    device = _composed(check_run, "model=mlp study.name=gpu_check").device
     return len(gpus()) if device.name == "cuda" else device.threads
 
 
-def contact_device(contact: Contact) -> int:
+def run_parts(check_run: CheckRun) -> int:
     """Run all parts that there is time for. Returns exit code 0 if everything is good, else 1. Raises UserError."""
-    for line in preflight.check([_composed(contact, "model=mlp study.name=gpu_check")]):
-        contact.say(f"{line} (its cells are unsupported)")
-    contact.say(f"machine: {describe()}")
+    for line in preflight.check([_composed(check_run, "model=mlp study.name=gpu_check")]):
+        check_run.say(f"{line} (its cells are unsupported)")
+    check_run.say(f"machine: {describe()}")
     good = True
     for kind, most_s, part in PARTS:
-        left_s = min(most_s, contact.left_s)
+        left_s = min(most_s, check_run.left_s)
         if left_s < LEAST_S:
-            contact.say(f"== skipped, no time left: {kind} {part}")
+            check_run.say(f"== skipped, no time left: {kind} {part}")
             continue
-        if "replicas" in part and _places(contact) < 2:
-            contact.say(f"== skipped, there is one device: {kind} {part}")
+        if "replicas" in part and _places(check_run) < 2:
+            check_run.say(f"== skipped, there is one device: {kind} {part}")
             continue
-        contact.say(f"== {kind} {part}: at most {left_s:.0f} s")
+        check_run.say(f"== {kind} {part}: at most {left_s:.0f} s")
         begun = time.monotonic()
         try:
-            ended_well = (check if kind == CHECK else sweep)(contact, part, left_s)
+            ended_well = (check if kind == CHECK else sweep)(check_run, part, left_s)
         except Exception as error:
             said = explanation(error)
             if said is None:
                 raise
-            contact.say(f"== refused: {said}")
+            check_run.say(f"== refused: {said}")
             ended_well = False
         good &= ended_well
-        contact.say(f"== {'good' if ended_well else 'NOT GOOD'} after {time.monotonic() - begun:.0f} s")
-        contact.keep()
+        check_run.say(f"== {'good' if ended_well else 'NOT GOOD'} after {time.monotonic() - begun:.0f} s")
+        check_run.keep()
     return int(not good)
 
 
@@ -188,12 +188,12 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("overrides", nargs="*", help="as for python -m harness, such as device=cpu model.batch=8")
     given = parser.parse_intermixed_args(arguments)
     with tempfile.TemporaryDirectory(prefix="twofold-") as temporary:
-        contact = Contact(tuple(given.overrides), given.limit, Path(temporary), given.file)
+        check_run = CheckRun(tuple(given.overrides), given.limit, Path(temporary), given.file)
         try:
             with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-                code = contact_device(contact)
+                code = run_parts(check_run)
         except KeyboardInterrupt:
-            contact.say("== interrupted")
+            check_run.say("== interrupted")
             code = INTERRUPTED
         except Exception as error:
             said = explanation(error)
@@ -201,8 +201,8 @@ def main(arguments: Sequence[str]) -> int:
                 raise
             print(f"twofold: {said}", file=sys.stderr)
             return 2
-        contact.say(f"== done after {time.monotonic() - contact.begun:.0f} s; everything is in {given.file}")
-        contact.keep()
+        check_run.say(f"== done after {time.monotonic() - check_run.begun:.0f} s; everything is in {given.file}")
+        check_run.keep()
     return code
 
 

@@ -22,7 +22,7 @@ MOST_SHARE = 1.02
 
 
 @dataclasses.dataclass(frozen=True)
-class Finding:
+class CheckResult:
     """One check of one variant: what was seen, and whether that is good."""
 
     name: str
@@ -30,33 +30,33 @@ class Finding:
     seen: str
 
 
-def identity(errors: dict[str, float], precision: str) -> Finding:
+def identity(errors: dict[str, float], precision: str) -> CheckResult:
     """Whether the largest gradient error shows the requested precision in force: TF32's is large, others' are not."""
     worst = max(errors.values())
     shown = worst > TF32_SHOWS
     good = shown if precision == "tf32" else not shown
-    return Finding(f"{precision} multiplies in force", good, f"largest gradient error {worst:.1e}")
+    return CheckResult(f"{precision} multiplies in force", good, f"largest gradient error {worst:.1e}")
 
 
-def clocks(clock: DeviceClock) -> list[Finding]:
+def clocks(clock: DeviceClock) -> list[CheckResult]:
     """Whether the device works no longer in each phase than the host's clock says that it takes."""
     if clock.reason:
-        return [Finding("device time not known", True, clock.reason)]
-    findings = []
+        return [CheckResult("device time not known", True, clock.reason)]
+    results = []
     for phase, seconds in clock.device_s.items():
         share, events_s = seconds / clock.host_s[phase], clock.events_s.get(phase)
         seen = f"share {share:.2f}, {clock.kernels[phase]} kernels in {1e6 * seconds:.0f} µs"
         seen += "" if events_s is None else f", {1e6 * events_s:.0f} µs between events"
-        findings.append(Finding(f"{phase}: device time within host time", share <= MOST_SHARE, seen))
-    return findings
+        results.append(CheckResult(f"{phase}: device time within host time", share <= MOST_SHARE, seen))
+    return results
 
 
-def check_variant(job: Job, variant: Variant, folder: Path, end: float = math.inf) -> list[Finding]:
+def check_variant(job: Job, variant: Variant, folder: Path, end: float = math.inf) -> list[CheckResult]:
     """All checks of one variant in a worker of its own; at `end`, a time of the monotonic clock, they are given up."""
     if absent := lacking(job, variant.framework, variant.environment):
-        return [Finding("unsupported", True, absent)]
+        return [CheckResult("unsupported", True, absent)]
     if end <= time.monotonic():
-        return [Finding("not checked", True, "its time is over")]
+        return [CheckResult("not checked", True, "its time is over")]
     start, with_all = launch(job, variant), conditions(job)
 
     def left_s() -> float:
@@ -76,8 +76,8 @@ def check_variant(job: Job, variant: Variant, folder: Path, end: float = math.in
             timed = worker.device_clock(left_s())
         except Failure as failure:
             if failure.outcome is Outcome.TIMEOUT and time.monotonic() >= end:
-                return [Finding("not checked", True, "its time is over")]
-            return [Finding(failure.outcome, failure.outcome == "unsupported", failure.reason)]
+                return [CheckResult("not checked", True, "its time is over")]
+            return [CheckResult(failure.outcome, failure.outcome == "unsupported", failure.reason)]
     return [
         identity(verified.gradient_errors, job.workload.precision),
         *clocks(timed),

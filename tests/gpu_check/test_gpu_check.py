@@ -51,7 +51,7 @@ def job(driver: None, fake_python: str, tmp_path: Path) -> Callable[[str, str], 
     return make
 
 
-def checked(job: Job, folder: Path) -> list[checks.Finding]:
+def checked(job: Job, folder: Path) -> list[checks.CheckResult]:
     return checks.check_variant(job, job.variants[0], folder)
 
 
@@ -124,8 +124,8 @@ def text_of(archive: tarfile.TarFile, name: str) -> str:
     return file.read().decode()
 
 
-class Contact:
-    """`contact(execution, *parts, limit=...)`: exit code, what was printed, and the names in the file of it all."""
+class CheckRun:
+    """`check_run(execution, *parts, limit=...)`: exit code, what was printed, and the names in the file of it all."""
 
     def __init__(self, python: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.python, self.file, self.monkeypatch = python, folder / "out" / "everything.tar.gz", monkeypatch
@@ -156,22 +156,22 @@ class Contact:
 
 
 @pytest.fixture
-def contact(driver: None, fake_python: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Contact:
-    return Contact(fake_python, tmp_path, monkeypatch)
+def check_run(driver: None, fake_python: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CheckRun:
+    return CheckRun(fake_python, tmp_path, monkeypatch)
 
 
 QUICK = ("sweep", 200, "study.name=quick model=gpt2 measure.budget_s=0.2")
 
 
 def test_everything_is_in_one_file_and_what_the_user_chose_counts(
-    contact: Contact, capsys: pytest.CaptureFixture[str]
+    check_run: CheckRun, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, log, names = contact(capsys, "plain", ("check", 100, "precision=fp32"), QUICK)
+    code, log, names = check_run(capsys, "plain", ("check", 100, "precision=fp32"), QUICK)
     assert code == 0, log
     assert "machine: " in log and log.count("ok   mlp fp32 fake-plain: fp32 multiplies in force") == 1
     assert "gpt2" not in log.replace(QUICK[2], "")
     assert "results/records/quick/main/mlp-" in names and "results/logs/gpu_check/main/mlp-" in names
-    (record,) = contact.records
+    (record,) = check_run.records
     assert record["phases"]["backward"]["device_ms"] == pytest.approx(2.5) and record["described"]["device_clock"]
     in_nanoseconds = pytest.approx(2.5, rel=1e-5)  # the fake's kernels start and end at whole ones, as CUPTI's
     assert record["metrics"]["ratio_device"] == in_nanoseconds and 0.7 < record["metrics"]["launch_gap"] < 0.8
@@ -179,23 +179,23 @@ def test_everything_is_in_one_file_and_what_the_user_chose_counts(
 
 
 def test_what_is_worth_less_is_left_out_when_the_time_is_over(
-    contact: Contact, capsys: pytest.CaptureFixture[str]
+    check_run: CheckRun, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, log, names = contact(capsys, "plain", ("check", 100, "precision=fp32"), QUICK, limit=1)
+    code, log, names = check_run(capsys, "plain", ("check", 100, "precision=fp32"), QUICK, limit=1)
     assert code == 0
     assert log.count("== skipped, no time left") == 2 and "records" not in names
 
 
 @pytest.mark.parametrize(("gpus", "is_run"), [(["one"], False), (["one", "another"], True)])
 def test_replicas_are_measured_where_there_are_two_devices(
-    contact: Contact,
+    check_run: CheckRun,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     gpus: list[str],
     is_run: bool,
 ) -> None:
     monkeypatch.setattr(gpu_check, "gpus", lambda: gpus)
-    code, log, names = contact(capsys, "plain", ("sweep", 100, f"{QUICK[2]} choices.replicas=[1]"))
+    code, log, names = check_run(capsys, "plain", ("sweep", 100, f"{QUICK[2]} choices.replicas=[1]"))
     assert code == 0
     assert ("== skipped, there is one device: sweep" in log) is not is_run
     assert ("results/records/quick/main/mlp-" in names) is is_run
@@ -208,28 +208,28 @@ def test_cold_caches_and_replicas_come_before_what_takes_all_the_rest() -> None:
 
 @pytest.mark.slow
 def test_a_sweep_that_takes_too_long_is_ended_and_is_no_failure(
-    contact: Contact, capsys: pytest.CaptureFixture[str]
+    check_run: CheckRun, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, log, _ = contact(capsys, "hangs-1", ("sweep", 22, "study.name=long"))
+    code, log, _ = check_run(capsys, "hangs-1", ("sweep", 22, "study.name=long"))
     assert code == 0
     assert "cut short" in log and "NOT GOOD" not in log
 
 
-def test_a_wrong_answer_is_the_exit_code(contact: Contact, capsys: pytest.CaptureFixture[str]) -> None:
-    code, log, _ = contact(capsys, "off", QUICK)
+def test_a_wrong_answer_is_the_exit_code(check_run: CheckRun, capsys: pytest.CaptureFixture[str]) -> None:
+    code, log, _ = check_run(capsys, "off", QUICK)
     assert code == 1 and "NOT GOOD" in log
 
 
 def test_a_part_that_is_refused_is_told_and_stops_no_other(
-    contact: Contact, capsys: pytest.CaptureFixture[str]
+    check_run: CheckRun, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, log, names = contact(capsys, "plain", ("check", 100, "seed=-1"), QUICK)
+    code, log, names = check_run(capsys, "plain", ("check", 100, "seed=-1"), QUICK)
     assert code == 1
     assert "== refused: seed=-1: must be at least 0" in log
     assert "results/records/quick/main/mlp-" in names
 
 
-def test_without_any_framework_it_says_so(contact: Contact, capsys: pytest.CaptureFixture[str]) -> None:
-    code, said, _ = contact(capsys, "plain", QUICK, python="/nowhere/python")
+def test_without_any_framework_it_says_so(check_run: CheckRun, capsys: pytest.CaptureFixture[str]) -> None:
+    code, said, _ = check_run(capsys, "plain", QUICK, python="/nowhere/python")
     assert code == 2
     assert said == "twofold: fake: its interpreter /nowhere/python is not there; run make setup-gpu\n"
