@@ -109,34 +109,34 @@ def _factors(
     }
     net = {part: _net(timed, calls, take) for part, timed in replay.timed.items()}
 
-    every = list(net)
-    multiplying = [part for part in every if part.forward.flops]
-    f = sum(part.count * net[part].forward for part in every)
-    b = sum(part.count * net[part].backward for part in every)
+    measured_parts = list(net)
+    multiplying = [part for part in measured_parts if part.forward.flops]
+    forward_s = sum(part.count * net[part].forward for part in measured_parts)
+    backward_s = sum(part.count * net[part].backward for part in measured_parts)
     values = dict.fromkeys(NAMES, 1.0)
     so_far = 1.0
     if multiplying:
         best = {part: _best_rate(part, net[part]) for part in multiplying}
         flops = [sum(part.count * _flops(part, d) for part in parts) for d in range(3)]
         least = [sum(part.count * _flops(part, d) / best[part] for part in multiplying) for d in range(3)]
-        tf = sum(part.count * net[part].forward for part in multiplying)
-        tx = sum(part.count * net[part].dx for part in multiplying)
-        tw = sum(part.count * net[part].dw for part in multiplying)
+        multiplying_forward_s = sum(part.count * net[part].forward for part in multiplying)
+        multiplying_dx_s = sum(part.count * net[part].dx for part in multiplying)
+        multiplying_dw_s = sum(part.count * net[part].dw for part in multiplying)
         values["flops"] = (flops[1] + flops[2]) / flops[0]
         values["mix"] = (least[1] + least[2]) / least[0] / values["flops"]
-        values["forward"] = least[0] / tf
-        values["dX"] = (tx + least[2]) / (least[1] + least[2])
-        values["dW"] = (tx + tw) / (tx + least[2])
-        so_far = (tx + tw) / tf
-    values["memory"] = b / f / so_far
+        values["forward"] = least[0] / multiplying_forward_s
+        values["dX"] = (multiplying_dx_s + least[2]) / (least[1] + least[2])
+        values["dW"] = (multiplying_dx_s + multiplying_dw_s) / (multiplying_dx_s + least[2])
+        so_far = (multiplying_dx_s + multiplying_dw_s) / multiplying_forward_s
+    values["memory"] = backward_s / forward_s / so_far
     with_calls = {
         name: seconds
-        + calls[name].op * sum(p.count for p in every if name == "forward" or p.wanted != ("forward",))
+        + calls[name].op * sum(p.count for p in measured_parts if name == "forward" or p.wanted != ("forward",))
         + calls[name].whole
-        for name, seconds in (("forward", f), ("backward", b))
+        for name, seconds in (("forward", forward_s), ("backward", backward_s))
     }
     explained = with_calls["backward"] / with_calls["forward"]
-    values["dispatch"] = explained / (b / f)
+    values["dispatch"] = explained / (backward_s / forward_s)
     values["rest"] = take(replay.ratio) / explained
     shares = with_calls["forward"] / take(replay.forward), with_calls["backward"] / take(replay.backward)
     return values, net, shares

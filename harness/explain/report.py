@@ -111,7 +111,7 @@ def flags(replay: Replay, explained: Explained, variant: Variant, device: Device
     problems = []
     for part, net in explained.net.items():
         by_direction, timed = rates(part, net), replay.timed[part]
-        half_widths = {
+        widenings = {
             name: math.exp(estimate.half_width())
             for name, estimate in (("forward", timed.forward), ("dX", timed.dx), ("dW", timed.dw))
             if estimate is not None
@@ -119,7 +119,7 @@ def flags(replay: Replay, explained: Explained, variant: Variant, device: Device
         best = max(by_direction, key=lambda name: by_direction[name], default="")
         for name, rate in by_direction.items():
             seconds = {"forward": net.forward, "dX": net.dx, "dW": net.dw}[name]
-            slow = SLOW * rate * half_widths[name] < by_direction[best] / half_widths[best]
+            slow = SLOW * rate * widenings[name] < by_direction[best] / widenings[best]
             if slow and part.count * seconds > LEAST_SHARE * whole_s:
                 problems.append(
                     f"likely a kernel problem: {name} of {part.op} {part.shape} runs at {rate / 1e9:.1f} GFLOP/s, "
