@@ -20,7 +20,7 @@ from .base import Executed, Unsupported
 from .choices import CHOICES, Choices
 from .common.adapter import CommonAdapter
 from .common.manual import Backprop, kept_by
-from .common.program import Core, Part
+from .common.program import Core, CoreRequest
 
 
 class Adapter(CommonAdapter):
@@ -48,8 +48,8 @@ class Adapter(CommonAdapter):
         wide = np.float64 if self._precision == "fp64" else None
         return {name: np.array(array, wide if array.dtype.kind == "f" else None) for name, array in arrays.items()}
 
-    def _program(self, part: Part, execution: str, choices: Choices) -> Program:
-        return Program(part, choices.autodiff, np.float64 if self._precision == "fp64" else np.float32)
+    def _program(self, request: CoreRequest, execution: str, choices: Choices) -> Program:
+        return Program(request, choices.autodiff, np.float64 if self._precision == "fp64" else np.float32)
 
 
 def _blas() -> str:
@@ -67,12 +67,12 @@ def _blas() -> str:
 class Program(Core):
     """The catalogue's rules over arrays of one type."""
 
-    def __init__(self, part: Part, autodiff: str = "by_hand", dtype: type[np.floating] = np.float32) -> None:
-        super().__init__(part)
-        self._start = part.graph.start(part.arrays, dtype(1))
-        self._manual = Backprop(primitives, part.graph, autodiff)
+    def __init__(self, request: CoreRequest, autodiff: str = "by_hand", dtype: type[np.floating] = np.float32) -> None:
+        super().__init__(request)
+        self._start = request.graph.start(request.arrays, dtype(1))
+        self._manual = Backprop(primitives, request.graph, autodiff)
         self._counter = _Counter()
-        self._counted = Backprop(self._counter.primitives, part.graph, autodiff)
+        self._counted = Backprop(self._counter.primitives, request.graph, autodiff)
 
     def inference(self) -> Any:
         return self._manual.loss(self._arrays)

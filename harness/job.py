@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field
 from adapters.choices import DEFAULT, Choices
 
 from .errors import UserError
-from .workload.work import Work
+from .workload.any_workload import AnyWorkload
 from .workload.workload import Workload
 
 # Constraints on fields that come from a config; pydantic checks them where the config is read (`harness/config/`).
@@ -110,7 +110,7 @@ class Job:
 
     study: str
     sweep: str
-    workload: Work
+    workload: AnyWorkload
     device: Device
     variants: tuple[Variant, ...]
     measure: Measure

@@ -16,15 +16,15 @@ from .paths import ROOT
 from .records.record import Record, read
 from .sweep import preflight
 from .sweep.lock import device_lock
+from .sweep.pool_intervals import pool_intervals
 from .sweep.run import run_job
-from .sweep.settle import settle
 from .sweep.sweep import announce, sweeps_of
 from .views.table import Table, markdown
 from .views.terminal import TERMINAL
 
 
 @dataclass(frozen=True)
-class Findings:
+class Measurements:
     """What was measured: the records, and the report that a sweep shows. A notebook displays it as a table."""
 
     records: tuple[Record, ...]
@@ -43,7 +43,7 @@ class Findings:
         return self.report
 
 
-def measure(*overrides: str, **settings: Any) -> Findings:
+def measure(*overrides: str, **settings: Any) -> Measurements:
     """Measure a workload in every variant asked for, and keep its records as a command would.
 
     Args:
@@ -51,7 +51,7 @@ def measure(*overrides: str, **settings: Any) -> Findings:
         settings: the same for keys without a dot: model="mlp", device="cpu".
 
     Returns:
-        The findings, of earlier runs too where nothing has changed.
+        What was measured, in earlier runs too where nothing has changed.
 
     Raises:
         UserError: something cannot be measured as it is asked for; Hydra's own exceptions for what cannot be parsed.
@@ -71,8 +71,8 @@ def measure(*overrides: str, **settings: Any) -> Findings:
         records = []
         for sweep in sweeps:
             paths = [job.path(variant) for job in sweep.jobs for variant in job.variants]
-            records += settle(_records(paths), sweep.jobs[0].results, sweep.folder)
-    return Findings(tuple(records))
+            records += pool_intervals(_records(paths), sweep.jobs[0].results, sweep.folder)
+    return Measurements(tuple(records))
 
 
 def _records(paths: Sequence[Any]) -> list[Record]:

@@ -17,7 +17,7 @@ from ..choices import DEFAULT, Choices
 from ..own import OwnAdapter
 from ..replicated import Replicated
 from .own_model import OwnModel
-from .program import PAIR, Extended, Part, Update
+from .program import PAIR, CoreRequest, Extended, Update
 from .refusals import check_choices, check_execution, check_lacking, check_own_choices
 
 
@@ -51,11 +51,11 @@ class CommonAdapter(OwnAdapter):
         placed = self._place({name: arrays[name] for name in graph.draws}, narrow)
         along = self._place(directions, narrow)
         phases = (*PHASES, "tangent") if directions else PHASES
-        core = self._program(Part(graph, placed, phases, along), execution, choices)
+        core = self._program(CoreRequest(graph, placed, phases, along), execution, choices)
         sides = {}
         if graph.gradients == "both":
-            parts = {side: Part(graph.side(side), placed, PAIR) for side in ("inputs", "params")}
-            sides = {side: self._program(part, execution, choices) for side, part in parts.items()}
+            requests = {side: CoreRequest(graph.side(side), placed, PAIR) for side in ("inputs", "params")}
+            sides = {side: self._program(request, execution, choices) for side, request in requests.items()}
         update = None if choices.optimizer == "none" else self._update(choices.optimizer, core, execution)
         return Extended(core, sides, update) if sides or update else core
 
@@ -63,7 +63,7 @@ class CommonAdapter(OwnAdapter):
         check_execution(self.name, execution, self.executions)
         check_own_choices(choices, self._precision)
         check_lacking(self.name, choices, self.lacks)
-        self._settle(execution, choices)
+        self._apply_process_settings(execution, choices)
         core = self._own_program(model, execution, choices)
         update = None if choices.optimizer == "none" else self._update(choices.optimizer, core, execution)
         return Extended(core, {}, update) if update else core
@@ -76,12 +76,12 @@ class CommonAdapter(OwnAdapter):
         """A core program of a user's own model, of PHASES."""
         raise Unsupported(f"{self.name}: it runs no models of your own")
 
-    def _settle(self, execution: str, choices: Choices) -> None:
+    def _apply_process_settings(self, execution: str, choices: Choices) -> None:
         """Put in force what is chosen for the whole process, whatever the model. Raises Unsupported."""
 
     def _prepare(self, graph: Graph, execution: str, choices: Choices) -> None:
-        """`_settle`, and raise Unsupported for what the framework cannot do with this model."""
-        self._settle(execution, choices)
+        """`_apply_process_settings`, and raise Unsupported for what the framework cannot do with this model."""
+        self._apply_process_settings(execution, choices)
 
     def _place(self, arrays: Mapping[str, np.ndarray], narrow: Container[str]) -> Mapping[str, Any]:
         """The arrays as the framework's programs take them; those named in `narrow` in bf16, whatever the others are.
@@ -91,8 +91,8 @@ class CommonAdapter(OwnAdapter):
         return arrays
 
     @abstractmethod
-    def _program(self, part: Part, execution: str, choices: Choices) -> Program:
-        """A core program, of the phases that `part` names."""
+    def _program(self, request: CoreRequest, execution: str, choices: Choices) -> Program:
+        """A core program, of the phases that `request` names."""
 
     def _replicated(
         self, graph: Graph, arrays: Mapping[str, np.ndarray], execution: str, choices: Choices

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from math import prod
 
 from harness.workload.backprop import wants
-from harness.workload.cost import Parts, price
+from harness.workload.cost import CallWork, price
 from harness.workload.expected import Departure
 from harness.workload.ops import Work
 from harness.workload.trace import Call, Graph
@@ -78,18 +78,18 @@ def _of_weights(work: Work, sizes: _Sizes) -> Work:
     return _rescaled(work, sizes.dilated, sizes.out) if sizes.small else Work()
 
 
-def _as_called(graph: Graph, call: Call, parts: Parts) -> Parts:
+def _as_called(graph: Graph, call: Call, asked: CallWork) -> CallWork:
     if call.op != "conv2d":
-        return parts
+        return asked
     sizes, priced, wanting = _sizes(graph, call), price(graph, call), wants(graph, call)
     forward = _forward(priced.forward, sizes)
     of_input = _of_input(priced.gradients[0], sizes) if wanting[0] else Work()
     of_weights = _of_weights(priced.gradients[1], sizes) if wanting[1] else Work()
     return replace(
-        parts,
-        forward=parts.forward + forward,
-        backward=parts.backward + of_input + of_weights,
-        again=parts.again + forward if parts.again.flops else parts.again,
+        asked,
+        forward=asked.forward + forward,
+        backward=asked.backward + of_input + of_weights,
+        again=asked.again + forward if asked.again.flops else asked.again,
     )
 
 

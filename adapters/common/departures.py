@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from harness.workload.backprop import wants
-from harness.workload.cost import Parts, price
+from harness.workload.cost import CallWork, price
 from harness.workload.expected import Departure
 from harness.workload.ops import Work
 from harness.workload.trace import Call, Graph
@@ -32,16 +32,16 @@ def counted(matmuls: int, flops: int) -> Work:
     return Work(matmuls=matmuls, flops=flops)
 
 
-def fused_attention(graph: Graph, call: Call, parts: Parts) -> Parts:
+def fused_attention(graph: Graph, call: Call, asked: CallWork) -> CallWork:
     """A call of attention in one kernel, whose backward pass is five multiplies, whatever has a gradient."""
     if not any(wants(graph, call)):
-        return parts
-    return replace(parts, backward=times(5, counted(1, parts.forward.flops // 2)))
+        return asked
+    return replace(asked, backward=times(5, counted(1, asked.forward.flops // 2)))
 
 
-def _deletes(graph: Graph, call: Call, parts: Parts) -> Parts:
+def _deletes(graph: Graph, call: Call, asked: CallWork) -> CallWork:
     local = price(graph, call).local
-    return parts if local is None else replace(parts, again=local)
+    return asked if local is None else replace(asked, again=local)
 
 
 DELETES = Departure(
@@ -49,8 +49,8 @@ DELETES = Departure(
 )
 
 
-def _multiplies_zeros(graph: Graph, call: Call, parts: Parts) -> Parts:
-    return replace(parts, tangent=times(3 if any(wants(graph, call)) else 1, parts.forward))
+def _multiplies_zeros(graph: Graph, call: Call, asked: CallWork) -> CallWork:
+    return replace(asked, tangent=times(3 if any(wants(graph, call)) else 1, asked.forward))
 
 
 ZERO_TANGENTS = Departure(
@@ -58,16 +58,16 @@ ZERO_TANGENTS = Departure(
 )
 
 
-def _all_pairs(graph: Graph, call: Call, parts: Parts) -> Parts:
+def _all_pairs(graph: Graph, call: Call, asked: CallWork) -> CallWork:
     groups = call.attrs.get("groups", 1)
     if call.op != "conv2d" or groups == 1 or not wants(graph, call)[1]:
-        return parts
+        return asked
     others = counted(0, (groups - 1) * price(graph, call).gradients[1].flops)
-    return replace(parts, backward=parts.backward + others)
+    return replace(asked, backward=asked.backward + others)
 
 
-def _all_pairs_of_single_channels(graph: Graph, call: Call, parts: Parts) -> Parts:
-    return _all_pairs(graph, call, parts) if is_depthwise(graph, call) else parts
+def _all_pairs_of_single_channels(graph: Graph, call: Call, asked: CallWork) -> CallWork:
+    return _all_pairs(graph, call, asked) if is_depthwise(graph, call) else asked
 
 
 _PAIRS = "XLA on a CPU computes a grouped convolution's dW for all pairs of channels and keeps those of a group."
@@ -75,17 +75,17 @@ ALL_PAIRS = Departure(_PAIRS, _all_pairs)
 ALL_PAIRS_OF_SINGLE_CHANNELS = Departure(_PAIRS, _all_pairs_of_single_channels)
 
 
-def _all_pairs_in_every_pass(graph: Graph, call: Call, parts: Parts) -> Parts:
+def _all_pairs_in_every_pass(graph: Graph, call: Call, asked: CallWork) -> CallWork:
     groups = call.attrs.get("groups", 1)
     if call.op != "conv2d" or groups == 1:
-        return parts
+        return asked
     passes = ("forward", "backward", "tangent", "again")
-    works: dict[str, Work] = {name: getattr(parts, name) for name in passes}
-    return replace(parts, **{name: work + counted(0, (groups - 1) * work.flops) for name, work in works.items()})
+    works: dict[str, Work] = {name: getattr(asked, name) for name in passes}
+    return replace(asked, **{name: work + counted(0, (groups - 1) * work.flops) for name, work in works.items()})
 
 
-def _single_channels_in_every_pass(graph: Graph, call: Call, parts: Parts) -> Parts:
-    return _all_pairs_in_every_pass(graph, call, parts) if is_depthwise(graph, call) else parts
+def _single_channels_in_every_pass(graph: Graph, call: Call, asked: CallWork) -> CallWork:
+    return _all_pairs_in_every_pass(graph, call, asked) if is_depthwise(graph, call) else asked
 
 
 _PAIRS_IN_FLOAT64 = (

@@ -35,7 +35,7 @@ def build(model: OwnModel, precision: str) -> Built:
         if precision not in ("fp32", "tf32"):  # in which a policy of the user's own stays
             keras.config.set_dtype_policy(_POLICIES[precision])
 
-    if precision == "fp64" and not _keeps_float64():
+    if precision == "fp64" and not _make_keras_keep_float64():
         raise OwnModelError(f"{model}: this version of Keras has no float64 on {model.framework}, so nothing checks it")
     built = model.build(prepare)
 
@@ -71,7 +71,7 @@ def refuse_float64(model: OwnModel) -> None:
         )
 
 
-def _keeps_float64() -> bool:
+def _make_keras_keep_float64() -> bool:
     """Have Keras keep float64 where its operations meet it, as a reference must. Returns whether it does.
 
     But on TensorFlow, it takes float64 for float32, in every operation and whatever its floatx is.

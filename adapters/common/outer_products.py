@@ -10,26 +10,26 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from harness.workload.backprop import wants
-from harness.workload.cost import Parts
+from harness.workload.cost import CallWork
 from harness.workload.expected import Departure
 from harness.workload.ops import CATALOGUE, Product, Work
 from harness.workload.trace import Call, Graph
 
 
-def _leave_out(graph: Graph, call: Call, parts: Parts) -> Parts:
+def _leave_out(graph: Graph, call: Call, asked: CallWork) -> CallWork:
     products, left, right = _products(graph, call)
     outer = [p for p in products if p.inner == 1]
     backward = [p for p in left if p.columns == 1] + [p for p in right if p.rows == 1]
-    repeated = [p for p in products[: parts.again.matmuls] if p.inner == 1]
+    repeated = [p for p in products[: asked.again.matmuls] if p.inner == 1]
     tangents = [p for factors in (products, left, right) for p in factors if p.inner == 1]
-    return _parts_without(parts, outer, backward, tangents, repeated)
+    return _parts_without(asked, outer, backward, tangents, repeated)
 
 
-def _leave_out_vectors(graph: Graph, call: Call, parts: Parts) -> Parts:
+def _leave_out_vectors(graph: Graph, call: Call, asked: CallWork) -> CallWork:
     factors = _products(graph, call)
     products, left, right = ([p for p in some if 1 in (p.rows, p.inner, p.columns)] for some in factors)
-    repeated = [p for p in factors[0][: parts.again.matmuls] if p in products]
-    return _parts_without(parts, products, left + right, products + left + right, repeated)
+    repeated = [p for p in factors[0][: asked.again.matmuls] if p in products]
+    return _parts_without(asked, products, left + right, products + left + right, repeated)
 
 
 def _products(graph: Graph, call: Call) -> tuple[Sequence[Product], Sequence[Product], Sequence[Product]]:
@@ -42,18 +42,18 @@ def _products(graph: Graph, call: Call) -> tuple[Sequence[Product], Sequence[Pro
 
 
 def _parts_without(
-    parts: Parts,
+    asked: CallWork,
     forward: Iterable[Product],
     backward: Iterable[Product],
     tangent: Iterable[Product],
     repeated: Iterable[Product],
-) -> Parts:
+) -> CallWork:
     return replace(
-        parts,
-        forward=_without(parts.forward, forward),
-        backward=_without(parts.backward, backward),
-        tangent=_without(parts.tangent, tangent),
-        again=_without(parts.again, repeated),
+        asked,
+        forward=_without(asked.forward, forward),
+        backward=_without(asked.backward, backward),
+        tangent=_without(asked.tangent, tangent),
+        again=_without(asked.again, repeated),
     )
 
 

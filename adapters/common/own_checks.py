@@ -14,7 +14,7 @@ from harness.workload.own_truth import Truth, truth_of
 
 from .own_model import OwnModelError
 
-Answer = tuple[float, Mapping[str, np.ndarray]]  # a loss and its gradients by name
+LossAndGradients = tuple[float, Mapping[str, np.ndarray]]  # a loss and its gradients by name
 
 # Two calls of one program on one machine differ by the order of sums at most, and by what a digit of bf16 makes of it.
 REPEATS, REPEATS_IN_BF16 = 1e-4, 1e-2
@@ -38,7 +38,7 @@ def check_finite(model: str, loss: float) -> None:
         raise OwnModelError(f"{model}: its loss is {loss}, which nothing can be compared with", wrong=True)
 
 
-def check_repeats(model: str, first: Answer, second: Answer, precision: str) -> None:
+def check_repeats(model: str, first: LossAndGradients, second: LossAndGradients, precision: str) -> None:
     """Require that two calls give the same loss and gradients, up to the order of sums."""
     check_finite(model, first[0])
     most = REPEATS_IN_BF16 if precision.startswith("bf16") else REPEATS
@@ -88,7 +88,13 @@ def is_narrowed(precision: str, results: Collection[str]) -> bool:
 
 
 def checked_truth(
-    model: str, exact: Answer, rounded: Answer, source: str, drawn: str, notes: Mapping[str, str], rounding: str
+    model: str,
+    exact: LossAndGradients,
+    rounded: LossAndGradients,
+    source: str,
+    drawn: str,
+    notes: Mapping[str, str],
+    rounding: str,
 ) -> Truth:
     """A truth as `truth_of` makes it, if bf16 leaves enough of it, and a note of what it leaves too little of."""
     truth = truth_of(exact, rounded, source, drawn, notes, rounding)

@@ -16,7 +16,7 @@ from harness.workload.frozen import matching
 from harness.workload.own import OwnWorkload
 from harness.workload.own_truth import Truth, read_truth
 from harness.workload.spec import WorkloadError
-from harness.workload.user_code import UserCodeError, imported, said
+from harness.workload.user_code import UserCodeError, exception_text, imported
 
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "resource_exhausted", "bad_alloc")
 
@@ -118,7 +118,7 @@ class OwnModel:
         except (Exception, SystemExit) as error:
             if isinstance(error, MemoryError) or any(phrase in str(error).lower() for phrase in _OUT_OF_MEMORY):
                 raise  # which is an outcome of its own
-            raise OwnModelError(f"{what} raises {said(error)}") from error
+            raise OwnModelError(f"{what} raises {exception_text(error)}") from error
 
 
 def _kind(value: Any) -> str:

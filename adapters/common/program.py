@@ -15,7 +15,7 @@ PAIR = ("forward", "backward")
 
 
 @dataclass(frozen=True)
-class Part:
+class CoreRequest:
     """A workload, or one side of it, for a framework to make a core program of.
 
     `phases` are those that the core is asked for. `directions` are those of a tangent, if it is among them.
@@ -61,11 +61,11 @@ class Plain(Program):
 class Core(Plain):
     """A program of the catalogue, with a tangent where its framework writes one."""
 
-    def __init__(self, part: Part) -> None:
-        self.phases = part.phases
-        self._graph = part.graph
-        self._arrays = part.arrays
-        self._directions = part.directions
+    def __init__(self, request: CoreRequest) -> None:
+        self.phases = request.phases
+        self._graph = request.graph
+        self._arrays = request.arrays
+        self._directions = request.directions
 
     def parameters(self) -> Mapping[str, Any]:
         return {name: self._arrays[name] for name in self._graph.params if name in self._graph.sources}

@@ -22,7 +22,7 @@ from ..base import Program, Unsupported
 from ..choices import Choices
 from ..common.adapter import CommonAdapter
 from ..common.own_model import OwnModel
-from ..common.program import Part
+from ..common.program import CoreRequest
 from ..common.refusals import check_device
 from ..common.replicas import check_places
 from . import cudnn_attention, departures, own
@@ -100,7 +100,7 @@ class Adapter(CommonAdapter):
             raise Unsupported("jax: its images are NHWC here, and XLA lays them out in memory; choose layout=native")
         super()._prepare(graph, execution, choices)
 
-    def _settle(self, execution: str, choices: Choices) -> None:
+    def _apply_process_settings(self, execution: str, choices: Choices) -> None:
         if choices.kernels != "native":
             raise Unsupported("jax: it has no kernels but XLA's; choose kernels=native")
         if choices.fusion != "native" and self._device.platform != "cpu":
@@ -131,8 +131,8 @@ class Adapter(CommonAdapter):
         # Copies run behind; the first call is not to wait for them.
         return jax.block_until_ready({name: self._put(array, name in narrow) for name, array in arrays.items()})
 
-    def _program(self, part: Part, execution: str, choices: Choices) -> Program:
-        return Compiled(part, choices, self._precision == "bf16_mixed", self._executable)
+    def _program(self, request: CoreRequest, execution: str, choices: Choices) -> Program:
+        return Compiled(request, choices, self._precision == "bf16_mixed", self._executable)
 
     def _replicated(
         self, graph: Graph, arrays: Mapping[str, np.ndarray], execution: str, choices: Choices
@@ -143,7 +143,7 @@ class Adapter(CommonAdapter):
         return Replicated(graph, arrays, choices, mixed, devices[:replicas], self._put_at, self._executable)
 
     def _own_program(self, model: OwnModel, execution: str, choices: Choices) -> Program:
-        return own.Own(own.same_parts(model, self._device), self._executable)
+        return own.Own(own.rebuild_model(model, self._device), self._executable)
 
     def own_truth(self, model: OwnModel) -> Truth:
         return own_truth(model, self._device)

@@ -12,10 +12,10 @@ from harness.workload.interpret import interpreter
 from harness.workload.trace import Graph
 
 from .mixed import narrowed, wide
-from .split import Arrays, Rule, Split
+from .split import Arrays, DifferentiationRule, Split
 
 
-def reverse(graph: Graph, ops: Any, residuals: str, mixed: bool) -> Rule:
+def reverse(graph: Graph, ops: Any, residuals: str, mixed: bool) -> DifferentiationRule:
     """Differentiate by `jax.vjp`, with the ops of `ops` and checkpoints where `residuals` asks for them."""
 
     def loss_with(residuals: str) -> Callable[[Arrays, Arrays], Any]:
@@ -45,4 +45,6 @@ def reverse(graph: Graph, ops: Any, residuals: str, mixed: bool) -> Rule:
         return value, pull(kept)
 
     # With the value, else XLA would delete the end of forward.
-    return Rule(loss_with("store"), Split(run, pull), gradient if graph.cotangents else jax.value_and_grad(loss))
+    return DifferentiationRule(
+        loss_with("store"), Split(run, pull), gradient if graph.cotangents else jax.value_and_grad(loss)
+    )

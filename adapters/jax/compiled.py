@@ -15,7 +15,7 @@ from jax import Array
 from ..base import Executed, Unsupported
 from ..choices import Choices
 from ..common import hlo
-from ..common.program import Core, Part, Plain
+from ..common.program import Core, CoreRequest, Plain
 from ..profiled import Times
 from . import cudnn_attention, ops
 from .autodiff import reverse
@@ -24,13 +24,15 @@ from .executable import Executable
 from .manual import by_hand
 from .mixed import wide
 from .profiled import numbered, profiled
-from .split import Arrays, Rule
+from .split import Arrays, DifferentiationRule
 
 
 class Jitted(Plain):
     """A program for each phase of a rule."""
 
-    def _compile(self, rule: Rule, sources: Arrays, rest: Arrays, executable: Callable[..., Executable]) -> None:
+    def _compile(
+        self, rule: DifferentiationRule, sources: Arrays, rest: Arrays, executable: Callable[..., Executable]
+    ) -> None:
         """Make a phase of each function of the rule; they are called with `sources` and `rest`."""
         self._arguments = sources, rest
         self._inference = executable(rule.loss)
@@ -62,22 +64,24 @@ class Jitted(Plain):
 
 
 class Compiled(Jitted, Core):
-    """`part` has its arrays on the device; `executable` makes a phase of a function."""
+    """`request` has its arrays on the device; `executable` makes a phase of a function."""
 
-    def __init__(self, part: Part, choices: Choices, mixed: bool, executable: Callable[..., Executable]) -> None:
-        super().__init__(part)
+    def __init__(
+        self, request: CoreRequest, choices: Choices, mixed: bool, executable: Callable[..., Executable]
+    ) -> None:
+        super().__init__(request)
         catalogue = SimpleNamespace(
             **vars(ops) | ({"attention": cudnn_attention.attention} if choices.attention in FUSED else {})
         )
-        self._differentiate = partial(reverse, part.graph, residuals=choices.residuals, mixed=mixed)
+        self._differentiate = partial(reverse, request.graph, residuals=choices.residuals, mixed=mixed)
         self._catalogue, self._executable, self._autodiff = catalogue, executable, choices.autodiff
         rule = (
             self._differentiate(catalogue)
             if choices.autodiff == "reverse"
-            else by_hand(part.graph, choices.autodiff, mixed)
+            else by_hand(request.graph, choices.autodiff, mixed)
         )
-        sources = {name: part.arrays[name] for name in part.graph.sources}
-        rest = {name: array for name, array in part.arrays.items() if name not in sources}
+        sources = {name: request.arrays[name] for name in request.graph.sources}
+        rest = {name: array for name, array in request.arrays.items() if name not in sources}
         self._compile(rule, sources, rest, executable)
         self._tangent = executable(
             lambda sources, rest, along: jax.jvp(lambda wanted: rule.loss(wanted, rest), (sources,), (along,))

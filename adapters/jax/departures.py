@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from harness.workload.backprop import wants
-from harness.workload.cost import Parts, price
+from harness.workload.cost import CallWork, price
 from harness.workload.expected import Departure, Departures
 from harness.workload.ops import CATALOGUE
 from harness.workload.trace import Call, Graph
@@ -16,12 +16,12 @@ from ..common.departures import ALL_PAIRS, ALL_PAIRS_IN_FLOAT64, DELETES, MAY_JO
 from ..common.outer_products import OUTER, VECTORS
 
 
-def _first_state(graph: Graph, call: Call, parts: Parts) -> Parts:
+def _first_state(graph: Graph, call: Call, asked: CallWork) -> CallWork:
     wanting = wants(graph, call)
     if not CATALOGUE[call.op].has_loop or wanting[1] or not any(wanting):
-        return parts
+        return asked
     step = price(graph, call).gradients[1]
-    return replace(parts, backward=parts.backward + step, tangent=parts.tangent + step)
+    return replace(asked, backward=asked.backward + step, tangent=asked.tangent + step)
 
 
 FIRST_STATE = Departure(
@@ -33,8 +33,8 @@ FIRST_STATE = Departure(
 FUSED = ("fused", "cudnn")
 
 
-def _five_products(graph: Graph, call: Call, parts: Parts) -> Parts:
-    return fused_attention(graph, call, parts) if call.op == "attention" else parts
+def _five_products(graph: Graph, call: Call, asked: CallWork) -> CallWork:
+    return fused_attention(graph, call, asked) if call.op == "attention" else asked
 
 
 RECOMPUTES = Departure(

@@ -13,10 +13,10 @@ from harness.workload.trace import Graph
 from ..common.manual import Backprop, Mixed
 from . import primitives
 from .mixed import narrow, wide
-from .split import Arrays, Rule, Split
+from .split import Arrays, DifferentiationRule, Split
 
 
-def by_hand(graph: Graph, autodiff: str, mixed: bool) -> Rule:
+def by_hand(graph: Graph, autodiff: str, mixed: bool) -> DifferentiationRule:
     """Backprop by the catalogue's rules, as the choice `autodiff` asks for it."""
     rules = Backprop(primitives, graph, autodiff)
     backprop = Mixed(rules, narrow, wide) if mixed else rules
@@ -39,7 +39,7 @@ def by_hand(graph: Graph, autodiff: str, mixed: bool) -> Rule:
         value, kept = run(sources, rest)
         return value, pull(kept)
 
-    return Rule(loss, Split(run, pull), gradient)
+    return DifferentiationRule(loss, Split(run, pull), gradient)
 
 
 def _flatten(step: Step) -> tuple[tuple[Any, ...], Any]:

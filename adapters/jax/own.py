@@ -24,11 +24,11 @@ from .executable import Executable
 from .mixed import narrowed, wide
 from .own_ops import OwnOps
 from .profiled import profiled_passes
-from .split import Arrays, Rule, Split
+from .split import Arrays, DifferentiationRule, Split
 
 
 @dataclass
-class Parts:
+class BuiltModel:
     """A built model: the arrays that have a gradient, all others by name, and its loss as a function of both."""
 
     sources: Arrays
@@ -44,47 +44,47 @@ class Parts:
             digest.update(np.asarray(array).tobytes())
         return digest.hexdigest()[:16]
 
-    def only(self, names: list[str]) -> Parts:
+    def only(self, names: list[str]) -> BuiltModel:
         """Return the model with only the named arrays as sources; the others get no gradient."""
         others = {name: array for name, array in self.sources.items() if name not in names}
         return replace(self, sources={name: self.sources[name] for name in names}, rest=self.rest | others)
 
 
-def parts_of(model: OwnModel, device: jax.Device, keras_precision: str = "fp32") -> Parts:
+def build_model(model: OwnModel, device: jax.Device, keras_precision: str = "fp32") -> BuiltModel:
     """Build the model, on the device: as its code has it, or Keras's in a precision. Raises OwnModelError."""
     with jax.default_device(device):
-        parts = _of_keras(model, keras_precision) if model.uses_keras else _of_pytree(model)
+        built_model = _of_keras(model, keras_precision) if model.uses_keras else _of_pytree(model)
     if not model.uses_keras:
-        frozen = model.frozen(parts.sources)
-        parts = parts.only([name for name in parts.sources if name not in frozen])
-    if not parts.sources:
+        frozen = model.frozen(built_model.sources)
+        built_model = built_model.only([name for name in built_model.sources if name not in frozen])
+    if not built_model.sources:
         raise OwnModelError(
             f"{model}: no parameter is an array of floating-point numbers, so there is no backward pass", wrong=True
         )
-    placed = jax.device_put((parts.sources, parts.rest), device)
-    return replace(parts, sources=placed[0], rest=placed[1])
+    placed = jax.device_put((built_model.sources, built_model.rest), device)
+    return replace(built_model, sources=placed[0], rest=placed[1])
 
 
-def same_parts(model: OwnModel, device: jax.Device) -> Parts:
+def rebuild_model(model: OwnModel, device: jax.Device) -> BuiltModel:
     """Build the model as it was built for its truth, in the precision of its workload."""
     with jax.enable_x64(False):  # in which other numbers are drawn
-        parts = parts_of(model, device)
-    model.check_drawn(parts.drawn, model.truth.drawn)
-    parts = in_precision(model, parts, device, model.workload.precision)
-    return parts.only(list(model.truth.reference.gradients))
+        built_model = build_model(model, device)
+    model.check_drawn(built_model.drawn, model.truth.drawn)
+    built_model = in_precision(model, built_model, device, model.workload.precision)
+    return built_model.only(list(model.truth.reference.gradients))
 
 
-def in_precision(model: OwnModel, parts: Parts, device: jax.Device, precision: str) -> Parts:
+def in_precision(model: OwnModel, built_model: BuiltModel, device: jax.Device, precision: str) -> BuiltModel:
     """A built model as it is in a precision; Keras's is built again. For fp64, jax's x64 must be in force."""
     if precision in ("fp32", "tf32"):
-        return parts
+        return built_model
     if model.uses_keras:
-        return parts_of(model, device, precision)
+        return build_model(model, device, precision)
     if precision == "bf16_mixed":
-        loss = parts.loss
-        return replace(parts, loss=lambda sources, rest: wide(loss(narrowed(sources), narrowed(rest))))
+        loss = built_model.loss
+        return replace(built_model, loss=lambda sources, rest: wide(loss(narrowed(sources), narrowed(rest))))
     dtype = {"bf16": jnp.bfloat16, "fp64": jnp.float64}[precision]
-    return replace(parts, sources=_cast(parts.sources, dtype), rest=_cast(parts.rest, dtype))
+    return replace(built_model, sources=_cast(built_model.sources, dtype), rest=_cast(built_model.rest, dtype))
 
 
 def _cast(arrays: Arrays, dtype: Any) -> Arrays:
@@ -95,9 +95,9 @@ def _cast(arrays: Arrays, dtype: Any) -> Arrays:
 class Own(Jitted):
     """Sources and all other arrays are arguments, which no compiler folds."""
 
-    def __init__(self, parts: Parts, executable: Callable[..., Executable]) -> None:
-        self._parts, self._executable = parts, executable
-        self._compile(rule(parts), parts.sources, parts.rest, executable)
+    def __init__(self, built_model: BuiltModel, executable: Callable[..., Executable]) -> None:
+        self._built_model, self._executable = built_model, executable
+        self._compile(rule(built_model), built_model.sources, built_model.rest, executable)
 
     def parameters(self) -> Arrays:
         return self._arguments[0]
@@ -105,8 +105,8 @@ class Own(Jitted):
     def profiled_ops(self, passes: int) -> list[list[OpTimes]]:
         if jax.tree.leaves(self._arguments)[0].device.platform != "cpu":
             raise Unsupported("jax: its profiler's record of a GPU is not read")
-        ops = OwnOps(self._parts.loss, *self._arguments)
-        numbered = rule(replace(self._parts, loss=ops.loss))
+        ops = OwnOps(self._built_model.loss, *self._arguments)
+        numbered = rule(replace(self._built_model, loss=ops.loss))
         return [
             op_times(ops.calls, {name: _numbered(events_of(*ran, number_in)) for name, ran in run.items()})
             for run in profiled_passes(numbered, self._arguments, self._executable, passes)
@@ -117,21 +117,21 @@ def _numbered(events: Iterable[Event]) -> list[Ran]:
     return [(number_in(label), seconds) for label, _, seconds in events]
 
 
-def rule(parts: Parts) -> Rule:
+def rule(built_model: BuiltModel) -> DifferentiationRule:
     """Differentiate the loss by `jax.vjp`, split into its two passes."""
-    dtype = jax.eval_shape(parts.loss, parts.sources, parts.rest).dtype
+    dtype = jax.eval_shape(built_model.loss, built_model.sources, built_model.rest).dtype
 
     def run(sources: Arrays, rest: Arrays) -> tuple[Any, Any]:
-        return jax.vjp(lambda wanted: parts.loss(wanted, rest), sources)
+        return jax.vjp(lambda wanted: built_model.loss(wanted, rest), sources)
 
     def pull(vjp: Any) -> Arrays:
         (gradients,) = vjp(jnp.ones((), dtype))
         return gradients
 
-    return Rule(parts.loss, Split(run, pull), jax.value_and_grad(parts.loss))
+    return DifferentiationRule(built_model.loss, Split(run, pull), jax.value_and_grad(built_model.loss))
 
 
-def _of_pytree(model: OwnModel) -> Parts:
+def _of_pytree(model: OwnModel) -> BuiltModel:
     """Leaves that are no arrays (names of activations, functions) stay as they are."""
     built = model.build()
     named, structure = jax.tree_util.tree_flatten_with_path(built.parameters)
@@ -148,10 +148,10 @@ def _of_pytree(model: OwnModel) -> Parts:
         batch = [arrays.get(f"batch.{i}", leaf) for i, leaf in enumerate(leaves)]
         return built.loss(jax.tree.unflatten(structure, given), jax.tree.unflatten(batch_structure, batch))
 
-    return Parts(sources, rest, loss, built.notes)
+    return BuiltModel(sources, rest, loss, built.notes)
 
 
-def _of_keras(model: OwnModel, precision: str) -> Parts:
+def _of_keras(model: OwnModel, precision: str) -> BuiltModel:
     """Its variables are mapped to arrays while the loss is traced; what it assigns to others of them is dropped."""
     built = keras_model.build(model, precision)
     import keras
@@ -170,7 +170,7 @@ def _of_keras(model: OwnModel, precision: str) -> Parts:
         with keras.StatelessScope(state_mapping=mapping):
             return built.loss(built.parameters, batch)
 
-    return Parts({name: variable.value for name, variable in trained.items()}, rest, loss, built.notes)
+    return BuiltModel({name: variable.value for name, variable in trained.items()}, rest, loss, built.notes)
 
 
 def _is_array(leaf: Any) -> bool:

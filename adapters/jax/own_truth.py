@@ -13,7 +13,7 @@ from harness.workload.own_truth import Truth
 
 from ..common import keras_model
 from ..common.own_checks import (
-    Answer,
+    LossAndGradients,
     check_repeats,
     check_scalar,
     check_types,
@@ -24,7 +24,7 @@ from ..common.own_checks import (
 from ..common.own_model import OwnModel, OwnModelError
 from .arithmetic import once
 from .mixed import wide
-from .own import Parts, in_precision, parts_of
+from .own import BuiltModel, build_model, in_precision
 
 SOURCE = f"jax {jax.__version__}, float64"
 
@@ -40,19 +40,19 @@ def own_truth(model: OwnModel, device: jax.Device) -> Truth:
     precision = model.workload.precision
     # Drawn in the user's own setting, for another one draws other numbers.
     jax.config.update("jax_enable_x64", False)
-    parts = parts_of(model, device)
-    drawn, notes = parts.drawn, dict(parts.notes)
+    built_model = build_model(model, device)
+    drawn, notes = built_model.drawn, dict(built_model.notes)
     with model.running(f"{model}: its loss"):
-        _check_scalar(model, parts)
-        plain = _answer(parts, device) if precision == "fp64" else None
+        _check_scalar(model, built_model)
+        plain = _answer(built_model, device) if precision == "fp64" else None
     with jax.enable_x64(precision == "fp64"):
-        measured = in_precision(model, parts, device, precision)
+        measured = in_precision(model, built_model, device, precision)
         with model.running(f"{model}: {'in float64, ' if precision == 'fp64' else ''}its loss"):
             narrowed = _check_traced(model, measured, notes)
             first, second = _answer(measured, device), _answer(measured, device)
     check_repeats(str(model), first, second, precision)
     with jax.enable_x64(True), model.running(f"{model}: in float64, in which it is checked, its loss"):
-        exact = first if plain else _answer(in_precision(model, parts, device, "fp64"), device)
+        exact = first if plain else _answer(in_precision(model, built_model, device, "fp64"), device)
     unused = [name for name, gradient in exact[1].items() if not gradient.any()]
     if len(unused) == len(exact[1]):
         raise OwnModelError(
@@ -67,15 +67,15 @@ def own_truth(model: OwnModel, device: jax.Device) -> Truth:
     return checked_truth(str(model), exact, first, SOURCE, drawn, notes, "fp32" if precision == "tf32" else precision)
 
 
-def _check_scalar(model: OwnModel, parts: Parts) -> None:
-    loss = jax.eval_shape(parts.loss, parts.sources, parts.rest)
+def _check_scalar(model: OwnModel, built_model: BuiltModel) -> None:
+    loss = jax.eval_shape(built_model.loss, built_model.sources, built_model.rest)
     check_scalar(str(model), getattr(loss, "shape", None), loss)
 
 
-def _check_traced(model: OwnModel, parts: Parts, notes: dict[str, str]) -> bool:
+def _check_traced(model: OwnModel, built_model: BuiltModel, notes: dict[str, str]) -> bool:
     """Look at types, and calls of Python, in the traced loss and gradient. Returns whether float64 is narrowed."""
-    forward = list(_equations(jax.make_jaxpr(parts.loss)(parts.sources, parts.rest).jaxpr))
-    both = list(_equations(jax.make_jaxpr(jax.grad(parts.loss))(parts.sources, parts.rest).jaxpr))
+    forward = list(_equations(jax.make_jaxpr(built_model.loss)(built_model.sources, built_model.rest).jaxpr))
+    both = list(_equations(jax.make_jaxpr(jax.grad(built_model.loss))(built_model.sources, built_model.rest).jaxpr))
     ahead, total = _multiplies(forward), _multiplies(both)
     backward = [dtype for dtype in set(total) if total.count(dtype) > ahead.count(dtype)]
     check_types(str(model), set(ahead), backward)
@@ -111,8 +111,8 @@ def _is_jaxpr(value: Any) -> bool:
     return hasattr(getattr(value, "jaxpr", value), "eqns")
 
 
-def _answer(parts: Parts, device: jax.Device) -> Answer:
+def _answer(built_model: BuiltModel, device: jax.Device) -> LossAndGradients:
     """Loss and gradients of a fresh trace: a number that Python drew would be another one."""
-    fresh = once(jax.value_and_grad(lambda *given: parts.loss(*given)), device)
-    loss, gradients = fresh(parts.sources, parts.rest)
+    fresh = once(jax.value_and_grad(lambda *given: built_model.loss(*given)), device)
+    loss, gradients = fresh(built_model.sources, built_model.rest)
     return float(loss), {name: np.asarray(wide(gradient)) for name, gradient in gradients.items()}

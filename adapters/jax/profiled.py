@@ -21,7 +21,7 @@ from ..common.numbered import Numbered, within
 from ..common.scopes import number_in, scope, times_of
 from ..profiled import Times
 from .executable import Executable
-from .split import Rule
+from .split import DifferentiationRule
 
 Instructions = list[tuple[str, float]]  # each with its seconds
 
@@ -32,7 +32,11 @@ def numbered(ops: Any, graph: Graph) -> Numbered:
 
 
 def profiled(
-    rule: Rule, graph: Graph, arguments: Sequence[Any], executable: Callable[..., Executable], passes: int
+    rule: DifferentiationRule,
+    graph: Graph,
+    arguments: Sequence[Any],
+    executable: Callable[..., Executable],
+    passes: int,
 ) -> list[Times]:
     """Compile forward and backward of a rule whose ops are `numbered`, and run both under XLA's profiler."""
     runs = profiled_passes(rule, arguments, executable, passes)
@@ -40,7 +44,7 @@ def profiled(
 
 
 def profiled_passes(
-    rule: Rule, arguments: Sequence[Any], executable: Callable[..., Executable], passes: int
+    rule: DifferentiationRule, arguments: Sequence[Any], executable: Callable[..., Executable], passes: int
 ) -> list[dict[str, tuple[str, Instructions]]]:
     """Compile both passes of a rule and run them under XLA's profiler: each pass's HLO, and what ran of it."""
     forward, backward = executable(rule.split.forward), executable(rule.split.backward)

@@ -49,7 +49,7 @@ class Split:
         return self._pull(jax.tree.unflatten(self._treedef, [leaves[where][i] for where, i in self._places]))
 
 
-class Rule(NamedTuple):
+class DifferentiationRule(NamedTuple):
     """A way to differentiate a workload: the functions behind the phases, to be jitted.
 
     Functions of `(sources, rest)`: the arrays for which gradients are asked, and all others, by name.

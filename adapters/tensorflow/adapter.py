@@ -21,7 +21,7 @@ from ..choices import Choices
 from ..common import cpu
 from ..common.adapter import CommonAdapter
 from ..common.own_model import OwnModel
-from ..common.program import Part
+from ..common.program import CoreRequest
 from ..common.refusals import check_device
 from ..common.replicas import check_places, parts
 from . import departures, own
@@ -74,7 +74,7 @@ class Adapter(CommonAdapter):
             described |= {name: str(build.get(f"{name}_version", "")) for name in ("cuda", "cudnn")}
         return described
 
-    def _settle(self, execution: str, choices: Choices) -> None:
+    def _apply_process_settings(self, execution: str, choices: Choices) -> None:
         self._check_kernels(choices.kernels, execution)
         self._use_determinism(choices.deterministic, execution)
 
@@ -90,15 +90,19 @@ class Adapter(CommonAdapter):
     def _place(self, arrays: Mapping[str, np.ndarray], narrow: Container[str]) -> dict[str, tf.Tensor]:
         return {name: self._convert(array, name in narrow) for name, array in arrays.items()}
 
-    def _program(self, part: Part, execution: str, choices: Choices) -> Program:
+    def _program(self, request: CoreRequest, execution: str, choices: Choices) -> Program:
         rule: Reverse | ByHand
         mixed = self._precision == "bf16_mixed"
         if choices.autodiff == "reverse":
             wrap = None if execution == "eager" else in_scopes
-            rule = Reverse(part.graph, choices.residuals, execution == "xla", mixed, wrap)
+            rule = Reverse(request.graph, choices.residuals, execution == "xla", mixed, wrap)
         else:
-            rule = ByHand(part.graph, choices.autodiff, mixed)
-        return Eager(part, rule, mixed) if execution == "eager" else Compiled(part, rule, mixed, jit=execution == "xla")
+            rule = ByHand(request.graph, choices.autodiff, mixed)
+        return (
+            Eager(request, rule, mixed)
+            if execution == "eager"
+            else Compiled(request, rule, mixed, jit=execution == "xla")
+        )
 
     def _replicated(
         self, graph: Graph, arrays: Mapping[str, np.ndarray], execution: str, choices: Choices
@@ -115,8 +119,8 @@ class Adapter(CommonAdapter):
         return Replicated(graph, placed, rule, devices[:replicas], bool(self._gpu))
 
     def _own_program(self, model: OwnModel, execution: str, choices: Choices) -> Program:
-        parts = own.same_parts(model)
-        return own.OwnEager(parts) if execution == "eager" else own.OwnTraced(parts, jit=execution == "xla")
+        built_model = own.rebuild_model(model)
+        return own.OwnEager(built_model) if execution == "eager" else own.OwnTraced(built_model, jit=execution == "xla")
 
     def own_truth(self, model: OwnModel) -> Truth:
         return own_truth(model)

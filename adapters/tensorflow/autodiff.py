@@ -16,12 +16,12 @@ from harness.workload.trace import Graph
 
 from ..common.numbered import Numbered, Op
 from . import ops
-from .dtypes import narrow
+from .mixed import narrow
 
 Values = Mapping[str, tf.Tensor]
 
 
-class Rule(Protocol):
+class DifferentiationRule(Protocol):
     """How a workload is differentiated. `values` are parameters and inputs by name."""
 
     def infer(self, values: Values) -> Any:

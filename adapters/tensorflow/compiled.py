@@ -12,12 +12,12 @@ import tensorflow as tf
 
 from ..base import Executed
 from ..common import hlo
-from ..common.program import Core, Part, Plain
+from ..common.program import Core, CoreRequest, Plain
 from ..profiled import Times
-from .autodiff import Rule, forward_mode
+from .autodiff import DifferentiationRule, forward_mode
 from .counting import count_graph
-from .dtypes import wide
 from .executable import Executable
+from .mixed import wide
 from .profiled import check_shown, profiled
 from .split import Split, split
 
@@ -26,7 +26,12 @@ class Traced(Plain):
     """Parameters and inputs are variables that every phase captures: quicker to pass than arguments, never folded."""
 
     def _trace(
-        self, variables: Mapping[str, tf.Variable], rule: Rule, names: Iterable[str], outputs: int, jit: bool
+        self,
+        variables: Mapping[str, tf.Variable],
+        rule: DifferentiationRule,
+        names: Iterable[str],
+        outputs: int,
+        jit: bool,
     ) -> None:
         """Make the phases of a rule; `names` are those with a gradient, `outputs` how many stand for a loss, or 0."""
         self._variables = variables
@@ -109,10 +114,10 @@ class Traced(Plain):
 class Compiled(Traced, Core):
     """A workload of the catalogue."""
 
-    def __init__(self, part: Part, rule: Rule, mixed: bool, jit: bool) -> None:
-        variables = variables_of(part.arrays)
-        super().__init__(replace(part, arrays=variables, directions=variables_of(part.directions)))
-        self._trace(variables, rule, part.graph.sources, len(part.graph.cotangents), jit)
+    def __init__(self, request: CoreRequest, rule: DifferentiationRule, mixed: bool, jit: bool) -> None:
+        variables = variables_of(request.arrays)
+        super().__init__(replace(request, arrays=variables, directions=variables_of(request.directions)))
+        self._trace(variables, rule, request.graph.sources, len(request.graph.cotangents), jit)
         self._mixed = mixed
 
     def parameters(self) -> dict[str, tf.Tensor]:

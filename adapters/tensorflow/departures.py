@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 
 from harness.workload.backprop import wants
-from harness.workload.cost import Parts, price
+from harness.workload.cost import CallWork, price
 from harness.workload.expected import Departure, Departures
 from harness.workload.ops import CATALOGUE, Work
 from harness.workload.trace import Call, Graph
@@ -31,15 +31,15 @@ from .images import splits_groups
 WHOLE_PARTS = "TensorFlow's eager recompute_grad runs a part again as a whole, to its last multiply."
 
 
-def _split(graph: Graph, call: Call, parts: Parts) -> Parts:
+def _split(graph: Graph, call: Call, asked: CallWork) -> CallWork:
     groups = call.attrs.get("groups", 1)
     if call.op != "conv2d" or groups == 1 or is_depthwise(graph, call):
-        return parts
+        return asked
 
     def apart(work: Work) -> Work:
         return replace(work, matmuls=groups * work.matmuls)
 
-    return Parts(apart(parts.forward), apart(parts.backward), apart(parts.tangent), apart(parts.again))
+    return CallWork(apart(asked.forward), apart(asked.backward), apart(asked.tangent), apart(asked.again))
 
 
 PER_GROUP = Departure(
@@ -47,10 +47,10 @@ PER_GROUP = Departure(
 )
 
 
-def _loop(graph: Graph, call: Call, parts: Parts, eager: bool) -> Parts:
+def _loop(graph: Graph, call: Call, asked: CallWork, eager: bool) -> CallWork:
     wanting = wants(graph, call)
     if not CATALOGUE[call.op].has_loop or not any(wanting):
-        return parts
+        return asked
     gradients = price(graph, call).gradients
     w, u = CATALOGUE[call.op].matrices
     steps, step = graph.specs[call.inputs[0]].shape[1], gradients[1]
@@ -60,7 +60,7 @@ def _loop(graph: Graph, call: Call, parts: Parts, eager: bool) -> Parts:
     for position in (0, w):
         if wanting[position]:
             backward += gradients[position]
-    return replace(parts, backward=backward)
+    return replace(asked, backward=backward)
 
 
 _AFTER = (
@@ -71,10 +71,10 @@ AFTER_THE_LOOP = Departure(_AFTER, partial(_loop, eager=False))
 AFTER_THE_EAGER_LOOP = Departure(_AFTER, partial(_loop, eager=True))
 
 
-def _both(graph: Graph, call: Call, parts: Parts) -> Parts:
+def _both(graph: Graph, call: Call, asked: CallWork) -> CallWork:
     if call.op != "conv_transpose2d" or not any(wants(graph, call)[:2]):
-        return parts
-    return replace(parts, backward=times(2, parts.forward))
+        return asked
+    return replace(asked, backward=times(2, asked.forward))
 
 
 BOTH_GRADIENTS = Departure(
@@ -83,10 +83,10 @@ BOTH_GRADIENTS = Departure(
 )
 
 
-def _per_row(graph: Graph, call: Call, parts: Parts) -> Parts:
+def _per_row(graph: Graph, call: Call, asked: CallWork) -> CallWork:
     if call.op != "cross_entropy" or not any(wants(graph, call)):
-        return parts
-    return replace(parts, tangent=parts.tangent + counted(1, 2 * graph.specs[call.inputs[0]].size))
+        return asked
+    return replace(asked, tangent=asked.tangent + counted(1, 2 * graph.specs[call.inputs[0]].size))
 
 
 PER_ROW = Departure("TensorFlow's eager forward mode takes a product for each row of a cross entropy.", _per_row)

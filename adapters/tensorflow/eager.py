@@ -10,11 +10,11 @@ import numpy as np
 import tensorflow as tf
 
 from ..base import AFTER, Executed
-from ..common.program import Core, Part, Plain
+from ..common.program import Core, CoreRequest, Plain
 from ..profiled import Times
-from .autodiff import Rule, forward_mode
+from .autodiff import DifferentiationRule, forward_mode
 from .counting import count_eager, observed_ops
-from .dtypes import wide
+from .mixed import wide
 from .profiled import check_shown
 from .profiled_eager import profiled
 from .residuals import Survivors
@@ -48,12 +48,12 @@ class OpByOp(Plain):
 class Eager(OpByOp, Core):
     """Parameters are plain tensors, watched: to read a variable would be one more op for each use."""
 
-    def __init__(self, part: Part, rule: Rule, mixed: bool) -> None:
-        super().__init__(part)
+    def __init__(self, request: CoreRequest, rule: DifferentiationRule, mixed: bool) -> None:
+        super().__init__(request)
         self._owned = list(self._arrays.values())
         self._rule = rule
-        self._forward_mode = forward_mode(part.graph, mixed)
-        self._names = tuple(part.graph.sources)
+        self._forward_mode = forward_mode(request.graph, mixed)
+        self._names = tuple(request.graph.sources)
 
     def inference(self) -> Any:
         return self._rule.infer(self._arrays)

@@ -11,7 +11,7 @@ from harness.workload.trace import Graph
 from ..common.manual import Backprop, Mixed
 from . import primitives
 from .autodiff import Values
-from .dtypes import narrow, wide
+from .mixed import narrow, wide
 
 
 class ByHand:

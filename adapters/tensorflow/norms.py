@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from .dtypes import wide
+from .mixed import wide
 
 Tensor = Any
 

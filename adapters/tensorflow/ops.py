@@ -10,7 +10,6 @@ from typing import Any
 
 import tensorflow as tf
 
-from .dtypes import wide
 from .images import (  # noqa: F401  (part of the catalogue, as is what follows)
     avg_pool,
     conv2d,
@@ -20,6 +19,7 @@ from .images import (  # noqa: F401  (part of the catalogue, as is what follows)
     upsample,
     upsample_by_broadcast,
 )
+from .mixed import wide
 from .norms import batch_norm, batch_norm_inference, group_norm, layer_norm, rms_norm  # noqa: F401
 from .recurrent import gru, gru_cell, lstm, lstm_cell  # noqa: F401
 from .sequence import (  # noqa: F401

@@ -23,7 +23,7 @@ Values = Mapping[str, tf.Tensor]
 
 
 @dataclass
-class Parts:
+class BuiltModel:
     """A built model, and its variables that have a gradient, by name."""
 
     built: Built
@@ -52,43 +52,43 @@ class Parts:
         return self.built.loss(self.built.parameters, self.built.batch)
 
 
-def parts_of(model: OwnModel, precision: str = "fp32") -> Parts:
+def build_model(model: OwnModel, precision: str = "fp32") -> BuiltModel:
     """Build the model, which must be Keras's, in a precision. Raises OwnModelError."""
     built = keras_model.build(model, precision)
     wanted = keras_model.trained(built.parameters)
     if not wanted:
         raise OwnModelError(f"{model}: no variable is trainable, so there is no backward pass", wrong=True)
-    return Parts(built, wanted)
+    return BuiltModel(built, wanted)
 
 
-def same_parts(model: OwnModel) -> Parts:
+def rebuild_model(model: OwnModel) -> BuiltModel:
     """Build the model as it was built for its truth, with those variables wanted that have a gradient there."""
-    parts = parts_of(model)
-    model.check_drawn(parts.drawn, model.truth.drawn)
-    parts = in_precision(model, parts, model.workload.precision)
-    return replace(parts, wanted={name: parts.wanted[name] for name in model.truth.reference.gradients})
+    built_model = build_model(model)
+    model.check_drawn(built_model.drawn, model.truth.drawn)
+    built_model = in_precision(model, built_model, model.workload.precision)
+    return replace(built_model, wanted={name: built_model.wanted[name] for name in model.truth.reference.gradients})
 
 
-def in_precision(model: OwnModel, parts: Parts, precision: str) -> Parts:
+def in_precision(model: OwnModel, built_model: BuiltModel, precision: str) -> BuiltModel:
     """A built model as it is in a precision, in which it is built again."""
-    return parts if precision in ("fp32", "tf32") else parts_of(model, precision)
+    return built_model if precision in ("fp32", "tf32") else build_model(model, precision)
 
 
 class OwnEager(OpByOp):
     """By a tape around the loss, as Keras's own guide writes a training loop."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
-        self._owned = parts.batch
-        self._names = tuple(parts.wanted)
-        self._sources = [variable.value for variable in parts.wanted.values()]
+    def __init__(self, built_model: BuiltModel) -> None:
+        self._built_model = built_model
+        self._owned = built_model.batch
+        self._names = tuple(built_model.wanted)
+        self._sources = [variable.value for variable in built_model.wanted.values()]
 
     def inference(self) -> tf.Tensor:
-        return self._parts.loss()
+        return self._built_model.loss()
 
     def forward(self) -> tuple[tf.Tensor, Any]:
         with tf.GradientTape() as tape:
-            loss = self._parts.loss()
+            loss = self._built_model.loss()
         return loss, (tape, loss)
 
     def backward(self, kept: tuple[tf.Tensor, Any]) -> dict[str, tf.Tensor]:
@@ -100,7 +100,7 @@ class OwnEager(OpByOp):
 
     def profiled_ops(self, passes: int) -> list[list[OpTimes]]:
         check_cpu(self._owned)
-        return eager_times(Layers(self._parts.built.parameters), self.forward, self.backward, passes)
+        return eager_times(Layers(self._built_model.built.parameters), self.forward, self.backward, passes)
 
 
 class OwnTraced(Traced):
@@ -109,20 +109,20 @@ class OwnTraced(Traced):
     What the model assigns to its other variables, such as a batch norm's statistics, is dropped.
     """
 
-    def __init__(self, parts: Parts, jit: bool) -> None:
-        self._parts = parts
-        values = {name: variable.value for name, variable in parts.wanted.items()}
-        values |= {f"variable.{i}": variable.value for i, variable in enumerate(parts.others)}
-        values |= {f"batch.{i}": tensor for i, tensor in enumerate(parts.batch)}
-        self._trace(variables_of(values), _Rule(parts), list(parts.wanted), 0, jit)
+    def __init__(self, built_model: BuiltModel, jit: bool) -> None:
+        self._built_model = built_model
+        values = {name: variable.value for name, variable in built_model.wanted.items()}
+        values |= {f"variable.{i}": variable.value for i, variable in enumerate(built_model.others)}
+        values |= {f"batch.{i}": tensor for i, tensor in enumerate(built_model.batch)}
+        self._trace(variables_of(values), _Rule(built_model), list(built_model.wanted), 0, jit)
 
     def parameters(self) -> dict[str, tf.Tensor]:
         return {name: self._variables[name].read_value() for name in self._names}
 
     def profiled_ops(self, passes: int) -> list[list[OpTimes]]:
         check_cpu(self._variables.values())
-        numbered = OwnTraced(self._parts, self._jit)
-        numbered._rule = ops = TracedOps(self._rule, Layers(self._parts.built.parameters))
+        numbered = OwnTraced(self._built_model, self._jit)
+        numbered._rule = ops = TracedOps(self._rule, Layers(self._built_model.built.parameters))
         kept = numbered.forward()[1]
         return traced_times(ops, numbered._forward, numbered._backward, kept, passes)
 
@@ -130,22 +130,22 @@ class OwnTraced(Traced):
 class _Rule:
     """By a gradient tape, with the model's variables mapped to tensors."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
-        self._others = parts.others
+    def __init__(self, built_model: BuiltModel) -> None:
+        self._built_model = built_model
+        self._others = built_model.others
 
     def infer(self, values: Values) -> tf.Tensor:
         import keras
 
-        mapping = [(variable, values[name]) for name, variable in self._parts.wanted.items()]
+        mapping = [(variable, values[name]) for name, variable in self._built_model.wanted.items()]
         mapping += [(variable, values[f"variable.{i}"]) for i, variable in enumerate(self._others)]
-        built = self._parts.built
-        leaves = [values[f"batch.{i}"] for i in range(len(self._parts.batch))]
+        built = self._built_model.built
+        leaves = [values[f"batch.{i}"] for i in range(len(self._built_model.batch))]
         with keras.StatelessScope(state_mapping=mapping):
             return built.loss(built.parameters, tf.nest.pack_sequence_as(built.batch, leaves))
 
     def run(self, values: Values) -> tuple[tf.Tensor, Any]:
-        sources = [values[name] for name in self._parts.wanted]
+        sources = [values[name] for name in self._built_model.wanted]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(sources)
             loss = self.infer(values)

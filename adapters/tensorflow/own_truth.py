@@ -10,7 +10,7 @@ import tensorflow as tf
 from harness.workload.own_truth import Truth
 
 from ..common.own_checks import (
-    Answer,
+    LossAndGradients,
     check_repeats,
     check_scalar,
     check_types,
@@ -20,8 +20,8 @@ from ..common.own_checks import (
 )
 from ..common.own_model import OwnModel, OwnModelError
 from .counting import multiplies, observed_ops
-from .dtypes import wide
-from .own import Parts, in_precision, parts_of
+from .mixed import wide
+from .own import BuiltModel, build_model, in_precision
 
 SOURCE = f"tensorflow {tf.__version__}, float64"
 
@@ -46,16 +46,16 @@ def own_truth(model: OwnModel) -> Truth:
     Raises OwnModelError for all that is wrong with it.
     """
     precision = model.workload.precision
-    parts = parts_of(model)
-    drawn, notes = parts.drawn, dict(parts.built.notes)
+    built_model = build_model(model)
+    drawn, notes = built_model.drawn, dict(built_model.built.notes)
     plain = None
     if precision == "fp64":
         with model.running(f"{model}: its loss"):
-            plain, _, _ = _answer(model, parts)
+            plain, _, _ = _answer(model, built_model)
     with model.running(f"{model}: {'in float64, ' if precision == 'fp64' else ''}its loss"):
-        parts = in_precision(model, parts, precision)
-        first, unused, types = _answer(model, parts)
-        second, _, _ = _answer(model, parts)
+        built_model = in_precision(model, built_model, precision)
+        first, unused, types = _answer(model, built_model)
+        second, _, _ = _answer(model, built_model)
     check_repeats(str(model), first, second, precision)
     cast = note_of_types(precision, types.names, types.results)
     notes["forward"] = "; ".join(filter(None, [notes.get("forward"), cast]))
@@ -66,19 +66,19 @@ def own_truth(model: OwnModel) -> Truth:
         rounding = "fp64" if is_narrowed(precision, types.results) else "fp32"
         return checked_truth(str(model), first, plain, SOURCE, drawn, notes, rounding)
     with model.running(f"{model}: in float64, in which it is checked, its loss"):
-        exact, _, _ = _answer(model, in_precision(model, parts, "fp64"))
+        exact, _, _ = _answer(model, in_precision(model, built_model, "fp64"))
     return checked_truth(str(model), exact, first, SOURCE, drawn, notes, "fp32" if precision == "tf32" else precision)
 
 
-def _answer(model: OwnModel, parts: Parts) -> tuple[Answer, list[str], _Types]:
+def _answer(model: OwnModel, built_model: BuiltModel) -> tuple[LossAndGradients, list[str], _Types]:
     """Loss and gradients, the names of variables without one, and the types in which they are computed."""
     forward, backward = _Types(), _Types()
     with tf.GradientTape() as tape, observed_ops(forward.observe):
-        loss = parts.loss()
+        loss = built_model.loss()
     check_scalar(str(model), tuple(loss.shape) if isinstance(loss, tf.Tensor) else None, loss)
-    sources = [variable.value for variable in parts.wanted.values()]
+    sources = [variable.value for variable in built_model.wanted.values()]
     with observed_ops(backward.observe):
-        gradients = dict(zip(parts.wanted, tape.gradient(loss, sources), strict=True))
+        gradients = dict(zip(built_model.wanted, tape.gradient(loss, sources), strict=True))
     check_types(str(model), forward.names, backward.names)
     unused = [name for name, gradient in gradients.items() if gradient is None]
     if len(unused) == len(gradients):

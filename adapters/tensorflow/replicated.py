@@ -19,11 +19,11 @@ from harness.workload.trace import Graph
 from ..base import AFTER, Executed
 from ..common.program import Plain
 from ..replicated import REPLICATED_PHASES
-from .autodiff import Rule
+from .autodiff import DifferentiationRule
 from .compiled import variables_of
 from .counting import count_graph
-from .dtypes import wide
 from .executable import Executable
+from .mixed import wide
 from .split import Split, split
 
 Each = list[list[tf.Tensor]]  # a list of tensors for each replica
@@ -38,7 +38,12 @@ class Replicated(Plain):
     processes: tuple[int, ...] = ()
 
     def __init__(
-        self, graph: Graph, parts: Sequence[Mapping[str, tf.Tensor]], rule: Rule, devices: Sequence[str], gpu: bool
+        self,
+        graph: Graph,
+        parts: Sequence[Mapping[str, tf.Tensor]],
+        rule: DifferentiationRule,
+        devices: Sequence[str],
+        gpu: bool,
     ) -> None:
         self.phases, self.replicas = REPLICATED_PHASES, len(devices)
         self._rule, self._devices, self._names = rule, devices, tuple(graph.sources)

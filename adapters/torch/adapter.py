@@ -20,7 +20,7 @@ from ..choices import Choices
 from ..common import cpu
 from ..common.adapter import CommonAdapter
 from ..common.own_model import OwnModel
-from ..common.program import Part
+from ..common.program import CoreRequest
 from ..common.refusals import check_device
 from ..replicated import REPLICATED_PHASES
 from . import attention, departures, determinism, events, modes, ops, own, replicated
@@ -86,7 +86,7 @@ class Adapter(CommonAdapter):
             }
         return facts
 
-    def _settle(self, execution: str, choices: Choices) -> None:
+    def _apply_process_settings(self, execution: str, choices: Choices) -> None:
         self._use_onednn(choices.kernels)
         attention.use(choices.attention, self._device)
         determinism.use(choices.deterministic, self._device)
@@ -109,29 +109,29 @@ class Adapter(CommonAdapter):
         if execution == "compile" and by_onednn and choices.autodiff == "reverse" and self._precision != "fp64":
             check_compiled_lstm(graph)
 
-    def _program(self, part: Part, execution: str, choices: Choices) -> Program:
+    def _program(self, request: CoreRequest, execution: str, choices: Choices) -> Program:
         """Each program has its own copies of the arrays, for only what it differentiates may record a gradient."""
         where, mixed = (self._device, self._dtype), self._precision == "bf16_mixed"
         if execution == "compile":
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", DeprecationWarning)  # the compiler still uses torch.jit
-                from . import compiled, compiled_manual, replayed  # seconds that eager need not wait for
+                from . import compiled, compiled_manual, cuda_graphs  # seconds that eager need not wait for
         if choices.autodiff != "reverse" and execution == "eager":
-            return Manual(part, *where, choices.autodiff, mixed)
+            return Manual(request, *where, choices.autodiff, mixed)
         records = choices.mode in modes.RECORDS
         if choices.autodiff != "reverse":
-            manual = replayed.ReplayedManual if records else compiled_manual.CompiledManual
-            return manual(part, *where, choices.autodiff, mixed, choices.mode)
+            manual = cuda_graphs.ReplayedManual if records else compiled_manual.CompiledManual
+            return manual(request, *where, choices.autodiff, mixed, choices.mode)
         op = ops.unfused_attention if choices.attention == "unfused" else ops.attention
         namespace = SimpleNamespace(**vars(ops) | {"attention": op})
         nhwc = choices.layout == "nhwc" or (
             choices.layout == "native" and execution == "compile" and self._device.type == "cuda"
         )
         image_format = torch.channels_last if nhwc else torch.contiguous_format
-        arguments = part, *where, image_format, namespace, choices.residuals, mixed
+        arguments = request, *where, image_format, namespace, choices.residuals, mixed
         if execution == "eager":
-            return (Replica if part.phases == REPLICATED_PHASES else Eager)(*arguments)
-        return (replayed.Replayed if records else compiled.Compiled)(*arguments, choices.mode)
+            return (Replica if request.phases == REPLICATED_PHASES else Eager)(*arguments)
+        return (cuda_graphs.Replayed if records else compiled.Compiled)(*arguments, choices.mode)
 
     def _replicated(
         self, graph: Graph, arrays: Mapping[str, np.ndarray], execution: str, choices: Choices
@@ -142,19 +142,19 @@ class Adapter(CommonAdapter):
 
     def replica(self, graph: Graph, arrays: Mapping[str, np.ndarray], choices: Choices) -> Replica:
         """This process's replica, once it has met the others."""
-        self._settle("eager", choices)
-        program = self._program(Part(graph, arrays, REPLICATED_PHASES), "eager", choices)
+        self._apply_process_settings("eager", choices)
+        program = self._program(CoreRequest(graph, arrays, REPLICATED_PHASES), "eager", choices)
         assert isinstance(program, Replica)
         return program
 
     def _own_program(self, model: OwnModel, execution: str, choices: Choices) -> Program:
-        parts = own.same_parts(model, self._device)
+        built_model = own.rebuild_model(model, self._device)
         if execution == "eager":
-            return own.Own(parts)
+            return own.Own(built_model)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # the compiler still uses torch.jit
             from .own_compiled import OwnCompiled  # seconds that eager need not wait for
-        return OwnCompiled(parts, choices.mode)
+        return OwnCompiled(built_model, choices.mode)
 
     def own_truth(self, model: OwnModel) -> Truth:
         _require(self._device.type, model.workload.precision)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..base import Executed
 from ..common.numbered import Numbered, within
-from ..common.program import Part
+from ..common.program import CoreRequest
 from ..common.scopes import times_of
 from ..profiled import Times
 from . import modes
@@ -32,7 +32,7 @@ class Compiled(Eager):
 
     def __init__(
         self,
-        part: Part,
+        request: CoreRequest,
         device: torch.device,
         dtype: torch.dtype,
         image_format: torch.memory_format,
@@ -41,7 +41,7 @@ class Compiled(Eager):
         mixed: bool,
         mode: str,
     ) -> None:
-        super().__init__(part, device, dtype, image_format, ops, residuals, mixed)
+        super().__init__(request, device, dtype, image_format, ops, residuals, mixed)
         infer, loss = self._infer, self._loss
 
         def gradient(

@@ -14,7 +14,7 @@ from harness.workload.backprop import Step
 
 from ..base import Executed
 from ..common.manual import kept_by
-from ..common.program import Part
+from ..common.program import CoreRequest
 from . import modes
 from .executable import Inductor, compile_once
 from .manual import Manual
@@ -27,9 +27,9 @@ class CompiledManual(Manual):
     """The steps cross from forward to backward as plain arrays."""
 
     def __init__(
-        self, part: Part, device: torch.device, dtype: torch.dtype, autodiff: str, mixed: bool, mode: str
+        self, request: CoreRequest, device: torch.device, dtype: torch.dtype, autodiff: str, mixed: bool, mode: str
     ) -> None:
-        super().__init__(part, device, dtype, autodiff, mixed)
+        super().__init__(request, device, dtype, autodiff, mixed)
         infer, run_forward, run_backward = self._rule.loss, self._rule.forward, self._rule.backward
         with FakeTensorMode() as fake:
             _, template = run_forward({name: fake.from_tensor(array) for name, array in self._arrays.items()})

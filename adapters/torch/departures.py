@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from harness.workload.backprop import wants
-from harness.workload.cost import Parts
+from harness.workload.cost import CallWork
 from harness.workload.expected import Departure, Departures
 from harness.workload.trace import Call, Graph
 
@@ -18,8 +18,8 @@ MAY_KEEP = "torch.compile keeps some results of a checkpointed part, and compute
 
 
 def _recomputes(is_fused: Callable[[Graph, Call], bool]) -> Departure:
-    def five_products(graph: Graph, call: Call, parts: Parts) -> Parts:
-        return fused_attention(graph, call, parts) if call.op == "attention" and is_fused(graph, call) else parts
+    def five_products(graph: Graph, call: Call, asked: CallWork) -> CallWork:
+        return fused_attention(graph, call, asked) if call.op == "attention" and is_fused(graph, call) else asked
 
     return Departure(
         "torch's fused attention computes q kᵀ again in the backward pass: five multiplies for attention, not four.",
@@ -27,10 +27,10 @@ def _recomputes(is_fused: Callable[[Graph, Call], bool]) -> Departure:
     )
 
 
-def _both_of_each(graph: Graph, call: Call, parts: Parts) -> Parts:
+def _both_of_each(graph: Graph, call: Call, asked: CallWork) -> CallWork:
     if call.op != "lstm" or not any(wants(graph, call)):
-        return parts
-    return replace(parts, backward=times(2, parts.forward))
+        return asked
+    return replace(asked, backward=times(2, asked.forward))
 
 
 EVERY_GRADIENT = Departure(

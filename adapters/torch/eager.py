@@ -16,7 +16,7 @@ from harness.workload.interpret import interpreter
 
 from ..base import Executed
 from ..common.numbered import Numbered, within
-from ..common.program import Core, Part
+from ..common.program import Core, CoreRequest
 from ..profiled import Times
 from . import layout
 from .counting import count_phases
@@ -30,7 +30,7 @@ class Eager(Core):
 
     def __init__(
         self,
-        part: Part,
+        request: CoreRequest,
         device: torch.device,
         dtype: torch.dtype,
         image_format: torch.memory_format,
@@ -38,15 +38,15 @@ class Eager(Core):
         residuals: str,
         mixed: bool,
     ) -> None:
-        graph = part.graph
+        graph = request.graph
         self._axes = layout.axes_of(graph)
 
         def place(name: str, array: np.ndarray) -> Tensor:
             narrow = mixed and name in graph.activations
             return layout.place(array, self._axes[name], device, torch.bfloat16 if narrow else dtype, image_format)
 
-        arrays = {name: place(name, part.arrays[name]) for name in self._axes}
-        along = {name: place(name, part.directions[name]) for name in graph.sources if name in part.directions}
+        arrays = {name: place(name, request.arrays[name]) for name in self._axes}
+        along = {name: place(name, request.directions[name]) for name in graph.sources if name in request.directions}
         self._sources = {name: arrays[name].requires_grad_() for name in graph.sources}
         self._params = {name: arrays[name] for name in graph.params}
         self._inputs = {name: arrays[name] for name in graph.inputs}
@@ -54,7 +54,7 @@ class Eager(Core):
         # Under torch.func, parameters that require a gradient would record one for a second derivative.
         self._detached = {name: tensor.detach() for name, tensor in self._sources.items()}
         self._rest = {name: tensor for name, tensor in arrays.items() if name not in self._sources}
-        super().__init__(replace(part, arrays=self._rest | self._detached, directions=along))
+        super().__init__(replace(request, arrays=self._rest | self._detached, directions=along))
         self._start = graph.start(arrays, None)
         self._checkpoints = residuals != "store"
         self._infer: Callable[..., Any] = interpreter(graph, ops)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..base import Executed
 from ..common.manual import Backprop, Mixed, kept_by
-from ..common.program import Core, Part
+from ..common.program import Core, CoreRequest
 from . import layout, primitives
 from .counting import count_phases
 from .mixed import narrow, wide
@@ -22,18 +22,22 @@ from .residuals import storage_bytes
 class Manual(Core):
     """Op by op. Arrays have canonical shapes, and lie in memory as torch's own ops want them."""
 
-    def __init__(self, part: Part, device: torch.device, dtype: torch.dtype, autodiff: str, mixed: bool) -> None:
+    def __init__(
+        self, request: CoreRequest, device: torch.device, dtype: torch.dtype, autodiff: str, mixed: bool
+    ) -> None:
 
         def place(name: str, axes: layout.Axes) -> Tensor:
-            kind = torch.bfloat16 if mixed and name in part.graph.activations else dtype
-            return layout.canonical(layout.place(part.arrays[name], axes, device, kind, torch.contiguous_format), axes)
+            kind = torch.bfloat16 if mixed and name in request.graph.activations else dtype
+            return layout.canonical(
+                layout.place(request.arrays[name], axes, device, kind, torch.contiguous_format), axes
+            )
 
-        arrays = {name: place(name, axes) for name, axes in layout.axes_of(part.graph).items()}
-        super().__init__(replace(part, arrays=arrays))
-        backprop = Backprop(primitives, part.graph, autodiff)
+        arrays = {name: place(name, axes) for name, axes in layout.axes_of(request.graph).items()}
+        super().__init__(replace(request, arrays=arrays))
+        backprop = Backprop(primitives, request.graph, autodiff)
         self._rule = Mixed(backprop, narrow, torch.Tensor.float) if mixed else backprop
         one = torch.ones((), dtype=torch.bfloat16 if mixed else dtype, device=device)
-        self._start = part.graph.start(self._arrays, one)
+        self._start = request.graph.start(self._arrays, one)
 
     def inference(self) -> Tensor:
         return self._rule.loss(self._arrays)

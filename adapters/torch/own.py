@@ -24,7 +24,7 @@ from .residuals import residual_bytes
 
 
 @dataclass
-class Parts:
+class BuiltModel:
     """A built model on its device: what its loss is called with, and the parameters that have a gradient, by name."""
 
     parameters: Any
@@ -50,7 +50,7 @@ class Parts:
         return digest.hexdigest()[:16]
 
 
-def parts_of(model: OwnModel, device: torch.device, keras_precision: str = "fp32") -> Parts:
+def build_model(model: OwnModel, device: torch.device, keras_precision: str = "fp32") -> BuiltModel:
     """Build the model with torch's seed set, on the device: as its code has it, or Keras's in a precision.
 
     Raises OwnModelError.
@@ -76,45 +76,45 @@ def parts_of(model: OwnModel, device: torch.device, keras_precision: str = "fp32
             "that are trained",
             wrong=True,
         )
-    return Parts(parameters, batch, built.loss, wanted, notes)
+    return BuiltModel(parameters, batch, built.loss, wanted, notes)
 
 
-def same_parts(model: OwnModel, device: torch.device) -> Parts:
+def rebuild_model(model: OwnModel, device: torch.device) -> BuiltModel:
     """Build the model as it was built for its truth, with those parameters wanted that have a gradient there."""
-    parts = parts_of(model, device)
-    model.check_drawn(parts.drawn, model.truth.drawn)
-    parts = in_precision(model, parts, device, model.workload.precision)
-    return replace(parts, wanted={name: parts.wanted[name] for name in model.truth.reference.gradients})
+    built_model = build_model(model, device)
+    model.check_drawn(built_model.drawn, model.truth.drawn)
+    built_model = in_precision(model, built_model, device, model.workload.precision)
+    return replace(built_model, wanted={name: built_model.wanted[name] for name in model.truth.reference.gradients})
 
 
-def in_precision(model: OwnModel, parts: Parts, device: torch.device, precision: str) -> Parts:
+def in_precision(model: OwnModel, built_model: BuiltModel, device: torch.device, precision: str) -> BuiltModel:
     """A built model as it is in a precision; Keras's is built again, and a module changed in place.
 
     Its loss may hold the module itself, so a copy would not do. tf32 is a setting of the process.
     """
     if precision in ("fp32", "tf32"):
-        return parts
+        return built_model
     if model.uses_keras:
-        return parts_of(model, device, precision)
+        return build_model(model, device, precision)
     if precision == "bf16_mixed":
-        return replace(parts, loss=autocast(parts.loss, device))
-    return _cast(parts, {"bf16": torch.bfloat16, "fp64": torch.float64}[precision])
+        return replace(built_model, loss=autocast(built_model.loss, device))
+    return _cast(built_model, {"bf16": torch.bfloat16, "fp64": torch.float64}[precision])
 
 
-def _cast(parts: Parts, dtype: torch.dtype) -> Parts:
+def _cast(built_model: BuiltModel, dtype: torch.dtype) -> BuiltModel:
     """All floating-point tensors in one type."""
 
     def cast(leaf: Any) -> Any:
         return leaf.detach().to(dtype) if isinstance(leaf, Tensor) and leaf.is_floating_point() else leaf
 
-    if isinstance(parts.parameters, nn.Module):
-        parameters: Any = parts.parameters.to(dtype)
+    if isinstance(built_model.parameters, nn.Module):
+        parameters: Any = built_model.parameters.to(dtype)
         names = dict(parameters.named_parameters())
     else:
-        parameters = {n: cast(t).requires_grad_(t.requires_grad) for n, t in parts.parameters.items()}
+        parameters = {n: cast(t).requires_grad_(t.requires_grad) for n, t in built_model.parameters.items()}
         names = parameters
-    wanted = {name: names[name] for name in parts.wanted}
-    return replace(parts, parameters=parameters, batch=pytree.tree_map(cast, parts.batch), wanted=wanted)
+    wanted = {name: names[name] for name in built_model.wanted}
+    return replace(built_model, parameters=parameters, batch=pytree.tree_map(cast, built_model.batch), wanted=wanted)
 
 
 def _on(device: torch.device, model: OwnModel, built: Built) -> Any:
@@ -147,12 +147,12 @@ def _placed(leaf: Any, device: torch.device, notes: dict[str, str]) -> Any:
 class Own(Plain):
     """`forward` returns the loss, and the same loss with its autograd graph."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
-        self._parameters, self._batch = parts.parameters, parts.batch
-        self._infer: Callable[[Any, Any], Any] = parts.loss
-        self._loss: Callable[[Any, Any], Any] = parts.loss
-        self._names, self._wanted = tuple(parts.wanted), tuple(parts.wanted.values())
+    def __init__(self, built_model: BuiltModel) -> None:
+        self._built_model = built_model
+        self._parameters, self._batch = built_model.parameters, built_model.batch
+        self._infer: Callable[[Any, Any], Any] = built_model.loss
+        self._loss: Callable[[Any, Any], Any] = built_model.loss
+        self._names, self._wanted = tuple(built_model.wanted), tuple(built_model.wanted.values())
 
     def inference(self) -> Tensor:
         with torch.no_grad():
@@ -173,7 +173,7 @@ class Own(Plain):
         return {name: wide(g.detach()).to("cpu").numpy() for name, g in gradients.items()}
 
     def residual_bytes(self, kept: tuple[Tensor, Tensor]) -> int:
-        return residual_bytes(kept[1], self._parts.given)
+        return residual_bytes(kept[1], self._built_model.given)
 
     def executed(self) -> dict[str, Executed]:
         return count_phases(self)

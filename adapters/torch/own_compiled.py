@@ -11,7 +11,7 @@ from ..profiled import OpTimes
 from . import modes
 from .counting import total
 from .executable import Inductor, compile_once
-from .own import Own, Parts
+from .own import BuiltModel, Own
 from .own_ops import NumberedInductor
 
 
@@ -21,11 +21,11 @@ class OwnCompiled(Own):
     All of torch's guards are checked in each call, since they are a part of what compiled code of one's own costs.
     """
 
-    def __init__(self, parts: Parts, mode: str) -> None:
-        super().__init__(parts)
+    def __init__(self, built_model: BuiltModel, mode: str) -> None:
+        super().__init__(built_model)
         if mode in modes.RECORDS:
             raise Unsupported(f"torch: mode={mode} is not measured for a model of your own; choose native or autotune")
-        loss = parts.loss
+        loss = built_model.loss
 
         def infer(parameters: Any, batch: Any) -> Any:
             return loss(parameters, batch)

@@ -14,7 +14,7 @@ from harness.workload.own_truth import Truth
 
 from ..common import keras_model
 from ..common.own_checks import (
-    Answer,
+    LossAndGradients,
     check_repeats,
     check_scalar,
     check_types,
@@ -25,7 +25,7 @@ from ..common.own_checks import (
 from ..common.own_model import OwnModel, OwnModelError
 from .counting import multiplies
 from .mixed import wide
-from .own import Parts, in_precision, parts_of
+from .own import BuiltModel, build_model, in_precision
 
 SOURCE = f"torch {torch.__version__}, float64"
 
@@ -56,39 +56,41 @@ def own_truth(model: OwnModel, device: torch.device) -> Truth:
     """
     keras_model.refuse_float64(model)
     precision = model.workload.precision
-    parts = parts_of(model, device)
-    drawn, notes = parts.drawn, dict(parts.notes)
+    built_model = build_model(model, device)
+    drawn, notes = built_model.drawn, dict(built_model.notes)
     if precision == "fp64":
         with model.running(f"{model}: its loss"):
-            rounded, _ = _answer(model, parts)
-    base, parts = parts, in_precision(model, parts, device, precision)
+            rounded, _ = _answer(model, built_model)
+    base, built_model = built_model, in_precision(model, built_model, device, precision)
     with model.running(f"{model}: {'in float64, ' if precision == 'fp64' else ''}its loss"):
-        first, unused, narrowed = _watched(model, parts, notes)
-        second, _ = _answer(model, parts)
+        first, unused, narrowed = _watched(model, built_model, notes)
+        second, _ = _answer(model, built_model)
     check_repeats(str(model), first, second, precision)
     if unused:
         notes["backward"] = f"{_some(unused)} no gradient: the loss does not depend on it"
     if precision == "fp64":
         return checked_truth(str(model), first, rounded, SOURCE, drawn, notes, "fp64" if narrowed else "fp32")
     if precision == "bf16":  # digits are lost
-        base = parts_of(model, device)
+        base = build_model(model, device)
         model.check_drawn(base.drawn, drawn)
-    parts = in_precision(model, base, device, "fp64")
+    built_model = in_precision(model, base, device, "fp64")
     with model.running(f"{model}: in float64, in which it is checked, its loss"):
-        exact, _ = _answer(model, parts)
+        exact, _ = _answer(model, built_model)
     return checked_truth(str(model), exact, first, SOURCE, drawn, notes, "fp32" if precision == "tf32" else precision)
 
 
-def _watched(model: OwnModel, parts: Parts, notes: dict[str, str]) -> tuple[Answer, list[str], bool]:
+def _watched(
+    model: OwnModel, built_model: BuiltModel, notes: dict[str, str]
+) -> tuple[LossAndGradients, list[str], bool]:
     """The loss and gradients, the parameters without one, and whether float64 is narrowed; notes what torch does."""
     forward, backward = _Watch(), _Watch()
     with forward:
-        loss = parts.loss(parts.parameters, parts.batch)
+        loss = built_model.loss(built_model.parameters, built_model.batch)
     check_scalar(str(model), tuple(loss.shape) if isinstance(loss, Tensor) else None, loss)
     if not loss.requires_grad:
         raise OwnModelError(_depends_on_none(model), wrong=True)
     with backward:
-        gradients = dict(zip(parts.wanted, _grad(loss, parts), strict=True))
+        gradients = dict(zip(built_model.wanted, _grad(loss, built_model), strict=True))
     check_types(str(model), forward.types, backward.types)
     read = "run op by op, forward waits for a number from the device (.item(), float(), if): on a GPU, in every call"
     precision, results = model.workload.precision, forward.results | backward.results
@@ -98,20 +100,20 @@ def _watched(model: OwnModel, parts: Parts, notes: dict[str, str]) -> tuple[Answ
     return _exported(loss, gradients), unused, is_narrowed(precision, results)
 
 
-def _answer(model: OwnModel, parts: Parts) -> tuple[Answer, list[str]]:
-    loss = parts.loss(parts.parameters, parts.batch)
-    gradients = dict(zip(parts.wanted, _grad(loss, parts), strict=True))
+def _answer(model: OwnModel, built_model: BuiltModel) -> tuple[LossAndGradients, list[str]]:
+    loss = built_model.loss(built_model.parameters, built_model.batch)
+    gradients = dict(zip(built_model.wanted, _grad(loss, built_model), strict=True))
     unused = [name for name, gradient in gradients.items() if gradient is None]
     if len(unused) == len(gradients):
         raise OwnModelError(_depends_on_none(model), wrong=True)
     return _exported(loss, gradients), unused
 
 
-def _grad(loss: Tensor, parts: Parts) -> tuple[Tensor | None, ...]:
-    return torch.autograd.grad(loss, list(parts.wanted.values()), allow_unused=True)
+def _grad(loss: Tensor, built_model: BuiltModel) -> tuple[Tensor | None, ...]:
+    return torch.autograd.grad(loss, list(built_model.wanted.values()), allow_unused=True)
 
 
-def _exported(loss: Tensor, gradients: dict[str, Tensor | None]) -> Answer:
+def _exported(loss: Tensor, gradients: dict[str, Tensor | None]) -> LossAndGradients:
     """As NumPy has them, those that there are."""
     arrays: dict[str, np.ndarray] = {}
     for name, gradient in gradients.items():

@@ -51,7 +51,7 @@ def sentences(study: StudyVerdict) -> list[str]:
     return [f"{v.prediction}, {_NAMES[v.kind]}: {v.ruling.upper()}. {v.says} {_short(v.why)}." for v in study.verdicts]
 
 
-def digest(study: StudyVerdict) -> str:
+def one_line(study: StudyVerdict) -> str:
     """Write the claim and the rulings on it in a line."""
     rulings = "; ".join(f"{_NAMES[kind]} {ruling.upper()}" for kind, ruling in study.rulings.items())
     return f"{study.text} {rulings}."

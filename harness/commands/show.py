@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..claims.verdicts import verdict_on
 from ..errors import UserError
-from ..explain.flagged import problems
+from ..explain.kernel_problems import problems
 from ..published.place import sentences
 from ..records.record import read, records
 from ..views.find import in_order, latest_folder

@@ -6,11 +6,11 @@ from ..errors import UserError
 from ..job import Device
 from ..measure.machine.gpu import gpus
 from ..measure.machine.resources import cpus, memory_bytes
-from ..workload.work import Work
+from ..workload.any_workload import AnyWorkload
 from . import schema
 
 
-def present(requested: schema.Device, workload: Work, here: bool) -> Device:
+def resolved_device(requested: schema.Device, workload: AnyWorkload, here: bool) -> Device:
     """Decide the device's name and number of threads. Raises UserError if this machine lacks what is requested.
 
     If the job is to run on another machine (not `here`), that one checks what it has. The number of threads is then 0
@@ -35,14 +35,14 @@ def present(requested: schema.Device, workload: Work, here: bool) -> Device:
     return Device(name, threads, requested.memory)
 
 
-def _check_memory(workload: Work) -> None:
+def _check_memory(workload: AnyWorkload) -> None:
     """Raise UserError if the machine cannot hold every value of the trace in float64, as the oracle does."""
     if workload.graph is None:  # nobody knows how large a user's own model is until it is built
         return
     needed_bytes = 8 * sum(spec.size for spec in workload.graph.specs)
-    available_bytes = memory_bytes()
-    if needed_bytes > available_bytes:
+    total_bytes = memory_bytes()
+    if needed_bytes > total_bytes:
         raise UserError(
             f"model={workload.name}: the reference answer alone takes {needed_bytes // 2**30} GiB, and this machine "
-            f"has {available_bytes // 2**30} GiB; choose a smaller model.batch"
+            f"has {total_bytes // 2**30} GiB; choose a smaller model.batch"
         )

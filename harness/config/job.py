@@ -12,11 +12,11 @@ from adapters.choices import CHOICES, Choices
 from ..errors import UserError
 from ..job import Environment, Framework, Job, Variant
 from ..workload import own
+from ..workload.any_workload import AnyWorkload
 from ..workload.ops import WorkloadError
 from ..workload.own import OwnWorkload
-from ..workload.work import Work
 from ..workload.workload import Workload
-from .device import present
+from .device import resolved_device
 from .environments import environments_of
 from .schema import Config
 from .validate import file_name, listed, one_of, validated
@@ -36,7 +36,7 @@ def job_of(config: Mapping[str, Any], here: bool = True) -> Job:
         study=settings.study.name,
         sweep=settings.sweep,
         workload=workload,
-        device=present(settings.device, workload, here),
+        device=resolved_device(settings.device, workload, here),
         variants=_able(
             workload,
             _variants(
@@ -55,7 +55,7 @@ def job_of(config: Mapping[str, Any], here: bool = True) -> Job:
     )
 
 
-def _workload(settings: Config) -> Work:
+def _workload(settings: Config) -> AnyWorkload:
     """Build the workload of the chosen model. Raises UserError if its sizes are not valid."""
     name = str(settings.model.get("name"))
     sizes = {str(key): value for key, value in settings.model.items() if key != "name"}
@@ -73,7 +73,7 @@ def _workload(settings: Config) -> Work:
         raise UserError(f"model={name}: {error}") from error
 
 
-def _able(workload: Work, variants: tuple[Variant, ...]) -> tuple[Variant, ...]:
+def _able(workload: AnyWorkload, variants: tuple[Variant, ...]) -> tuple[Variant, ...]:
     """Leave out the frameworks that have no function to build a user's own model. Raises UserError if none has."""
     if not isinstance(workload, OwnWorkload):
         return variants

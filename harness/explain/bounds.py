@@ -146,6 +146,6 @@ def rows(limits: Sequence[Bound]) -> list[dict[str, Any]]:
 
 def cells(row: dict[str, Any]) -> list[str]:
     """A row of the table as text."""
-    told = row["by"] != CALLS
-    bound, share = (f"{row['bound_ms']:.3g}", f"{100 * row['bound_ms'] / row['ms']:.0f}") if told else ("", "")
+    shows_bound = row["by"] != CALLS
+    bound, share = (f"{row['bound_ms']:.3g}", f"{100 * row['bound_ms'] / row['ms']:.0f}") if shows_bound else ("", "")
     return [row["op"], row["shape"], row["pass"], bound, row["by"], f"{row['ms']:.3g}", share]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from ..job import Job, Variant
 from ..measure.machine.description import describe, identity
-from ..measure.machine.environment import that_matters
+from ..measure.machine.environment import kernel_variables
 from ..records.ceilings import Ceilings, load
 from ..views.plural import plural
 from .bench import OP_BY_OP
@@ -23,7 +23,7 @@ Version = Callable[[Variant], str]
 
 def conditions_of(job: Job, variant: Variant, version: Version) -> dict[str, str]:
     """What the ceilings of a variant depend on besides the machine, by name."""
-    variables = that_matters() | dict(variant.environment.variables)
+    variables = kernel_variables() | dict(variant.environment.variables)
     return {
         "framework": variant.framework,
         "execution": variant.execution,

@@ -12,8 +12,8 @@ from ..records.record import EXPLAINED
 from .bench import COMPILING, OP_BY_OP, WARM_S
 from .calls import TINY
 from .ceilings import Missing, Version, lacking
+from .measure_probes import IN_TURN_S, NETWORK_S, PROBE_S
 from .parts import distinct_parts
-from .probing import IN_TURN_S, NETWORK_S, PROBE_S
 from .replay import PARTS_S, PROFILED_S, TINY_S, WHOLE_S
 
 # Of what has never been explained here; measured on two cores, where a process took 0.5 to 3.6 s to import its

@@ -63,7 +63,7 @@ class Compared:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class InPlaceComparison:
     """The parts that matter most, alone and in place, and what is said of them."""
 
     rows: tuple[Compared, ...]
@@ -74,13 +74,13 @@ class Comparison:
         return {"rows": [asdict(row) | {"differs": row.differs} for row in self.rows], "says": list(self.says)}
 
     @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> Comparison:
+    def from_dict(cls, content: Mapping[str, Any]) -> InPlaceComparison:
         """Read what `as_dict` wrote. Raises KeyError and TypeError for anything else."""
         rows = [{name: value for name, value in row.items() if name != "differs"} for row in content["rows"]]
         return cls(tuple(Compared(**row) for row in rows), tuple(content["says"]))
 
 
-def compare(net: Mapping[Part, Net], measured: Replay) -> Comparison:
+def compare(net: Mapping[Part, Net], measured: Replay) -> InPlaceComparison:
     """Compare the times of parts alone with those in place; the rows that take most come first."""
     shown = measured.in_place
     calls = {name: Calls.of(measured.tiny_seconds(name)).op for name in ("forward", "backward")}
@@ -98,7 +98,7 @@ def compare(net: Mapping[Part, Net], measured: Replay) -> Comparison:
                 times, tells = (1e3 * alone_s, 1e3 * in_place_s), explained[name] <= DIFFERS
                 rows.append(Compared(part.op, part.shape, part.count, direction, *times, share, tells))
     rows.sort(key=lambda row: -row.count * max(row.alone_ms, row.in_place_ms))
-    return Comparison(tuple(rows), tuple(_sentences(rows, shown, seconds, explained)))
+    return InPlaceComparison(tuple(rows), tuple(_sentences(rows, shown, seconds, explained)))
 
 
 def _called(net: Net, calls: Mapping[str, float]) -> Net:

@@ -14,18 +14,18 @@ from ..measure.launch import Conditions, Launch
 from ..measure.protocol import Failure
 from ..paths import temporary_folder
 from ..records.ceilings import Ceilings
-from ..records.moved import sentences
+from ..records.moved_work import sentences
 from ..records.record import EXPLAINED, read_head, write_json
 from ..views.labels import variant_name
 from ..workload.own import OwnWorkload
 from ..workload.workload import save
 from . import report
-from .allowed import Allowed, allowed
 from .bounds import COLUMNS as BOUND_COLUMNS
 from .calls import saved_tiny
 from .factors import as_dict, explain
 from .in_place import COLUMNS as IN_PLACE_COLUMNS
-from .in_place import Comparison, compare
+from .in_place import InPlaceComparison, compare
+from .machine_limits import Allowed, allowed
 from .own import explain_own_job
 from .parts import Part, distinct_parts, replayed
 from .replay import Replay
@@ -104,7 +104,7 @@ def _is_ok(path: Path) -> bool:
 
 def _publish(
     job: Job, variant: Variant, parts: Sequence[Part], measured: Replay, ceilings: Ceilings | None, took_s: float
-) -> tuple[list[str], list[list[str]], Allowed, Comparison]:
+) -> tuple[list[str], list[list[str]], Allowed, InPlaceComparison]:
     """Write a variant's explanation, whose replay took so many seconds, beside its record.
 
     Returns its sentences, its table's rows, what the machine allows, and its ops in place.

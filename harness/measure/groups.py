@@ -11,7 +11,7 @@ from collections.abc import Iterable, MutableMapping
 from threading import Lock
 from typing import Generic
 
-from .machine.left import held_bytes, memory_left
+from .machine.free_memory import held_bytes, memory_left
 from .protocol import Failure, Outcome
 from .rounds import Key
 from .worker import Worker
@@ -63,7 +63,7 @@ class Group(Generic[Key]):
             self._loading[name] = worker
             return True
 
-    def is_loaded(self, name: Key, deadline_s: float) -> int:
+    def note_loaded(self, name: Key, deadline_s: float) -> int:
         """Note that a worker is prepared. Returns the most bytes that it held; 0 if not known. Raises Failure."""
         worker = self._loading[name]
         if self._device == "cpu":
@@ -76,7 +76,7 @@ class Group(Generic[Key]):
             self._peaks[name] = peak
         return peak
 
-    def puts_off(self, name: Key, failure: Failure) -> bool:
+    def queue_retry(self, name: Key, failure: Failure) -> bool:
         """Note that a worker has failed, and holds nothing any more. Returns whether it is to be tried alone."""
         with self._lock:
             self._loading.pop(name, None)

@@ -19,7 +19,7 @@ from harness.workload.spec import WorkloadError
 from harness.workload.workload import compute_reference
 from harness.workload.workload import load as load_workload
 
-from .counted import counted
+from .multiply_check import counted
 from .protocol import Counted, Failure, Outcome, Verified
 from .verify import verify
 from .verify_replicas import verify_replicas

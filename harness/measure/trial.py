@@ -134,9 +134,9 @@ class _Trial(Generic[Key]):
             result = self.measured[name]
             try:
                 _load_and_verify(workers[name], self.launches[name], result, self.conditions, self.workload)
-                result.peak_bytes = group.is_loaded(name, self.conditions.measure.deadline_s)
+                result.peak_bytes = group.note_loaded(name, self.conditions.measure.deadline_s)
             except Failure as failure:
-                if not group.puts_off(name, failure):
+                if not group.queue_retry(name, failure):
                     result.failure = failure
 
         with ThreadPoolExecutor(max_workers=max(2, len(self.conditions.cpus))) as executor:
@@ -159,7 +159,7 @@ class _Trial(Generic[Key]):
         try:
             warm = worker.warm(self.conditions.measure.deadline_s, self.conditions.measure.warm_s)
         except Failure as failure:
-            if not group.puts_off(name, failure):
+            if not group.queue_retry(name, failure):
                 result.failure = failure
             return None
         result.measuring_s += time.monotonic() - start
@@ -175,7 +175,7 @@ class _Trial(Generic[Key]):
             return (group.queued + len(group.later)) * measure.budget_s
 
         def ended(name: Key, run: Run, left_s: float) -> None:
-            if run.failure and group.puts_off(name, run.failure):
+            if run.failure and group.queue_retry(name, run.failure):
                 return
             result = self.measured[name]
             result.add(run, group.turn)

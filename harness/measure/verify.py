@@ -9,15 +9,15 @@ import numpy as np
 
 from adapters.base import Program
 from harness.workload.agreement import WHOLE_LIMIT, Agreement, agreement
+from harness.workload.any_workload import AnyWorkload
 from harness.workload.optimizer import step_error
 from harness.workload.oracle import Reference, projected
-from harness.workload.work import Work
 
 from .protocol import Failure, Outcome, Verified
 
 
 def verify(
-    program: Program, workload: Work, expected: Reference, optimizer: str = "none", deterministic: bool = False
+    program: Program, workload: AnyWorkload, expected: Reference, optimizer: str = "none", deterministic: bool = False
 ) -> Verified:
     """Check two calls of every phase against the oracle.
 
@@ -165,14 +165,14 @@ def _has(program: Program, side: str) -> bool:
     return f"backward_{side}" in program.phases
 
 
-def _one_side(program: Program, workload: Work, expected: Reference, side: str) -> Agreement:
+def _one_side(program: Program, workload: AnyWorkload, expected: Reference, side: str) -> Agreement:
     """Compare the gradients of one side, computed apart, with the oracle."""
     assert workload.graph is not None  # without a trace there is nothing to take one side of
     results = _pair(program, workload.cotangents(), side)
     return agreement(*results, expected.of(workload.graph.side(side).sources))
 
 
-def _tangent(program: Program, workload: Work, expected: Reference) -> str | None:
+def _tangent(program: Program, workload: AnyWorkload, expected: Reference) -> str | None:
     """Check the derivative along the directions against the oracle's gradient times them. Returns what is wrong."""
     cotangents = workload.cotangents()
     tangents = _twice(program, cotangents, "tangent", "", lambda: (program.tangent()[1], {})).results

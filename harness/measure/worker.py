@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from ..paths import ROOT
 from .clock import Samples
-from .machine.left import kernel_kills
+from .machine.free_memory import kernel_kills
 from .protocol import (
     LONGEST_LINE,
     Counted,

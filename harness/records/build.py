@@ -14,7 +14,7 @@ import numpy as np
 from .. import __version__
 from ..job import Job, Variant
 from ..measure import stats
-from ..measure.machine.environment import that_matters
+from ..measure.machine.environment import kernel_variables
 from ..measure.protocol import Outcome, Verified
 from ..measure.trial import Measured
 from ..paths import ROOT
@@ -22,7 +22,7 @@ from ..workload.cost import CostTable, cost
 from ..workload.replicas import share_of
 from . import device_time, flops
 from .calibration import Calibration, Spread
-from .exposed import by_framework, exposed
+from .exposed_communication import by_framework, exposed
 from .intervals import intervals
 from .noise import noise, surroundings
 from .record import Phase, Record
@@ -74,7 +74,7 @@ def record_of(
         reference=measured.reference,
         described=_described(measured),
         machine=machine,
-        environment=that_matters() | dict(variant.environment.variables),
+        environment=kernel_variables() | dict(variant.environment.variables),
         environment_name=variant.environment.name,
         rounds="-".join([rounds, *map(str, measured.turns)]) if any(measured.turns) else rounds,
         harness={"version": __version__, "commit": commit()},

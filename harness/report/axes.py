@@ -89,12 +89,12 @@ def _add(figure: Any, line: Line) -> None:
     """Add a line to both panels, and its band to the left one."""
     style = {"color": line.colour, "dash": line.dash, "width": 2}
     own = {"mode": "lines+markers", "name": line.name, "legendgroup": line.name, "line": style}
-    told = [(point.place, *point.ratio) for point in line.points if point.ratio]
-    if told:
-        places = [point[0] for point in told]
+    conclusive = [(point.place, *point.ratio) for point in line.points if point.ratio]
+    if conclusive:
+        places = [point[0] for point in conclusive]
         figure.add_scatter(
             x=places + places[::-1],
-            y=[low for _, low, _, _ in told] + [high for *_, high in told][::-1],
+            y=[low for _, low, _, _ in conclusive] + [high for *_, high in conclusive][::-1],
             fill="toself",
             fillcolor=line.colour,
             opacity=_BAND,
@@ -106,7 +106,7 @@ def _add(figure: Any, line: Line) -> None:
             row=1,
             col=1,
         )
-    figure.add_scatter(x=[point[0] for point in told], y=[point[2] for point in told], **own, row=1, col=1)
+    figure.add_scatter(x=[point[0] for point in conclusive], y=[point[2] for point in conclusive], **own, row=1, col=1)
     timed = [point for point in line.points if point.step_ms is not None]
     figure.add_scatter(
         x=[point.place for point in timed], y=[p.step_ms for p in timed], **own, showlegend=False, row=1, col=2
@@ -120,7 +120,9 @@ def _grid(findings: Findings, axis: str, numbers: Sequence[int]) -> Grid:
     ):
         record = findings.records[i]
         m, step, memory = record.metrics, step_ms(record), memory_mib(record)
-        ratios = [f"{m[name]:.2f}" if i in findings.told_set else "" for name in ("ratio", "ratio_low", "ratio_high")]
+        ratios = [
+            f"{m[name]:.2f}" if i in findings.conclusive_set else "" for name in ("ratio", "ratio_low", "ratio_high")
+        ]
         others = ["" if number is None else short(number) for number in (step, memory)]
         place = value(record, axis)
         rows.append([findings.full_name(i), "" if place is None else f"{place:g}", *ratios, *others])

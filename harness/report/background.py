@@ -26,7 +26,7 @@ _READING = (
 def section(findings: Findings) -> Section | None:
     """Show every family that others published ratios of."""
     by_family: dict[str, list[int]] = {}
-    for i in findings.told:
+    for i in findings.conclusive:
         if place(findings.records[i]):
             by_family.setdefault(family_of(findings.records[i]), []).append(i)
     if not by_family:

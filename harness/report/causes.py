@@ -9,7 +9,7 @@ from typing import Any
 
 from ..explain import report
 from ..explain.factors import Explained, Factor
-from ..explain.in_place import COLUMNS, DIFFERENCE, Compared, Comparison
+from ..explain.in_place import COLUMNS, DIFFERENCE, Compared, InPlaceComparison
 from ..records.record import EXPLAINED, Record
 from .findings import Findings
 from .section import Figure, Grid, Section
@@ -25,7 +25,7 @@ _OFFSET = 0.6  # of a row, over which the variants are spread
 
 def section(findings: Findings) -> Section | None:
     """Show the explanations that are there and are of the ratios that the records have."""
-    explained = {i: content for i in findings.told if (content := _read(findings, findings.records[i]))}
+    explained = {i: content for i in findings.conclusive if (content := _read(findings, findings.records[i]))}
     if not explained:
         return None
     says = [f"{findings.full_name(i)}: {_said(content)}" for i, content in explained.items()]
@@ -110,11 +110,11 @@ def _figure(findings: Findings, workload: str, explained: Mapping[int, Mapping[s
     )
     rows = []
     for i, content in explained.items():
-        told = [
+        cells = [
             f"{f.value:.2f}" + (f" ({f.interval[0]:.2f} to {f.interval[1]:.2f})" if f.interval else "")
             for f in _explained(content).factors
         ]
-        rows.append([findings.variants[i], f"{content['ratio']:.2f}", *told])
+        rows.append([findings.variants[i], f"{content['ratio']:.2f}", *cells])
     return Figure(f"{workload}: the ratio as a product", Grid(["variant", "ratio", *names], rows), figure)
 
 
@@ -133,4 +133,4 @@ def _in_place(findings: Findings, explained: Mapping[int, Mapping[str, Any]]) ->
 
 def _compared(content: Mapping[str, Any]) -> tuple[Compared, ...]:
     """Ops alone and in place, as an explanation has them; those written by an earlier version have none."""
-    return Comparison.from_dict(content["in_place"]).rows if "in_place" in content else ()
+    return InPlaceComparison.from_dict(content["in_place"]).rows if "in_place" in content else ()

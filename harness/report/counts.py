@@ -21,7 +21,7 @@ _BARS = 200  # cells that are drawn with their intervals
 
 def section(findings: Findings) -> Section | None:
     """Show every ratio that can be told and has a count."""
-    counted = [i for i in findings.told if "ratio_flops" in findings.records[i].metrics]
+    counted = [i for i in findings.conclusive if "ratio_flops" in findings.records[i].metrics]
     if not counted:
         return None
     quotients = sorted(
@@ -45,19 +45,19 @@ def measured_against(findings: Findings, counted: Sequence[int], metric: str, ax
     import plotly.graph_objects as go
 
     metrics = [findings.records[i].metrics for i in counted]
-    told = [m[metric] for m in metrics]
-    span = max(max(told) - min(told), 0.4)
+    values = [m[metric] for m in metrics]
+    span = max(max(values) - min(values), 0.4)
     figure = go.Figure(layout=layout(_PLOT + 110))
-    ends = [min(told) - 0.15 * span, max(told) + 0.15 * span]
+    ends = [min(values) - 0.15 * span, max(values) + 0.15 * span]
     figure.add_scatter(
         x=ends, y=ends, mode="lines", line={"color": NEUTRAL, "dash": "dot"}, hoverinfo="skip", showlegend=False
     )
     taken: dict[float, int] = {}
     shifted = []
-    for number, x in enumerate(told):
+    for number, x in enumerate(values):
         place = taken[round(x, 2)] = taken.get(round(x, 2), -1) + 1
         side = (place + 1) // 2 * (-1) ** place if len(counted) <= _BARS else 0
-        shifted.append(told[number] + side * _SHIFT * span)
+        shifted.append(values[number] + side * _SHIFT * span)
     frameworks = dict.fromkeys(findings.records[i].framework for i in counted)
     for framework in frameworks:
         own = [n for n, i in enumerate(counted) if findings.records[i].framework == framework]

@@ -45,7 +45,7 @@ class Effect:
     memory: float | None
 
     @property
-    def told(self) -> bool:
+    def is_conclusive(self) -> bool:
         """Return True if the step surely takes longer or shorter."""
         return self.times.low > 1 or self.times.high < 1
 
@@ -57,7 +57,7 @@ class Effect:
 
 def section(findings: Findings) -> Section | None:
     """Compare every record that departs in one choice with the one that does not."""
-    effects = sorted(_effects(findings), key=lambda effect: not effect.told)
+    effects = sorted(_effects(findings), key=lambda effect: not effect.is_conclusive)
     if not effects:
         return None
     groups: dict[str, list[Row]] = {}
@@ -130,7 +130,7 @@ def _said(findings: Findings, effect: Effect) -> str:
     ends = "no interval"
     if not math.isnan(effect.times.low):
         ends = f"{_percent(effect.times.low)} to {_percent(effect.times.high)}"
-    said += f" ({ends}{'' if effect.told else ', so nobody can tell'})"
+    said += f" ({ends}{'' if effect.is_conclusive else ', so nobody can tell'})"
     said += "" if effect.memory is None else f", {_percent(effect.memory)} memory"
     return said + (": slower, and no smaller." if effect.in_vain else ".")
 

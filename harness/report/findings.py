@@ -10,7 +10,7 @@ from pathlib import Path
 from ..claims.verdicts import StudyVerdict
 from ..records.calibration import Calibration
 from ..records.record import Record
-from ..views.answer import is_told, place
+from ..views.answer import is_conclusive, place
 from ..views.table import Table
 
 
@@ -68,19 +68,19 @@ class Findings:
         return self.table.variants
 
     @cached_property
-    def told(self) -> list[int]:
+    def conclusive(self) -> list[int]:
         """The records, by number, whose ratio has an interval that tells something."""
-        return [i for i, record in enumerate(self.records) if record.outcome == "ok" and is_told(record)]
+        return [i for i, record in enumerate(self.records) if record.outcome == "ok" and is_conclusive(record)]
 
     @cached_property
-    def told_set(self) -> frozenset[int]:
+    def conclusive_set(self) -> frozenset[int]:
         """The same, to look numbers up in."""
-        return frozenset(self.told)
+        return frozenset(self.conclusive)
 
     @property
-    def untold(self) -> list[int]:
+    def inconclusive(self) -> list[int]:
         """The records that were measured and whose ratio cannot be told."""
-        return [i for i, record in enumerate(self.records) if record.outcome == "ok" and not is_told(record)]
+        return [i for i, record in enumerate(self.records) if record.outcome == "ok" and not is_conclusive(record)]
 
     @property
     def failed(self) -> list[int]:

@@ -87,8 +87,8 @@ def _rest(workload: str, axis: str) -> str:
 def _point(findings: Findings, number: int, place: float) -> Point:
     record = findings.records[number]
     m = record.metrics
-    told = number in findings.told_set
-    return Point(place, (m["ratio_low"], m["ratio"], m["ratio_high"]) if told else None, step_ms(record))
+    is_conclusive = number in findings.conclusive_set
+    return Point(place, (m["ratio_low"], m["ratio"], m["ratio_high"]) if is_conclusive else None, step_ms(record))
 
 
 def _middle(points: Sequence[Point]) -> Point:

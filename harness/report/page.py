@@ -12,10 +12,23 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from . import axes, background, causes, conditions, counts, effects, own_ops, predicted, ratios, steps, untold, verdicts
-from .answer import Answer
+from . import (
+    axes,
+    background,
+    causes,
+    conditions,
+    counts,
+    effects,
+    inconclusive,
+    own_ops,
+    predicted,
+    ratios,
+    steps,
+    verdicts,
+)
 from .definitions import DEFINITIONS, METHOD
 from .findings import Findings
+from .page_head import PageHead
 from .papers import csv_of, markdown_of
 from .section import Section
 
@@ -32,7 +45,7 @@ _SECTIONS = (
     verdicts,
     background,
 )  # of what is certain
-_REST = (untold, conditions)
+_REST = (inconclusive, conditions)
 _PAGE = Path(__file__).parent / "page"  # template, style and script
 
 
@@ -69,7 +82,7 @@ def html(findings: Findings, sections: Sequence[Section]) -> str:
     ended = max((record.created for record in findings.records), default="")
     return environment.get_template("page.html").render(
         name=findings.name,
-        answer=Answer.of(findings),
+        answer=PageHead.of(findings),
         ended=datetime.fromisoformat(ended).strftime("%d %B %Y, %H:%M UTC") if ended else "",
         version=__version__,
         commit=next((r.harness.get("commit", "")[:10] for r in findings.records), ""),

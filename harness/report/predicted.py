@@ -19,7 +19,7 @@ _PASSES = ("forward", "backward")
 
 def section(findings: Findings) -> Section | None:
     """Show every ratio that can be told and was predicted."""
-    numbers = [i for i in findings.told if "predicted_ratio_error" in findings.records[i].metrics]
+    numbers = [i for i in findings.conclusive if "predicted_ratio_error" in findings.records[i].metrics]
     if not numbers:
         return None
     errors = [findings.records[i].metrics["predicted_ratio_error"] for i in numbers]

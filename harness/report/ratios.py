@@ -22,12 +22,12 @@ _NOTE = 420  # characters of a note on the page
 
 def section(findings: Findings) -> Section | None:
     """Show the ratios that can be told."""
-    told = findings.told
-    if not told:
+    conclusive = findings.conclusive
+    if not conclusive:
         return None
-    figure = _each(findings, told) if len(told) <= MOST_ROWS else _spreads(findings, told)
+    figure = _each(findings, conclusive) if len(conclusive) <= MOST_ROWS else _spreads(findings, conclusive)
     notes = [_shortened(str(note)) for note in findings.table.notes]
-    return Section("ratio", "Backward over forward", _says(findings, told), [figure], notes)
+    return Section("ratio", "Backward over forward", _says(findings, conclusive), [figure], notes)
 
 
 def _shortened(note: str) -> str:
@@ -37,13 +37,13 @@ def _shortened(note: str) -> str:
     return f"{note[:_NOTE].rpartition(';')[0] or note[:_NOTE]}; and so on (make show names all)"
 
 
-def _says(findings: Findings, told: Sequence[int]) -> list[str]:
+def _says(findings: Findings, conclusive: Sequence[int]) -> list[str]:
     """Say how many lie on which side of 2, and of their own count."""
-    metrics = [findings.records[i].metrics for i in told]
+    metrics = [findings.records[i].metrics for i in conclusive]
     below, above = sum(m["ratio_high"] < 2 for m in metrics), sum(m["ratio_low"] > 2 for m in metrics)
     says = [
-        f"Of {plural(len(told), 'ratio')}, {below} {_lie(below)} below 2 and {above} above"
-        f"{_rest(len(told) - below - above, '2')}."
+        f"Of {plural(len(conclusive), 'ratio')}, {below} {_lie(below)} below 2 and {above} above"
+        f"{_rest(len(conclusive) - below - above, '2')}."
     ]
     if counted := [m for m in metrics if "ratio_flops" in m]:
         less = sum(m["ratio_high"] < m["ratio_flops"] for m in counted)
@@ -63,12 +63,12 @@ def _lie(count: int) -> str:
     return "lies" if count == 1 else "lie"
 
 
-def _each(findings: Findings, told: Sequence[int]) -> Figure:
+def _each(findings: Findings, conclusive: Sequence[int]) -> Figure:
     groups = {
-        workload: [_row(findings, i) for i in numbers] for workload, numbers in findings.by_workload(told).items()
+        workload: [_row(findings, i) for i in numbers] for workload, numbers in findings.by_workload(conclusive).items()
     }
     plot = forest(groups, "backward / forward, by time", 2.0)
-    return Figure("Ratio of every cell", _grid(findings, told), plot, _READING)
+    return Figure("Ratio of every cell", _grid(findings, conclusive), plot, _READING)
 
 
 def _row(findings: Findings, number: int) -> Row:
@@ -91,27 +91,27 @@ def _row(findings: Findings, number: int) -> Row:
     )
 
 
-def _spreads(findings: Findings, told: Sequence[int]) -> Figure:
+def _spreads(findings: Findings, conclusive: Sequence[int]) -> Figure:
     by_variant: dict[str, list[float]] = {}
-    for i in told:
+    for i in conclusive:
         by_variant.setdefault(findings.variants[i], []).append(findings.records[i].metrics["ratio"])
-    frameworks = {findings.variants[i]: findings.records[i].framework for i in told}
+    frameworks = {findings.variants[i]: findings.records[i].framework for i in conclusive}
     plot = spread(
         by_variant, {name: colour(frameworks[name]) for name in by_variant}, "backward / forward, by time", 2.0
     )
     reading = (
-        f"{plural(len(told), 'cell')} are too many for a row each: a box holds the middle half of a variant's cells, "
-        f"its line the median, its whiskers the rest but for outliers. The median of all is "
+        f"{plural(len(conclusive), 'cell')} are too many for a row each: a box holds the middle half of a variant's "
+        f"cells, its line the median, its whiskers the rest but for outliers. The median of all is "
         f"{statistics.median(r for ratios in by_variant.values() for r in ratios):.2f}."
     )
-    return Figure("Ratios of each variant over all workloads", _grid(findings, told), plot, reading)
+    return Figure("Ratios of each variant over all workloads", _grid(findings, conclusive), plot, reading)
 
 
-def _grid(findings: Findings, told: Sequence[int]) -> Grid:
+def _grid(findings: Findings, conclusive: Sequence[int]) -> Grid:
     table = findings.table
     columns = [name for name in table.columns if name != "variant"]
     rows = []
-    for i in told[:MOST_LISTED]:
+    for i in conclusive[:MOST_LISTED]:
         cells = [f"{cell.text}{cell.marks}" for cell in table.row(i, ["variant", *columns])]
         rows.append([findings.workloads[i], *cells])
-    return Grid(["workload", "variant", *columns], rows, len(told))
+    return Grid(["workload", "variant", *columns], rows, len(conclusive))

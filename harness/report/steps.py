@@ -27,7 +27,7 @@ _NAMED = 4  # variants that a sentence names
 
 
 @dataclass(frozen=True)
-class Step:
+class TrainingStep:
     """The training step of one record, by number: milliseconds, and how many times as long as the fastest it takes."""
 
     number: int
@@ -73,9 +73,9 @@ def relative(findings: Findings, record: Record, to: Record) -> Interval:
     return Interval(times, math.nan, math.nan, "nothing: there are no samples")
 
 
-def _steps(findings: Findings) -> dict[str, list[Step]]:
+def _steps(findings: Findings) -> dict[str, list[TrainingStep]]:
     """The steps of each workload that has several, the fastest first."""
-    groups: dict[str, list[Step]] = {}
+    groups: dict[str, list[TrainingStep]] = {}
     measured = [i for i, record in enumerate(findings.records) if step_ms(record)]
     for workload, numbers in findings.by_workload(measured).items():
         if len(numbers) < 2:
@@ -83,13 +83,13 @@ def _steps(findings: Findings) -> dict[str, list[Step]]:
         by_ms = sorted((step_ms(findings.records[i]) or math.inf, i) for i in numbers)
         best = findings.records[by_ms[0][1]]
         first, *rest = by_ms
-        steps = [Step(first[1], first[0], Interval(1.0, 1.0, 1.0, "itself"))]
-        steps += [Step(i, ms, relative(findings, findings.records[i], best)) for ms, i in rest]
+        steps = [TrainingStep(first[1], first[0], Interval(1.0, 1.0, 1.0, "itself"))]
+        steps += [TrainingStep(i, ms, relative(findings, findings.records[i], best)) for ms, i in rest]
         groups[workload] = steps
     return groups
 
 
-def _says(findings: Findings, steps: Mapping[str, Sequence[Step]]) -> list[str]:
+def _says(findings: Findings, steps: Mapping[str, Sequence[TrainingStep]]) -> list[str]:
     """Name the fastest of each workload, or how often each variant is if there are many workloads."""
     if len(steps) > _NAMED:
         wins: dict[str, int] = {}
@@ -107,12 +107,12 @@ def _says(findings: Findings, steps: Mapping[str, Sequence[Step]]) -> list[str]:
     return says
 
 
-def _each(findings: Findings, steps: Mapping[str, Sequence[Step]]) -> Figure:
+def _each(findings: Findings, steps: Mapping[str, Sequence[TrainingStep]]) -> Figure:
     groups = {workload: [_row(findings, step) for step in of_workload] for workload, of_workload in steps.items()}
     return Figure("Training step of every cell", _grid(findings, steps), forest(groups, _AXIS, 1.0, 74), _READING)
 
 
-def _row(findings: Findings, step: Step) -> Row:
+def _row(findings: Findings, step: TrainingStep) -> Row:
     record, times = findings.records[step.number], step.times
     low, high = (times.centre if math.isnan(end) else end for end in (times.low, times.high))
     memory = memory_mib(record)
@@ -124,14 +124,14 @@ def _row(findings: Findings, step: Step) -> Row:
     )
 
 
-def _times(step: Step) -> str:
+def _times(step: TrainingStep) -> str:
     """`1.21 times (1.05 to 1.39)`."""
     times = step.times
     ends = "" if math.isnan(times.low) or times.low == times.high else f" ({times.low:.2f} to {times.high:.2f})"
     return f"{times.centre:.2f} times{ends}"
 
 
-def _spreads(findings: Findings, steps: Mapping[str, Sequence[Step]]) -> Figure:
+def _spreads(findings: Findings, steps: Mapping[str, Sequence[TrainingStep]]) -> Figure:
     by_variant: dict[str, list[float]] = {}
     frameworks: dict[str, str] = {}
     for of_workload in steps.values():
@@ -149,7 +149,7 @@ def _spreads(findings: Findings, steps: Mapping[str, Sequence[Step]]) -> Figure:
     return Figure("Training steps of each variant over all workloads", _grid(findings, steps), plot, reading)
 
 
-def _grid(findings: Findings, steps: Mapping[str, Sequence[Step]]) -> Grid:
+def _grid(findings: Findings, steps: Mapping[str, Sequence[TrainingStep]]) -> Grid:
     rows = []
     for workload, of_workload in steps.items():
         for step in of_workload:

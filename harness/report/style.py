@@ -22,9 +22,9 @@ def colour(framework: str) -> str:
     return COLOURS.get(framework, NEUTRAL)
 
 
-def symbol(record: Record, told: bool = True) -> str:
+def symbol(record: Record, conclusive: bool = True) -> str:
     """Return the symbol of a record's execution, hollow for a number without an interval."""
-    return SYMBOLS.get(record.execution, "circle") + ("" if told else "-open")
+    return SYMBOLS.get(record.execution, "circle") + ("" if conclusive else "-open")
 
 
 def layout(height: int, **more: Any) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from ..sweep.lock import device_lock
 from ..workload.workload import Workload, save
 from .checks import CELLS, LEAST, Process, real_checks
 from .processes import installed, measure, pair_spread, ratio, spread
-from .simulated import simulated_checks
+from .simulated_checks import simulated_checks
 
 PROCESSES, OTHERS = 20, 8  # of the first framework and execution, and of every other one
 WORKLOAD = Workload.of("mlp", {})

@@ -65,7 +65,7 @@ def _why_again(job: Job, variant: Variant, record: Record, machine: Mapping[str,
     changes = [
         (key, recorded.get(key, "not known"), value) for key, value in current.items() if recorded.get(key) != value
     ]
-    variables = environment.that_matters() | dict(variant.environment.variables)
+    variables = environment.kernel_variables() | dict(variant.environment.variables)
     differing = environment.differences(record.environment, variables)
     changes += [change for change in differing if here or change[0] in variables]
     return "; ".join(f"{key} was {before} and is {after}" for key, before, after in changes)

@@ -12,7 +12,7 @@ from ..claims.claim import Claim
 from ..claims.judge import judge_study
 from ..claims.verdicts import StudyVerdict, write
 from ..errors import first_line
-from ..explain.flagged import problems
+from ..explain.kernel_problems import problems
 from ..explain.predict import Predicted
 from ..job import Job, Variant
 from ..measure.machine.description import describe, identity

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 from ..claims.verdicts import StudyVerdict
 from ..errors import UserError
 from ..explain.ceilings import stored
+from ..explain.measure_probes import measure_missing
 from ..explain.predict import predictions
-from ..explain.probing import measure_missing
 from ..explain.run import explain_job
 from ..job import Job, Variant
 from ..measure.launch import Conditions, Launch
@@ -29,10 +29,10 @@ from ..views.terminal import Terminal
 from .interpreters import interpreter, lacking
 from .outstanding import SUCCESSES, outstanding
 from .own_references import OwnReferences
+from .pool_intervals import pool_intervals
 from .provenance import version
 from .publish import MOST_REPORTED, Publisher, connect, publish_summary
 from .references import References
-from .settle import settle
 from .sweep import Sweep
 
 
@@ -122,7 +122,7 @@ def sum_up(sweep: Sweep, terminal: Terminal, lost: Mapping[str, str] = MappingPr
             records.append(read(path) if samples else read_head(path))
         except UserError as error:
             missing.append(str(error) if path.exists() else f"{cell} was planned and has no record")
-    records = settle(records, job.results, job.folder)
+    records = pool_intervals(records, job.results, job.folder)
     verdict = publish_summary(job, sweep.claim, records, missing, terminal)
     return Ending(int(bool(missing) or any(record.outcome not in SUCCESSES for record in records)), verdict)
 

@@ -20,8 +20,8 @@ from ..config.expand import Requested, requested
 from ..views.plural import duration
 from ..views.terminal import TERMINAL
 from . import preflight
-from .elsewhere import measure_elsewhere, sole_use
 from .lock import device_lock
+from .on_cluster import measure_elsewhere, sole_use
 from .run import sum_up
 from .sweep import Sweep, announce, forecast_of, sweeps_of
 
@@ -91,5 +91,5 @@ class StudySweeper(Sweeper):
         if verdicts and len(sweeps) > 1:
             TERMINAL.say("")
             for verdict in verdicts:
-                TERMINAL.say(claim_text.digest(verdict))
+                TERMINAL.say(claim_text.one_line(verdict))
         return max(ending.code for ending in endings)

@@ -11,7 +11,7 @@ _NAMED = 8  # variants without a telling interval that are named
 TELLS_NOTHING = 4.0  # an interval whose ends differ by more than this factor is no answer, and its centre no number
 
 
-def is_told(record: Record) -> bool:
+def is_conclusive(record: Record) -> bool:
     """Return True if the ratio has an interval that is narrow enough to say anything."""
     metrics = record.metrics
     return "ratio_low" in metrics and metrics["ratio_high"] <= TELLS_NOTHING * metrics["ratio_low"]
@@ -25,38 +25,38 @@ def answer(records: Sequence[Record], names: Sequence[str] = ()) -> str:
     ok = [record for record in records if record.outcome == "ok"]
     if not ok:
         return "Nothing was measured, so there is no answer."
-    told = [record for record in ok if is_told(record)]
-    if not told:
+    conclusive = [record for record in ok if is_conclusive(record)]
+    if not conclusive:
         return "Nothing was measured long enough for an interval, so there is no answer; raise measure.budget_s."
     by_name = zip(names or [f"{record.model} {record.variant}" for record in records], records, strict=True)
-    untold = [name for name, record in by_name if record.outcome == "ok" and not is_told(record)]
+    inconclusive = [name for name, record in by_name if record.outcome == "ok" and not is_conclusive(record)]
     return (
         f"Is the backward pass twice the forward? By FLOPs {_by_flops(ok)}; measured on {_where(ok)}, "
-        f"it takes {_takes(told)}.{_left_out(untold)}"
+        f"it takes {_takes(conclusive)}.{_left_out(inconclusive)}"
     )
 
 
 def headline(records: Sequence[Record]) -> str:
     """Say the answer as a title does: `1.18 to 2.33 times, by FLOPs 1.83 to 2.00`."""
-    told = [record for record in records if record.outcome == "ok" and is_told(record)]
-    if not told:
+    conclusive = [record for record in records if record.outcome == "ok" and is_conclusive(record)]
+    if not conclusive:
         return "cannot be told"
-    counted = _between(told, "ratio_flops")
+    counted = _between(conclusive, "ratio_flops")
     by_flops = f", by FLOPs {counted}" if counted else ""
-    return f"{_between(told, 'ratio')} times{by_flops}"
+    return f"{_between(conclusive, 'ratio')} times{by_flops}"
 
 
-def _takes(told: Sequence[Record]) -> str:
+def _takes(conclusive: Sequence[Record]) -> str:
     """Say how many times as long backward takes, and on which side of 2 that is."""
-    lows, highs = [r.metrics["ratio_low"] for r in told], [r.metrics["ratio_high"] for r in told]
-    if len(told) == 1:
+    lows, highs = [r.metrics["ratio_low"] for r in conclusive], [r.metrics["ratio_high"] for r in conclusive]
+    if len(conclusive) == 1:
         side = "is below 2" if highs[0] < 2 else "is above 2" if lows[0] > 2 else "cannot be told from 2"
         interval = f"95 % interval {lows[0]:.2f} to {highs[0]:.2f}"
-        return f"{told[0].metrics['ratio']:.2f} times, which {side} ({interval})"
+        return f"{conclusive[0].metrics['ratio']:.2f} times, which {side} ({interval})"
     below, above = sum(high < 2 for high in highs), sum(low > 2 for low in lows)
     counted = f"{below} {'lies' if below == 1 else 'lie'} below 2, {above} above"
-    rest = f"{len(told) - below - above} cannot be told from 2 (95 % intervals)"
-    return f"{_between(told, 'ratio')} times: of {plural(len(told), 'variant')}, {counted}, and {rest}"
+    rest = f"{len(conclusive) - below - above} cannot be told from 2 (95 % intervals)"
+    return f"{_between(conclusive, 'ratio')} times: of {plural(len(conclusive), 'variant')}, {counted}, and {rest}"
 
 
 def _left_out(names: Sequence[str]) -> str:

@@ -134,13 +134,13 @@ def lines(cells: Sequence[CellComparison]) -> list[str]:
     for cell in cells:
         for quantity, judged in cell.quantities.items():
             words = f"{QUANTITIES[quantity]:<8}  {word(quantity, judged.answer):<11}"
-            written.append(f"{cell.name:<{width}}  {words}  {told(judged)}{mark(cell, judged)}")
+            written.append(f"{cell.name:<{width}}  {words}  {change_with_interval(judged)}{mark(cell, judged)}")
         if memory := kept(cell):
             more = "more" if cell.kept_mib and cell.kept_mib[1] > cell.kept_mib[0] else "less"
             written.append(f"{cell.name:<{width}}  {'kept':<8}  {more:<11}  {memory}")
     for quantity, name in QUANTITIES.items() if len(cells) > 1 else ():
         compared_in = [cell.quantities[quantity] for cell in cells if quantity in cell.quantities]
-        if changes := [judged.change.centre for judged in compared_in if _is_told(judged)]:
+        if changes := [judged.change.centre for judged in compared_in if _has_interval(judged)]:
             mean = statistics.geometric_mean(changes) - 1
             written.append(
                 f"{'geometric mean':<{width}}  {name:<8}  {'':<11}  {mean:+.1%} over {plural(len(changes), 'cell')}"
@@ -187,9 +187,9 @@ def _in_most_cells(cells: Sequence[CellComparison], quantity: str) -> float:
     return statistics.median(changes) if len(changes) >= LEAST_CELLS else 0.0
 
 
-def told(judged: Comparison) -> str:
+def change_with_interval(judged: Comparison) -> str:
     """Write the relative change with its interval: `+5.1% [+3.0%, +7.2%]`."""
-    if not _is_told(judged):
+    if not _has_interval(judged):
         return "too few pairs"
     change = judged.change
     return f"{change.centre - 1:+.1%} [{change.low - 1:+.1%}, {change.high - 1:+.1%}]"
@@ -217,7 +217,7 @@ def kept(cell: CellComparison) -> str:
     return f"{change}({old:.3g} to {new:.3g} MiB)"
 
 
-def _is_told(judged: Comparison) -> bool:
+def _has_interval(judged: Comparison) -> bool:
     """Return True if there were enough pairs for an interval."""
     return not math.isnan(judged.change.low)
 

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 from ..errors import UserError
 from ..measure.comparison import Answer
-from .compare import QUANTITIES, CellComparison, footnotes, kept, mark, told, word
+from .compare import QUANTITIES, CellComparison, change_with_interval, footnotes, kept, mark, word
 from .plural import plural
 
 PHASES = ("forward", "backward")  # a training step is what these come to, and a ratio is no time
@@ -73,7 +73,7 @@ def _entry(cell: CellComparison, quantity: str) -> str:
     if quantity not in cell.quantities:
         return ""
     judged = cell.quantities[quantity]
-    return f"{word(quantity, judged.answer)} {told(judged)}{mark(cell, judged)}"
+    return f"{word(quantity, judged.answer)} {change_with_interval(judged)}{mark(cell, judged)}"
 
 
 def junit(cells: Sequence[CellComparison], title: str, remarks: Sequence[str]) -> str:

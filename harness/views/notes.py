@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ..measure.contention import OTHERS_LIMIT
-from ..records import device_time, kernels, moved, split
+from ..records import device_time, kernels, moved_work, split
 from ..records.record import Record
 from .plural import plural
 
@@ -76,7 +76,7 @@ def _counts(record: Record) -> str:
 
 def _moved(record: Record) -> str:
     """Say how much more both passes execute than the trace has in them."""
-    return " and ".join(filter(None, (moved.remark(record, name) for name in ("forward", "backward"))))
+    return " and ".join(filter(None, (moved_work.remark(record, name) for name in ("forward", "backward"))))
 
 
 def _noise(records: Sequence[Record]) -> str:
@@ -92,7 +92,7 @@ _KINDS = (
     _Kind("matmuls F / B", _counts, lambda records: _counts(records[0]), _moved),
     _Kind(
         "matmuls F / B",
-        lambda record: "again" if moved.recomputed(record) and not record.notes else "",
+        lambda record: "again" if moved_work.recomputed(record) and not record.notes else "",
         lambda records: "backward computes again what forward did not keep, as was chosen",
         _moved,
     ),

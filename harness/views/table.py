@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..records.exposed import told
+from ..records.exposed_communication import share_with_interval
 from ..records.record import Record
 from ..workload.own import NAME as OWN
 from ..workload.own import is_of_catalogue
-from .answer import TELLS_NOTHING, answer, is_told
+from .answer import TELLS_NOTHING, answer, is_conclusive
 from .environments import environments
 from .labels import in_common, labels, shared_choices, variant_name, written
 from .layout import Cell, Group, Line, layout
@@ -41,12 +41,12 @@ def interval(record: Record) -> str:
         return record.outcome
     if "ratio_low" not in m:
         return "too few pairs" if "ratio" in m else ""
-    return f"{m['ratio_low']:.2f} to {m['ratio_high']:.2f}" if is_told(record) else _UNTOLD
+    return f"{m['ratio_low']:.2f} to {m['ratio_high']:.2f}" if is_conclusive(record) else _UNTOLD
 
 
 def ratio(record: Record) -> str:
     """The ratio; empty if its interval tells nothing."""
-    return "" if "ratio_low" in record.metrics and not is_told(record) else _metric("ratio", ".2f")(record)
+    return "" if "ratio_low" in record.metrics and not is_conclusive(record) else _metric("ratio", ".2f")(record)
 
 
 def by_flops(record: Record) -> str:
@@ -81,7 +81,7 @@ COLUMNS: dict[str, Callable[[Record], str]] = {
     "backward ms": _ms("backward"),
     "ratio": ratio,
     "95 % interval": interval,
-    "exposed": lambda record: told(record.metrics),
+    "exposed": lambda record: share_with_interval(record.metrics),
     "device ratio": _metric("ratio_device", ".2f"),
     "by FLOPs": by_flops,
     "matmuls F / B": _matmuls,

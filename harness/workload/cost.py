@@ -34,7 +34,7 @@ class CostTable:
 
 
 @dataclass(frozen=True)
-class Parts:
+class CallWork:
     """Work of one call in each pass over it; `again` is what runs once more where backward recomputes it."""
 
     forward: Work
@@ -62,7 +62,7 @@ def cost(graph: Graph) -> CostTable:
     return CostTable(forward, dx, dw)
 
 
-def parts(graph: Graph, call: Call) -> Parts:
+def call_work(graph: Graph, call: Call) -> CallWork:
     """What a call is asked to compute.
 
     A tangent takes, for each product, the product and that of each factor's tangent with the other factor: as much as
@@ -71,7 +71,7 @@ def parts(graph: Graph, call: Call) -> Parts:
     priced, wanting = price(graph, call), wants(graph, call)
     wanted = [work for work, needed in zip(priced.gradients, wanting, strict=True) if needed]
     backward = sum(wanted, priced.shared if wanted else Work())
-    return Parts(priced.forward, backward, priced.forward + backward, priced.forward)
+    return CallWork(priced.forward, backward, priced.forward + backward, priced.forward)
 
 
 def again(graph: Graph, residuals: str, autodiff: str) -> Sequence[Call]:
@@ -83,12 +83,12 @@ def again(graph: Graph, residuals: str, autodiff: str) -> Sequence[Call]:
 
 def phase_work(graph: Graph, residuals: str = "store", autodiff: str = "reverse") -> dict[str, Work]:
     """Work of each phase that a program may have, under these choices of how to differentiate."""
-    repeated = [parts(graph, call) for call in again(graph, residuals, autodiff)]
-    found = work_of_phases([parts(graph, call) for call in graph.calls], repeated)
+    repeated = [call_work(graph, call) for call in again(graph, residuals, autodiff)]
+    found = work_of_phases([call_work(graph, call) for call in graph.calls], repeated)
     return found | of_sides(graph, lambda side: phase_work(side, residuals, autodiff))
 
 
-def work_of_phases(calls: Sequence[Parts], recomputed: Sequence[Parts]) -> dict[str, Work]:
+def work_of_phases(calls: Sequence[CallWork], recomputed: Sequence[CallWork]) -> dict[str, Work]:
     """Work of each phase from that of its calls, and of those that backward recomputes."""
     forward = sum((call.forward for call in calls), Work())
     backward = sum((call.backward for call in calls), sum((call.again for call in recomputed), Work()))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from .cost import Parts, again, of_sides, parts, work_of_phases
+from .cost import CallWork, again, call_work, of_sides, work_of_phases
 from .ops import CATALOGUE, Product, Work
 from .rematerialise import segments
 from .trace import Call, Graph
@@ -32,7 +32,7 @@ class Departure:
     """How a framework computes some calls otherwise than asked, and one sentence that says so."""
 
     says: str
-    change: Callable[[Graph, Call, Parts], Parts]
+    change: Callable[[Graph, Call, CallWork], CallWork]
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def expected(
     says: dict[str, dict[str, None]] = {name: {} for name in ("forward", "backward", "tangent", "again")}
     calls, recomputed = [], []
     for call in graph.calls:
-        made = parts(graph, call)
+        made = call_work(graph, call)
         for departure in departures.calls:
             before, made = made, departure.change(graph, call, made)
             for name, sentences in says.items():
@@ -106,7 +106,9 @@ def expected(
     if departures.whole and repeated:
         says["again"][departures.whole] = None
     asked = {call.outputs for call in again(graph, residuals, autodiff)}
-    if departures.in_order and any(parts(graph, c).again.matmuls for c in graph.calls if c.outputs in repeated - asked):
+    if departures.in_order and any(
+        call_work(graph, c).again.matmuls for c in graph.calls if c.outputs in repeated - asked
+    ):
         says["again"][departures.in_order] = None
     with_all, with_none = work_of_phases(calls, recomputed), work_of_phases(calls, [])
     once, twice = _joinable(graph, graph.calls), _joinable(graph, [c for c in graph.calls if c.outputs in repeated])

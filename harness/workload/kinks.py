@@ -21,11 +21,13 @@ from .trace import Call, Graph
 REACH = 0.01  # the most by which a bias is moved
 
 
-def settle(graph: Graph, arrays: Mapping[str, np.ndarray], arithmetic: Arithmetic = NUMPY) -> dict[str, np.ndarray]:
+def move_biases(
+    graph: Graph, arrays: Mapping[str, np.ndarray], arithmetic: Arithmetic = NUMPY
+) -> dict[str, np.ndarray]:
     """The arrays, with the biases before rectifiers moved by up to REACH. The forward pass is run in float64."""
-    settled = dict(arrays)
+    shifted = dict(arrays)
     if not any(CATALOGUE[call.op].corners for call in graph.calls):
-        return settled
+        return shifted
     names = {number: name for named in (graph.inputs, graph.params) for name, number in named.items()}
     values = {number: arithmetic.place(arrays[name], np.float64) for number, name in names.items()}
     uses = Counter(n for call in graph.calls for n in call.inputs)
@@ -36,15 +38,15 @@ def settle(graph: Graph, arrays: Mapping[str, np.ndarray], arithmetic: Arithmeti
         bias = _bias(call.inputs[0], makers, uses) if op.corners else None
         if bias in names and graph.draws[names[bias]].differentiable:
             name, x = names[bias], values[call.inputs[0]]
-            moved = settled[name] + _into_gaps(arithmetic.export(x), op.corners).astype(np.float32)
-            values[call.inputs[0]] = x + arithmetic.place(moved.astype(np.float64) - settled[name], np.float64)
-            settled[name] = moved
+            moved = shifted[name] + _into_gaps(arithmetic.export(x), op.corners).astype(np.float32)
+            values[call.inputs[0]] = x + arithmetic.place(moved.astype(np.float64) - shifted[name], np.float64)
+            shifted[name] = moved
         output, _ = op.forward(arithmetic.primitives, *(values[n] for n in call.inputs), **call.attrs)
         values.update(zip(call.outputs, output if isinstance(output, tuple) else (output,), strict=True))
         left.subtract(call.inputs)
         for n in {n for n in call.inputs if not left[n]}:
             del values[n]
-    return settled
+    return shifted
 
 
 def _bias(number: int, makers: Mapping[int, Call], uses: Counter[int]) -> int | None:

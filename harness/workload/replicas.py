@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from .any_workload import AnyWorkload
 from .models import build, sizes
 from .ops import CATALOGUE
 from .spec import WorkloadError
-from .work import Work
 from .workload import Workload
 
 _SIZE = "batch"
@@ -44,7 +44,7 @@ def share(workload: Workload, replicas: int) -> Workload:
     return part
 
 
-def share_of(work: Work, replicas: int) -> Work:
+def share_of(work: AnyWorkload, replicas: int) -> AnyWorkload:
     """As `share`; the work itself where it cannot be split, or has no trace."""
     if not isinstance(work, Workload):
         return work

@@ -31,7 +31,7 @@ def imported(path: str, folders: Sequence[str], written: str) -> Any:
         looked = (
             f"; looked for in {folders[0]} and where Python looks" if f"{module}.".startswith(f"{missing}.") else ""
         )
-        raise UserCodeError(f"{path}: {module} cannot be imported ({said(error)}){looked}") from error
+        raise UserCodeError(f"{path}: {module} cannot be imported ({exception_text(error)}){looked}") from error
     if value is None:
         raise UserCodeError(f"{path}: {module} has no {name!r}; write {written}")
     return value
@@ -42,7 +42,7 @@ def search_first(folders: Sequence[str]) -> None:
     sys.path[:0] = [folder for folder in folders if folder not in sys.path[: len(folders)]]
 
 
-def said(error: BaseException) -> str:
+def exception_text(error: BaseException) -> str:
     """An exception's type and message, and the last place in the user's code from which it came."""
     lines = str(error).strip().splitlines()
     says = f"{type(error).__name__}: {lines[0][:200].rstrip('.')}" if lines else type(error).__name__

@@ -17,7 +17,7 @@ from .draw import Draw
 from .own import CATALOGUE, search_path
 from .spec import WorkloadError
 from .trace import Ops, Param, Symbol, Value
-from .user_code import UserCodeError, imported, origin, said
+from .user_code import UserCodeError, exception_text, imported, origin
 
 _CLASS = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 _ARGUMENTS = "arguments."
@@ -118,4 +118,4 @@ class UserModel:
         except WorkloadError as error:
             raise WorkloadError(f"{self.catalogue}: {error} ({origin(error)})") from error
         except (Exception, SystemExit) as error:
-            raise WorkloadError(f"{self.catalogue}: {what} raises {said(error)}") from error
+            raise WorkloadError(f"{self.catalogue}: {what} raises {exception_text(error)}") from error

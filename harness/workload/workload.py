@@ -17,7 +17,7 @@ import numpy as np
 from .arithmetic import NUMPY, Arithmetic
 from .draw import normal
 from .frozen import freeze
-from .kinks import settle
+from .kinks import move_biases
 from .models import Model, build, sizes
 from .oracle import Reference, reference
 from .reference_files import judge_of, list_references, read_arrays, read_reference, write_arrays, write_reference
@@ -86,7 +86,7 @@ class Workload:
 
     def sample(self, arithmetic: Arithmetic = NUMPY) -> dict[str, np.ndarray]:
         """Every parameter and input, float32 or int32, by name; biases are moved to where rounding decides nothing."""
-        return settle(self.graph, self.drawn(), arithmetic)
+        return move_biases(self.graph, self.drawn(), arithmetic)
 
     def drawn(self) -> dict[str, np.ndarray]:
         """Every parameter and input with biases as drawn: enough for a workload that is timed but not verified."""

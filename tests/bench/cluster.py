@@ -34,7 +34,7 @@ from harness.job import Job, Variant
 from harness.measure.machine.description import describe
 from harness.paths import ROOT
 from harness.sweep import preflight
-from harness.sweep.elsewhere import measure_elsewhere
+from harness.sweep.on_cluster import measure_elsewhere
 from harness.sweep.run import sum_up
 from harness.sweep.sweep import Sweep, announce, sweeps_of
 from harness.views.terminal import Terminal

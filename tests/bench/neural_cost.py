@@ -24,7 +24,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from harness.config.expand import requested
 from harness.errors import report
-from harness.explain.probing import measure_missing
+from harness.explain.measure_probes import measure_missing
 from harness.job import Job
 from harness.measure.worker import MALLOC
 from harness.notebook import measure

@@ -20,7 +20,7 @@ import torch
 from adapters.base import PHASES
 from adapters.common.own_model import OwnModel
 from adapters.torch import Adapter
-from adapters.torch.own import Own, Parts, same_parts
+from adapters.torch.own import BuiltModel, Own, rebuild_model
 from harness.measure import stats
 from harness.measure.clock import measure
 from harness.workload.own import OwnWorkload, write_own
@@ -34,8 +34,8 @@ MOST = 1.02
 class ByHand:
     """The lines of a training loop, without a harness."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._model, self._ids = parts.parameters, parts.batch
+    def __init__(self, built_model: BuiltModel) -> None:
+        self._model, self._ids = built_model.parameters, built_model.batch
 
     def cycle(self) -> dict[str, float]:
         """Seconds of each phase."""
@@ -71,8 +71,8 @@ def ratios(least_rounds: int, most_s: float, **arguments: int) -> tuple[int, dic
         model = OwnModel(workload, "torch", Path(folder))
         write_own(workload, model.folder)
         write_truth(model.folder, "torch", adapter.own_truth(model))
-        parts = same_parts(model, torch.device("cpu"))
-    ours, theirs = Own(parts), ByHand(parts)
+        built_model = rebuild_model(model, torch.device("cpu"))
+    ours, theirs = Own(built_model), ByHand(built_model)
 
     def ours_first() -> tuple[dict[str, float], dict[str, float]]:
         mine = {phase: seconds[0] for phase, seconds in measure(adapter, ours, 1, 1).seconds.items()}

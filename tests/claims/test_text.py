@@ -79,7 +79,7 @@ def test_each_prediction_has_a_sentence_with_its_verdict_and_why(judged: StudyVe
 
 
 def test_the_digest_is_one_line_with_both_verdicts(judged: StudyVerdict) -> None:
-    assert text.digest(judged) == "A layer takes two. by count FAILS; by the clock CANNOT TELL."
+    assert text.one_line(judged) == "A layer takes two. by count FAILS; by the clock CANNOT TELL."
 
 
 def test_the_terminal_shows_claim_table_and_sentences(judged: StudyVerdict) -> None:

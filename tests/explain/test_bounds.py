@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from harness.explain.allowed import UNKNOWN, allowed
 from harness.explain.bounds import bounds, least_bytes
 from harness.explain.calls import TINY
 from harness.explain.factors import explain
+from harness.explain.machine_limits import UNKNOWN, allowed
 from harness.explain.parts import Part, distinct_parts
 from harness.explain.replay import Replay, Timed
 from harness.explain.roofline import Roofline

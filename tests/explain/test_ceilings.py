@@ -13,10 +13,10 @@ import pytest
 from harness.explain import bench
 from harness.explain import ceilings as ceilings_module
 from harness.explain.ceilings import stored
+from harness.explain.measure_probes import fastest_agree, measure_missing
 from harness.explain.networks import network, network_of
 from harness.explain.parts import distinct_parts
 from harness.explain.predict import predict, predictions
-from harness.explain.probing import measure_missing, settled
 from harness.job import Device, Framework, Job, Variant
 from harness.measure.clock import Samples
 from harness.measure.launch import Conditions, Launch
@@ -199,7 +199,7 @@ def test_a_framework_that_cannot_be_started_is_told_and_left_out(job: Job, ensur
     [([2.0, 9.0, 2.05, 2.1], True), ([2.0, 9.0, 2.05, 2.2], False), ([2.0, 2.0], False)],
 )
 def test_a_probe_is_measured_until_its_three_fastest_cycles_agree(backward: list[float], agree: bool) -> None:
-    assert settled(Samples({"forward": [1.0, 5.0, 1.0, 1.0], "backward": backward})) == agree
+    assert fastest_agree(Samples({"forward": [1.0, 5.0, 1.0, 1.0], "backward": backward})) == agree
 
 
 def test_errors_are_relative_to_what_was_measured(job: Job, ensure: Ensure) -> None:

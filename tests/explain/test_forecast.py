@@ -9,9 +9,9 @@ import pytest
 
 from harness.explain.ceilings import conditions_of
 from harness.explain.forecast import IMPORT_S, NETWORK_COMPILE_S, explaining_s
+from harness.explain.measure_probes import IN_TURN_S
 from harness.explain.networks import network
 from harness.explain.probes import kinds_of
-from harness.explain.probing import IN_TURN_S
 from harness.explain.replay import PARTS_S, WHOLE_S
 from harness.job import Job
 from harness.measure.machine.description import describe, identity

@@ -9,10 +9,10 @@ from typing import Any
 from adapters.choices import DEFAULT
 from harness.job import Device, Framework, Job, Measure, Tracking, Variant
 from harness.measure.machine.description import describe
-from harness.measure.machine.environment import that_matters
+from harness.measure.machine.environment import kernel_variables
 from harness.records.record import Phase, Record
 from harness.sweep.provenance import versions
-from harness.workload.work import Work
+from harness.workload.any_workload import AnyWorkload
 
 PLAIN = Record(
     id="0123",
@@ -64,7 +64,7 @@ PLAIN = Record(
 EAGER, COMPILE, JIT = Variant("torch", "eager"), Variant("torch", "compile"), Variant("jax", "jit")
 
 
-def job_of(workload: Work, results: Path, **changes: Any) -> Job:
+def job_of(workload: AnyWorkload, results: Path, **changes: Any) -> Job:
     """On two threads, in torch eager and compile."""
     job = Job(
         study="study",
@@ -91,6 +91,6 @@ def finished(job: Job, variant: Variant, record: Record) -> Record:
         measure=asdict(job.measure),
         threads=job.device.threads,
         machine=describe(),
-        environment=that_matters(),
+        environment=kernel_variables(),
         versions=versions(job, variant),
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from adapters.common.program import Part, Plain
+from adapters.common.program import CoreRequest, Plain
 from adapters.common.replicas import parts
 from adapters.numpy import Program as Numpy
 from adapters.replicated import REPLICATED_PHASES
@@ -30,7 +30,7 @@ class Replicas(Plain):
 
     def __init__(self, fault: str = "") -> None:
         graph = share(WORKLOAD, REPLICAS).graph
-        self._programs = [Numpy(Part(graph, own)) for own in parts(graph, WORKLOAD.sample(), REPLICAS)]
+        self._programs = [Numpy(CoreRequest(graph, own)) for own in parts(graph, WORKLOAD.sample(), REPLICAS)]
         self._fault = fault
         self._earlier: dict[str, Any] = {}
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from adapters.choices import DEFAULT, Choices
-from harness.measure.counted import counted
+from harness.measure.multiply_check import counted
 from harness.measure.protocol import Counted
 from harness.workload.models import GPT2, MLP
 from harness.workload.trace import Graph

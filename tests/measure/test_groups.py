@@ -13,7 +13,7 @@ from harness.job import Device, Measure
 from harness.measure import groups
 from harness.measure.groups import CONTEXT, SPARE, Group
 from harness.measure.launch import Conditions, Launch
-from harness.measure.machine.left import held_bytes
+from harness.measure.machine.free_memory import held_bytes
 from harness.measure.protocol import Failure, Outcome, PeakMemory
 from harness.measure.trial import Measured, run_trial
 from harness.measure.worker import Worker
@@ -45,7 +45,7 @@ class Gpu:
         group = Group("cuda", peaks, turn, queued=0)
         for name, size in sizes.items():
             if group.admits(name, Scripted(size)):
-                group.is_loaded(name, 60.0)
+                group.note_loaded(name, 60.0)
                 self.left = None if self.left is None else self.left - size - CONTEXT
         return group
 
@@ -87,11 +87,15 @@ def test_only_one_that_ran_out_of_memory_beside_others_is_tried_alone(monkeypatc
     group.admits("a", Scripted(1))
     group.admits("b", Scripted(1))
     group.admits("c", Scripted(1))
-    assert [group.puts_off("a", wrong), group.puts_off("b", full), group.puts_off("c", full)] == [False, True, True]
+    assert [group.queue_retry("a", wrong), group.queue_retry("b", full), group.queue_retry("c", full)] == [
+        False,
+        True,
+        True,
+    ]
     assert group.crowded == ["b", "c"], "c too: the others were there while it loaded"
     alone: Group[str] = Group("cuda", {}, 1, queued=0)
     alone.admits("b", Scripted(1))
-    assert not alone.puts_off("b", full)
+    assert not alone.queue_retry("b", full)
 
 
 class Room:

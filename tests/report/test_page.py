@@ -102,7 +102,7 @@ def test_several_machines_stand_side_by_side(made: list[Record], tmp_path: Path)
         replace(record, machine={**record.machine, "cpu": "Slow 10"}, cell=f"there-{record.cell}") for record in made
     ]
     findings = Findings.of(tmp_path, [*made, *there], assumed("here"))
-    labels = findings.by_workload(findings.told)
+    labels = findings.by_workload(findings.conclusive)
     assert {"mlp depth=2, Quick 3000 with 2 threads", "mlp depth=2, Slow 10 with 2 threads"} <= labels.keys()
     assert section(findings, "conditions").figures[0].grid.columns[1:] == [
         "Quick 3000 with 2 threads",
@@ -141,7 +141,7 @@ def test_an_explanation_is_shown_and_a_broken_one_is_not(findings: Findings) -> 
 def test_predictions_are_held_against_what_was_measured(findings: Findings) -> None:
     assert all(made.key != "predicted" for made in sections_of(findings)), "nothing was predicted"
     errors = (0.05, -0.2, 0.5)
-    for i, error in zip(findings.told, errors, strict=False):
+    for i, error in zip(findings.conclusive, errors, strict=False):
         metrics = findings.records[i].metrics
         metrics |= {"predicted_ratio": metrics["ratio"] * (1 + error), "predicted_ratio_error": error}
         for name in ("forward", "backward"):
@@ -151,7 +151,7 @@ def test_predictions_are_held_against_what_was_measured(findings: Findings) -> N
         "Of 3 predicted ratios, 1 came within 10 % of the measured one and 2 within 25 %; the median error is 20 %, of "
         "forward's time 40 % and of backward's 40 %."
     )
-    assert shown.says[1] == f"Furthest off is {findings.full_name(findings.told[2])}, by +50 %."
+    assert shown.says[1] == f"Furthest off is {findings.full_name(findings.conclusive[2])}, by +50 %."
     assert [row[4] for row in shown.figures[0].grid.rows] == ["+5%", "-20%", "+50%"]
     assert 'id="predicted"' in write(findings).read_text()
 

@@ -12,7 +12,7 @@ from harness.errors import UserError
 from harness.measure.clock import Samples
 from harness.measure.comparison import Answer
 from harness.measure.rounds import Run
-from harness.selfcheck import checks, simulated
+from harness.selfcheck import checks, simulated_checks
 from harness.selfcheck import processes as fresh
 from harness.selfcheck.__main__ import run as check_machine
 from harness.selfcheck.simulate import SimulatedWorker
@@ -20,7 +20,7 @@ from harness.selfcheck.simulate import SimulatedWorker
 
 def process(seed: int, delay: bool = True) -> dict[str, Samples]:
     """The cells of one process, as rounds leave them."""
-    worker = SimulatedWorker(simulated.SECONDS, np.random.default_rng(seed), pair=0.04)
+    worker = SimulatedWorker(simulated_checks.SECONDS, np.random.default_rng(seed), pair=0.04)
     stretches = checks.CELLS if delay else dict.fromkeys(checks.CELLS, 0.0)
     runs = {cell: Run(worker, 1, 0.046, stretch) for cell, stretch in stretches.items()}  # type: ignore[arg-type]
     for _ in range(24):
@@ -82,22 +82,22 @@ def test_what_differs_between_processes_is_recovered(processes: list[dict[str, S
 
 @pytest.mark.slow
 def test_simulated_intervals_hold_the_truth_and_equal_is_called_the_same() -> None:
-    found = simulated.simulated_checks(sigma=0.015, pair=0.06, processes=8)
+    found = simulated_checks.simulated_checks(sigma=0.015, pair=0.06, processes=8)
     assert all(check.good for check in found), found
 
 
 def test_intervals_that_believe_in_a_quieter_machine_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     """Here processes differ three times as much as the self-check says."""
-    monkeypatch.setattr(simulated, "sigma_of", lambda found: fresh.sigma_of(found) / 3)
-    monkeypatch.setattr(simulated, "TWICE", 1)  # not what this is about
-    found = simulated.simulated_checks(sigma=0.015, pair=0.06, processes=8)
+    monkeypatch.setattr(simulated_checks, "sigma_of", lambda found: fresh.sigma_of(found) / 3)
+    monkeypatch.setattr(simulated_checks, "TWICE", 1)  # not what this is about
+    found = simulated_checks.simulated_checks(sigma=0.015, pair=0.06, processes=8)
     assert [check.good for check in found if "coverage" in check.name] == [False]
 
 
 @pytest.mark.slow
 def test_a_noisy_machine_is_told_how_many_processes_call_equal_equal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(simulated, "REPEATS", 20)  # not what this is about
-    same = simulated.simulated_checks(sigma=0.015, pair=0.16, processes=8)[-1]
+    monkeypatch.setattr(simulated_checks, "REPEATS", 20)  # not what this is about
+    same = simulated_checks.simulated_checks(sigma=0.015, pair=0.16, processes=8)[-1]
     assert same.good, same
     few, more = (int(share) for share in re.findall(r"in (\d+)%", same.seen))
     assert few < 95 <= more
@@ -106,10 +106,10 @@ def test_a_noisy_machine_is_told_how_many_processes_call_equal_equal(monkeypatch
 
 @pytest.mark.slow
 def test_a_machine_that_never_calls_equal_equal_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(simulated, "REPEATS", 20)
-    monkeypatch.setattr(simulated, "TWICE", 20)
-    monkeypatch.setattr(simulated, "MOST_PROCESSES", 6)
-    assert not simulated.simulated_checks(sigma=0.015, pair=0.3, processes=8)[-1].good
+    monkeypatch.setattr(simulated_checks, "REPEATS", 20)
+    monkeypatch.setattr(simulated_checks, "TWICE", 20)
+    monkeypatch.setattr(simulated_checks, "MOST_PROCESSES", 6)
+    assert not simulated_checks.simulated_checks(sigma=0.015, pair=0.3, processes=8)[-1].good
 
 
 def installed_names() -> list[str]:

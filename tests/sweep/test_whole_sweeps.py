@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import pytest
 
 from harness.records.record import read, records
-from harness.views.answer import is_told
+from harness.views.answer import is_conclusive
 from tests.helpers.processes import children, eventually, gone, state
 from tests.helpers.sweeps import TINY, Sweep
 
@@ -31,7 +31,7 @@ def test_a_sweep_measures_records_logs_and_answers(sweep: Sweep) -> None:
         m = record.metrics
         assert m["ratio_low"] <= m["ratio"] <= m["ratio_high"]
         assert (record.phases["forward"].matmuls, record.phases["backward"].matmuls) == (2, 3)
-        assert (f"{m['ratio']:.2f}" if is_told(record) else "cannot tell") in printed
+        assert (f"{m['ratio']:.2f}" if is_conclusive(record) else "cannot tell") in printed
     answer, _, links = printed.rstrip().rpartition("MLflow, while `make ui` runs:\n")
     *_, sentence, page = answer.rstrip().splitlines()
     assert "Is the backward pass twice the forward?" in sentence

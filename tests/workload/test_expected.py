@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.workload.cost import Parts, cost, phase_work
+from harness.workload.cost import CallWork, cost, phase_work
 from harness.workload.expected import Departure, Departures, Expected, expected
 from harness.workload.models import build
 from harness.workload.trace import Call, Graph, trace
@@ -17,8 +17,8 @@ GRAPH = trace(build("mlp", {"batch": 4, "depth": DEPTH, "width": 8}))
 ONE = 2 * 4 * 8 * 8  # FLOPs of any of its multiplies
 
 
-def twice(graph: Graph, call: Call, parts: Parts) -> Parts:
-    return replace(parts, backward=parts.backward + parts.backward)
+def twice(graph: Graph, call: Call, asked: CallWork) -> CallWork:
+    return replace(asked, backward=asked.backward + asked.backward)
 
 
 TWICE = Departure("Each is computed twice.", twice)
@@ -111,7 +111,7 @@ def test_a_count_fits_or_a_sentence_names_phase_and_counts(
 
 def test_what_a_departure_changes_must_be_computed_not_named() -> None:
     """A departure that changes nothing explains nothing."""
-    named = Departure("It is different.", lambda graph, call, parts: parts)
+    named = Departure("It is different.", lambda graph, call, asked: asked)
     found = expected(GRAPH, Departures((named,)))
     assert all(e.says == "" for e in found.values())
     assert found["backward"].failure("backward", (2 * DEPTH - 2, (2 * DEPTH - 2) * ONE))

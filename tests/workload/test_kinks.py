@@ -9,7 +9,7 @@ import pytest
 
 from harness.workload import draw, primitives
 from harness.workload.backprop import run_forward
-from harness.workload.kinks import REACH, settle
+from harness.workload.kinks import REACH, move_biases
 from harness.workload.ops import CATALOGUE
 from harness.workload.trace import Graph, trace
 from harness.workload.workload import Workload
@@ -39,26 +39,26 @@ def nearest(graph: Graph, arrays: dict[str, np.ndarray]) -> float:
 def test_no_input_of_a_rectifier_is_within_rounding_of_its_corner(name: str) -> None:
     graph = Workload.of(name, MODELS[name]).graph
     arrays = drawn(graph)
-    assert nearest(graph, settle(graph, arrays)) > max(2e-5, 3 * nearest(graph, arrays))
+    assert nearest(graph, move_biases(graph, arrays)) > max(2e-5, 3 * nearest(graph, arrays))
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_biases_move_by_little_and_nothing_else_moves(name: str) -> None:
     graph = Workload.of(name, MODELS[name]).graph
     arrays = drawn(graph)
-    settled = settle(graph, arrays)
-    moved = {n for n in arrays if not np.array_equal(settled[n], arrays[n])}
+    shifted = move_biases(graph, arrays)
+    moved = {n for n in arrays if not np.array_equal(shifted[n], arrays[n])}
     assert moved
     assert all(n.endswith(".b") or n.endswith(".shift") or n in ("b1", "b2") for n in moved), moved
     for n in moved:
-        assert settled[n].dtype == np.float32
-        assert np.abs(settled[n] - arrays[n]).max() <= 1.001 * REACH
+        assert shifted[n].dtype == np.float32
+        assert np.abs(shifted[n] - arrays[n]).max() <= 1.001 * REACH
 
 
 def test_the_last_layers_bias_which_no_rectifier_sees_stays() -> None:
     graph = Workload.of("mlp", MODELS["mlp"]).graph
     arrays = drawn(graph)
-    np.testing.assert_array_equal(settle(graph, arrays)["b3"], arrays["b3"])
+    np.testing.assert_array_equal(move_biases(graph, arrays)["b3"], arrays["b3"])
 
 
 class Twice:
@@ -76,14 +76,14 @@ class Twice:
 def test_a_bias_that_is_used_twice_stays() -> None:
     graph = trace(Twice())
     arrays = drawn(graph)
-    np.testing.assert_array_equal(settle(graph, arrays)["b"], arrays["b"])
+    np.testing.assert_array_equal(move_biases(graph, arrays)["b"], arrays["b"])
 
 
 def test_arrays_that_were_given_are_left_as_they_are() -> None:
     graph = Workload.of("mlp", MODELS["mlp"]).graph
     arrays = drawn(graph)
     before = {name: a.copy() for name, a in arrays.items()}
-    settle(graph, arrays)
+    move_biases(graph, arrays)
     assert all(np.array_equal(arrays[n], before[n]) for n in before)
 
 

@@ -25,7 +25,7 @@ _IGNORED_PREFIXES = (
 _SECRET = re.compile(r"TOKEN|SECRET|PASSW|CREDENTIAL|AUTH|API_?KEY|_KEY=|_KEY_ID|://[^/\s]*@", re.IGNORECASE)
 
 
-def that_matters(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+def kernel_variables(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Return the variables that change kernels and are set, by name. Secrets are left out."""
     return {
         name: value

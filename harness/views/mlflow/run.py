@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...records.record import Record
-from ..answer import is_told
+from ..answer import is_conclusive
 
 # MLflow makes a section of its charts of what stands before a slash, and such sections come first: a page that nobody
 # has arranged begins with the answer. All numbers stand beside it under their plain names.
@@ -88,7 +88,7 @@ def logged_metrics(record: Record) -> dict[str, float]:
     sizes = {name: float(value) for name, value in sizes_of(record).items() if isinstance(value, (int, float))}
     numbers = metrics_of(record)
     answers = {f"{ANSWER}{name}": numbers[name] for name in _ANSWERS if name in numbers}
-    if not is_told(record):
+    if not is_conclusive(record):
         answers.pop(f"{ANSWER}ratio", None)
     return sizes | numbers | answers
 

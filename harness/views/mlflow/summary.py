@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ...claims import text
 from ...claims.verdicts import StudyVerdict
 from ...records.record import Record
-from ..answer import headline, is_told
+from ..answer import headline, is_conclusive
 from ..table import Table, markdown
 from .pages import Page
 
@@ -28,16 +28,16 @@ def findings(records: Sequence[Record], study: StudyVerdict | None) -> str:
 
 def figures(records: Sequence[Record]) -> dict[str, float]:
     """The main figures of a sweep: how many variants there are, and between which values they lie."""
-    told = [record.metrics for record in records if record.outcome == "ok" and is_told(record)]
+    conclusive = [record.metrics for record in records if record.outcome == "ok" and is_conclusive(record)]
     numbers = {
         "variants": float(len(records)),
         "variants_measured": float(sum(record.outcome == "ok" for record in records)),
-        "variants_told": float(len(told)),
-        "variants_below_two": float(sum(metrics["ratio_high"] < 2 for metrics in told)),
-        "variants_above_two": float(sum(metrics["ratio_low"] > 2 for metrics in told)),
+        "variants_told": float(len(conclusive)),
+        "variants_below_two": float(sum(metrics["ratio_high"] < 2 for metrics in conclusive)),
+        "variants_above_two": float(sum(metrics["ratio_low"] > 2 for metrics in conclusive)),
     }
     for name in ("ratio", "ratio_flops"):
-        if values := [metrics[name] for metrics in told if name in metrics]:
+        if values := [metrics[name] for metrics in conclusive if name in metrics]:
             numbers |= {f"{name}_lowest": min(values), f"{name}_highest": max(values)}
     return numbers
 
@@ -52,4 +52,4 @@ def description(sweep: str, records: Sequence[Record], study: StudyVerdict | Non
         linked = ", ".join(f"[{what}]({link})" for what, link in page.links("").items())
         links.append(f"- {page.title}: {page.answer} ({linked})")
     said = [f"**{sweep}: backward over forward: {headline(records)}**", Table.of(records).answer]
-    return "\n\n".join([*said, *([text.digest(study)] if study else []), _READING, "\n".join(links)])
+    return "\n\n".join([*said, *([text.one_line(study)] if study else []), _READING, "\n".join(links)])

@@ -16,7 +16,7 @@ from typing import Any, Never
 import numpy as np
 
 from adapters.base import PHASES, Executed, Unsupported
-from adapters.common.program import Part
+from adapters.common.program import CoreRequest
 from adapters.numpy import Program as Numpy
 from harness.workload.cost import phase_work
 from harness.workload.expected import Departures
@@ -185,7 +185,7 @@ class Program:
     is_cold = False  # the caches are, of `cached`: its next phase takes three times as long
 
     def __init__(self, graph: Graph, arrays: dict[str, np.ndarray], execution: str) -> None:
-        numpy = Numpy(Part(graph, {name: np.array(array) for name, array in arrays.items()}))
+        numpy = Numpy(CoreRequest(graph, {name: np.array(array) for name, array in arrays.items()}))
         self.loss, self.gradients = numpy.gradient()
         self.work = phase_work(graph)
         self.execution, _, at = execution.partition("-")

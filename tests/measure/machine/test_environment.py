@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from harness.measure.machine.environment import differences, that_matters
+from harness.measure.machine.environment import differences, kernel_variables
 from harness.paths import ROOT
 
 
@@ -27,7 +27,7 @@ from harness.paths import ROOT
     ],
 )
 def test_what_changes_kernels_is_recorded(name: str) -> None:
-    assert that_matters({name: "a value", "PATH": "/bin", "HOME": "/root"}) == {name: "a value"}
+    assert kernel_variables({name: "a value", "PATH": "/bin", "HOME": "/root"}) == {name: "a value"}
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_what_changes_kernels_is_recorded(name: str) -> None:
     ],
 )
 def test_nothing_that_may_be_a_secret_and_nothing_that_is_set_anew_is_recorded(name: str, value: str) -> None:
-    assert that_matters({name: value}) == {}
+    assert kernel_variables({name: value}) == {}
 
 
 def test_differences_name_the_variable_and_both_values() -> None:
@@ -51,10 +51,10 @@ def test_differences_name_the_variable_and_both_values() -> None:
 def test_a_sweep_adds_nothing_to_it_by_itself() -> None:
     """What it imports, MLflow included, sets variables of its own; a record made later must name the same."""
     program = (
-        "from harness.measure.machine.environment import that_matters\n"
-        "before = that_matters()\n"
+        "from harness.measure.machine.environment import kernel_variables\n"
+        "before = kernel_variables()\n"
         "import harness.__main__, harness.sweep.sweeper, mlflow, numpy\n"
         "from mlflow import MlflowClient\n"
-        "assert that_matters() == before, (before, that_matters())"
+        "assert kernel_variables() == before, (before, kernel_variables())"
     )
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)

@@ -13,8 +13,8 @@ def section(findings: Findings) -> Section:
     records = findings.records
     noisy = [i for i, record in enumerate(records) if record.outcome == "ok" and record.noise]
     figures = []
-    if findings.untold:
-        rows = [[findings.full_name(i), ratio(records[i]) or "", interval(records[i])] for i in findings.untold]
+    if findings.inconclusive:
+        rows = [[findings.full_name(i), ratio(records[i]) or "", interval(records[i])] for i in findings.inconclusive]
         figures.append(Figure("Measured, but not told", Grid(["cell", "ratio", "why"], rows), unfolded=True))
     if findings.failed:
         rows = [[findings.full_name(i), records[i].outcome, records[i].reason] for i in findings.failed]
@@ -23,9 +23,9 @@ def section(findings: Findings) -> Section:
         rows = [[findings.full_name(i), records[i].noise] for i in noisy]
         figures.append(Figure("Disturbed while measured", Grid(["cell", "by what"], rows)))
     says = [
-        f"{plural(len(findings.untold), 'measured ratio')} cannot be told: too few pairs, or an interval that says "
-        "nothing. measure.budget_s=20, or measure=standard, narrows it."
-        if findings.untold
+        f"{plural(len(findings.inconclusive), 'measured ratio')} cannot be told: too few pairs, or an interval that "
+        "says nothing. measure.budget_s=20, or measure=standard, narrows it."
+        if findings.inconclusive
         else "",
         f"{plural(len(findings.failed), 'variant')} could not be measured." if findings.failed else "",
         f"{plural(len(noisy), 'cell')} {'was' if len(noisy) == 1 else 'were'} disturbed by other programs while "

@@ -25,7 +25,7 @@ def exposed(trials: Sequence[Seconds], spread: Spread) -> dict[str, float]:
     return {name: float(value) for name, value in metrics.items() if math.isfinite(value)}
 
 
-def told(metrics: Mapping[str, float]) -> str:
+def share_with_interval(metrics: Mapping[str, float]) -> str:
     """Write the share with its interval: `23% (20% to 26%)`; empty where there is none."""
     if NAME not in metrics:
         return ""

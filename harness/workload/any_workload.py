@@ -9,7 +9,7 @@ import numpy as np
 from .trace import Graph
 
 
-class Work(Protocol):
+class AnyWorkload(Protocol):
     """What is computed. `graph` is None for a user's own model: nobody has its trace."""
 
     @property

@@ -8,7 +8,7 @@ import pytest
 
 from adapters.base import Executed
 from adapters.choices import DEFAULT
-from harness.measure.counted import counted
+from harness.measure.multiply_check import counted
 from harness.measure.protocol import Failure
 from harness.workload.cost import phase_work
 from harness.workload.expected import Departures

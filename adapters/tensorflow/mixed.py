@@ -1,4 +1,4 @@
-"""Types of tensors."""
+"""Tensors of several types: what is cast to bf16, and what is kept wide."""
 
 from __future__ import annotations
 

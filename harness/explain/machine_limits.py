@@ -61,8 +61,8 @@ def _said(numbers: Mapping[str, float], record: Record) -> list[str]:
     """What was predicted, beside the record's own numbers."""
     if "predicted_ratio_error" not in numbers:
         return []
-    told = [f"ratio {numbers['predicted_ratio']:.2f} ({numbers['predicted_ratio_error']:+.0%} of the measured)"]
+    predictions = [f"ratio {numbers['predicted_ratio']:.2f} ({numbers['predicted_ratio_error']:+.0%} of the measured)"]
     for name in ("forward", "backward"):
         ms, error = 1e3 * numbers[f"predicted_{name}_s"], numbers.get(f"predicted_{name}_error", math.nan)
-        told.append(f"{name} {ms:.3g} ms ({error:+.0%})")
-    return [f"predicted from FLOPs, bytes and this machine's ceilings: {', '.join(told)}"]
+        predictions.append(f"{name} {ms:.3g} ms ({error:+.0%})")
+    return [f"predicted from FLOPs, bytes and this machine's ceilings: {', '.join(predictions)}"]

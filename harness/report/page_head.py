@@ -16,7 +16,7 @@ class Tile:
 
 
 @dataclass(frozen=True)
-class Answer:
+class PageHead:
     """The question, the sentence that answers it, and the figures."""
 
     question: str
@@ -24,7 +24,7 @@ class Answer:
     tiles: tuple[Tile, ...]
 
     @classmethod
-    def of(cls, findings: Findings) -> Answer:
+    def of(cls, findings: Findings) -> PageHead:
         """Answer for a sweep."""
         question, mark, sentence = findings.table.answer.partition("? ")
         if not mark:
@@ -33,7 +33,7 @@ class Answer:
 
 
 def _tiles(findings: Findings) -> list[Tile]:
-    metrics = [findings.records[i].metrics for i in findings.told]
+    metrics = [findings.records[i].metrics for i in findings.conclusive]
     tiles = []
     if metrics:
         tiles.append(Tile(_range([m["ratio"] for m in metrics]), "backward / forward, by time"))

@@ -75,7 +75,7 @@ def _measured(missing: Missing, launch: Launch, conditions: Conditions) -> Ceili
             sources[name] = Source(save(whole, root / name, solve=False), whole.graph, PAIR)
         bench.load(sources)
         if folders:
-            samples = {name: bench.time(name, bench.warm(name), PROBE_S, settled) for name in folders}
+            samples = {name: bench.time(name, bench.warm(name), PROBE_S, fastest_agree) for name in folders}
             tiny = {phase: {name: _seconds(times, phase) for name, times in samples.items()} for phase in PAIR}
         for part, result in _timed(bench, list(parts)).items():
             if parts[part] not in missing.kinds:
@@ -93,7 +93,7 @@ def _timed_whole(bench: Bench[Part | str], name: str) -> dict[str, float]:
     """Seconds of a network's passes; empty if it fails."""
     try:
         bench.require(name)
-        samples = bench.time(name, bench.warm(name), NETWORK_S, settled)
+        samples = bench.time(name, bench.warm(name), NETWORK_S, fastest_agree)
     except Failure:
         return {}
     return {phase: _seconds(samples, phase) for phase in PAIR}
@@ -106,7 +106,7 @@ def _timed(bench: Bench[Part | str], parts: Sequence[Part]) -> dict[Part, Sample
         for part in parts:
             try:
                 bench.require(part)
-                results[part] = bench.time(part, bench.warm(part), PROBE_S, settled)
+                results[part] = bench.time(part, bench.warm(part), PROBE_S, fastest_agree)
             except Failure as failure:
                 results[part] = failure
         return results
@@ -117,12 +117,12 @@ def _timed(bench: Bench[Part | str], parts: Sequence[Part]) -> dict[Part, Sample
         for key, samples in bench.in_turn(loaded, CYCLES_IN_TURN).items():
             assert isinstance(key, Part)
             times[key].extend(samples)
-        if all(map(settled, times.values())) or monotonic() > end:
+        if all(map(fastest_agree, times.values())) or monotonic() > end:
             break
     return {part: times[part] if part in times else bench.failures[part] for part in parts}
 
 
-def settled(samples: Samples) -> bool:
+def fastest_agree(samples: Samples) -> bool:
     """Whether the fastest cycles of each phase agree: what disturbs a cycle rarely does so thrice by as much."""
     fastest = [sorted(seconds)[:AGREEING] for seconds in samples.seconds.values()]
     return all(len(few) == AGREEING and few[-1] <= (1 + AGREE_WITHIN) * few[0] for few in fastest)

@@ -10,8 +10,8 @@ from types import ModuleType
 import psutil
 import pytest
 
-from harness.measure.machine import left
-from harness.measure.machine.left import memory_left
+from harness.measure.machine import free_memory
+from harness.measure.machine.free_memory import memory_left
 from harness.measure.protocol import Failure
 from tests.helpers.nvml import fake_nvml
 from tests.measure.conftest import Start
@@ -51,8 +51,8 @@ def test_the_limit_of_every_cgroup_around_this_process_counts(root: Path, folder
 @pytest.fixture
 def driver(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     library = fake_nvml()
-    monkeypatch.setattr(left, "pynvml", library)
-    monkeypatch.setattr(left, "visible_gpu", lambda: 0)
+    monkeypatch.setattr(free_memory, "pynvml", library)
+    monkeypatch.setattr(free_memory, "visible_gpu", lambda: 0)
     return library
 
 

@@ -14,9 +14,9 @@ from harness.measure.pooling import informed
 from harness.paths import ROOT
 from harness.records.calibration import assumed
 from harness.records.intervals import intervals
-from harness.records.pooled import pooled
+from harness.records.pooled_intervals import pooled
 from harness.records.record import Record, read
-from harness.sweep.settle import settle
+from harness.sweep.pool_intervals import pool_intervals
 from tests.helpers.jobs import PLAIN
 
 # How far fresh processes of one program differ, and how many cells the default study has in each framework.
@@ -116,12 +116,12 @@ def test_a_settled_sweep_is_written_says_what_it_rests_on_and_stays_settled(tmp_
     records = sweep(np.random.default_rng(6))
     for record in records:
         record.write(tmp_path)
-    settled = settle(records, tmp_path, tmp_path)
-    assert [read(tmp_path / f"{record.cell}.json") for record in records] == settled != records
-    assert settled[0].interval.endswith("from 12 processes of this framework in the sweep and an assumption")
-    assert settled[0].metrics["ratio"] == records[0].metrics["ratio"], "what was measured stays"
-    assert settle(settled, tmp_path, tmp_path) == settled
-    assert settle([], tmp_path, tmp_path) == []
+    pooled_records = pool_intervals(records, tmp_path, tmp_path)
+    assert [read(tmp_path / f"{record.cell}.json") for record in records] == pooled_records != records
+    assert pooled_records[0].interval.endswith("from 12 processes of this framework in the sweep and an assumption")
+    assert pooled_records[0].metrics["ratio"] == records[0].metrics["ratio"], "what was measured stays"
+    assert pool_intervals(pooled_records, tmp_path, tmp_path) == pooled_records
+    assert pool_intervals([], tmp_path, tmp_path) == []
 
 
 @pytest.mark.parametrize(

@@ -7,14 +7,14 @@ from pathlib import Path
 
 from ..measure.machine.description import identity
 from ..records import calibration
-from ..records.pooled import pooled
+from ..records.pooled_intervals import pooled
 from ..records.record import Record
 
 
-def settle(records: Sequence[Record], results: Path, folder: Path) -> list[Record]:
+def pool_intervals(records: Sequence[Record], results: Path, folder: Path) -> list[Record]:
     """Return the records of a sweep with intervals by the spread of all its processes, and write those that change.
 
-    A record that was made as its cell was measured knows of no other cell. To settle twice changes nothing.
+    A record that was made as its cell was measured knows of no other cell. To pool twice changes nothing.
 
     Args:
         records: with their samples; those without stay as they are.
@@ -26,8 +26,8 @@ def settle(records: Sequence[Record], results: Path, folder: Path) -> list[Recor
     """
     if not records:
         return []
-    settled = pooled(records, calibration.load(results, identity(records[0].machine)))
-    for before, after in zip(records, settled, strict=True):
+    pooled_records = pooled(records, calibration.load(results, identity(records[0].machine)))
+    for before, after in zip(records, pooled_records, strict=True):
         if after != before:
             after.write(folder)
-    return settled
+    return pooled_records

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from harness.records.calibration import ASSUMED
-from harness.records.exposed import by_framework, exposed, told
+from harness.records.exposed_communication import by_framework, exposed, share_with_interval
 
 
 def cycles(share: float, count: int = 80) -> dict[str, list[float]]:
@@ -26,13 +26,13 @@ def test_it_is_the_share_that_was_planted_with_an_interval_around_it(share: floa
 
 def test_where_nothing_is_reduced_there_is_none() -> None:
     assert exposed([{"backward": [0.1] * 20}], ASSUMED) == {}
-    assert told({}) == ""
+    assert share_with_interval({}) == ""
 
 
 def test_it_is_written_with_its_ends() -> None:
     metrics = {"exposed_communication": 0.234, "exposed_communication_low": -0.01, "exposed_communication_high": 0.3}
-    assert told(metrics) == "23% (-1% to 30%)"
-    assert told({"exposed_communication": 0.234}) == "23%"
+    assert share_with_interval(metrics) == "23% (-1% to 30%)"
+    assert share_with_interval({"exposed_communication": 0.234}) == "23%"
 
 
 def test_the_frameworks_own_share_is_what_outlasts_the_gradients() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.records.moved import recomputed, remark, sentences
+from harness.records.moved_work import recomputed, remark, sentences
 from harness.records.record import Phase, Record
 from harness.views.notes import notes
 from harness.workload.cost import cost

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from harness.explain.flagged import problems
+from harness.explain.kernel_problems import problems
 from harness.records.record import EXPLAINED, records
 from tests.helpers.jobs import PLAIN
 
