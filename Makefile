@@ -112,4 +112,4 @@ gpu-check: $(if $(TORCH)$(JAX)$(TENSORFLOW),,$(READY)) ## check what only a GPU 
 	  $(call INTERPRETER,torch,$(TORCH)) $(call INTERPRETER,jax,$(JAX)) $(call INTERPRETER,tensorflow,$(TENSORFLOW)) $(ARGS)
 
 clean: ## remove environments and caches, but no results
-	rm -rf .venv .venv-cuda-* .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -42,7 +42,7 @@ def _end_immediately(*_: object) -> None:
 
 
 def command_line() -> None:
-    """Run `main`, and report however it ends in one sentence and an exit code (see README.md)."""
+    """Run `main`, and report however it ends in one sentence and an exit code (`--help` lists the codes)."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # so that Hydra raises errors instead of printing them and exiting
     signal.signal(signal.SIGINT, _interrupt)
     sys.argv[1:] = map(as_typed, sys.argv[1:])

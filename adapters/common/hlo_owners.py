@@ -1,7 +1,7 @@
 """Finds which op of the source each instruction of an optimised XLA program belongs to, where XLA has lost its name.
 
-XLA writes some instructions anew without saying what they come from: the convolution of a dW, say, and all changes of
-layout. Such a one belongs to the op that it is computed for, else to the op that it is computed from.
+XLA rewrites some instructions without saying what they come from: the convolution of a dW, say, and all changes of
+layout. Such an instruction belongs to the op that it is computed for, or else to the op that it is computed from.
 """
 
 from __future__ import annotations

@@ -72,9 +72,9 @@ def refuse_float64(model: OwnModel) -> None:
 
 
 def _make_keras_keep_float64() -> bool:
-    """Have Keras keep float64 where its operations meet it, as a reference must. Returns whether it does.
+    """Make Keras keep float64 wherever its operations are given it, as a reference must. Returns whether it does now.
 
-    But on TensorFlow, it takes float64 for float32, in every operation and whatever its floatx is.
+    By default Keras does so on TensorFlow only; on torch and jax it computes float64 in float32, whatever its floatx.
     """
     import keras
     from keras.src.backend.common import dtypes

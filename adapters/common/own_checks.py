@@ -1,4 +1,4 @@
-"""What can be said of a user's own model from its answers, in any framework. Each raises OwnModelError."""
+"""Checks a user's own model by its losses, gradients and types, in any framework. The checks raise OwnModelError."""
 
 from __future__ import annotations
 
@@ -44,16 +44,16 @@ def check_repeats(model: str, first: LossAndGradients, second: LossAndGradients,
     most = REPEATS_IN_BF16 if precision.startswith("bf16") else REPEATS
     if abs(second[0] - first[0]) > most * abs(first[0]):
         raise OwnModelError(
-            f"{model} is not deterministic: two calls give losses of {first[0]:.6g} and {second[0]:.6g}; dropout? data "
-            "loading? a step of training? (in torch, model.eval() switches dropout off)",
+            f"{model} is not deterministic: two calls give losses of {first[0]:.6g} and {second[0]:.6g}; check "
+            "for dropout, data loading or a training step in the loss (in torch, model.eval() switches dropout off)",
             wrong=True,
         )
     total = float(np.linalg.norm([np.linalg.norm(gradient) for gradient in first[1].values()]))
     for name, gradient in first[1].items():
         if float(np.linalg.norm(second[1][name] - gradient)) > most * total:
             raise OwnModelError(
-                f"{model} is not deterministic: the gradient of {name} differs between two calls; dropout? data "
-                "loading?",
+                f"{model} is not deterministic: the gradient of {name} differs between two calls; check for "
+                "dropout or data loading in the loss",
                 wrong=True,
             )
 
@@ -70,7 +70,7 @@ def check_types(model: str, forward: Collection[str], backward: Collection[str])
 
 
 def note_of_types(precision: str, multiplied: Collection[str], results: Collection[str]) -> str:
-    """What is to be said where the user's own code casts, and is not in the precision that was chosen; else nothing.
+    """The note on a model whose own code casts out of the precision that was chosen; empty if it does not.
 
     `multiplied` are the types of multiplies, `results` those of all floating-point results.
     """
@@ -96,7 +96,10 @@ def checked_truth(
     notes: Mapping[str, str],
     rounding: str,
 ) -> Truth:
-    """A truth as `truth_of` makes it, if bf16 leaves enough of it, and a note of what it leaves too little of."""
+    """Make a truth as `truth_of` does; in bf16, also note each gradient that is too rounded to be compared.
+
+    Raises OwnModelError if the whole gradient, or the loss, is too rounded in bf16.
+    """
     truth = truth_of(exact, rounded, source, drawn, notes, rounding)
     if rounding not in GRADIENT_LIMIT:
         return truth

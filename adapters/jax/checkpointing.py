@@ -1,4 +1,4 @@
-"""What an op keeps for its backward pass; see the head of `ops.py`."""
+"""Checkpoints by which a jax op keeps one array for its backward pass, not the several that jax would keep."""
 
 from __future__ import annotations
 

@@ -51,7 +51,10 @@ class BuiltModel:
 
 
 def build_model(model: OwnModel, device: jax.Device, keras_precision: str = "fp32") -> BuiltModel:
-    """Build the model, on the device: as its code has it, or Keras's in a precision. Raises OwnModelError."""
+    """Build the model on the device: Keras's in `keras_precision`, any other as its own code has it.
+
+    Raises OwnModelError.
+    """
     with jax.default_device(device):
         built_model = _of_keras(model, keras_precision) if model.uses_keras else _of_pytree(model)
     if not model.uses_keras:

@@ -93,7 +93,7 @@ PER_ROW = Departure("TensorFlow's eager forward mode takes a product for each ro
 
 
 def departures(execution: str, choices: Choices, precision: str = "fp32") -> Departures:
-    """On a GPU, a grouped convolution is one."""
+    """How an execution's multiplies depart from those asked for; on a GPU, grouped convolutions are not split."""
     split = [PER_GROUP] if splits_groups() else []
     pairs = ALL_PAIRS_OF_SINGLE_CHANNELS_IN_FLOAT64 if precision == "fp64" else ALL_PAIRS_OF_SINGLE_CHANNELS
     compiled = {

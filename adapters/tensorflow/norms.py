@@ -12,8 +12,8 @@ from .mixed import wide
 Tensor = Any
 
 
-# Below so many elements TensorFlow's fused batch norm takes longer than its parts in a graph: 0.41 ms for 0.30 at 12x12
-# with 96 channels (ratio of gradients 0.60), even at 12x12 with 384, and 2.6 ms for 4.1 at 32x32 with 64 and 16 images.
+# In a graph and below so many elements, TensorFlow's fused batch norm is slower than plain ops: 0.41 against 0.30 ms at
+# 12x12 with 96 channels. It is as fast at 12x12 with 384, and faster for 16 images of 32x32 with 64 (2.6 to 4.1 ms).
 _SMALL_BATCH_NORM = 100_000
 
 
@@ -26,7 +26,7 @@ def batch_norm(x: Tensor, scale: Tensor, shift: Tensor, *, eps: float) -> Tensor
 
 
 def _composed_batch_norm(x: Tensor, scale: Tensor, shift: Tensor, eps: float) -> Tensor:
-    """Layer norm with statistics in float32 at least, as Keras's layer computes them."""
+    """Batch norm composed of plain ops, with statistics in float32 at least, as Keras's layer computes them."""
     mean, variance = tf.nn.moments(wide(x), range(x.shape.rank - 1), keepdims=True)
     factor = tf.math.rsqrt(variance + eps) * wide(scale)
     return tf.cast(wide(x) * factor + (wide(shift) - mean * factor), x.dtype)

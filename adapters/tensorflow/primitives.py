@@ -120,7 +120,7 @@ def _cropped(x: Tensor, padding: int) -> Tensor:
 
 
 def _by_group(function: Callable[[Tensor, Tensor], Tensor], groups: int, a: Tensor, b: Tensor) -> Tensor:
-    """TensorFlow has no gradient of a grouped convolution on a CPU."""
+    """Apply a function to each group: TensorFlow has no gradient of a grouped convolution on a CPU."""
     pairs = zip(tf.split(a, groups, axis=-1), tf.split(b, groups, axis=-1), strict=True)
     return tf.concat([function(*pair) for pair in pairs], axis=-1)
 

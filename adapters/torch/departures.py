@@ -42,7 +42,10 @@ EVERY_GRADIENT = Departure(
 def departures(
     execution: str, choices: Choices, is_fused: Callable[[Graph, Call], bool], fuses_lstms: bool
 ) -> Departures:
-    """Compiled, an LSTM is not fused. `is_fused` says of a call of attention whether it runs in one kernel."""
+    """How an execution's multiplies depart from those asked for.
+
+    `is_fused` says whether a call of attention runs in one kernel, `fuses_lstms` whether an uncompiled LSTM does.
+    """
     compiled = execution == "compile"
     if choices.autodiff != "reverse":
         return Departures((DELETES,) if compiled and choices.autodiff == "by_hand_recomputed" else ())

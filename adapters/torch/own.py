@@ -51,7 +51,7 @@ class BuiltModel:
 
 
 def build_model(model: OwnModel, device: torch.device, keras_precision: str = "fp32") -> BuiltModel:
-    """Build the model with torch's seed set, on the device: as its code has it, or Keras's in a precision.
+    """Build the model on the device with torch's seed set: Keras's in `keras_precision`, any other as its code has it.
 
     Raises OwnModelError.
     """

@@ -19,8 +19,8 @@ def await_earlier(queue: Queue, names: Iterable[str], say: Callable[[str], None]
     while jobs := queue.jobs(names):
         if not said:
             say(
-                f"jobs of an earlier command are still in the queue ({len(jobs)}); waiting for their end, Ctrl-C gives "
-                f"up, scancel --name={','.join(names)} ends them"
+                f"jobs of an earlier command are still in the queue ({len(jobs)}); waiting for them to end (Ctrl-C "
+                f"gives up, scancel --name={','.join(names)} ends them)"
             )
             said = True
         _sleep(start)

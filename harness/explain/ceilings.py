@@ -15,7 +15,7 @@ from .networks import network, network_of
 from .parts import replayed
 from .probes import Kind, kinds_of
 
-# Their compilers take seconds a program, so minutes for all ops alone: they have those of another execution.
+# Compiling each op alone would take these executions minutes, so another execution's times of single ops stand in.
 LENDERS = {("torch", "compile"): "eager", ("tensorflow", "xla"): "graph"}
 
 Version = Callable[[Variant], str]
@@ -38,7 +38,7 @@ def conditions_of(job: Job, variant: Variant, version: Version) -> dict[str, str
 
 
 def lender(variant: Variant) -> Variant:
-    """The variant whose ops alone stand for those of this one: itself, but for those of `LENDERS`."""
+    """The variant whose times of single ops are used for this one: itself, unless `LENDERS` names another execution."""
     execution = LENDERS.get((variant.framework, variant.execution))
     return replace(variant, execution=execution) if execution else variant
 

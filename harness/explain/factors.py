@@ -8,7 +8,7 @@ scaled to add up to the op's whole backward pass b. F, X and W are the FLOPs of 
 rate that the framework reaches for that op in any of the three: max(F / f, X / x, W / w). Sums go over the ops that
 multiply, unless "of all" is said.
 
-- flops:    (sum X + sum W) / sum F, of the whole workload. What the ratio were at one rate for everything.
+- flops:    (sum X + sum W) / sum F, of the whole workload. What the ratio would be at one rate for everything.
 - mix:      (sum X/r + sum W/r) / (sum F/r), over flops. Ops differ in rate and in ratio: a slow first layer has no dX.
 - forward:  (sum F/r) / (sum f). Below 1 where forward is slower than the op can be.
 - dX:       (sum x + sum W/r) / (sum X/r + sum W/r). Above 1 where dX is slower than the op can be.

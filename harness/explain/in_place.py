@@ -34,9 +34,9 @@ _SHOWN = {"forward": ("forward", "ahead"), "backward": ("backward", "again")}  #
 
 @dataclass(frozen=True)
 class Compared:
-    """One direction of one part, a call of it, in milliseconds; `share` is that of all its calls, of their pass.
+    """The times of one direction of a part, per call, in milliseconds; `share` is what all its calls take of the pass.
 
-    `tells` is False where the profiled pass takes so much longer than the timed one that it does not stand for it.
+    `tells` is False where the ops take so much longer under the profiler than the timed pass that nothing follows.
     """
 
     op: str

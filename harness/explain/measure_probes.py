@@ -123,7 +123,7 @@ def _timed(bench: Bench[Part | str], parts: Sequence[Part]) -> dict[Part, Sample
 
 
 def fastest_agree(samples: Samples) -> bool:
-    """Whether the fastest cycles of each phase agree: what disturbs a cycle rarely does so thrice by as much."""
+    """Whether the fastest cycles of each phase agree: it is rare that disturbances prolong three cycles equally."""
     fastest = [sorted(seconds)[:AGREEING] for seconds in samples.seconds.values()]
     return all(len(few) == AGREEING and few[-1] <= (1 + AGREE_WITHIN) * few[0] for few in fastest)
 

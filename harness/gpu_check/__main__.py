@@ -181,7 +181,7 @@ def run_parts(check_run: CheckRun) -> int:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the checks. Returns exit code 0 if all are good, 1 if not, 2 without a GPU or without any framework."""
+    """Run the checks. Returns exit code 0 if all are good, 1 if not, 2 for a user's mistake, 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(prog="python -m harness.gpu_check", description=__doc__)
     parser.add_argument("--limit", type=float, default=7200, metavar="SECONDS", help="for everything together")
     parser.add_argument("--file", type=Path, default=Path("results/gpu-check.tar.gz"), help="where everything goes")

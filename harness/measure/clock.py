@@ -36,7 +36,7 @@ class Samples:
         seconds: per call, by phase.
         enqueue: the part of `seconds` until the call returned, by phase.
         switches: involuntary context switches of the process.
-        cpu: processor seconds of the process, over all of its threads, and of those that replicas started.
+        cpu: processor seconds of the process, all threads included, and of the processes started for its replicas.
         others: processor seconds of everything else on the machine, including time stolen by the host.
         wall: elapsed seconds of the cycle.
         surroundings: state of the machine by name; one entry per visit, not per cycle; of a GPU, more in long visits.

@@ -18,7 +18,7 @@ from adapters.base import Adapter
 from .machine.caches import last_level_bytes
 from .protocol import Failure, Outcome
 
-TIMES = 2  # as large as the last-level caches: they keep what they find useful, not simply what came last
+TIMES = 2  # the buffer's size over that of the last-level caches, which do not simply keep what was read last
 GPU_BYTES = 2**28  # as in `do_bench`: at least twice the L2 of any GPU so far
 
 SHORTEST_ALONE_S = (

@@ -10,8 +10,8 @@ sweeps also differ by what the machine does in between, which the trials of neit
 the same rounds as A:
 
 - times vary at least as much as is known beforehand, however well trials agree (ratios do not depend on the machine);
-- a difference must also stand out from what the cells have in common, their median. It counts up to 10 %: what does
-  more to a whole sweep is no machine whose cells pass as undisturbed;
+- a difference must also stand out from what the cells have in common: their median, up to 10 %. A machine that slowed
+  a whole sweep by more would not leave its cells undisturbed;
 - if even the quietest quarter of the cells scatter by more than their errors allow, all errors are widened by as much
   (genomic control, Devlin and Roeder 1999, at a quartile that changes in up to half of the cells hardly move).
 
@@ -128,7 +128,7 @@ def _p_values(differences: Sequence[Difference], estimates: Sequence[Estimate]) 
 
 
 def _scatter(distances: Array, ses: Array, df: Array) -> float:
-    """Return how much further than their errors allow the quietest quarter of cells is away, as a factor."""
+    """Return the factor by which the quietest quarter of the cells scatters more than its errors allow."""
     z = -ndtri(np.maximum(stdtr(df, -np.abs(distances) / ses), 1e-300))
     return float(np.quantile(z, _QUARTILE)) / _OF_HALF_NORMAL
 

@@ -56,7 +56,7 @@ def run_rounds(
 ) -> None:
     """Visit the variants in turn until each stops: see `Stop` for the reasons; "budget" is one more.
 
-    The order is reversed every other round and rotated every second one.
+    Every other round runs in reverse order, and after every two rounds the order is rotated by one place.
 
     Args:
         runs: the variants; their samples, `stop` and `failure` are filled in.

@@ -32,7 +32,8 @@ def verify(
         The largest errors over all phases and calls.
 
     Raises:
-        Failure: an error exceeds its limit, or a second call returns the result of the first instead of computing.
+        Failure: an error exceeds its limit, a second call returns the result of the first instead of computing, or two
+            calls differ in a bit although `deterministic` is set.
     """
     residual_bytes = program.residual_bytes(program.forward())
     cotangents = workload.cotangents()

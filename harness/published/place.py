@@ -41,7 +41,7 @@ class Place:
 
     @property
     def word(self) -> str:
-        """`within`, `below all` or `above all`; `cannot tell` for a ratio outside whose interval is not."""
+        """`within`, `below all` or `above all`; `cannot tell` if it lies outside all and its interval does not."""
         least, *_, most = self.ratios
         if 0 < self.below < len(self.group):
             return "within"
@@ -49,7 +49,7 @@ class Place:
 
     @property
     def among(self) -> str:
-        """The group in words: how many, of what, from when, and their range with the median."""
+        """The group in words: how many, of what, from when, and the range of all and of the middle half of them."""
         ratios, years = self.ratios, sorted({entry.source.year for entry in self.group})
         when = f"{years[0]} to {years[-1]}" if len(years) > 1 else str(years[0])
         low, _, high = statistics.quantiles(ratios, n=4, method="inclusive")

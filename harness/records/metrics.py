@@ -80,14 +80,14 @@ METRICS: dict[str, Quantity] = {
     "dispatch_share": Quantity(
         "1", "Time until forward returns over time until it is done; near 1 on a GPU means that it is host-bound."
     ),
-    "backward_dispatch_share": Quantity("1", "The same of backward."),
+    "backward_dispatch_share": Quantity("1", "Time until backward returns over time until it is done."),
     "launch_gap": Quantity(
         "1", "1 - device / wall of forward and backward together: the share in which the GPU does nothing."
     ),
     "ratio_device": Quantity("1", "`backward_device_ms` over `forward_device_ms`."),
     **{name: Quantity(*unit_and_sentence) for name, unit_and_sentence in REDUCTION.items()},
     "set_up_s": Quantity("s", "From the import of the framework to the verified program, in the first trial."),
-    "parameters": Quantity("1", "Number of trained values."),
+    "parameters": Quantity("1", "Parameter values; frozen ones too, but in a model of your own."),
     "pairs": Quantity("1", "Forward and backward pairs measured, all trials together."),
     "trials": Quantity("1", "Fresh sets of processes measured."),
     "measuring_s": Quantity("s", "The variant's warm-up and its share of the rounds, all trials together."),

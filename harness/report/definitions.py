@@ -32,7 +32,7 @@ DEFINITIONS: dict[str, str] = {
     "peak": "The most memory in use at once in a training step, parameters included.",
     "FLOPs": "Additions and multiplications of floating point numbers, here those of multiplies and convolutions.",
     "variant": "One way to run a workload: a framework, one of its executions, and implementation choices.",
-    "execution": "How a framework runs a program: eager is op by op, the others compile it first.",
+    "execution": "How a framework runs a program: eager and by_hand go op by op, the others trace or compile it first.",
     "workload": "What is computed: a model at given sizes, with its precision, seed and wanted gradients.",
     "cell": "One variant of one workload on one machine.",
     "noisy": METRICS["noisy"].sentence,

@@ -19,8 +19,9 @@ from .steps import memory_mib, relative, step_ms
 from .style import colour, symbol
 
 _READING = (
-    "A mark is the time of a training step with the choice over that without it, its line the 95 % interval; 1 is no "
-    "effect, and a hollow mark has no interval. At the right stand the changes of time and of memory."
+    "Each mark is the time of a training step with the choice divided by that without it, and the line through it is "
+    "the 95 % interval. 1 is no effect, and a hollow mark has no interval. The changes of time and of memory are at "
+    "the right."
 )
 _SETTINGS = ("precision", "gradients", "frozen", "memory")
 _SAID = 6  # effects that a sentence is written on
@@ -130,7 +131,7 @@ def _said(findings: Findings, effect: Effect) -> str:
     ends = "no interval"
     if not math.isnan(effect.times.low):
         ends = f"{_percent(effect.times.low)} to {_percent(effect.times.high)}"
-    said += f" ({ends}{'' if effect.is_conclusive else ', so nobody can tell'})"
+    said += f" ({ends}{'' if effect.is_conclusive else ', so it may be no change'})"
     said += "" if effect.memory is None else f", {_percent(effect.memory)} memory"
     return said + (": slower, and no smaller." if effect.in_vain else ".")
 

@@ -74,7 +74,7 @@ class Findings:
 
     @cached_property
     def conclusive_set(self) -> frozenset[int]:
-        """The same, to look numbers up in."""
+        """`conclusive` as a set, for membership tests."""
         return frozenset(self.conclusive)
 
     @property

@@ -43,7 +43,7 @@ def _tiles(findings: Findings) -> list[Tile]:
         below, above = sum(m["ratio_high"] < 2 for m in metrics), sum(m["ratio_low"] > 2 for m in metrics)
         rest = len(metrics) - below - above
         tiles.append(
-            Tile(f"{below} of {len(metrics)}", f"surely below 2; {above} above, {rest} cannot be told from it")
+            Tile(f"{below} of {len(metrics)}", f"surely below 2; {above} above, {rest} cannot be told apart from it")
         )
     if errors := [r.metrics["gradient_error"] for r in findings.records if "gradient_error" in r.metrics]:
         tiles.append(Tile(f"{max(errors):.0e}", "largest error of any gradient, against float64"))

@@ -56,7 +56,7 @@ def _says(findings: Findings, conclusive: Sequence[int]) -> list[str]:
 
 
 def _rest(count: int, number: str) -> str:
-    return f"; {count} cannot be told from {number}" if count else ""
+    return f"; {count} cannot be told apart from {number}" if count else ""
 
 
 def _lie(count: int) -> str:

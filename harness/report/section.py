@@ -14,7 +14,7 @@ MOST_LISTED = 300  # rows of a table on the page; the CSV beside it has all
 class Grid:
     """A table as text. The first column has labels, the others numbers or words.
 
-    `total` is how many rows it would have, if it was made of the first of them only.
+    `total` is the number of rows before the table was cut to the first of them; 0 if it was not cut.
     """
 
     columns: Sequence[str]

@@ -102,7 +102,7 @@ def _says(findings: Findings, steps: Mapping[str, Sequence[TrainingStep]]) -> li
         equal = [findings.variants[step.number] for step in rest if step.equal]
         said = f"{workload}: {findings.variants[first.number]} has the fastest step, {short(first.ms)} ms"
         if equal:
-            said += f"; {enumerated(equal, _NAMED)} cannot be told from it"
+            said += f"; {enumerated(equal, _NAMED)} cannot be told apart from it"
         says.append(f"{said}.")
     return says
 

@@ -1,8 +1,8 @@
 """`make selfcheck`: real checks, then simulated ones.
 
-Real: one network in many fresh processes. Each process measures it twice as it is and with backward prolonged by two
-known shares, all interleaved. Every other framework and execution measures it once, as it is, in fewer processes.
-Simulated: the same rounds and statistics on a simulated clock.
+Real: one network in many fresh processes. Each process measures it four times, interleaved: twice as it is, and once
+with backward prolonged by each of two known shares. Every other framework and execution measures it once, as it is, in
+fewer processes. Simulated: the same rounds and statistics on a simulated clock.
 """
 
 from __future__ import annotations
@@ -31,7 +31,10 @@ PAIRS_S = 5.0  # seconds of measuring per cell and process
 
 
 def run(results: Path, processes: int = PROCESSES) -> bool:
-    """Run all checks. Returns whether all hold. Raises Failure if a worker fails, UserError for too few processes."""
+    """Run all checks and store this machine's noise. Returns whether all checks hold.
+
+    Raises Failure if a worker of the first variant fails, and UserError for too few processes.
+    """
     if processes < LEAST:
         raise UserError(f"a self-check of {processes} processes says nothing; it takes {LEAST} or more")
     first, *others = installed()
@@ -54,7 +57,10 @@ def run(results: Path, processes: int = PROCESSES) -> bool:
 def _measure(
     results: Path, processes: int, first: Variant, others: list[Variant]
 ) -> tuple[list[Process], dict[Variant, list[Samples]]]:
-    """Every cell of the first, and the plain cell of all; the others spread evenly over the time that it takes."""
+    """Measure every cell with `first`, and the undisturbed cell alone with each of `others`, spread over the same time.
+
+    Returns the cells of each process of `first`, and the undisturbed samples of every variant that did not fail.
+    """
     measured: list[Process] = []
     alone: dict[Variant, list[Samples]] = {checked: [] for checked in (first, *others)}
     print(f"{processes} fresh processes of {first}, {len(CELLS)} cells each; {OTHERS} of each of {len(others)} others")
@@ -77,7 +83,7 @@ def _measure(
 
 
 def main() -> int:
-    """Returns exit code 0 if every check holds, 1 if one does not, 2 if the machine cannot run them."""
+    """Run the checks. Returns exit code 0 if every check holds, 1 if one does not, 2 if the machine cannot run them."""
     try:
         with device_lock("cpu", print):
             return int(not run(Path(sys.argv[1] if len(sys.argv) > 1 else "results")))

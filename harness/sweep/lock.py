@@ -29,7 +29,7 @@ def device_lock(device: str, say: Callable[[str], None]) -> Iterator[None]:
         except BlockingIOError:
             file.seek(0)
             holder = file.read().strip() or "unknown"
-            say(f"another sweep (process {holder}) measures on {device}; waiting for its end, Ctrl-C gives up")
+            say(f"another sweep (process {holder}) is measuring on {device}; waiting for it to end (Ctrl-C gives up)")
             fcntl.flock(file, fcntl.LOCK_EX)
         file.seek(0)
         file.truncate()

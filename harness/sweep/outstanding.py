@@ -22,7 +22,7 @@ def outstanding(job: Job, machine: Mapping[str, Any], here: bool = True) -> dict
     Args:
         job: the job.
         machine: the one that measures, as `describe` returns it; empty if it is not known.
-        here: whether it is this one. What another one's own environment adds is not known.
+        here: whether that is this machine; if not, environment variables that are set only there are not known.
 
     Returns:
         The variants, each mapped to why its earlier record is discarded ("" if there is none).

@@ -12,14 +12,14 @@ from ..records.record import Record
 
 
 def pool_intervals(records: Sequence[Record], results: Path, folder: Path) -> list[Record]:
-    """Return the records of a sweep with intervals by the spread of all its processes, and write those that change.
+    """Recompute the intervals of a finished sweep from the spread of all its processes; write the records that change.
 
-    A record that was made as its cell was measured knows of no other cell. To pool twice changes nothing.
+    Until then, the interval of a record rests on its own cell alone. Calling this again changes nothing.
 
     Args:
-        records: with their samples; those without stay as they are.
-        results: the folder that has this machine's self-check, if there is one.
-        folder: that of the records.
+        records: the sweep's records with their samples; one without samples is returned as it is.
+        results: the folder that holds the self-check of the machine that measured them, if there was one.
+        folder: the folder of the records.
 
     Raises:
         UserError: a record cannot be written, or the self-check is corrupt.

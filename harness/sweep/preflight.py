@@ -13,13 +13,13 @@ from .reachable import check_tracking
 
 
 def check(jobs: Sequence[Job], here: bool = True) -> list[str]:
-    """Check that the jobs can be measured, on this machine or, if not `here`, on a cluster's nodes.
+    """Check that the jobs can be measured on this machine or, if not `here`, on a cluster's nodes.
 
-    An interpreter that is not here may be there, and is left to them.
+    If not `here`, an interpreter that is missing on this machine is not checked, since the nodes may have it.
 
     Returns a sentence for each framework that is not installed; its cells will be `unsupported`. Raises UserError if no
-    framework is installed, or not for an interpreter that was named to be compared with another, the results folder
-    cannot be written, or MLflow does not answer.
+    framework is installed, if the interpreter of a named environment lacks its framework, if the results folder cannot
+    be written, or if MLflow does not answer.
     """
     absences = {
         (variant, job.device.name): lacking(job, variant.framework, variant.environment)

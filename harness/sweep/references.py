@@ -112,8 +112,9 @@ class References:
         return [] if failure or self._closed else [name]
 
     def _failure(self, name: str, draw: bool) -> Failure | None:
-        """Have one framework compute its reference in a process of its own, which is over afterwards, and its memory
-        free. Returns why it failed, if it did.
+        """Have one framework compute its reference in a process of its own, so that its memory is free afterwards.
+
+        Returns why it failed; None if it did not.
         """
         job = self._job
         deadline_s = min(self._most_s, job.measure.deadline_s)

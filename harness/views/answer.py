@@ -50,21 +50,20 @@ def _takes(conclusive: Sequence[Record]) -> str:
     """Say how many times as long backward takes, and on which side of 2 that is."""
     lows, highs = [r.metrics["ratio_low"] for r in conclusive], [r.metrics["ratio_high"] for r in conclusive]
     if len(conclusive) == 1:
-        side = "is below 2" if highs[0] < 2 else "is above 2" if lows[0] > 2 else "cannot be told from 2"
+        side = "is below 2" if highs[0] < 2 else "is above 2" if lows[0] > 2 else "may or may not be 2"
         interval = f"95 % interval {lows[0]:.2f} to {highs[0]:.2f}"
-        return f"{conclusive[0].metrics['ratio']:.2f} times, which {side} ({interval})"
+        return f"{conclusive[0].metrics['ratio']:.2f} times as long, which {side} ({interval})"
     below, above = sum(high < 2 for high in highs), sum(low > 2 for low in lows)
     counted = f"{below} {'lies' if below == 1 else 'lie'} below 2, {above} above"
-    rest = f"{len(conclusive) - below - above} cannot be told from 2 (95 % intervals)"
-    return f"{_between(conclusive, 'ratio')} times: of {plural(len(conclusive), 'variant')}, {counted}, and {rest}"
+    rest = f"{len(conclusive) - below - above} cannot be told apart from 2 (95 % intervals)"
+    return f"{_between(conclusive, 'ratio')} times as long: of {plural(len(conclusive), 'variant')}, {counted}, and {rest}"
 
 
 def _left_out(names: Sequence[str]) -> str:
     """Name the variants without an interval that tells anything."""
     if not names:
         return ""
-    which = f"{plural(len(names), 'variant')} with too few pairs for an interval that tells anything"
-    return f" Not counted {'is' if len(names) == 1 else 'are'} {which}: {enumerated(names, _NAMED)}."
+    return f" Left out: {plural(len(names), 'variant')} without a usable interval ({enumerated(names, _NAMED)})."
 
 
 def _where(records: Sequence[Record]) -> str:

@@ -1,4 +1,4 @@
-"""Two sweeps, cell by cell: times are faster, slower or the same, ratios higher or lower, or nobody can tell."""
+"""Two sweeps, cell by cell: times are faster, slower or the same, ratios higher or lower, or it cannot be told."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def _kept_mib(a: Record, b: Record) -> tuple[float, float] | None:
 
 
 def lines(cells: Sequence[CellComparison]) -> list[str]:
-    """One line per cell and quantity, then the geometric means over cells, and what to do if much cannot be told."""
+    """One line per cell and quantity, then the geometric means over cells, and the `footnotes`."""
     width = max((len(cell.name) for cell in cells), default=0)
     written = []
     for cell in cells:
@@ -149,7 +149,7 @@ def lines(cells: Sequence[CellComparison]) -> list[str]:
 
 
 def footnotes(cells: Sequence[CellComparison]) -> list[str]:
-    """What the marks mean, how sure the words are, and what to do if much cannot be told; a line each."""
+    """What the marks mean, how sure the words are, and what to do where an answer cannot be told; a line each."""
     judged = [(cell, comparison) for cell in cells for comparison in cell.quantities.values()]
     marks = {mark(cell, comparison) for cell, comparison in judged}
     said = []

@@ -87,7 +87,7 @@ def in_order(measured: Sequence[Record]) -> list[Record]:
 
 
 def _from_mlflow(experiment: str, results: Path) -> list[Record]:
-    """Records that were logged as artifacts, newest of each cell first; `experiment` may be `NAME@URI`."""
+    """Read the newest logged record of each cell; `experiment` may be `NAME@URI`. Raises UserError if there is none."""
     from .mlflow.client import local_uri
     from .mlflow.download import download_records
 

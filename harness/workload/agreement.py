@@ -45,7 +45,7 @@ class Agreement:
         return self._limit(self.allowed.gradients.get(name, gradient_limit()), precision, GRADIENT_LIMIT)
 
     def _limit(self, computed: float, precision: str, fixed: Mapping[str, float]) -> float:
-        """What was computed for the precision; in float64 what float32 comes to; or what is fixed for the precision."""
+        """`computed` for its own precision, scaled from float32 to float64, or raised to the limit in `fixed`."""
         if precision == "fp64" and self.allowed.precision == "fp32":
             return computed * FLOAT64
         return computed if precision == self.allowed.precision else max(computed, fixed[precision])

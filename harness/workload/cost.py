@@ -103,7 +103,10 @@ def work_of_phases(calls: Sequence[CallWork], recomputed: Sequence[CallWork]) ->
 
 
 def of_sides(graph: Graph, find: Callable[[Graph], dict[str, Found]]) -> dict[str, Found]:
-    """What is found of the phases of each side's gradients, by their names; nothing unless the graph wants both."""
+    """Apply `find` to the graph of each side's gradients; the results for forward and backward, as `forward_inputs`.
+
+    Empty unless the graph wants both sides.
+    """
     if graph.gradients != "both":
         return {}
     sides = {side: find(graph.side(side)) for side in ("inputs", "params")}

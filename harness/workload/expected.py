@@ -37,13 +37,18 @@ class Departure:
 
 @dataclass(frozen=True)
 class Departures:
-    """How one execution departs from what is asked, under certain choices; each sentence is empty where it does not.
+    """How one execution departs from what is asked, under certain choices.
 
-    `whole`: a checkpointed part runs again to its end, not only as far as backward needs it. `in_order`: it runs again
-    from its beginning to the last result that backward needs, whatever of it is needed. `merges`: a program of
-    forward and backward together recomputes nothing. `may_merge`: it may be so, in part. `may_keep`: backward alone
-    may recompute less as well, and the program itself marks what it recomputes. `may_join`: multiplies that share a
-    factor may be fewer and larger, with the same FLOPs.
+    All but `calls` hold the sentence that says so; empty where it is not the case.
+
+    Attributes:
+        calls: the departures of single calls.
+        whole: a checkpointed part is run again to its end, not only as far as backward needs it.
+        in_order: a checkpointed part is run again from its start to the last result that backward needs.
+        merges: a program of forward and backward together recomputes nothing.
+        may_merge: a program of forward and backward together may recompute less than asked.
+        may_keep: backward alone may recompute less than asked too; the program marks what it recomputes.
+        may_join: multiplies that share a factor may be joined into fewer, larger ones with the same FLOPs.
     """
 
     calls: tuple[Departure, ...] = ()

@@ -4,7 +4,7 @@ At the corner the slope jumps. Of a million inputs, some lie within float32's ro
 finds on the other side than the oracle changes every gradient below it: by 2 % of its norm in a ResNet-50, though no
 framework is wrong. A bias has a gap to be moved into that is hundreds of roundings wide.
 
-Left alone are rectifiers behind which no bias stands (or one that is used twice), and close races in a max pool.
+Left alone are rectifiers whose input has no bias added to it (or one that is used twice), and near ties in a max pool.
 """
 
 from __future__ import annotations

@@ -50,10 +50,10 @@ def truth_of(
     notes: Mapping[str, str],
     rounding: str = "fp32",
 ) -> Truth:
-    """Make a truth of the loss and gradients in float64, and of the `rounded` ones, which the precision `rounding` has.
+    """Make a truth of the loss and gradients in float64 (`exact`) and of a run in lower precision (`rounded`).
 
-    In fp32 they are for what is measured in fp32 or tf32, and in fp64 but for the unit. With `rounding` fp64 they are
-    float32's all the same: for a model in float64 whose own code casts.
+    The error of the rounded run sets how far other programs may be off. `rounding` is the precision that it stands for:
+    fp32 also serves tf32, and fp64 after scaling; fp64 marks a float64 model whose own code casts to float32, unscaled.
     """
     loss, gradients = exact
     reference = Reference(loss, dict(gradients), source=source)

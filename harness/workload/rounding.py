@@ -79,6 +79,6 @@ def _terms(graph: Graph) -> dict[str, int]:
 
 
 def _loss_terms(graph: Graph) -> int:
-    """The longest sum among the losses: elements of a mean square error, rows of a cross entropy. One without any."""
+    """The longest sum of any loss: elements of a mean square error, rows of a cross entropy; 1 without a loss."""
     losses = (call for call in graph.calls if graph.specs[call.outputs[0]].shape == ())
     return max((min(graph.specs[number].size for number in call.inputs) for call in losses), default=1)

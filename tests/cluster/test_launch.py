@@ -86,7 +86,7 @@ def test_jobs_of_an_earlier_command_are_awaited_and_said_once() -> None:
     assert not queue.waiting
     (sentence,) = said
     assert sentence.startswith("jobs of an earlier command are still in the queue (3)")
-    assert sentence.endswith("scancel --name=twofold-a ends them")
+    assert sentence.endswith("scancel --name=twofold-a ends them)")
 
 
 def test_nothing_is_said_of_an_empty_queue() -> None:

@@ -54,7 +54,9 @@ def test_the_page_stands_alone_and_is_well_formed(findings: Findings) -> None:
 
 def test_the_answer_stands_first_and_what_cannot_be_told_after_what_can(findings: Findings) -> None:
     page = write(findings).read_text()
-    sentence = "it takes 1.50 to 2.00 times: of 7 variants, 4 lie below 2, 0 above, and 3 cannot be told from 2"
+    sentence = (
+        "it takes 1.50 to 2.00 times as long: of 7 variants, 4 lie below 2, 0 above, and 3 cannot be told apart from 2"
+    )
     places = [page.index(text) for text in (sentence, 'id="ratio"', 'id="fastest"', 'id="untold"', 'id="method"')]
     assert places == sorted(places)
 

@@ -172,7 +172,7 @@ def test_a_cell_without_a_record_is_named_and_costs_the_exit_code(
     write(job, record, EAGER)
     assert sum_up(Sweep.of([job]), terminal).code == 1
     assert f"missing: {job.cell(JIT)} was planned and has no record" in screen.getvalue()
-    assert "it takes 1.81 times, which is below 2" in screen.getvalue()
+    assert "it takes 1.81 times as long, which is below 2" in screen.getvalue()
 
 
 def test_a_broken_record_counts_as_missing(
@@ -224,7 +224,7 @@ def test_the_page_at_the_end_of_a_sweep_compares_steps_with_intervals(
         replace(made, samples=[{"seconds": seconds}]).write(job.folder)
     assert sum_up(Sweep.of([replace(job, tracking=Tracking(None))]), terminal).code == 0
     page = (job.folder / "report.md").read_text()
-    assert "relative to the fastest | 95 % interval" in page and "cannot be told from it" not in page
+    assert "relative to the fastest | 95 % interval" in page and "cannot be told apart from it" not in page
 
 
 def test_a_page_that_cannot_be_written_ends_no_sweep(

@@ -34,7 +34,7 @@ pytestmark = [
 # MLflow's own: AG Grid asks it to use newer names; on a busy machine, its layout takes two frames.
 EXPECTED = ("AG Grid: since v27.1", "ResizeObserver loop completed with undelivered notifications")
 ANSWER = "1.81 to 2.50 times, by FLOPs 1.67"
-SENTENCE = "it takes 1.81 to 2.50 times: of 2 variants, 1 lies below 2, 1 above"
+SENTENCE = "it takes 1.81 to 2.50 times as long: of 2 variants, 1 lies below 2, 1 above"
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ RUN_TAG = 8_000  # characters, as MLflow makes its tables
 
 
 def longest_tag(uri: str) -> int | None:
-    """The characters that a tag of a run may have at an address; None for any number. A server does not tell."""
+    """The most characters that a run's tag may have; None for no limit. A server's database may be PostgreSQL too."""
     return None if uri.startswith("sqlite:") else RUN_TAG
 
 

@@ -61,7 +61,7 @@ class ConvNet:
 
 @dataclass(frozen=True)
 class DeeperConvNet(ConvNet):
-    """The same with `depth` times a 3x3 convolution and a rectifier in place of the pool."""
+    """ConvNet with `depth` times a 3x3 convolution and a rectifier in place of the pool."""
 
     depth: int = 100
 

@@ -67,14 +67,14 @@ class ResNet18:
 
 @dataclass(frozen=True)
 class ResNet34(ResNet18):
-    """The same with 3, 4, 6 and 3 blocks; 21,797,672 parameters with 1000 classes."""
+    """ResNet-18 with 3, 4, 6 and 3 blocks in its stages; 21,797,672 parameters with 1000 classes."""
 
     blocks = (3, 4, 6, 3)
 
 
 @dataclass(frozen=True)
 class ResNet50(ResNet34):
-    """As many blocks, each a bottleneck that is four times as wide outside; 25,557,032 parameters with 1000 classes.
+    """ResNet-34 with a bottleneck as each block, four times as wide outside; 25,557,032 parameters with 1000 classes.
 
     Where a block halves the image, its 3x3 convolution does, as in torchvision ("v1.5"). In the paper and in Keras it
     is the 1x1 convolution before (`stride_in_1x1`), with fewer FLOPs and as many parameters.
