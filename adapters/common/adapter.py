@@ -69,7 +69,7 @@ class CommonAdapter(OwnAdapter):
         return Extended(core, {}, update) if update else core
 
     def own_truth(self, model: OwnModel) -> Truth:
-        """A framework that runs a user's own model is its own reference."""
+        """Refuse; a framework that runs users' own models, and so is its own reference, overrides this."""
         raise Unsupported(f"{self.name}: it runs no models of your own")
 
     def _own_program(self, model: OwnModel, execution: str, choices: Choices) -> Program:
@@ -105,23 +105,23 @@ class CommonAdapter(OwnAdapter):
         raise Unsupported(f"{self.name}: it has no optimizer={optimizer} here")
 
     def refusal(self, error: Exception) -> Unsupported | None:
-        """A framework that says in exceptions of its own what it lacks translates them here."""
+        """Translate nothing; a framework with exceptions of its own for what it lacks overrides this."""
         return None
 
     def arithmetic(self) -> Arithmetic:
-        """A framework that can be a reference gives its primitives here."""
+        """Refuse; a framework that can be a reference overrides this to give its primitives."""
         raise Unsupported(f"{self.name}: it computes no references here")
 
     def device_seconds(self, call: Callable[[], Any]) -> tuple[Any, float | None]:
-        """A framework that gives access to events on the device uses them here."""
+        """Call without timing; a framework that gives access to events on the device overrides this."""
         return call(), None
 
     def overwriting(self, size: int) -> Callable[[], Any]:
-        """A framework that runs on a GPU does so here."""
+        """Refuse; a framework that runs on a GPU overrides this to overwrite a buffer there."""
         raise Unsupported(f"{self.name}: it is not asked for on a CPU")
 
     def peak_bytes(self, call: Callable[[], Any]) -> tuple[Any, int | None]:
-        """A framework that knows what its allocator gives out on a device says so here."""
+        """Call without counting; a framework that knows what its allocator gives out overrides this."""
         return call(), None
 
     peak_source = "the framework's allocator"

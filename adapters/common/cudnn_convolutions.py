@@ -26,7 +26,7 @@ from .departures import counted
 
 @dataclass(frozen=True)
 class _Sizes:
-    """Pixels of each array of a convolution; `small`: its output is nowhere larger than its kernel."""
+    """Pixels of each array of a convolution; `small` tells whether its output is nowhere larger than its kernel."""
 
     image: int
     kernel: int

@@ -96,7 +96,7 @@ def trained(parameters: Any) -> dict[str, Any]:
 
 
 def _shared(model: OwnModel, name: str, arrays: list[np.ndarray]) -> list[np.ndarray]:
-    """The arrays that the first framework wrote; these, once written, if there are none."""
+    """The arrays that the first framework wrote; if there are none yet, write these and return them."""
     folder = model.folder / "keras" / name
     if not folder.exists():
         write_arrays(folder, {str(i): array for i, array in enumerate(arrays)})

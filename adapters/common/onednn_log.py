@@ -13,7 +13,7 @@ _RESULTS = {"backward_data": "src", "backward_weights": "wei"}  # what oneDNN ca
 
 
 def stdout_of(call: Callable[[], Any]) -> str:
-    """What `call` makes this process write to its stdout, by way of C too; none of it is written there."""
+    """Return what `call` makes this process write to stdout, from C too, instead of writing it there."""
     libc = ctypes.CDLL(None)
     libc.fflush(None)
     with tempfile.TemporaryFile() as file:

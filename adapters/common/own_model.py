@@ -54,7 +54,7 @@ class OwnModel:
 
     @property
     def uses_keras(self) -> bool:
-        """Whether it is Keras's."""
+        """Whether the model is one of Keras."""
         return self.workload.uses_keras(self.framework)
 
     def build(self, prepare: Callable[[], None] = lambda: None) -> Built:
@@ -96,7 +96,7 @@ class OwnModel:
 
     @property
     def truth(self) -> Truth:
-        """What it is compared with, once that was computed."""
+        """The reference that the model is compared with, which must have been computed before."""
         return read_truth(self.folder, self.framework)
 
     def check_drawn(self, drawn: str, before: str) -> None:

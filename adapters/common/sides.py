@@ -16,7 +16,7 @@ def wanted_sides(graph: Graph, call: Call) -> frozenset[str]:
 
 
 def shared(seconds: float, sides: Mapping[str, float]) -> dict[str, float]:
-    """Seconds, shared among both sides as they stand to each other; nothing if they are not known."""
+    """Split seconds between both sides in proportion to their own; empty if those of one are not known."""
     whole = sum(sides.values())
     return {name: seconds * part / whole for name, part in sides.items()} if len(sides) == 2 and whole > 0 else {}
 

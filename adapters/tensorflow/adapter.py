@@ -144,7 +144,7 @@ class Adapter(CommonAdapter):
             )
 
     def _use_determinism(self, deterministic: bool, execution: str) -> None:
-        """For all that is computed from now on. What TensorFlow has no deterministic kernel for raises when it runs."""
+        """Switch determinism on or off from now on. An op without a deterministic kernel then raises when it runs."""
         if deterministic and execution == "xla" and not self._gpu:
             raise Unsupported(
                 "tensorflow: XLA's kernels for a CPU are deterministic as they are; choose deterministic=false"
@@ -183,7 +183,7 @@ class Adapter(CommonAdapter):
 
     @property
     def counts_all_memory(self) -> bool:
-        """Not on a CPU: oneDNN's allocator counts from 256 KiB on, and a variable may keep the array it came from."""
+        """False on a CPU: oneDNN's allocator counts from 256 KiB on, and a variable may keep the array it came from."""
         return bool(self._gpu)
 
     def _convert(self, array: np.ndarray, narrow: bool) -> tf.Tensor:
@@ -231,7 +231,7 @@ def _set_threads(threads: int) -> None:
 
 
 def _before_start(setting: Callable[[], None], running: str) -> None:
-    """Settings hold until the process ends: the first op fixes them, and to repeat them is no error."""
+    """Apply a setting that the first op fixes for the process. Raises Unsupported if it is another one already."""
     try:
         setting()
     except RuntimeError as error:

@@ -35,7 +35,7 @@ class DifferentiationRule(Protocol):
 
 
 class Reverse:
-    """By a gradient tape."""
+    """Differentiates a workload of the catalogue by a gradient tape."""
 
     def __init__(
         self, graph: Graph, residuals: str, xla: bool, mixed: bool, wrap: Callable[[int, Op], Op] | None = None

@@ -23,7 +23,10 @@ from .split import Split, split
 
 
 class Traced(Plain):
-    """Parameters and inputs are variables that every phase captures: quicker to pass than arguments, never folded."""
+    """A program of traced functions.
+
+    Parameters and inputs are variables that every phase captures: quicker to pass than arguments, never folded.
+    """
 
     def _trace(
         self,
@@ -112,7 +115,7 @@ class Traced(Plain):
 
 
 class Compiled(Traced, Core):
-    """A workload of the catalogue."""
+    """A workload of the catalogue as traced functions."""
 
     def __init__(self, request: CoreRequest, rule: DifferentiationRule, mixed: bool, jit: bool) -> None:
         variables = variables_of(request.arrays)

@@ -46,7 +46,10 @@ class OpByOp(Plain):
 
 
 class Eager(OpByOp, Core):
-    """Parameters are plain tensors, watched: to read a variable would be one more op for each use."""
+    """A workload of the catalogue run op by op.
+
+    Parameters are plain tensors that a tape watches: to read a variable would be one more op for each use.
+    """
 
     def __init__(self, request: CoreRequest, rule: DifferentiationRule, mixed: bool) -> None:
         super().__init__(request)

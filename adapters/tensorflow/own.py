@@ -48,7 +48,7 @@ class BuiltModel:
         return digest.hexdigest()[:16]
 
     def loss(self) -> tf.Tensor:
-        """Of the model's own variables."""
+        """Compute the loss of the batch with the model's own variables."""
         return self.built.loss(self.built.parameters, self.built.batch)
 
 
@@ -69,13 +69,13 @@ def rebuild_model(model: OwnModel) -> BuiltModel:
     return replace(built_model, wanted={name: built_model.wanted[name] for name in model.truth.reference.gradients})
 
 
-def in_precision(model: OwnModel, built_model: BuiltModel, precision: str) -> BuiltModel:
-    """A built model as it is in a precision, in which it is built again."""
-    return built_model if precision in ("fp32", "tf32") else build_model(model, precision)
+def in_precision(model: OwnModel, parts: Parts, precision: str) -> BuiltModel:
+    """Return the model in a precision, for which it is built again unless that is fp32 or tf32."""
+    return parts if precision in ("fp32", "tf32") else build_model(model, precision)
 
 
 class OwnEager(OpByOp):
-    """By a tape around the loss, as Keras's own guide writes a training loop."""
+    """A user's own model op by op: a tape around the loss, as Keras's own guide writes a training loop."""
 
     def __init__(self, built_model: BuiltModel) -> None:
         self._built_model = built_model
@@ -104,7 +104,7 @@ class OwnEager(OpByOp):
 
 
 class OwnTraced(Traced):
-    """As the catalogue's: parameters and batch are variables that each phase captures.
+    """A user's own model as traced functions: parameters and batch are variables that each phase captures.
 
     What the model assigns to its other variables, such as a batch norm's statistics, is dropped.
     """
@@ -128,7 +128,7 @@ class OwnTraced(Traced):
 
 
 class _Rule:
-    """By a gradient tape, with the model's variables mapped to tensors."""
+    """Differentiates a user's own model by a gradient tape, with the model's variables mapped to tensors."""
 
     def __init__(self, built_model: BuiltModel) -> None:
         self._built_model = built_model

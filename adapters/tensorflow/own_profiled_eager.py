@@ -69,7 +69,7 @@ def _ran(note: Note, phase: Callable[[], Any]) -> list[Ran]:
 
 
 class EagerOps:
-    """The calls of a forward pass, and which of them what runs in the backward pass belongs to."""
+    """Notes the calls of a forward pass, and to which of them each op of the backward pass belongs."""
 
     def __init__(self, layers: Layers) -> None:
         self.calls: list[OwnOp] = []
@@ -95,7 +95,7 @@ class EagerOps:
 
     @contextmanager
     def gradients_known(self) -> Iterator[None]:
-        """Know whose gradient a tape computes, of the ops and functions that it records meanwhile."""
+        """Note, within this context, of which op or function that a tape records it computes the gradient."""
         recorders = {name: getattr(pywrap_tfe, name) for name in _RECORDERS}
         pywrap_tfe.TFE_Py_RegisterGradientFunction(self._gradient_function)
         for name, record in recorders.items():
@@ -108,13 +108,13 @@ class EagerOps:
                 setattr(pywrap_tfe, name, record)
 
     def _gradient_function(self, kind: str, attributes: Any, *of_op: Any) -> Any:
-        """TensorFlow's own, which computes the gradient of an op."""
+        """Call TensorFlow's own function of this name, and note whose gradient it computes."""
         number, _ = self._by_attributes.get(id(attributes), (None, None))
         with self._gradient_of(number):
             return backprop._gradient_function(kind, attributes, *of_op)
 
     def _recorder(self, record: Callable[..., Any]) -> Callable[..., Any]:
-        """TensorFlow's own, by which a function with a gradient of its own gives it to a tape."""
+        """Wrap TensorFlow's `record`, by which a function with a gradient of its own gives it to a tape."""
 
         def recorded(name: Any, outputs: Any, inputs: Any, backward: Callable[..., Any], *forward: Any) -> Any:
             known = (self._by_result.get(getattr(output, "_id", None)) for output in outputs)
@@ -133,7 +133,7 @@ class EagerOps:
 
     @contextmanager
     def _gradient_of(self, number: int | None) -> Iterator[None]:
-        """What runs meanwhile belongs to a call; if that is unknown, to the one before."""
+        """Assign what runs within this context to a call; if that is unknown, to the one before."""
         before = self._number
         self._number = before if number is None else number
         try:

@@ -30,7 +30,7 @@ Each = list[list[tf.Tensor]]  # a list of tensors for each replica
 
 
 class Replicated(Plain):
-    """A phase returns, in place of a tensor, the list of what every replica has.
+    """A program of several replicas: in place of a tensor, a phase returns the list of what every replica has.
 
     `parts` are the arrays of each replica; `devices` are the names of theirs.
     """
@@ -95,7 +95,7 @@ class Replicated(Plain):
         return {}
 
     def executed(self) -> dict[str, Executed]:
-        """Those of one replica; all execute the same. Raises ValueError if they do not."""
+        """The multiplies of one replica; all execute the same. Raises ValueError if they do not."""
         counted = {}
         for phase in self.phases:
             given = self.forward()[1] if phase in AFTER else ()

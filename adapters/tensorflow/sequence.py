@@ -113,5 +113,5 @@ def _future_array(positions: int, dtype: tf.DType) -> np.ndarray:
 
 @functools.lru_cache(maxsize=8)
 def _future_tensor(positions: int, dtype: tf.DType) -> Tensor:
-    """Kept on the device: eager mode would copy it there in every layer."""
+    """The array of `future`, kept on the device: eager mode would copy it there in every layer."""
     return tf.constant(_future_array(positions, dtype))

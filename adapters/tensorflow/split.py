@@ -126,5 +126,5 @@ def _import(part: Any, given: Mapping[str, tf.Tensor], wanted: Sequence[str]) ->
 
 
 def _canonical(name: str) -> str:
-    """A graph definition writes `op` for what a tensor's name calls `op:0`."""
+    """The full name of a tensor: a graph definition writes `op` for `op:0`."""
     return name if ":" in name else f"{name}:0"

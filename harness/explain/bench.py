@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Source:
-    """Where a program's workload is saved. Of a whole workload `graph` is None, and all choices concern it."""
+    """Where a program's workload is saved, and its graph: None for a whole workload, which gets all choices."""
 
     folder: Path
     graph: Graph | None
@@ -52,8 +52,8 @@ class Bench(Generic[Key]):
     """A variant's workers with its programs, as a context. `failures` has the reason why a program is not there.
 
     Where an execution compiles, programs are loaded by several workers at a time. Otherwise there is one, as programs
-    that are timed in turn share its caches and its allocator. Where programs are to be timed so, it `takes_turns`:
-    not on a GPU, which would wait for the host after every call.
+    that are timed in turn share its caches and its allocator. `takes_turns` tells whether they are to be timed so: not
+    on a GPU, which would wait for the host after every call.
     """
 
     def __init__(self, launch: Launch, conditions: Conditions) -> None:
@@ -125,7 +125,7 @@ class Bench(Generic[Key]):
         return {key: Samples(of_phase) for key, of_phase in zip(keys, seconds, strict=True)}
 
     def in_place(self, key: Key, passes: int) -> InPlace:
-        """Each call's time within a program. A profiler that fails is the reason for no times, and no failure."""
+        """Time each call within a program. If the profiler fails, the reason stands in for times; nothing is raised."""
         try:
             return self._asked(key, lambda worker: worker.in_place(self._deadline_s, passes))
         except Failure as failure:
@@ -146,7 +146,7 @@ class Bench(Generic[Key]):
             raise
 
     def _fill(self, keys: Iterable[Key]) -> None:
-        """Load programs, as many at a time as there are workers; those that fail take no other with them."""
+        """Load programs, as many at a time as there are workers; one that fails keeps no other from being loaded."""
         queue = deque(keys)
         while queue:
             for slot in self._slots:  # here, as a process dies with the thread that has started it

@@ -1,8 +1,8 @@
 """The least time that each pass of an op can take on this machine, by its ceilings, and what takes less than that.
 
 A pass must run its multiplies, at the highest rate that any multiply reached in that direction, and must read and write
-each of its arrays once, as fast as arrays of that size were ever copied. Whichever takes longer is its lower bound. One
-that is faster shows that an assumption behind the bound is wrong, and is told with the likeliest.
+each of its arrays once, as fast as arrays of that size were ever copied. Whichever takes longer is its lower bound. A
+pass that is faster shows that an assumption behind the bound is wrong; the likeliest one is named.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _HANDED_ON = (
 class Bound:
     """The least seconds of one pass of a part, what sets them, and those that were measured.
 
-    It is set by `RATE` or `MEMORY`, or where both are nothing by `CALLS`, which no time here includes.
+    It is set by `RATE` or `MEMORY`, or where both are 0 by `CALLS`, which no time here includes.
     `slowest_s` is the upper end of the measured interval, or the measured time if it has none.
     """
 
@@ -55,7 +55,7 @@ class Bound:
 
 
 def bounds(roofline: Roofline, measured: Replay, explained: Explained) -> list[Bound]:
-    """The bound of each pass of the parts that were measured, the dearest part first; no time includes calling it."""
+    """The bound of each pass of the parts that were measured, the slowest part first; no time includes calling."""
     parts = sorted(explained.net, key=lambda p: -p.count * (explained.net[p].forward + explained.net[p].backward))
     limits = []
     for part in parts:

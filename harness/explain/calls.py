@@ -1,4 +1,4 @@
-"""What a call takes that computes nothing: of an op within a pass, and of the pass itself."""
+"""The time that calling takes by itself: an op within a pass, and the pass as a whole."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ def saved_tiny(precision: str, root: Path) -> dict[str, Path]:
 
 @dataclass(frozen=True)
 class Calls:
-    """Seconds of calling, in one pass: of each op, and of the pass itself."""
+    """Seconds that calling takes in one pass: for each op, and for the pass as a whole."""
 
     op: float
     whole: float
 
     @classmethod
     def of(cls, seconds: Mapping[str, float]) -> Calls:
-        """From the times of the workloads of `TINY`, by name.
+        """Compute them from the times of the workloads of `TINY`, by name.
 
-        A layer more in a chain is two calls more, and an op alone is one call and a pass.
+        Each further layer of a chain adds two calls; an op alone takes one call and a pass.
         """
         layer, activation, short, long = (seconds[name] for name in TINY)
         op = max(0.0, (long - short) / (2 * (_LAYERS[1] - _LAYERS[0])))

@@ -73,7 +73,7 @@ class Missing:
 
 
 def lacking(job: Job, variant: Variant, version: Version) -> dict[Variant, Missing]:
-    """What is to be measured, and of which variants, before one of a job can be predicted; empty if nothing is.
+    """What must still be measured, and of which variants, before this one can be predicted; empty if nothing.
 
     Several replicas are not predicted. Raises UserError if the file of ceilings is corrupt.
     """

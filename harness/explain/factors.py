@@ -12,9 +12,9 @@ multiply, unless "of all" is said.
 - mix:      (sum X/r + sum W/r) / (sum F/r), over flops. Ops differ in rate and in ratio: a slow first layer has no dX.
 - forward:  (sum F/r) / (sum f). Below 1 where forward is slower than the op can be.
 - dX:       (sum x + sum W/r) / (sum X/r + sum W/r). Above 1 where dX is slower than the op can be.
-- dW:       (sum x + sum w) / (sum x + sum W/r). The same of dW.
+- dW:       (sum x + sum w) / (sum x + sum W/r). Above 1 where dW is slower than the op can be.
 - memory:   (sum b of all) / (sum f of all), over (sum x + sum w) / (sum f): what ops without multiplies do to it.
-- dispatch: the same with the cost of calling put back (each op once, each pass once), over the ratio without.
+- dispatch: (sum b of all) / (sum f of all) with the cost of calling (each op once, each pass once), over that without.
 - rest:     measured, over the product of the others: fusion where an execution compiles, unexplained where it does not.
 
 Each divides by what the one before it multiplied with, so they cancel but for the measured ratio. A workload without
@@ -54,7 +54,7 @@ class Net:
 
 @dataclass(frozen=True)
 class Factor:
-    """One factor with its interval, if there is one, and the part that has most to do with it, if one has."""
+    """One factor, its interval and the part that has most to do with it; each of these is None if there is none."""
 
     name: str
     value: float
@@ -187,7 +187,7 @@ def _causes(net: Mapping[Part, Net]) -> dict[str, Part]:
 
 
 def as_dict(explained: Explained) -> dict[str, Any]:
-    """JSON-ready, without the parts."""
+    """The ratio, its factors and what they explain, ready for JSON, without the parts."""
     return {
         "ratio": explained.ratio,
         "factors": {f.name: [f.value, *(f.interval or ())] for f in explained.factors},

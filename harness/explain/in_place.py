@@ -1,4 +1,4 @@
-"""Each op alone beside the same op in place: a replay is a claim about the real run, and is held against it here.
+"""Compares each op timed alone with the same op in place, as a replay may differ from the real run.
 
 Alone means `Net` and the cost of calling the op, but not that of a pass. In place is the mean over all calls of a part
 in runs of the whole program under the framework's profiler, which slows down small ops; so only those that matter are
@@ -70,7 +70,7 @@ class InPlaceComparison:
     says: tuple[str, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
+        """The rows and sentences, ready for JSON."""
         return {"rows": [asdict(row) | {"differs": row.differs} for row in self.rows], "says": list(self.says)}
 
     @classmethod
@@ -102,7 +102,7 @@ def compare(net: Mapping[Part, Net], measured: Replay) -> InPlaceComparison:
 
 
 def _called(net: Net, calls: Mapping[str, float]) -> Net:
-    """The times with what it takes to call the op, which gradients share."""
+    """Add the cost of calling an op to its times; dX and dW share that of backward."""
     if not net.backward:
         return Net(net.forward + calls["forward"], 0.0, 0.0, 0.0)
     share = 1 + calls["backward"] / net.backward
@@ -147,7 +147,7 @@ def _sentences(
     )
     for name, share in explained.items():
         if share > DIFFERS:
-            yield f"the profiler slows the ops of {name}, or they run beside each other: no difference of them is told"
+            yield f"the profiler slows the ops of {name}, or they run at the same time: no difference of them is shown"
     if again:
         yield f"moved work: forward passes that are computed again take {again:.1%} of backward"
     if ahead:

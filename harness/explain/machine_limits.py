@@ -21,7 +21,7 @@ from .roofline import Roofline
 
 @dataclass(frozen=True)
 class Allowed:
-    """What is written beside the record, and the same as rows of a table and as sentences; empty if none is known."""
+    """What the machine allows a variant: ready for JSON, as rows of a table, and as sentences; empty if not known."""
 
     content: dict[str, Any]
     rows: list[list[str]]
@@ -39,7 +39,7 @@ def allowed(
     explained: Explained,
     record: Record,
 ) -> Allowed:
-    """Hold what was measured of a variant, alone and in its record, against its ceilings. `parts` are all there are."""
+    """Compare what was measured of a variant, alone and in its record, with its ceilings. `parts` are all there are."""
     if ceilings is None:
         return UNKNOWN
     try:

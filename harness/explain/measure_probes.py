@@ -129,7 +129,7 @@ def fastest_agree(samples: Samples) -> bool:
 
 
 def _passes(part: Part, samples: Samples) -> dict[str, Pass]:
-    """The passes of a part that was measured, with their work. Its only gradients are its whole backward pass."""
+    """The passes of a part that was measured, with their work. The gradients of one side alone are all of backward."""
     works = part.works
     phases = {"forward": "forward", "backward": "backward", "dX": "backward_inputs", "dW": "backward_params"}
     if not {"dX", "dW"} <= works.keys():
@@ -138,5 +138,5 @@ def _passes(part: Part, samples: Samples) -> dict[str, Pass]:
 
 
 def _seconds(samples: Samples, phase: str) -> float:
-    """Seconds of a call of a phase in the cycle that nothing disturbed, or what did least."""
+    """Seconds of a call of a phase in the fastest cycle, which was disturbed the least."""
     return min(samples.seconds[phase])

@@ -40,5 +40,5 @@ def network(name: str, precision: str) -> Workload:
 
 @cache
 def network_parts(name: str, precision: str) -> tuple[Part, ...]:
-    """What that network consists of."""
+    """The parts of the network of that name."""
     return tuple(distinct_parts(network(name, precision)))

@@ -65,13 +65,13 @@ class OpRow:
 
 @dataclass(frozen=True)
 class OwnExplanation:
-    """The ops of a user's own model, the dearest first, and what is said of them, or why there are none."""
+    """The ops of a user's own model, the slowest first, and what is said of them, or why there are none."""
 
     rows: tuple[OpRow, ...]
     says: tuple[str, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-ready, under a name that no explanation of the catalogue has."""
+        """Ready for JSON, under a key that explanations of the catalogue's models lack."""
         return {"own_ops": asdict(self)}
 
     @classmethod
@@ -108,7 +108,7 @@ def explain_own_job(
 def explain_own(
     workload: OwnWorkload, variant: Variant, launch: Launch, conditions: Conditions, record: Record
 ) -> OwnExplanation:
-    """Profile one variant, which takes as long as its record says. What fails has that as its only sentence."""
+    """Profile one variant, whose times its record has. If that fails, the reason is the explanation's only sentence."""
     timed = {name: record.phases[name].ms or 0.0 for name in _PAIR}
     if not all(timed.values()):
         return _nothing("its record has no time of forward and backward")
@@ -159,7 +159,7 @@ def _row(op: OpTimes, wholes: Mapping[str, float]) -> OpRow:
 
 
 def _ranked(rows: Sequence[OpRow]) -> Iterator[OpRow]:
-    """The dearest ops first, then those too small for a row of their own, then what belongs to no op.
+    """The slowest ops first, then those too small for a row of their own, then what belongs to no op.
 
     Calls of the same op that are small by themselves share a row if it is large enough.
     """

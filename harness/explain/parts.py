@@ -128,7 +128,7 @@ def distinct_parts(workload: Workload) -> list[Part]:
 def _alone(graph: Graph, call: Call) -> tuple[dict[str, Any], str]:
     """The sizes of a call as `model=op`, and the gradients to ask for.
 
-    A call that needs no gradient at all is asked for every gradient: a program without a backward pass is none.
+    A call that needs no gradient at all is asked for every gradient: every program has a backward pass.
     """
     specs, wanting, weights = [graph.specs[n] for n in call.inputs], wants(graph, call), CATALOGUE[call.op].weights
     floats = [position for position, spec in enumerate(specs) if spec.kind in ("float", "constant")]
@@ -169,7 +169,7 @@ def _few(shapes: list[list[int]]) -> list[list[int]]:
 
 
 def _hydra(value: Any) -> str:
-    """A list or mapping as an override of Hydra's has it."""
+    """Write a list or mapping as Hydra's overrides have it."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key}: {_hydra(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):

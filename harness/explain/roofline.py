@@ -1,8 +1,8 @@
 """How fast a machine runs an op, from its stored ceilings: the rates that it can reach at best, and those to expect.
 
 All times are without those of calling. A multiply's FLOP/s are looked for among the probes of the same op, or of
-plain multiplies where that has none, weighted by how near their arrays and FLOPs are; what an op without multiplies
-makes of the bandwidth comes from its own two probes, by the bytes that it moves.
+plain multiplies where that has none, weighted by how near their arrays and FLOPs are; how much of the bandwidth an op
+without multiplies reaches comes from its own two probes, by the bytes that it moves.
 """
 
 from __future__ import annotations

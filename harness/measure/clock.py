@@ -98,7 +98,7 @@ def first_calls(adapter: Adapter, program: Program) -> dict[str, float]:
 
 
 def nothing() -> None:
-    """What is done before a call that is timed with warm caches."""
+    """Do nothing, which is what comes before each timed call if caches stay warm."""
 
 
 def warm_up(

@@ -14,7 +14,7 @@ LOOP_S = 2.0  # of each loop, at least: counters move in steps of up to a tenth 
 
 @dataclass(frozen=True)
 class Energy:
-    """Joules per call of each phase, what idles included, and the counter; or one sentence that says why not."""
+    """Joules per call of each phase, with what idles on the device, and the counter; or a sentence that says why not."""
 
     joules: dict[str, float] = field(default_factory=dict)
     counter: str = ""
@@ -22,8 +22,9 @@ class Energy:
 
 
 def energy(worker: Worker, phases: Sequence[str], device: str, deadline_s: float) -> Energy:
-    """Measure each phase. One that uses another's result, as backward does, is measured with it, less that one alone.
+    """Measure the joules of each phase.
 
+    A phase that uses another's result, as backward does, is measured together with it, less that one alone.
     Raises Failure if the worker does not answer by the deadline.
     """
     try:

@@ -50,9 +50,9 @@ class Difference:
         ses: their standard errors inside the processes [P].
         sigma: standard deviation from trial to trial, as known beforehand.
         df: its weight in degrees of freedom.
-        of_time: it is one of times, which depend on what the machine does meanwhile.
-        in_same_rounds: B was measured in turn with A.
-        disturbed: one side was; nothing is told of it.
+        of_time: whether it compares times, which depend on what the machine does meanwhile.
+        in_same_rounds: whether B was measured in turn with A.
+        disturbed: whether A or B was; then nothing is said of the difference.
     """
 
     quantity: str

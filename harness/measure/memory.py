@@ -17,7 +17,7 @@ HIGH_WATER = "the process's high-water mark beyond what it held before, and the 
 def peak_memory(adapter: Adapter, program: Program) -> PeakMemory:
     """Run each phase once more, and return the peak of each. What fails leaves its reason.
 
-    The framework counts where it can. What it does not count, the process's high-water mark has, and from then on freed
+    The framework counts where it can. Where it cannot, the process's high-water mark is used, and from then on freed
     memory goes back to the system.
     """
     try:

@@ -39,7 +39,7 @@ class Subject(Protocol):
     @property
     @abstractmethod
     def source(self) -> str:
-        """Where what it is compared with was computed; after `load`."""
+        """Where the reference was computed that it is compared with; call it after `load`."""
 
     @abstractmethod
     def verify(self, program: Program, choices: Choices) -> Verified:
@@ -88,7 +88,7 @@ class Traced(Subject):
 
 
 class Own(Subject):
-    """A user's own model: it is compared with itself in float64, and its multiplies are told, not judged."""
+    """A user's own model: it is compared with itself in float64, and its multiplies are reported, not judged."""
 
     def __init__(self, workload: OwnWorkload, folder: Path, framework: str) -> None:
         self._workload = workload

@@ -107,12 +107,12 @@ def _twice(
 
 
 def _flat(result: Any) -> tuple[Any, ...]:
-    """A loss, or each of several outputs."""
+    """The result of a call as a tuple: its loss alone, or its outputs."""
     return result if isinstance(result, tuple) else (result,)
 
 
 def _copied(exported: Any) -> Any:
-    """A loss, or arrays that later calls do not change."""
+    """A loss as it is, or copies of arrays, which later calls do not change."""
     return {name: array.copy() for name, array in exported.items()} if isinstance(exported, Mapping) else exported
 
 
