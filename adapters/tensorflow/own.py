@@ -69,9 +69,9 @@ def rebuild_model(model: OwnModel) -> BuiltModel:
     return replace(built_model, wanted={name: built_model.wanted[name] for name in model.truth.reference.gradients})
 
 
-def in_precision(model: OwnModel, parts: Parts, precision: str) -> BuiltModel:
+def in_precision(model: OwnModel, built_model: BuiltModel, precision: str) -> BuiltModel:
     """Return the model in a precision, for which it is built again unless that is fp32 or tf32."""
-    return parts if precision in ("fp32", "tf32") else build_model(model, precision)
+    return built_model if precision in ("fp32", "tf32") else build_model(model, precision)
 
 
 class OwnEager(OpByOp):

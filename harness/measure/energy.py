@@ -14,7 +14,7 @@ LOOP_S = 2.0  # of each loop, at least: counters move in steps of up to a tenth 
 
 @dataclass(frozen=True)
 class Energy:
-    """Joules per call of each phase, with what idles on the device, and the counter; or a sentence that says why not."""
+    """Joules per call of each phase, with what idles on the device, and their counter; or a sentence on why not."""
 
     joules: dict[str, float] = field(default_factory=dict)
     counter: str = ""

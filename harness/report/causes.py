@@ -119,13 +119,13 @@ def _figure(findings: Findings, workload: str, explained: Mapping[int, Mapping[s
 
 
 def _parts(findings: Findings, explained: Mapping[int, Mapping[str, Any]]) -> Figure:
-    """Tabulate every op alone, the dearest first."""
+    """Tabulate every op alone, the slowest first."""
     rows = [[findings.full_name(i), *report.cells(row)] for i, content in explained.items() for row in content["parts"]]
     return Figure("Each op alone, in the same framework", Grid(["cell", *report.COLUMNS], rows))
 
 
 def _in_place(findings: Findings, explained: Mapping[int, Mapping[str, Any]]) -> list[Figure]:
-    """Tabulate the ops that matter most alone and in place, the dearest first, where a profiler showed them."""
+    """Tabulate the ops that matter most alone and in place, the slowest first, where a profiler showed them."""
     rows = [[findings.full_name(i), *row.cells()] for i, content in explained.items() for row in _compared(content)]
     title = "Alone, and in place in the whole run"
     return [Figure(title, Grid(["cell", *COLUMNS], rows))] if rows else []

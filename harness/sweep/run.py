@@ -102,14 +102,19 @@ def _measure(job: Job, todo: Mapping[Variant, str], described: dict[str, Any], t
 
 
 class Ending(NamedTuple):
-    """How a sweep ended: its exit code, 0 if every cell is ok or unsupported, else 1; its verdict, if it has a claim."""
+    """How a sweep ended.
+
+    Attributes:
+        code: the exit code: 0 if every cell is ok or unsupported, else 1.
+        verdict: the verdict on its claim; None if it has no claim.
+    """
 
     code: int
     verdict: StudyVerdict | None
 
 
 def sum_up(sweep: Sweep, terminal: Terminal, lost: Mapping[str, str] = MappingProxyType({})) -> Ending:
-    """Show the summary of a finished sweep. `lost` has a sentence for each cell whose job ended without measuring it."""
+    """Show the summary of a finished sweep; `lost` has a sentence for each cell whose job ended without a record."""
     job = sweep.jobs[0]
     samples = sweep.claim or len(sweep.cells) <= MOST_REPORTED  # a claim and a page ask for them
     records, missing = [], []

@@ -56,7 +56,8 @@ def _takes(conclusive: Sequence[Record]) -> str:
     below, above = sum(high < 2 for high in highs), sum(low > 2 for low in lows)
     counted = f"{below} {'lies' if below == 1 else 'lie'} below 2, {above} above"
     rest = f"{len(conclusive) - below - above} cannot be told apart from 2 (95 % intervals)"
-    return f"{_between(conclusive, 'ratio')} times as long: of {plural(len(conclusive), 'variant')}, {counted}, and {rest}"
+    variants = plural(len(conclusive), "variant")
+    return f"{_between(conclusive, 'ratio')} times as long: of {variants}, {counted}, and {rest}"
 
 
 def _left_out(names: Sequence[str]) -> str:

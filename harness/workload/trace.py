@@ -12,7 +12,6 @@ from .draw import Cotangent, Draw
 from .ops import CATALOGUE
 from .spec import Spec, WorkloadError
 
-
 Ops: TypeAlias = Any  # what a model is written over: one function for each op of the catalogue, and `block`
 Value: TypeAlias = Any  # what such a function takes and returns: a Symbol, while a model is traced
 
