@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shlex
 import signal
@@ -73,6 +74,12 @@ def pytest_xdist_make_scheduler(config: Any, log: Any) -> Any:
     from tests.helpers.scheduling import CrashProofScheduling
 
     return CrashProofScheduling(config, log)
+
+
+def pytest_collection_finish() -> None:
+    """Spare garbage collection the million objects of frameworks and tests: a collection took a second, now 10 ms."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in its own
