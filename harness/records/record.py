@@ -118,11 +118,6 @@ class Record:
         return Variant(self.framework, self.execution, Choices(**self.choices), environment)
 
     @property
-    def settings(self) -> dict[str, Any]:
-        """The measuring settings; caches were warm before there was a choice."""
-        return {"cache": "warm"} | self.measure
-
-    @property
     def notes(self) -> dict[str, str]:
         """The notes of phases that execute other multiplies than the trace requests, by phase."""
         return {name: phase.note for name, phase in self.phases.items() if phase.note}
@@ -191,8 +186,6 @@ def _record(path: Path, content: bytes) -> Record:
         raise UserError(f"{path}: not a record of this program; move it elsewhere")
     if data["schema"] > SCHEMA:
         raise NewerSchema(f"{path}: schema {data['schema']} is newer than this program's {SCHEMA}; update the program")
-    if data["schema"] == SCHEMA - 1:  # had neither, as a record of today has where no environments were named
-        data = {**data, "schema": SCHEMA, "environment_name": "", "rounds": ""}
     if data["schema"] < SCHEMA:
         raise UserError(f"{path}: schema {data['schema']} is of an older version of this program; measure it again")
     if data.keys() != _FIELDS:

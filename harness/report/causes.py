@@ -132,5 +132,5 @@ def _in_place(findings: Findings, explained: Mapping[int, Mapping[str, Any]]) ->
 
 
 def _compared(content: Mapping[str, Any]) -> tuple[Compared, ...]:
-    """Ops alone and in place, as an explanation has them; those written by an earlier version have none."""
-    return InPlaceComparison.from_dict(content["in_place"]).rows if "in_place" in content else ()
+    """Ops alone and in place, as an explanation has them."""
+    return InPlaceComparison.from_dict(content["in_place"]).rows

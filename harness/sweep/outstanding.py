@@ -59,7 +59,7 @@ def _why_again(job: Job, variant: Variant, record: Record, machine: Mapping[str,
         return "of redo=noisy"
     device = {"threads": job.device.threads or record.threads, "memory": job.device.memory}
     recorded = _dependencies(
-        record.settings, {"threads": record.threads, "memory": record.memory}, record.machine, record.versions
+        record.measure, {"threads": record.threads, "memory": record.memory}, record.machine, record.versions
     )
     current = _dependencies(asdict(job.measure), device, machine, versions(job, variant))
     changes = [

@@ -77,7 +77,7 @@ def _provenance(a: Record, b: Record) -> list[str]:
     installed = a.versions | b.versions
     in_force = [{k: v for k, v in record.described.items() if k not in installed} for record in (a, b)]
     groups: list[tuple[str, Mapping[str, Any], Mapping[str, Any]]] = [
-        ("measure.", a.settings, b.settings),
+        ("measure.", a.measure, b.measure),
         ("", a.versions, b.versions),
         (f"{a.framework}'s ", in_force[0], in_force[1]),
         ("twofold's ", a.harness, b.harness),

@@ -130,6 +130,7 @@ def test_an_explanation_is_shown_and_a_broken_one_is_not(findings: Findings) -> 
     part |= dict.fromkeys(("dx_over_forward", "dw_over_forward", "forward_gb_per_s", "backward_gb_per_s"))
     factors = {"flops": [1.6, 1.6, 1.6], "dW": [1.25, 1.2, 1.3]}
     content = {"ratio": 2.0, "factors": factors, "largest": "dW", "forward_share": 1.0, "backward_share": 1.0}
+    content |= {"in_place": {"rows": [], "says": []}}
     write_json(path, content | {"parts": [part], "not_replayed": [], "flags": ["likely a kernel problem"]})
     assert len(section(findings, "why").notes) == 1
     beaten = {"beaten": ["forward of relu takes less than its bound"]}

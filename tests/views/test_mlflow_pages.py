@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from harness.records.record import Record
@@ -197,11 +196,3 @@ def test_studies_and_their_sweeps_are_listed_with_the_latest_first(tmp_path: Pat
         tracker.summarise([made])
     listed = [(study.name, [page.title for page in study.pages]) for study in studies(uri)]
     assert listed == [("default", ["after: mlp", "before: mlp"]), ("smoke", ["main: mlp"])]
-
-
-def test_findings_of_an_older_version_have_a_plain_link(results: Path, tracker: Tracker, record: Make) -> None:
-    client, tags = MlflowClient(local_uri(results)), {"kind": "summary", "cells": "abc"}
-    run = client.create_run(tracker.experiment, run_name="findings of main: mlp", tags=tags)
-    links = Page.of(run).links("http://h:1")
-    assert "viewStateShareKey" not in links["charts"] and "compareRunsMode=CHART" in links["charts"]
-    assert "/artifacts/" not in links["findings"]

@@ -28,7 +28,7 @@ _SUMMARIES = 10  # of a study, the latest first
 class Page:
     """The findings of a sweep in MLflow: the arranged page of its runs, and the run that summarises them.
 
-    `key` is that of the shared view, empty if an older version of this program logged the findings.
+    `key` is that of the shared view.
     """
 
     title: str
@@ -42,19 +42,18 @@ class Page:
     def of(cls, run: Run) -> Page:
         """The page of a summary run."""
         tags = run.data.tags
-        key = tags["cells"] if "answer" in tags else ""
         title = run.info.run_name.removeprefix("findings of ")
-        return cls(title, run.info.experiment_id, run.info.run_id, key, tags.get("answer", ""), "report" in tags)
+        return cls(title, run.info.experiment_id, run.info.run_id, tags["cells"], tags["answer"], "report" in tags)
 
     def links(self, server: str) -> dict[str, str]:
         """The addresses on a server, `http://host:port`, by what they show."""
-        kind, view = urlencode(_KIND), {"viewStateShareKey": self.key} if self.key else {}
+        kind, view = urlencode(_KIND), {"viewStateShareKey": self.key}
         runs = f"{server}/#/experiments/{self.experiment}/runs"
-        artifacts = f"{runs}/{self.run}/artifacts" if self.key else f"{runs}/{self.run}"
+        artifacts = f"{runs}/{self.run}/artifacts"
         links = {
             "charts": f"{runs}?{urlencode(view | _KIND | {'compareRunsMode': 'CHART'})}",
             "table": f"{runs}?{urlencode(view | _KIND)}",
-            "findings": f"{artifacts}/{FINDINGS}?{kind}" if self.key else f"{artifacts}?{kind}",
+            "findings": f"{artifacts}/{FINDINGS}?{kind}",
         }
         return links | ({"report": f"{artifacts}/{REPORT}?{kind}"} if self.has_report else {})
 

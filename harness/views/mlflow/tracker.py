@@ -115,11 +115,11 @@ class Tracker:
             self.client.set_tag(run.info.run_id, "interval", record.interval)
 
     def _variants(self, sweep: str) -> Iterator[Run]:
-        """The runs of a sweep's variants, including the unfinished runs of an older version, which have no kind."""
-        page = None
+        """The runs of a sweep's variants, finished or not."""
+        chosen, page = f"tags.kind = 'variant' and tags.sweep = '{sweep}'", None
         while page is None or page.token:
-            page = self.client.search_runs([self.experiment], f"tags.sweep = '{sweep}'", page_token=page and page.token)
-            yield from (run for run in page if run.data.tags.get("kind") != "summary")
+            page = self.client.search_runs([self.experiment], chosen, page_token=page and page.token)
+            yield from page
 
     def summarise(
         self, records: Sequence[Record], study: StudyVerdict | None = None, folder: Path | None = None
