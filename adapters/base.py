@@ -27,7 +27,7 @@ What a framework cannot do raises `Unsupported`, one sentence. `common/` has wha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, ClassVar, Protocol
@@ -53,6 +53,18 @@ class Unsupported(Exception):
 
     It has no full stop, and begins with the framework's name and a colon where the reason is the framework's.
     """
+
+
+# What is found in the message of an exception that a framework, CUDA or C++ raises where memory is short.
+_OUT_OF_MEMORY = (
+    *("out of memory", "out_of_memory", "resource_exhausted", "resource exhausted", "can't allocate memory"),
+    *("bad_alloc", "status_alloc_failed"),  # the last of cuBLAS and cuDNN
+)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an exception says that memory was short, whatever its type."""
+    return isinstance(error, MemoryError) or any(phrase in str(error).lower() for phrase in _OUT_OF_MEMORY)
 
 
 NO_DIRECTIONS: Mapping[str, np.ndarray] = MappingProxyType({})
@@ -84,6 +96,10 @@ class Program(Protocol):
 
     phases: tuple[str, ...]
     repeatable: bool = True
+
+    def restrict(self, phases: Collection[str]) -> None:
+        """Have only those of `phases` that the program has, in the program's order."""
+        self.phases = tuple(phase for phase in self.phases if phase in phases)
 
     def inference(self) -> Any:
         """The loss; nothing is recorded for a gradient."""

@@ -14,13 +14,11 @@ from hydra.errors import ConfigCompositionException
 from omegaconf import DictConfig
 
 from .config.expand import as_typed, combinations, job_from, mistaken_key
-from .errors import report
+from .errors import INTERRUPTED, report
 from .paths import ROOT
 from .sweep.lock import device_lock
 from .sweep.run import run_job
 from .views.terminal import TERMINAL
-
-INTERRUPTED = 130  # the exit code that a shell gives to a command ended by Ctrl-C
 
 
 @hydra.main(version_base="1.3", config_path=str(ROOT / "conf"), config_name="config")

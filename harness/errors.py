@@ -8,6 +8,8 @@ import sys
 import traceback
 from pathlib import Path
 
+INTERRUPTED = 130  # the exit code that a shell gives to a command ended by Ctrl-C
+
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 

@@ -18,7 +18,7 @@ from harness.workload.own_truth import Truth, read_truth
 from harness.workload.spec import WorkloadError
 from harness.workload.user_code import UserCodeError, exception_text, imported
 
-_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "resource_exhausted", "bad_alloc")
+from ..base import is_out_of_memory
 
 
 class OwnModelError(Exception):
@@ -116,7 +116,7 @@ class OwnModel:
         except OwnModelError:
             raise
         except (Exception, SystemExit) as error:
-            if isinstance(error, MemoryError) or any(phrase in str(error).lower() for phrase in _OUT_OF_MEMORY):
+            if is_out_of_memory(error):
                 raise  # which is an outcome of its own
             raise OwnModelError(f"{what} raises {exception_text(error)}") from error
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -110,6 +110,9 @@ class Extended:
             self.forward_params, self.backward_params = sides["params"].forward, sides["params"].backward
         if isinstance(core, Profiled):
             self.profiled = core.profiled
+
+    def restrict(self, phases: Collection[str]) -> None:
+        self.phases = tuple(phase for phase in self.phases if phase in phases)
 
     def executed(self) -> dict[str, Executed]:
         counted = self._core.executed()

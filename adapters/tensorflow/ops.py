@@ -10,35 +10,13 @@ from typing import Any
 
 import tensorflow as tf
 
-from .images import (  # noqa: F401  (part of the catalogue, as is what follows)
-    avg_pool,
-    conv2d,
-    conv_transpose2d,
-    global_avg_pool,
-    max_pool,
-    upsample,
-    upsample_by_broadcast,
-)
-from .mixed import wide
-from .norms import batch_norm, batch_norm_inference, group_norm, layer_norm, rms_norm  # noqa: F401
-from .recurrent import gru, gru_cell, lstm, lstm_cell  # noqa: F401
-from .sequence import (  # noqa: F401
-    attention,
-    class_token,
-    dot_interaction,
-    first_token,
-    image_tokens,
-    mean_tokens,
-    rotary,
-    stack_tokens,
-    transpose_tokens,
-    unstack_tokens,
-)
+from harness.workload.ops.elementwise import CUBIC, GELU
 
-Tensor = Any
-
-_GELU = math.sqrt(2 / math.pi)
-_CUBIC = 0.044715
+from .images import *  # noqa: F403  (part of the catalogue, as are the other families)
+from .mixed import Tensor, wide
+from .norms import *  # noqa: F403
+from .recurrent import *  # noqa: F403
+from .sequence import *  # noqa: F403
 
 relu = tf.nn.relu
 relu6 = tf.nn.relu6
@@ -76,7 +54,7 @@ def gelu(x: Tensor, *, approximate: bool = True) -> Tensor:
         return tf.nn.gelu(x, approximate=False)
     # `tf.nn.gelu(approximate=True)` cubes by `tf.pow`, which took four times as long eagerly.
     half = 0.5 * x
-    return half + half * tf.tanh(x * (_GELU + _GELU * _CUBIC * tf.square(x)))
+    return half + half * tf.tanh(x * (GELU + GELU * CUBIC * tf.square(x)))
 
 
 def embedding(table: Tensor, ids: Tensor) -> Tensor:

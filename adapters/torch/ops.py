@@ -11,30 +11,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .channels import first, last
-from .images import (  # noqa: F401  (part of the catalogue, as is what follows)
-    avg_pool,
-    conv2d,
-    conv_transpose2d,
-    global_avg_pool,
-    max_pool,
-    upsample,
-)
+from .images import *  # noqa: F403  (part of the catalogue, as are the other families)
 from .mixed import wide
-from .norms import batch_norm, batch_norm_inference, group_norm, layer_norm, rms_norm  # noqa: F401
-from .recurrent import gru, gru_cell, lstm, lstm_cell  # noqa: F401
-from .sequence import (  # noqa: F401
-    attention,
-    class_token,
-    dot_interaction,
-    first_token,
-    image_tokens,
-    mean_tokens,
-    rotary,
-    stack_tokens,
-    transpose_tokens,
-    unfused_attention,
-    unstack_tokens,
-)
+from .norms import *  # noqa: F403
+from .recurrent import *  # noqa: F403
+from .sequence import *  # noqa: F403
 
 
 def linear(x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:

@@ -21,10 +21,10 @@ from torch.profiler import ProfilerActivity, profile, record_function
 
 from ..base import Unsupported
 from ..profiled import OpTimes
+from .autograd_nodes import NODE, events_below, node_above
 
 _FORWARD = "forward pass of a model"
 _MODULE = "call of a module "
-_NODE = "autograd::engine::evaluate_function: "
 
 Key = tuple[str, str]  # name and shapes of an op
 _NO_OP: Key = ("", "")
@@ -63,12 +63,12 @@ def _op_times(events: Sequence[FunctionEvent]) -> list[OpTimes]:
         callers[key] |= {caller: None} if caller else {}
         numbers += [
             (inner.sequence_nr, inner.time_range.start, key)
-            for inner in (event, *_below(event))
+            for inner in (event, *events_below(event))
             if inner.sequence_nr >= 0
         ]
     numbers.sort()
     for event in events:
-        if event.name.startswith(_NODE) and not _is_within_a_node(event):
+        if event.name.startswith(NODE) and node_above(event) is None:  # else a checkpoint's, counted with its own
             place = bisect_right(numbers, event.sequence_nr, key=lambda entry: entry[0])
             key = numbers[place - 1][2] if place else _NO_OP
             count[_NO_OP] += key == _NO_OP
@@ -95,21 +95,6 @@ def _ops_within(event: FunctionEvent, caller: str) -> Iterator[tuple[FunctionEve
             yield from _ops_within(child, module)
         else:
             yield child, caller
-
-
-def _below(event: FunctionEvent) -> Iterator[FunctionEvent]:
-    """All that runs within an event."""
-    for child in event.cpu_children:
-        yield child
-        yield from _below(child)
-
-
-def _is_within_a_node(event: FunctionEvent) -> bool:
-    """Whether a node is evaluated within another one, as a checkpoint does it."""
-    above = event.cpu_parent
-    while above is not None and not above.name.startswith(_NODE):
-        above = above.cpu_parent
-    return above is not None
 
 
 def _shape(event: FunctionEvent) -> str:

@@ -22,11 +22,11 @@ from ..base import Unsupported
 from ..common import onednn_log
 from ..common.sides import shared, wanted_sides
 from ..profiled import Times
+from .autograd_nodes import NODE, events_below, node_above
 
 _CALL = "call of an op "
-_NODE = "autograd::engine::evaluate_function: "
-_CONVOLUTION = f"{_NODE}ConvolutionBackward0"
-_PRODUCTS = {f"{_NODE}MmBackward0": ("dw", "dx"), f"{_NODE}AddmmBackward0": ("dx", "dw")}  # in the order of their mm
+_CONVOLUTION = f"{NODE}ConvolutionBackward0"
+_PRODUCTS = {f"{NODE}MmBackward0": ("dw", "dx"), f"{NODE}AddmmBackward0": ("dx", "dw")}  # in the order of their mm
 
 Sides = dict[int, defaultdict[str, float]]  # seconds by number of a call, then by direction
 
@@ -66,7 +66,7 @@ def profiled(
         with profile(activities=[ProfilerActivity.CPU]) as profiler:
             backward(forward())
         events = profiler.events() or []
-        nodes = [event for event in events if event.name.startswith(_NODE) and event.sequence_nr in marks.calls]
+        nodes = [event for event in events if event.name.startswith(NODE) and event.sequence_nr in marks.calls]
         nodes.sort(key=lambda node: node.time_range.start)
         times = _times(events, marks.calls)
         sides = _of_products(nodes, marks.calls)
@@ -92,21 +92,13 @@ def _times(events: Sequence[FunctionEvent], calls: Mapping[int, int]) -> dict[in
         seconds = 1e-6 * event.time_range.elapsed_us()
         if event.name.startswith(_CALL):
             number = int(event.name.removeprefix(_CALL))
-            node = _node_above(event)
+            node = node_above(event)
             times[number]["forward" if node is None else "again"] += seconds
             if node is not None and node.sequence_nr in calls:
                 times[calls[node.sequence_nr]]["backward"] -= seconds
-        elif event.name.startswith(_NODE) and event.sequence_nr in calls:
+        elif event.name.startswith(NODE) and event.sequence_nr in calls:
             times[calls[event.sequence_nr]]["backward"] += seconds
     return {number: dict(directions) for number, directions in times.items()}
-
-
-def _node_above(event: FunctionEvent) -> FunctionEvent | None:
-    """The node of the backward pass within which something runs, if one."""
-    above = event.cpu_parent
-    while above is not None and not above.name.startswith(_NODE):
-        above = above.cpu_parent
-    return above
 
 
 def _of_products(nodes: Sequence[FunctionEvent], calls: Mapping[int, int]) -> Sides:
@@ -114,18 +106,11 @@ def _of_products(nodes: Sequence[FunctionEvent], calls: Mapping[int, int]) -> Si
     sides: Sides = defaultdict(lambda: defaultdict(float))
     for node in nodes:
         order = _PRODUCTS.get(node.name, ())
-        products = [event for event in _below(node) if event.name == "aten::mm"]
+        products = [event for event in events_below(node) if event.name == "aten::mm"]
         if len(products) == len(order):
             for name, product in zip(order, products, strict=True):
                 sides[calls[node.sequence_nr]][name] += product.time_range.elapsed_us()
     return sides
-
-
-def _below(event: FunctionEvent) -> Iterator[FunctionEvent]:
-    """All that runs within an event, in order."""
-    for child in event.cpu_children:
-        yield child
-        yield from _below(child)
 
 
 def _of_convolutions(

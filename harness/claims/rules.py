@@ -11,19 +11,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
-from pydantic import ConfigDict, StrictFloat, StrictInt
+from pydantic import StrictFloat, StrictInt
 
 from adapters.base import EXTRA_PHASES, PHASES
 from adapters.choices import CHOICES
 
+from ..job import STRICT
 from ..records.calibration import Calibration
 from ..records.record import Record
 from ..workload.backprop import wants
 from ..workload.operations import count
 from ..workload.workload import Workload
 from .quantities import Number, counted, flops, time_ratio
-
-STRICT = ConfigDict(extra="forbid")  # a claim may give a rule no other parameters than its fields
 
 COUNTED, TIMED = "counted", "timed"
 

@@ -23,7 +23,7 @@ from threading import Event, Timer
 from hydra import compose, initialize_config_dir
 
 from ..config.expand import job_from
-from ..errors import explanation
+from ..errors import INTERRUPTED, explanation
 from ..job import Job
 from ..measure.machine.description import describe
 from ..measure.machine.gpu import gpus
@@ -35,7 +35,6 @@ from .checks import check_variant
 MODELS = ("mlp", "resnet18", "gpt2")
 LEAST_S = 15  # a part that gets less time than this shows nothing
 ENDING_S = 10  # what a sweep needs to sum up after Ctrl-C
-INTERRUPTED = 130  # exit code of a command that Ctrl-C ended
 
 # Each part: checks of every model in one precision or a sweep, the seconds it may take, and its overrides.
 CHECK, SWEEP = "check", "sweep"

@@ -25,12 +25,6 @@ from .protocol import Failure, Loaded, Outcome, WarmUp, encode
 if TYPE_CHECKING:
     from .cold import Cold
 
-# Substrings that identify an out-of-memory error in the frameworks' own exceptions.
-_OUT_OF_MEMORY = (
-    *("out of memory", "out_of_memory", "resource_exhausted", "resource exhausted", "can't allocate memory"),
-    *("bad_alloc", "status_alloc_failed"),  # the last of cuBLAS and cuDNN
-)
-
 REQUESTS = (
     *("open", "reference", "load", "verify", "count", "peak_memory", "loop", "device_clock", "cold", "warm", "measure"),
     *("reduction", "in_place", "own_in_place", "keep", "use", "measure_in_turn"),
@@ -86,7 +80,7 @@ class Session:
         try:
             self.program = self.subject.load(self.adapter, execution, self.choices)
             if phases:
-                self.program.phases = tuple(phase for phase in self.program.phases if phase in phases)
+                self.program.restrict(phases)
             first_call_s = first_calls(self.adapter, self.program)
             if phases and not self.program.repeatable:
                 first_calls(self.adapter, self.program)  # second calls record; where all is verified, they come there
@@ -212,12 +206,14 @@ def serve(session: Any, requests: BinaryIO, answers: BinaryIO) -> None:
 
 def _failed(error: Exception) -> dict[str, Any]:
     """Build the answer that reports an exception as a failed outcome."""
+    from adapters.base import is_out_of_memory  # NumPy is not imported before `open`
+
     details = traceback.format_exc()
     if isinstance(error, Failure):
         return {"failed": error.outcome, "reason": error.reason, "details": details}
     message = f"{type(error).__name__}: {error}".strip()
     first_line = message.splitlines()[0][:300]
-    if isinstance(error, MemoryError) or any(phrase in message.lower() for phrase in _OUT_OF_MEMORY):
+    if is_out_of_memory(error):
         return {"failed": Outcome.OOM, "reason": f"out of memory ({first_line})", "details": details}
     return {"failed": Outcome.ERROR, "reason": first_line, "details": details}
 

@@ -17,7 +17,8 @@ from adapters.common.onednn_log import convolution_gradients, stdout_of  # noqa:
 from adapters.common.sides import wanted_sides  # noqa: E402
 from adapters.profiled import Profiled, Times  # noqa: E402
 from adapters.torch import Adapter, ops  # noqa: E402
-from adapters.torch.profiled import _NODE, _PRODUCTS  # noqa: E402
+from adapters.torch.autograd_nodes import NODE  # noqa: E402
+from adapters.torch.profiled import _PRODUCTS  # noqa: E402
 from harness.workload.models import MLP, ResNet18  # noqa: E402
 from harness.workload.trace import Graph, trace  # noqa: E402
 from tests.helpers.in_place import last_linear, slow_in_every_run  # noqa: E402
@@ -125,7 +126,7 @@ def test_torch_multiplies_for_dx_and_dw_in_the_order_that_is_known(bias: bool, n
         torch.autograd.grad(y, [x, w])
     firsts = [tuple(event.input_shapes[0]) for event in profiler.events() if event.name == "aten::mm"]
     side = {(5, 7): "dx", (7, 5): "dw"}
-    assert tuple(side[shape] for shape in firsts) == _PRODUCTS[f"{_NODE}{name}"]
+    assert tuple(side[shape] for shape in firsts) == _PRODUCTS[f"{NODE}{name}"]
 
 
 def test_changes_of_layout_count_with_the_convolution_that_they_are_for() -> None:

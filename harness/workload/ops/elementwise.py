@@ -11,8 +11,8 @@ from ..spec import Spec
 from .base import Array, Arrays, Forward, Gradients, Op, Primitives, Unread, Wants, nothing, require
 from .example import Example, Sizes, example_of
 
-_GELU = math.sqrt(2 / math.pi)  # tanh form of Hendrycks & Gimpel 2016, as in GPT-2
-_CUBIC = 0.044715
+GELU = math.sqrt(2 / math.pi)  # tanh form of Hendrycks & Gimpel 2016, as in GPT-2
+CUBIC = 0.044715
 
 
 def logistic(xp: Primitives, x: Array) -> Array:
@@ -94,10 +94,10 @@ class gelu(_Scalar):
         if not approximate:
             below = 0.5 * (1 + xp.erf(x * math.sqrt(0.5)))
             return x * below, lambda: (below + x * xp.exp(-0.5 * x * x) / math.sqrt(2 * math.pi),)
-        t = xp.tanh(_GELU * (x + _CUBIC * x * x * x))
+        t = xp.tanh(GELU * (x + CUBIC * x * x * x))
 
         def local() -> Arrays:
-            slope = _GELU * (1 + 3 * _CUBIC * x * x)
+            slope = GELU * (1 + 3 * CUBIC * x * x)
             return (0.5 * (1 + t) + 0.5 * x * (1 - t * t) * slope,)
 
         return 0.5 * x * (1 + t), local

@@ -88,6 +88,9 @@ class Program:
         if execution != "blind":
             self.profiled = partial(self.shown, graph)
 
+    def restrict(self, phases: Any) -> None:
+        self.phases = tuple(phase for phase in self.phases if phase in phases)
+
     def sleeper(self, phase: str, graph: Graph) -> Any:
         seconds = sum(self.seconds(phase, graph, call) for call in self.calls(graph)) + WHOLE_S
 
