@@ -77,6 +77,20 @@ def test_it_is_a_workload_that_agrees_with_the_oracle_and_whose_multiplies_are_c
     assert not any(count.note for count in counts(adapter, program, workload.graph, execution, choices).values())
 
 
+@pytest.mark.parametrize("framework", ["jax", "tensorflow", "torch"])
+def test_a_function_in_the_file_of_its_family_is_listed_nowhere_else(framework: str) -> None:
+    ops = importlib.import_module(f"adapters.{framework}.ops")
+    for family in ("images", "norms", "recurrent", "sequence"):
+        module = importlib.import_module(f"adapters.{framework}.{family}")
+        written = [name for name, value in vars(module).items() if _is_written_in(module.__name__, name, value)]
+        assert written
+        assert [name for name in written if getattr(ops, name, None) is not getattr(module, name)] == []
+
+
+def _is_written_in(module: str, name: str, value: Any) -> bool:
+    return callable(value) and getattr(value, "__module__", "") == module and not name.startswith("_")
+
+
 @pytest.mark.usefixtures("catalogue")
 def test_its_example_is_a_case_of_the_tests_of_ops() -> None:
     (case,) = cases("scaled_linear")
