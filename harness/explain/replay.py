@@ -22,13 +22,13 @@ from ..measure import stats
 from ..measure.clock import Samples
 from ..measure.launch import Conditions, Launch
 from ..measure.protocol import Failure, InPlace, WarmUp
-from ..measure.stats import PAIRS_PER_BLOCK, Estimate
+from ..measure.stats import PAIRS_PER_STRETCH, Estimate
 from .bench import PAIR, Bench, Source
 from .calls import TINY
 from .parts import Part
 
 PARTS_S, WHOLE_S, TINY_S = 6.0, 1.5, 0.2  # seconds of measuring: all parts, (twice) the whole, and each of `TINY`
-FEWEST = 2 * PAIRS_PER_BLOCK  # cycles without which an estimate has no error
+FEWEST = 2 * PAIRS_PER_STRETCH  # cycles without which an estimate has no error
 CYCLES_IN_TURN, MOST_IN_TURN_S = 4, 60.0  # cycles between two visits to the whole, and when they end without `FEWEST`
 PROFILED_S, FEWEST_PASSES, MOST_PASSES = 1.5, 3, 10  # of the whole under a profiler
 

@@ -20,7 +20,7 @@ from scipy.special import stdtrit
 
 Array = NDArray[np.float64]
 
-PAIRS_PER_BLOCK = 4  # long enough for a median to shed one outlier, short enough for many blocks
+PAIRS_PER_STRETCH = 4  # long enough for a median to shed one outlier, short enough for many stretches
 TRIM = 0.2  # share cut from each end; Yuen (1974) and Wilcox (2012) for efficiency under heavy tails
 SIGMA_FLOOR = 0.005  # eight processes that agree by chance do not prove that the ninth will
 # Weight of a self-check, or of an assumption, in degrees of freedom: with 4 an interval still covers if that is wrong
@@ -100,20 +100,20 @@ def trimmed_mean(x: ArrayLike, share: float = TRIM) -> float:
     return float(ordered[cut : ordered.size - cut].mean())
 
 
-def within(x: ArrayLike, block: int = PAIRS_PER_BLOCK) -> Estimate:
+def within(x: ArrayLike) -> Estimate:
     """Estimate the centre of one process's pairs x [n], in time order, and its standard error inside this process.
 
-    The centre is the 20 % trimmed mean of the pairs. The error is that of the 20 % trimmed mean of block medians: the
-    winsorised standard deviation over h = K - 2 floor(0.2 K) of K blocks (Yuen 1974), with h - 1 degrees of freedom,
-    widened by sqrt((1 + r) / (1 - r)) for blocks with lag-1 autocorrelation r (the variance of the mean of an AR(1)
-    series). Pairs after the last whole block count for the centre only. With fewer than 2 blocks the error is nan.
+    The centre is the 20 % trimmed mean of the pairs. The error is that of the 20 % trimmed mean of stretch medians: the
+    winsorised standard deviation over h = K - 2 floor(0.2 K) of K stretches (Yuen 1974), with h - 1 degrees of freedom,
+    widened by sqrt((1 + r) / (1 - r)) for stretches with lag-1 autocorrelation r (the variance of the mean of an AR(1)
+    series). Pairs after the last whole stretch count for the centre only. With fewer than 2 stretches the error is nan.
     """
     x = finite(x)
     centre = trimmed_mean(x)
-    k = x.size // block
+    k = x.size // PAIRS_PER_STRETCH
     if k < 2:
         return Estimate(centre, math.nan, math.nan)
-    medians = np.median(x[: k * block].reshape(k, block), axis=1)
+    medians = np.median(x[: k * PAIRS_PER_STRETCH].reshape(k, PAIRS_PER_STRETCH), axis=1)
     cut = int(TRIM * k)
     h = k - 2 * cut
     ordered = np.sort(medians)

@@ -7,10 +7,10 @@ from enum import StrEnum
 
 from numpy.typing import ArrayLike
 
-from .stats import PAIRS_PER_BLOCK, finite, within
+from .stats import PAIRS_PER_STRETCH, finite, within
 
-FLOOR_BLOCKS = 12  # an earlier look costs up to 10 points of coverage; from 12 blocks on, 1 point at most
-BLOCKS_PER_LOOK = 2
+FLOOR_STRETCHES = 12  # an earlier look costs up to 10 points of coverage; from 12 stretches on, 1 point at most
+STRETCHES_PER_LOOK = 2
 CAP_PAIRS = 160  # beyond this, time is better spent on another process
 STABLE_LOOKS, STABLE_WITHIN = 3, 0.1  # a noise estimate is stable when this many looks agree to 10 %
 
@@ -41,15 +41,15 @@ def stop(x: ArrayLike, target: float = 0.02, cap: int = CAP_PAIRS) -> Stop:
     if not 0 < target < math.inf:
         raise ValueError(f"target is {target}; expected a relative half-width above 0, for example 0.02")
     x = finite(x)
-    last_look = x.size // PAIRS_PER_BLOCK  # in blocks
-    last_look -= (last_look - FLOOR_BLOCKS) % BLOCKS_PER_LOOK
-    if last_look >= FLOOR_BLOCKS:
+    last_look = x.size // PAIRS_PER_STRETCH  # in stretches
+    last_look -= (last_look - FLOOR_STRETCHES) % STRETCHES_PER_LOOK
+    if last_look >= FLOOR_STRETCHES:
         widths = {}
-        for blocks in range(last_look, FLOOR_BLOCKS - 1, -BLOCKS_PER_LOOK)[:STABLE_LOOKS]:
-            widths[blocks] = within(x[: blocks * PAIRS_PER_BLOCK]).half_width()
+        for stretches in range(last_look, FLOOR_STRETCHES - 1, -STRETCHES_PER_LOOK)[:STABLE_LOOKS]:
+            widths[stretches] = within(x[: stretches * PAIRS_PER_STRETCH]).half_width()
         if widths[last_look] <= math.log1p(target):
             return Stop.TARGET
-        noise = [width * math.sqrt(blocks * PAIRS_PER_BLOCK) for blocks, width in widths.items()]  # of one pair
+        noise = [width * math.sqrt(stretches * PAIRS_PER_STRETCH) for stretches, width in widths.items()]  # of one pair
         stable = len(noise) == STABLE_LOOKS and max(noise) <= (1 + STABLE_WITHIN) * min(noise)
         if stable and noise[0] / math.sqrt(cap) > math.log1p(target):
             return Stop.SETTLED

@@ -43,29 +43,29 @@ def test_known_ratio_is_recovered_among_bursts() -> None:
 
 
 def test_error_within_follows_yuen_by_hand() -> None:
-    blocks = np.array([5.0, 1, 4, 2, 100, 3])  # K = 6: one cut from each end, 4 kept, winsorised at 2 and 5
-    found = within(np.repeat(blocks, 4))
-    # Alternating blocks: no positive autocorrelation, so no correction.
+    stretches = np.array([5.0, 1, 4, 2, 100, 3])  # K = 6: one cut from each end, 4 kept, winsorised at 2 and 5
+    found = within(np.repeat(stretches, 4))
+    # Alternating stretches: no positive autocorrelation, so no correction.
     assert found.se == pytest.approx(np.std([2, 2, 3, 4, 5, 5], ddof=1) * math.sqrt(5 / (4 * 3)))
     assert found.df == 3
 
 
-def test_autocorrelated_blocks_widen_the_error() -> None:
+def test_autocorrelated_stretches_widen_the_error() -> None:
     rng = np.random.default_rng(2)
     slow = simulate(rng, (), 400, noise=0.01, wander=0.05)
     assert within(slow).se > 2 * within(rng.permutation(slow)).se
 
 
 def test_the_correction_for_autocorrelation_by_hand() -> None:
-    blocks = np.array([0.0, 0, 1, 1, 1, 0, 0, 1])  # K = 8: lag-1 autocorrelation 1/8, and 1/K for its bias
+    stretches = np.array([0.0, 0, 1, 1, 1, 0, 0, 1])  # K = 8: lag-1 autocorrelation 1/8, and 1/K for its bias
     uncorrected = math.sqrt(8 / 4 / 7) * math.sqrt(7 / (6 * 5))
-    assert within(np.repeat(blocks, 4)).se == pytest.approx(uncorrected * math.sqrt(1.25 / 0.75))
+    assert within(np.repeat(stretches, 4)).se == pytest.approx(uncorrected * math.sqrt(1.25 / 0.75))
 
 
 def test_the_correction_for_autocorrelation_has_a_limit() -> None:
-    blocks = np.arange(10.0)  # lag-1 autocorrelation 0.7, and 0.1 for its bias
+    stretches = np.arange(10.0)  # lag-1 autocorrelation 0.7, and 0.1 for its bias
     uncorrected = np.std([2, 2, 2, 3, 4, 5, 6, 7, 7, 7], ddof=1) * math.sqrt(9 / (6 * 5))
-    assert within(np.repeat(blocks, 4)).se == pytest.approx(uncorrected * math.sqrt(1.7 / 0.3))
+    assert within(np.repeat(stretches, 4)).se == pytest.approx(uncorrected * math.sqrt(1.7 / 0.3))
 
 
 def test_one_burst_does_not_hide_a_drift() -> None:
@@ -172,8 +172,8 @@ def test_scaling_and_swapping(backward: list[float], data: st.DataObject, scale:
 @given(st.lists(st.floats(-1, 1), min_size=48, max_size=48), st.randoms(use_true_random=False))
 @settings(max_examples=40, deadline=None)
 def test_order_matters_only_where_it_must(x: list[float], random: Random) -> None:
-    within_blocks = [random.sample(x[i : i + 4], 4) for i in range(0, 48, 4)]
-    assert within(np.concatenate(within_blocks)).se == pytest.approx(within(x).se)
+    within_stretches = [random.sample(x[i : i + 4], 4) for i in range(0, 48, 4)]
+    assert within(np.concatenate(within_stretches)).se == pytest.approx(within(x).se)
     assert trimmed_mean(random.sample(x, 48)) == pytest.approx(trimmed_mean(x), abs=1e-12)
     trials = [x[:16], x[16:32], x[32:]]
     for sigma in (None, 0.01):

@@ -42,7 +42,7 @@ def test_stop_at_the_cap() -> None:
         stop(grows, target=-0.02)
 
 
-# Pairs whose error falls as it should: alternating blocks.
+# Pairs whose error falls as it should: alternating stretches.
 EVEN = np.repeat(np.tile([0.0, 1.0], 20), 4)
 
 
