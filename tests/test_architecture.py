@@ -48,7 +48,7 @@ from harness.config.expand import job_from
 from harness.errors import UserError
 conf = Path("conf").resolve()
 with initialize_config_dir(str(conf), version_base="1.3"):
-    for path in conf.glob("[!h]*/*.yaml"):
+    for path in {path.parent: path for path in conf.glob("[!h]*/*.yaml")}.values():
         if path.parent.name != "framework":
             try:
                 job_from(compose("config", overrides=[f"{path.parent.name}={path.stem}"]))
@@ -71,7 +71,7 @@ with initialize_config_dir(str(conf), version_base="1.3"):
         ("import adapters.numpy", FRAMEWORKS | {"hydra", "mlflow"}),
         pytest.param(COMPOSE, FRAMEWORKS | {"mlflow"}, marks=pytest.mark.slow),
     ],
-    ids=lambda value: value.splitlines()[0] or "compose every config" if isinstance(value, str) else "",
+    ids=lambda value: value.splitlines()[0] or "compose a config of each group" if isinstance(value, str) else "",
 )
 def test_what_is_not_needed_is_not_loaded(program: str, never: set[str]) -> None:
     assert not loaded_by(program) & never

@@ -24,7 +24,7 @@ EXACT = 1e-12
 MODELS = {
     "mlp": {"batch": 4, "depth": 3, "width": 8},
     "gpt2": {"batch": 2, "tokens": 8, "layers": 2, "width": 16, "heads": 2, "vocabulary": 50, "context": 8},
-    "resnet18": {"batch": 2, "image": 64, "classes": 10},
+    "resnet18": {"batch": 2, "image": 40, "classes": 10},
     "mobilenet_v2": {"batch": 4, "image": 64, "classes": 10},
     "convnext": {"batch": 2, "image": 64, "classes": 10, "blocks": 1, "width": 8},
     "unet": {"batch": 1, "image": 32, "width": 4},

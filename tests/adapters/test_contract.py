@@ -24,13 +24,14 @@ from harness.workload.trace import Graph, trace
 from tests.helpers.executions import COMPILED_SLOWLY, EXECUTIONS, adapter_of
 from tests.helpers.inductor import no_code_generation
 from tests.helpers.op_cases import CASES, TIES, OpsModel
+from tests.helpers.small_models import ShortResNet
 from tests.helpers.tiny import answers, counts, sample
 
 # What compiles for minutes sees one case of each op; the same ops run on all cases without the compiler.
 ONCE = tuple({case.op: case for case in reversed(CASES)}.values())
 OPS = {"every op": OpsModel(CASES + TIES), "each op once": OpsModel(ONCE)}
 GPT2 = {"batch": 2, "tokens": 8, "layers": 2, "width": 16, "heads": 2, "vocabulary": 50, "context": 8}
-SIZES = {
+SIZES: dict[str, dict[str, Any]] = {
     "mlp": {"batch": 4, "depth": 3, "width": 8},
     "resnet18": {"batch": 2, "image": 40, "classes": 10},
     "gpt2": GPT2,
@@ -55,6 +56,9 @@ def work(name: str) -> tuple[Graph, dict[str, np.ndarray], Reference]:
     """Graph, arrays and the oracle's answer."""
     if name in OPS:
         graph, arrays = trace(OPS[name]), OPS[name].sample()
+    elif name == "short resnet":  # for `test_optimised.py`
+        graph = trace(ShortResNet(**SIZES["resnet18"]))
+        arrays = sample(graph)
     else:
         sizes, _, inputs = name.partition(" with ")
         graph = trace(build(sizes.split()[0], SIZES[sizes]), gradients="both" if inputs else "params")

@@ -21,9 +21,10 @@ from adapters.jax.executable import Executable  # noqa: E402
 from harness.measure.clock import first_calls  # noqa: E402
 from harness.workload import draw  # noqa: E402
 from harness.workload.interpret import interpreter  # noqa: E402
-from harness.workload.models import MLP, ResNet18  # noqa: E402
+from harness.workload.models import MLP  # noqa: E402
 from harness.workload.trace import Graph, trace  # noqa: E402
 from tests.helpers.executions import adapter_of  # noqa: E402
+from tests.helpers.small_models import ShortResNet  # noqa: E402
 from tests.helpers.tiny import TINY_GPT2, TINY_MLP, answers, sample  # noqa: E402
 
 # A graph, its program, and what that answered in its first calls: losses and gradients.
@@ -52,7 +53,7 @@ class Image:
         return ops.cross_entropy(ops.linear(h, param("w", draw.lecun(8, 3))), labels)
 
 
-TINY_RESNET = ResNet18(batch=2, image=33)
+TINY_RESNET = ShortResNet(batch=2, image=33)
 CASES: dict[str, tuple[Any, str]] = {
     "mlp": (TINY_MLP, "params"),
     "mlp, inputs": (TINY_MLP, "both"),
@@ -154,9 +155,9 @@ def test_resnet_keeps_two_arrays_for_each_convolution() -> None:
     _, program, _ = loaded(TINY_RESNET)
     kept = program.forward()
     pixels = {64: 9 * 9, 128: 5 * 5, 256: 3 * 3, 512: 2 * 2}
-    # Per stage four convolutions and four relus, and a shortcut's convolution or, in the first, the pool's output.
-    images = sum(2 * 9 * size * channels for channels, size in pixels.items()) + 2 * 2 * 17 * 17 * 64
-    statistics = 2 * (5 * 64 + 5 * 128 + 5 * 256 + 5 * 512)
+    # Per stage two convolutions and two relus, and a shortcut's convolution or, in the first, the pool's output.
+    images = sum(2 * 5 * size * channels for channels, size in pixels.items()) + 2 * 2 * 17 * 17 * 64
+    statistics = 2 * 3 * (64 + 128 + 256 + 512)
     head = 2 * (512 + 1000 + 2)
     assert program.residual_bytes(kept) == 4 * (images + statistics + head)
 

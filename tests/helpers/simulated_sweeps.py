@@ -69,13 +69,13 @@ def simulated(
         if quantity in ("backward", "ratio"):
             change[: len(backward)] += np.log(np.asarray(backward))[:, None] if backward else 0.0
         sigma = math.sqrt(2) * (known.ratio if quantity == "ratio" else known.time)
-        errors = np.hypot(a_errors, b_errors)
+        changes, errors = change.tolist(), np.hypot(a_errors, b_errors).tolist()
         differences += [
             Difference(
                 quantity,
                 VARIANTS[cell % len(VARIANTS)],
-                change[cell].tolist(),
-                errors[cell].tolist(),
+                changes[cell],
+                errors[cell],
                 sigma,
                 known.df,
                 of_time=quantity != "ratio",

@@ -7,8 +7,14 @@ from typing import Any
 
 from harness.workload import draw
 from harness.workload.draw import Draw
-from harness.workload.models import build
+from harness.workload.models import ResNet18, build
 from harness.workload.ops import CATALOGUE
+
+
+class ShortResNet(ResNet18):
+    """ResNet-18 with one block in each stage: the first is plain, three have a convolution in their shortcut."""
+
+    blocks = (1, 1, 1, 1)
 
 
 @dataclass(frozen=True)
