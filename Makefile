@@ -75,7 +75,7 @@ compare: $(READY) ## say what is faster or slower in B than in A: make compare A
 
 # Three processes keep two cores busy: some tests wait for a lock, for a deadline or for MLflow.
 PYTEST := $(BIN)/python -m pytest -n 3 --dist loadgroup
-WHOLE_FRAMEWORKS := $(addprefix --ignore=tests/,adapters audit bench identity parity)
+WHOLE_FRAMEWORKS := $(addprefix --ignore=tests/,adapters audit bench examples identity own parity)
 
 test: lint ## lint, types and all tests but the external ones; or some of them: make test ARGS="tests/claims -k name"
 	@$(PYTEST) -m "not external" --durations=10 $(ARGS)

@@ -32,6 +32,21 @@ os.environ["TORCHINDUCTOR_VEC_ISA_OK"] = "1"
 threadpoolctl.threadpool_limits(1, user_api="blas")
 
 
+@pytest.fixture(autouse=True, scope="module")
+def frameworks_as_they_were() -> Iterator[None]:
+    """Torch's threads, precision and denormals and jax's float64 are settings of the process, which adapters choose."""
+    torch = sys.modules.get("torch")
+    before = (torch.get_num_threads(), torch.get_float32_matmul_precision()) if torch else None
+    yield
+    if torch and before:
+        torch.set_num_threads(before[0])
+        torch.set_float32_matmul_precision(before[1])
+    if torch := sys.modules.get("torch"):
+        torch.set_flush_denormal(False)
+    if jax := sys.modules.get("jax"):
+        jax.config.update("jax_enable_x64", False)
+
+
 @pytest.fixture(scope="session")
 def fake_python(tmp_path_factory: pytest.TempPathFactory) -> str:
     """An executable that is Python for the framework `fake`."""

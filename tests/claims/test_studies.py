@@ -52,11 +52,13 @@ def two_cores() -> Iterator[None]:
 NAMES = sorted(path.stem for path in (ROOT / "conf/study/why").glob("*.yaml"))
 
 
+@pytest.mark.slow
 def test_why_runs_every_claim_in_under_25_minutes(studies: dict[str, Sweep]) -> None:
     assert sorted(studies) == NAMES and len(NAMES) == 11
     assert sum(plan.forecast.seconds for plan in studies.values()) < 25 * 60
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_claim_takes_under_3_minutes_in_all_three_frameworks(studies: dict[str, Sweep], name: str) -> None:
     plan = studies[name]

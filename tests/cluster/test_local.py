@@ -26,6 +26,7 @@ def settings(launcher: str) -> dict[str, Any]:
     return SETTINGS | {"_target_": f"{PLUGIN}.submitit_launcher.{launcher}"}
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_each_workload_is_a_job_and_what_is_lost_is_measured_by_the_same_command(sweep: Sweep, tmp_path: Path) -> None:
     python = tmp_path / "python"

@@ -92,6 +92,7 @@ def test_the_config_can_be_shown_and_completed_as_hydras_users_expect(type_in: T
     assert completed.stdout.split() == ["model=resnet18", "model=resnet18_imagenet"]
 
 
+@pytest.mark.slow
 def test_hydras_own_sweeper_measures_each_job_by_itself(type_in: TypeIn) -> None:
     result = type_in("hydra/sweeper=basic", "model.depth=2,3")
     assert (result.returncode, result.stderr) == (0, "")
@@ -117,6 +118,7 @@ def test_a_good_run_ends_with_zero_and_a_record(type_in: TypeIn) -> None:
     assert always <= set(metrics_of(record)) <= set(METRICS) - not_asked
 
 
+@pytest.mark.slow
 def test_choices_are_variants_beside_each_other(type_in: TypeIn) -> None:
     chosen = ["choices.autodiff=[reverse,by_hand_recomputed]", "choices.tangent=[false,true]", "gradients=both"]
     result = type_in(*chosen)
@@ -135,6 +137,7 @@ def test_choices_are_variants_beside_each_other(type_in: TypeIn) -> None:
     assert "by_hand autodiff=by_hand_recomputed" in result.stdout
 
 
+@pytest.mark.slow
 def test_a_good_sweep_ends_with_zero_and_a_record_for_each(type_in: TypeIn) -> None:
     result = type_in("model.depth=2,3", flags=["-m"])
     assert (result.returncode, result.stderr) == (0, "")

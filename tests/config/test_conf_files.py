@@ -52,6 +52,7 @@ def test_every_option_of_every_group_is_a_job(composed: Callable[..., DictConfig
     assert isinstance(settings_of(composed, {group: option}), Job)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("study", STUDIES)
 def test_every_study_is_a_sweep_of_jobs(hydra_is_there: None, study: str) -> None:
     for sweep in planned(f"study={study}", "device=cpu"):
@@ -65,6 +66,7 @@ def test_the_atlas_has_every_op_of_the_catalogue_in_every_execution(composed: Ca
     assert all(job.variants == every for job in sweep.jobs)
 
 
+@pytest.mark.slow
 @hypothesis_settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(chosen=st.fixed_dictionaries({g: st.sampled_from(o) for g, o in GROUPS.items() if g != "study"}))
 def test_options_of_different_groups_go_together(composed: Callable[..., DictConfig], chosen: dict[str, str]) -> None:

@@ -49,6 +49,7 @@ def test_a_study_is_a_sweep_of_its_own_with_its_lines() -> None:
     assert {width for jobs in found.values() for width in sizes(jobs, "width")} == {8}
 
 
+@pytest.mark.slow
 def test_a_study_that_starts_others_gives_each_its_folder_and_claim() -> None:
     sweeps = planned("study=why", *TINY, "sweep=mine")
     claims = {sweep.claim.text for sweep in sweeps if sweep.claim}

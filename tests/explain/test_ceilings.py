@@ -83,6 +83,7 @@ def true_seconds(workload: Workload) -> tuple[float, float]:
     return forward, backward
 
 
+@pytest.mark.slow
 def test_they_are_measured_once_and_an_op_that_was_not_tried_alone_later(job: Job, ensure: Ensure) -> None:
     (said,) = ensure(job)
     first = "planted honest: first measuring what this machine allows it, by 3 ops alone and a network at other sizes"
@@ -162,6 +163,7 @@ def test_a_network_is_predicted_before_anything_of_it_is_measured(job: Job, ensu
         assert (predicted.forward_s, predicted.backward_s) == pytest.approx(true_seconds(workload), rel=0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("takes_turns")
 def test_probes_that_are_timed_in_turn_predict_as_well_and_copies_are_among_them_once(
     job: Job, ensure: Ensure, tmp_path: Path

@@ -64,6 +64,7 @@ def test_each_part_is_a_workload_that_agrees_with_the_oracle(model: str) -> None
         assert np.isfinite(verify(program, part.workload, reference(graph, arrays)).loss)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", SMALL)
 def test_a_part_is_what_its_command_measures(model: str) -> None:
     """Composed as Hydra would, without the defaults of `conf/`."""

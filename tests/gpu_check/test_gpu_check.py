@@ -163,6 +163,7 @@ def check_run(driver: None, fake_python: str, tmp_path: Path, monkeypatch: pytes
 QUICK = ("sweep", 200, "study.name=quick model=gpt2 measure.budget_s=0.2")
 
 
+@pytest.mark.slow
 def test_everything_is_in_one_file_and_what_the_user_chose_counts(
     check_run: CheckRun, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -186,6 +187,7 @@ def test_what_is_worth_less_is_left_out_when_the_time_is_over(
     assert log.count("== skipped, no time left") == 2 and "records" not in names
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("gpus", "is_run"), [(["one"], False), (["one", "another"], True)])
 def test_replicas_are_measured_where_there_are_two_devices(
     check_run: CheckRun,
@@ -215,11 +217,13 @@ def test_a_sweep_that_takes_too_long_is_ended_and_is_no_failure(
     assert "cut short" in log and "NOT GOOD" not in log
 
 
+@pytest.mark.slow
 def test_a_wrong_answer_is_the_exit_code(check_run: CheckRun, capsys: pytest.CaptureFixture[str]) -> None:
     code, log, _ = check_run(capsys, "off", QUICK)
     assert code == 1 and "NOT GOOD" in log
 
 
+@pytest.mark.slow
 def test_a_part_that_is_refused_is_told_and_stops_no_other(
     check_run: CheckRun, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -143,6 +143,7 @@ def with_memory_of(total: int) -> Callable[[str], int]:
     return lambda device: total - sum(held_bytes(child)[0] for child in children(os.getpid()))
 
 
+@pytest.mark.slow
 def test_workers_are_measured_in_groups_that_fit_and_say_so(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each holds 200 MiB and what Python takes; two have room, and three do not."""
     monkeypatch.setattr(groups, "memory_left", with_memory_of(SPARE + 550 * MIB))

@@ -57,6 +57,7 @@ def holds(record: Record) -> bool:
     return bool(record.metrics["ratio_low"] <= np.exp(TRUTH) <= record.metrics["ratio_high"])
 
 
+@pytest.mark.slow
 def test_intervals_of_many_sweeps_hold_the_truth_and_are_narrower_than_one_assumption_makes_them() -> None:
     generator = np.random.default_rng(11)
     before, after = [], []

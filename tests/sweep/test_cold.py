@@ -25,12 +25,3 @@ def test_a_comparison_names_the_difference(tiny: Workload, tmp_path: Path) -> No
     warm = finished(job_of(tiny, tmp_path), EAGER, PLAIN)
     cold = replace(warm, measure=warm.measure | {"cache": "cold"})
     assert "measure.cache is warm in A and cold in B" in remarks(match([warm], [cold], force=False))
-
-
-def test_caches_were_warm_before_there_was_a_choice(tiny: Workload, tmp_path: Path) -> None:
-    job = job_of(tiny, tmp_path, variants=(EAGER,))
-    today = finished(job, EAGER, PLAIN)
-    earlier = replace(today, measure={name: value for name, value in today.measure.items() if name != "cache"})
-    earlier.write(job.folder)
-    assert outstanding(job, describe()) == {}
-    assert not any("measure." in remark for remark in remarks(match([earlier], [today], force=False)))

@@ -203,6 +203,7 @@ def test_what_is_given_up_is_not_computed_by_others_nor_complained_of(
     assert not (tmp_path / "workload" / "references" / "oracle").exists()
 
 
+@pytest.mark.slow
 def test_the_record_says_what_judged_its_variant(
     tiny: Workload, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

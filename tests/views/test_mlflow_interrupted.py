@@ -59,6 +59,7 @@ def is_half(run: Any) -> bool:
     return run.info.status == "RUNNING"
 
 
+@pytest.mark.slow
 def test_runs_whose_process_was_killed_are_made_whole_once(killed: tuple[str, Path], tmp_path: Path) -> None:
     uri, folder = killed
     halves = runs_of(uri, "killed", "variant")
