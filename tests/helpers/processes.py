@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable
@@ -31,13 +32,17 @@ def children(pid: int, marked: str = "harness.measure.child") -> list[int]:
     """Child processes whose command line holds a word."""
     found = []
     for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            try:
-                if marked in Path(f"/proc/{child}/cmdline").read_text():
-                    found.append(int(child))
-            except (FileNotFoundError, ProcessLookupError):
-                continue
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # the thread has ended since it was listed
+            found += [int(child) for child in (task / "children").read_text().split() if _is_marked(child, marked)]
     return found
+
+
+def _is_marked(pid: str, marked: str) -> bool:
+    """Whether a process is there whose command line holds a word."""
+    try:
+        return marked in Path(f"/proc/{pid}/cmdline").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def eventually(holds: Callable[[], object], within_s: float = 60) -> None:

@@ -106,12 +106,12 @@ class Room:
         self.ended: list[str] = []
         self.most_at_once = 0
 
-    def __call__(self, *executions: str, trials: int = 1) -> dict[str, Measured]:
+    def __call__(self, *executions: str, trials: int = 1, budget_s: float = 0.3) -> dict[str, Measured]:
         ready: Future[Path] = Future()
         ready.set_result(self.arrays)
         conditions = Conditions(
             Device("cpu", 1, "kept"),
-            Measure("brief", trials, 0.02, 0.3, 0.1, 60.0),
+            Measure("brief", trials, 0.02, budget_s, 0.1, 60.0),
             "fp32",
             sorted(os.sched_getaffinity(0)),
             self.folder / "cache",
@@ -187,7 +187,7 @@ def test_what_runs_out_of_memory_beside_others_is_measured_alone(room: Room, sha
 def test_out_of_memory_in_the_rounds_is_measured_again_alone_and_leaves_no_half_measured_trial(
     room: Room, shared_gpu: None
 ) -> None:
-    known = room("plain", "crowded-14")
+    known = room("plain", "crowded-14", budget_s=5)  # in 0.3 s of a busy machine there may be no fourteenth call
     assert known["crowded-14"].failure is None
     assert known["crowded-14"].turns == [1] and len(known["crowded-14"].trials) == 1
     assert known["crowded-14"].group.startswith("group 2, in rounds of its own: ")
