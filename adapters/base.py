@@ -55,7 +55,7 @@ class Unsupported(Exception):
     """
 
 
-# What is found in the message of an exception that a framework, CUDA or C++ raises where memory is short.
+# What is found in the type or the message of an exception that a framework, CUDA or C++ raises where memory is short.
 _OUT_OF_MEMORY = (
     *("out of memory", "out_of_memory", "resource_exhausted", "resource exhausted", "can't allocate memory"),
     *("bad_alloc", "status_alloc_failed"),  # the last of cuBLAS and cuDNN
@@ -64,7 +64,8 @@ _OUT_OF_MEMORY = (
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Return whether an exception says that memory was short, whatever its type."""
-    return isinstance(error, MemoryError) or any(phrase in str(error).lower() for phrase in _OUT_OF_MEMORY)
+    said = f"{type(error).__name__}: {error}".lower()
+    return isinstance(error, MemoryError) or any(phrase in said for phrase in _OUT_OF_MEMORY)
 
 
 NO_DIRECTIONS: Mapping[str, np.ndarray] = MappingProxyType({})

@@ -92,7 +92,7 @@ def pytest_xdist_make_scheduler(config: Any, log: Any) -> Any:
 
 
 def pytest_collection_finish() -> None:
-    """Spare garbage collection the million objects of frameworks and tests: a collection took a second, now 10 ms."""
+    """Spare garbage collection the million objects of frameworks and tests, which take it most of a second."""
     gc.collect()
     gc.freeze()
 

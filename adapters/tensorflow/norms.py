@@ -13,7 +13,7 @@ Tensor = Any
 
 
 # In a graph and below so many elements, TensorFlow's fused batch norm is slower than plain ops: 0.41 against 0.30 ms at
-# 12x12 with 96 channels. It is as fast at 12x12 with 384, and faster for 16 images of 32x32 with 64 (2.6 to 4.1 ms).
+# 12x12 with 96 channels. It is as fast at 12x12 with 384, and faster for 16 images of 32x32 with 64 (2.6 against 4.1).
 _SMALL_BATCH_NORM = 100_000
 
 
